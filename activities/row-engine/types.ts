@@ -1,0 +1,52 @@
+/**
+ * The row engine's boundary: what a shard hands in, what it gets back. engine.ts does it; journal.ts, parts.ts and limiter.ts are its rooms.
+ */
+import type { ModelEndpoint } from '../../drivers/model/model';
+import type { ArtifactStore } from '../../drivers/store/store';
+import type { StageUsage } from '../../schemas/manifest';
+import type { OutcomeCounts, RowReading, RowRequest, ModelAnswer } from '../../schemas/rows';
+import type { ShardOutput } from '../../schemas/messages';
+
+export interface RowSource {
+  readonly length: number;
+  /** Row i of the shard: pure, cheap, the same every time. Called when the row is due, so a million rows are never held. */
+  row(index: number): RowRequest;
+}
+
+export interface RowThresholds {
+  readonly malformed: number;
+  readonly truncated: number;
+  readonly refused: number;
+  readonly failed: number;
+}
+
+export interface ShardRun {
+  /** Identity of the shard: sha256 of stage key, wave, offset and length. Journal and parts live under it. */
+  readonly shardKey: string;
+  readonly rows: RowSource;
+  readonly endpoint: ModelEndpoint;
+  /** Pure reading of an answer: ok with a value, or why not. */
+  readonly read: (row: RowRequest, answer: ModelAnswer) => RowReading;
+  /** Share of rows that may end badly before the shard is refused with OutcomeThreshold and examples. */
+  readonly thresholds: RowThresholds;
+  /** How often a malformed answer is asked again with another seed; 0 for greedy sampling, where it would say the same. */
+  readonly repairs: number;
+  readonly store: ArtifactStore;
+  /** Folder for journals on this machine; one file per shard key. */
+  readonly journalDir: string;
+  /** Fences duplicate attempts: recorded in the journal and the parts. */
+  readonly attemptId: string;
+  readonly onProgress: (progress: ShardProgress) => void;
+  readonly signal: AbortSignal;
+}
+
+export interface ShardProgress {
+  readonly done: number;
+  readonly total: number;
+  readonly inFlight: number;
+  readonly counts: OutcomeCounts;
+  readonly usage: StageUsage;
+  readonly note?: string;
+}
+
+export type RunShard = (run: ShardRun) => Promise<ShardOutput>;

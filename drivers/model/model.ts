@@ -1,0 +1,96 @@
+/**
+ * An inference endpoint as the row engine sees it: one call, its causes of failure, its declared capabilities.
+ * Owns the interface and the failure causes. Adaptive concurrency and retries are the row engine's; who holds the device is pool.ts.
+ * Conformance: test/drivers/model.conformance.ts.
+ */
+import type { ModelAnswer, ModelRequest } from '../../schemas/rows';
+import type { ModelRef } from '../../schemas/model-ref';
+
+export interface Capabilities {
+  readonly n: boolean;
+  readonly logprobs: boolean;
+  readonly promptLogprobs: boolean;
+  /** json_schema constrained output. */
+  readonly structured: boolean;
+  readonly seed: boolean;
+  readonly hotLora: boolean;
+  readonly perRequestSampling: boolean;
+  /** Takes raw text at /v1/completions besides chat. */
+  readonly completion: boolean;
+  /** top_k and min_p are honoured. */
+  readonly extendedSampling: boolean;
+}
+
+/** Why a call gave no answer; each has its own action in the row engine (design section 4). */
+export type CallFailureCause =
+  | 'rate-limited' // 429 that says when to come back: wait as told
+  | 'overloaded' // 429/503 without a time: shrink
+  | 'server-error' // other 5xx
+  | 'timeout'
+  | 'reset' // connection refused, reset, body cut off
+  | 'garbage' // 200 with something that is no answer
+  | 'context-too-long'
+  | 'bad-request'
+  | 'unauthorized'
+  | 'unknown-model'
+  | 'not-compatible' // HTML, or JSON of another protocol: this is no OpenAI-compatible endpoint
+  | 'out-of-money';
+
+export class CallFailure extends Error {
+  constructor(
+    readonly callCause: CallFailureCause,
+    message: string,
+    /** From Retry-After in either form, where the server gave one. */
+    readonly retryAfterMs?: number,
+  ) {
+    super(message);
+    this.name = 'CallFailure';
+  }
+}
+
+export interface ModelEndpoint {
+  /** Identifies the limiter and the metrics: endpoint and model. Never part of a key. */
+  readonly id: string;
+  readonly capabilities: Capabilities;
+  /** Start value and ceiling of calls in flight. */
+  readonly concurrency: { readonly start: number; readonly max: number };
+  /** One answer, or throws CallFailure. Honours the signal within a second. */
+  complete(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer>;
+}
+
+/** A held endpoint. Release it in `finally`; the pool may close the server once nobody holds it. */
+export interface ModelLease {
+  readonly endpoint: ModelEndpoint;
+  release(): Promise<void>;
+}
+
+/** Hands out endpoints by model content: one server for all who want the same model, closed before another takes the device. */
+export interface ModelPool {
+  /** role picks the endpoint settings of the config (teacher, student, respondent n). */
+  lease(model: ModelRef, endpoint: EndpointSettings, signal: AbortSignal): Promise<ModelLease>;
+  /** Close every server and wait until processes and ports are gone: before a training takes the device. */
+  closeAll(): Promise<void>;
+}
+
+/** How a model is served, from the config; secrets already resolved from the environment. */
+export type EndpointSettings =
+  | {
+      readonly kind: 'managed';
+      readonly server: 'llama.cpp';
+      readonly quantization: 'q8_0' | 'f16' | 'f32' | 'as-is';
+      readonly slots: number;
+      readonly contextTokens: number;
+      readonly threads: number;
+    }
+  | {
+      readonly kind: 'static';
+      readonly baseUrl: string;
+      readonly model: string;
+      readonly apiKey?: string;
+      readonly dialect: 'openai' | 'llama.cpp' | 'vllm' | 'sglang';
+      readonly capabilities: Capabilities;
+      readonly maxInFlight: number;
+      readonly timeoutMs: number;
+    }
+  /** Answers by rule, no model: for faults, speed and planted preferences. `script` names one of drivers/model/scripted.ts. */
+  | { readonly kind: 'scripted'; readonly script: string; readonly options: { readonly [name: string]: string | number | boolean } };

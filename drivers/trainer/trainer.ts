@@ -1,0 +1,77 @@
+/**
+ * Training as the train activities see it: files in, files out, progress on the way, resumable from whole checkpoints.
+ * Owns the interface; trl.ts is the subprocess that does it. Conformance: test/drivers/trainer.conformance.ts.
+ */
+import type { ModelRef } from '../../schemas/model-ref';
+
+export interface TrainingJob {
+  readonly kind: 'dpo' | 'sft';
+  /** The model to start from; materialised to a Hugging Face folder by the driver. */
+  readonly model: ModelRef;
+  /** The reference policy of DPO where it is not `model` itself. */
+  readonly reference?: ModelRef;
+  /** TRL-ready JSONL on this machine. */
+  readonly dataPath: string;
+  /** Checkpoints and output live here; the same folder again means: resume. */
+  readonly workDir: string;
+  /** The trainer's own settings (config sections align / sft), as python/train.py takes them. */
+  readonly settings: TrainingSettings;
+}
+
+export interface TrainingSettings {
+  readonly adapter: 'lora' | 'full';
+  readonly loraRank: number;
+  readonly loraAlpha: number;
+  readonly loraDropout: number;
+  readonly learningRate: number;
+  readonly batchSize: number;
+  readonly gradientAccumulation: number;
+  readonly epochs: number;
+  /** 0 = by epochs. */
+  readonly maxSteps: number;
+  readonly warmupRatio: number;
+  readonly schedule: 'cosine' | 'linear' | 'constant';
+  readonly optimizer: string;
+  readonly weightDecay: number;
+  readonly maxLength: number;
+  readonly dtype: 'auto' | 'float32' | 'bfloat16' | 'float16';
+  readonly seed: number;
+  readonly checkpointSteps: number;
+  /** DPO only. */
+  readonly beta?: number;
+  readonly lossType?: readonly string[];
+  /** SFT only: loss on the completion or on all. */
+  readonly lossOn?: 'completion' | 'all';
+}
+
+export interface TrainingProgress {
+  readonly phase: 'load' | 'step' | 'checkpoint' | 'save' | 'upload';
+  readonly step: number;
+  readonly maxSteps: number;
+  /** loss, learning_rate, rewards_margins, rewards_accuracies, …: last logged values. */
+  readonly metrics: { readonly [name: string]: number };
+  /** The newest whole checkpoint folder. */
+  readonly checkpoint?: string;
+}
+
+export interface TrainingOutcome {
+  /** Folder with safetensors: the adapter (adapter_config.json with the base path rewritten) or the full weights. */
+  readonly outputDir: string;
+  readonly steps: number;
+  readonly rows: number;
+  readonly seconds: number;
+  readonly metrics: { readonly [name: string]: number };
+  /** Training tokens, where the trainer counts them. */
+  readonly tokens: number;
+  /** device and precision that were used: part of the record, not of the key. */
+  readonly device: string;
+  readonly dtype: string;
+}
+
+export interface Trainer {
+  /**
+   * Run or resume a job. Errors: TrainerFailed, TrainerStalled, TrainerOutOfMemory, ModelIncomplete, DiskFull.
+   * On abort the process group is gone before the promise rejects with the signal's reason.
+   */
+  train(job: TrainingJob, onProgress: (progress: TrainingProgress) => void, signal: AbortSignal): Promise<TrainingOutcome>;
+}

@@ -1,0 +1,35 @@
+/**
+ * A finished stage. `stages/<key>.json` is written once, when the stage is whole; its existence is what "done" means.
+ * Owns: the names of the stages and what they leave behind. The key's rules are method/keys.ts.
+ */
+import { z } from 'zod';
+import { artifactRefSchema, sha256Schema } from './artifact-ref';
+import { outcomeCountsSchema, usageSchema } from './rows';
+import { stageNames } from './stage-names';
+
+export { stageNames, rowStageNames, type StageName, type RowStageName } from './stage-names';
+
+export const stageUsageSchema = usageSchema.extend({
+  /** Model calls that were answered, repeats and repairs included: what was paid for. */
+  calls: z.number().int().nonnegative(),
+});
+export type StageUsage = z.infer<typeof stageUsageSchema>;
+
+export const stageManifestSchema = z.object({
+  schemaVersion: z.literal(1),
+  stage: z.enum(stageNames),
+  version: z.number().int().positive(),
+  key: sha256Schema,
+  /** The inputs and settings that the key was made of: what a reader needs to follow a number back. */
+  inputs: z.record(z.string(), z.string()),
+  settings: z.json(),
+  outputs: z.record(z.string(), artifactRefSchema),
+  counts: outcomeCountsSchema,
+  usage: stageUsageSchema,
+  /** Small facts the stage wants in the report (pairs made, dropped by reason, reward margin). Under 4 KB. */
+  facts: z.record(z.string(), z.json()),
+  /** Wall seconds of the attempt that finished it. */
+  seconds: z.number().nonnegative(),
+  finishedAt: z.string(),
+});
+export type StageManifest = z.infer<typeof stageManifestSchema>;

@@ -1,0 +1,395 @@
+/**
+ * What a user writes: every setting of a run, with its default and the reason for it. One YAML file is the run.
+ *
+ * Owns the shape, the defaults and their explanations (`describe` becomes the editor's tooltip and the comments of `arte init`).
+ * Leaves to method/check-config.ts what needs more than one field or a file to judge, and to cli/ how problems are printed.
+ *
+ * Names are snake_case because people type them. "Paper" means arXiv 2406.19227; where the paper is silent the description says so.
+ */
+import { z } from 'zod';
+import { answerTypes, techniqueSchema, verifierSchema } from './task';
+
+const rate = z.number().gt(0);
+const fraction = z.number().min(0).max(1);
+const count = z.number().int().positive();
+const size = z.number().int().nonnegative();
+
+/** `${env:NAME}`: the only form in which a secret may stand in a config. */
+export const secretReferencePattern = /^\$\{env:([A-Z_][A-Z0-9_]*)\}$/;
+const secret = z
+  .string()
+  .regex(secretReferencePattern, 'a secret is written ${env:NAME} and read from the environment, never written out');
+
+// ---- tasks -------------------------------------------------------------------------------------------------------
+
+const splitSchema = z
+  .strictObject({
+    seeds: count.default(3).describe('Seed questions shown to the teacher. Paper: 3.'),
+    validation: size.default(100).describe('Labelled items the preference set is chosen from. Paper: about 100.'),
+    test: z.union([count, z.literal('rest')]).default('rest').describe('Held-out items, never seen by any other stage.'),
+  })
+  .prefault({});
+
+const taskCommon = {
+  name: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9_-]*$/, 'lower-case letters, digits, - and _')
+    .describe('Name of the task in reports and prompts.'),
+  category: z.string().default('general').describe('For weighting and tables by category.'),
+  description: z.string().optional().describe('What the student is asked to do, in a sentence or two. Needed unless the source brings one.'),
+  answer: z
+    .strictObject({
+      type: z.enum(answerTypes),
+      labels: z.array(z.string()).default([]).describe('The closed set of answers, if there is one.'),
+    })
+    .optional()
+    .describe('How answers look. Left out: the built-in family or the file format decides.'),
+  techniques: z.array(techniqueSchema).min(1).optional().describe('Replaces prompts.techniques for this task.'),
+  verifier: verifierSchema.optional().describe('Can tell a right answer from a wrong one without a label.'),
+  split: splitSchema,
+  split_seed: z.number().int().default(0).describe('Shuffles the source before it is split. The same seed gives the same split.'),
+};
+
+export const taskConfigSchema = z.discriminatedUnion('source', [
+  z.strictObject({
+    source: z.literal('builtin'),
+    family: z.string().describe('A family the project generates: `arte families` lists them.'),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: the family.'),
+  }),
+  z.strictObject({
+    source: z.literal('jsonl'),
+    path: z.string().describe('Lines {"question", "target"}; relative to the config file.'),
+    question_field: z.string().default('question'),
+    target_field: z.string().default('target'),
+    ...taskCommon,
+  }),
+  z.strictObject({
+    source: z.literal('bbh-json'),
+    path: z.string().describe('A BIG-Bench-Hard file: {"examples": [{"input", "target"}]}.'),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: the file name.'),
+  }),
+  z.strictObject({
+    source: z.literal('gsm8k-jsonl'),
+    path: z.string().describe('GSM8K lines {"question", "answer"} with the gold answer after "#### ".'),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: gsm8k.'),
+  }),
+  z.strictObject({
+    source: z.literal('files'),
+    seeds: z.string(),
+    validation: z.string(),
+    test: z.string().describe('Three JSONL files {"question", "target"} that are already split; checked for overlap.'),
+    ...taskCommon,
+  }),
+  z.strictObject({
+    source: z.literal('declared'),
+    seed_items: count.default(3),
+    validation_items: count.default(100),
+    test_items: count.describe('How many items the set has: enough to plan, not to run.'),
+    ...taskCommon,
+  }),
+]);
+export type TaskConfig = z.infer<typeof taskConfigSchema>;
+
+// ---- models ------------------------------------------------------------------------------------------------------
+
+const capabilitiesSchema = z
+  .strictObject({
+    n: z.boolean().default(false).describe('Several answers for one prompt in one call.'),
+    logprobs: z.boolean().default(false),
+    prompt_logprobs: z.boolean().default(false),
+    structured: z.boolean().default(false).describe('response_format json_schema is honoured.'),
+    seed: z.boolean().default(false),
+    hot_lora: z.boolean().default(false),
+    per_request_sampling: z.boolean().default(true).describe('temperature and the like are honoured per request.'),
+    completion: z.boolean().default(false).describe('/v1/completions takes raw text.'),
+    extended_sampling: z.boolean().default(false).describe('top_k and min_p are honoured.'),
+  })
+  .prefault({})
+  .describe('Declared, and checked against what the stages need before anything starts.');
+
+export const endpointSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('managed'),
+    server: z.enum(['llama.cpp']).default('llama.cpp').describe('Server that the worker starts for the model.'),
+    quantization: z
+      .enum(['q8_0', 'f16', 'f32', 'as-is'])
+      .default('q8_0')
+      .describe('Form of the weights as served; part of the identity of every answer. q8_0 was the fastest on CPUs.'),
+    slots: count.default(16).describe('Requests the server works on at once.'),
+    context_tokens: count.default(1024).describe('Tokens of context of one slot.'),
+    threads: size.default(0).describe('0 = as many as the machine has cores.'),
+  }),
+  z.strictObject({
+    kind: z.literal('static'),
+    base_url: z.url({ protocol: /^https?$/ }).describe('An OpenAI-compatible endpoint, up to and including /v1.'),
+    model: z.string().describe('Name under which the endpoint serves it.'),
+    api_key: secret.optional(),
+    dialect: z.enum(['openai', 'llama.cpp', 'vllm', 'sglang']).default('openai').describe('How extra fields are named.'),
+    max_in_flight: count.default(256).describe('Ceiling of the adaptive concurrency.'),
+    timeout_seconds: rate.default(300).describe('One call may take this long.'),
+    capabilities: capabilitiesSchema,
+  }),
+  z.strictObject({
+    kind: z.literal('scripted'),
+    script: z.string().describe('Answers by rule, without a model; for trying faults and for tests.'),
+    options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+  }),
+]);
+export type EndpointConfig = z.infer<typeof endpointSchema>;
+
+const priceSchema = z
+  .strictObject({
+    input: z.number().min(0).default(0).describe('Per million input tokens.'),
+    cached_input: z.number().min(0).default(0).describe('Per million input tokens that came from a prefix cache.'),
+    output: z.number().min(0).default(0).describe('Per million output tokens.'),
+    training_hour: z.number().min(0).default(0).describe('Per hour of training this model.'),
+  })
+  .prefault({})
+  .describe('In platform.currency. 0 for one\'s own machine.');
+
+export const modelConfigSchema = z.strictObject({
+  source: z
+    .string()
+    .describe('embedded:NAME, hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX, or hosted:PROVIDER/ID (not ours to read or train).'),
+  revision: z.string().optional().describe('Hub revision, or the declared revision of a hosted model.'),
+  trust_remote_code: z.literal(false).default(false).describe('Always off: weights are data, not programs.'),
+  endpoint: endpointSchema.prefault({ kind: 'managed' }),
+  prompt_style: z
+    .enum(['chat', 'completion'])
+    .default('chat')
+    .describe('chat: messages through the model\'s chat template. completion: raw text, for base models and very small ones. Paper: not stated.'),
+  add_bos: z.boolean().default(true).describe('Begin training sequences with BOS where the tokenizer has one. Gemma collapses without it.'),
+  price: priceSchema,
+});
+export type ModelConfig = z.infer<typeof modelConfigSchema>;
+
+// ---- prompts -----------------------------------------------------------------------------------------------------
+
+const promptsSchema = z
+  .strictObject({
+    answer_open: z.string().min(1).default('<ans>').describe('What opens the final answer. Paper: an <ans> tag.'),
+    answer_close: z.string().min(1).default('</ans>').describe('What closes it.'),
+    answer_reminder: z.record(z.enum(answerTypes), z.string()).optional().describe('Replaces the built-in reminder per answer type. {open} {close} {labels} are slots; all types must be given.'),
+    question: z.string().optional().describe('Slots {task} {description} {seeds} {count}. Left out: the built-in wording for questions.format.'),
+    naive: z.string().optional().describe('Slots {description} {reminder} {question}. The plain step-by-step prompt.'),
+    rationale: z.string().optional().describe('Slots {technique} {description} {reminder} {question}.'),
+    student_one_shot: z.string().optional().describe('Slots {description} {reminder} {demonstrations} {question}.'),
+    techniques: z.array(techniqueSchema).min(1).optional().describe('Technique prompts of draft rationales. Left out: expert role, recall rules, plain, eliminate options.'),
+  })
+  .prefault({});
+
+// ---- stages ------------------------------------------------------------------------------------------------------
+
+/** Sampling settings are all sent with every call, so a server's own defaults never leak in. */
+function samplingSettings(defaults: { temperature: number; max_tokens: number }) {
+  return {
+    temperature: z.number().min(0).max(2).default(defaults.temperature).describe('0 = greedy.'),
+    top_p: z.number().gt(0).max(1).default(1).describe('Paper: not stated; 1 = off.'),
+    top_k: size.default(0).describe('0 = off. Small models need about 40 at temperature 1.'),
+    min_p: z.number().min(0).lt(1).default(0).describe('0 = off. Small models need about 0.1 at temperature 1.'),
+    max_tokens: count.default(defaults.max_tokens).describe('Paper: not stated.'),
+    stop: z.array(z.string()).default([]).describe('Besides the closing answer tag.'),
+  };
+}
+
+const thresholdsSchema = z
+  .strictObject({
+    malformed: fraction.default(0.6).describe('Park the run when a larger share of the rows stays malformed.'),
+    truncated: fraction.default(0.6),
+    refused: fraction.default(0.5),
+    failed: fraction.default(0.02),
+  })
+  .prefault({})
+  .describe('Rows that end badly are kept and counted; above these shares the run parks instead of training on rubbish.');
+
+const probeSchema = z
+  .strictObject({
+    method: z.enum(['irt', 'random', 'full']).default('irt').describe('How preference-set items are chosen. Paper: 2PL IRT, most discriminating.'),
+    size: count.default(40).describe('Items per task. Paper: 40. One step of a score is 1/size.'),
+    estimator: z.enum(['map', 'mle']).default('map').describe('IRT fit. Paper: not stated.'),
+    respondents: z.array(modelConfigSchema).default([]).describe('Models that answer the validation items. Paper: 5 small models. Empty: the student.'),
+    respondent_shots: z.array(size).min(1).default([0, 1, 2, 3]).describe('Each respondent answers with each of these shot counts. Paper: 0-3.'),
+    max_tokens: count.default(256),
+    stop: z.array(z.string()).default([]),
+  })
+  .prefault({});
+
+const questionsSchema = z
+  .strictObject({
+    per_task: count.default(250).describe('m. Paper: 250.'),
+    per_call: count.default(5).describe('Questions asked for in one call. Paper: 5.'),
+    format: z.enum(['tagged', 'json']).default('tagged').describe('json constrains the output by a schema; small models need it.'),
+    dedupe: z.enum(['none', 'exact', 'rouge-l']).default('exact').describe('Paper: not stated.'),
+    rouge_l_max: fraction.default(0.9).describe('rouge-l: drop a question this similar to an earlier one.'),
+    malformed: z.enum(['drop', 'reask']).default('reask').describe('What to do with an answer that holds no question. Paper: not stated.'),
+    ...samplingSettings({ temperature: 1, max_tokens: 1024 }),
+    thresholds: thresholdsSchema,
+  })
+  .prefault({});
+
+const rationalesSchema = z
+  .strictObject({
+    answer: z.enum(['free', 'given']).default('free').describe('given: cut at the answer tag and append the draft\'s own target; for teachers that cannot answer yet. Recorded.'),
+    ...samplingSettings({ temperature: 0, max_tokens: 512 }),
+    thresholds: thresholdsSchema,
+  })
+  .prefault({});
+
+const scoreSchema = z
+  .strictObject({
+    signal: z.enum(['icl_accuracy']).default('icl_accuracy').describe('What "teaches well" means. Paper: accuracy of the student with the draft as its one demonstration.'),
+    ...samplingSettings({ temperature: 0, max_tokens: 256 }),
+    thresholds: thresholdsSchema,
+  })
+  .prefault({});
+
+const pairsSchema = z
+  .strictObject({
+    question: z
+      .strictObject({
+        per_task: size.default(50).describe('Question pairs per task. Paper: 50. 0 = none.'),
+        method: z.enum(['quartiles', 'extremes']).default('quartiles').describe('Chosen from the top quarter and rejected from the bottom quarter of s_q (paper), or best against worst.'),
+        response: z.enum(['one', 'list']).default('one').describe('The preferred response is one question, or a list of questions.per_call of them. Paper: not stated.'),
+      })
+      .prefault({}),
+    rationale: z
+      .strictObject({
+        per_task: size.default(250).describe('At most so many rationale pairs per task. Paper: 250, one per question. 0 = none.'),
+        wrong_chosen: z.boolean().default(true).describe('Whether a rationale with a wrong or no conclusion may be the chosen one. Paper: not stated.'),
+      })
+      .prefault({}),
+    ties: z.enum(['drop', 'keep-first']).default('drop').describe('What to do when best and worst score the same. Paper: not stated.'),
+    minimum_gap: fraction.default(0).describe('Pairs whose scores are closer than this are dropped. Paper: not stated.'),
+    minimum: count.default(4).describe('Fewer pairs than this in all: the run parks, there is nothing to align with.'),
+  })
+  .prefault({});
+
+const trainingCommon = {
+  adapter: z.enum(['lora', 'full']).default('lora').describe('Paper: not stated.'),
+  lora_rank: count.default(16),
+  lora_alpha: count.default(32),
+  lora_dropout: fraction.default(0),
+  batch_size: count.default(16).describe('Rows of one optimizer step, on one device, before accumulation.'),
+  gradient_accumulation: count.default(1),
+  epochs: rate.default(1).describe('Paper: 1.'),
+  max_steps: size.default(0).describe('0 = as epochs say.'),
+  optimizer: z.string().default('adamw_torch').describe('As transformers names it. Paper: not stated.'),
+  weight_decay: z.number().min(0).default(0),
+  max_length: count.default(1024).describe('Tokens of prompt and answer. Paper: not stated.'),
+  dtype: z.enum(['auto', 'float32', 'bfloat16', 'float16']).default('auto').describe('auto: bfloat16 where the device has it in hardware, else float32. Paper: not stated.'),
+  checkpoint_steps: count.default(50).describe('A killed training repeats at most so many steps.'),
+};
+
+const alignSchema = z
+  .strictObject({
+    method: z.enum(['dpo']).default('dpo'),
+    reference: z.enum(['previous', 'initial']).default('previous').describe('Reference policy from the second round on. Paper: one round only.'),
+    beta: rate.default(0.1).describe('Paper: not stated; 0.1 is TRL\'s default.'),
+    loss: z.array(z.enum(['sigmoid', 'ipo', 'hinge', 'robust', 'sft'])).min(1).default(['sigmoid']).describe('As TRL names them.'),
+    learning_rate: rate.default(1e-7).describe('Paper: 1e-7 (full training of a 70B model).'),
+    warmup_ratio: fraction.default(0.1).describe('Paper: 10 %.'),
+    schedule: z.enum(['cosine', 'linear', 'constant']).default('cosine').describe('Paper: cosine.'),
+    ...trainingCommon,
+  })
+  .prefault({});
+
+const tailorSchema = z
+  .strictObject({
+    per_task: count.default(250).describe('Training examples per task. Paper: 250.'),
+    questions: z
+      .strictObject({ ...samplingSettings({ temperature: 1, max_tokens: 1024 }) })
+      .prefault({})
+      .describe('Paper: temperature 1 (one place says 0).'),
+    rationales: z.strictObject({ ...samplingSettings({ temperature: 0, max_tokens: 512 }) }).prefault({}),
+    answer: z.enum(['free', 'given']).default('free').describe('As rationales.answer, for the tailored set.'),
+    require_tag: z.boolean().default(false).describe('Keep only examples that end in the answer tag.'),
+    thresholds: thresholdsSchema,
+  })
+  .prefault({});
+
+const sftSchema = z
+  .strictObject({
+    learning_rate: rate.default(2e-5).describe('Paper: 2e-5.'),
+    warmup_ratio: fraction.default(0.03).describe('Paper: 3 %.'),
+    schedule: z.enum(['cosine', 'linear', 'constant']).default('linear').describe('Paper: linear.'),
+    loss_on: z.enum(['completion', 'all']).default('completion').describe('Paper: not stated.'),
+    ...trainingCommon,
+  })
+  .prefault({});
+
+const evaluateSchema = z
+  .strictObject({
+    shots: z.array(size).min(1).default([0, 3]).describe('Paper: 0 and 3. Demonstrations are the task\'s seeds.'),
+    extraction: z.enum(['strict', 'flexible']).default('flexible').describe('strict: only between the answer tags. flexible: else the last thing that looks like an answer.'),
+    max_tokens: count.default(256),
+    stop: z.array(z.string()).default([]),
+    thresholds: thresholdsSchema,
+  })
+  .prefault({});
+
+const roundsSchema = z
+  .strictObject({
+    count: count.default(1).describe('Rounds of the loop. Paper: 1.'),
+    accept_margin: z.number().default(0).describe('A round replaces the best one so far when its accuracy is higher by more than this.'),
+  })
+  .prefault({});
+
+// ---- platform ----------------------------------------------------------------------------------------------------
+
+const platformSchema = z
+  .strictObject({
+    temporal: z
+      .strictObject({
+        address: z.string().optional().describe('host:port. Left out: the embedded dev server, or TEMPORAL_ADDRESS.'),
+        namespace: z.string().default('default'),
+        api_key: secret.optional(),
+        tls: z.boolean().default(false),
+      })
+      .prefault({}),
+    store: z
+      .strictObject({
+        endpoint: z.url().optional().describe('S3 endpoint. Left out with no bucket: the embedded server.'),
+        bucket: z.string().optional(),
+        prefix: z.string().default('').describe('Everything of arte lies under this prefix of the bucket.'),
+        region: z.string().default('us-east-1'),
+        force_path_style: z.boolean().default(true),
+        access_key_id: secret.optional(),
+        secret_access_key: secret.optional().describe('Left out: AWS\'s own default provider chain.'),
+      })
+      .prefault({}),
+    currency: z.string().default('USD'),
+  })
+  .prefault({});
+
+export const runConfigSchema = z
+  .strictObject({
+    version: z.literal(1).describe('Of this file format.'),
+    name: z
+      .string()
+      .regex(/^[a-z0-9][a-z0-9-]*$/, 'lower-case letters, digits and -')
+      .describe('Default id of the run.'),
+    seed: z.number().int().nonnegative().default(0).describe('Every sampling, split and training seed follows from it.'),
+    tasks: z.array(taskConfigSchema).min(1),
+    models: z.strictObject({
+      teacher: modelConfigSchema,
+      student: modelConfigSchema,
+    }),
+    prompts: promptsSchema,
+    probe: probeSchema,
+    questions: questionsSchema,
+    rationales: rationalesSchema,
+    score: scoreSchema,
+    pairs: pairsSchema,
+    align: alignSchema,
+    tailor: tailorSchema,
+    sft: sftSchema,
+    evaluate: evaluateSchema,
+    rounds: roundsSchema,
+    platform: platformSchema,
+  })
+  .describe('An arte run.');
+export type RunConfig = z.infer<typeof runConfigSchema>;
+export type RunConfigInput = z.input<typeof runConfigSchema>;

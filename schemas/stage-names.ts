@@ -1,0 +1,28 @@
+/** The stages in the order of the method's table (design section 2). Zod-free: workflows use it by value. */
+export const stageNames = [
+  'prepare-tasks',
+  'select-probes',
+  'sample-questions',
+  'sample-rationales',
+  'score-drafts',
+  'build-pairs',
+  'train-dpo',
+  'tailor-questions',
+  'tailor-rationales',
+  'train-sft',
+  'evaluate',
+  'decide',
+  'report',
+] as const;
+export type StageName = (typeof stageNames)[number];
+
+/** Stages that ask a model row by row and run on the row engine. */
+export const rowStageNames = [
+  'sample-questions',
+  'sample-rationales',
+  'score-drafts',
+  'tailor-questions',
+  'tailor-rationales',
+  'evaluate',
+] as const satisfies readonly StageName[];
+export type RowStageName = (typeof rowStageNames)[number];

@@ -1,0 +1,56 @@
+/**
+ * A task and its items, as prepare-tasks leaves them in the store. How a user names a task in the config: run-config.ts.
+ */
+import { z } from 'zod';
+
+export const answerTypes = ['boolean', 'choice', 'yes-no', 'number', 'text', 'exact'] as const;
+export type AnswerType = (typeof answerTypes)[number];
+
+export const answerSpecSchema = z.object({
+  type: z.enum(answerTypes),
+  /** The closed set of answers, where there is one: True/False, Yes/No, (A)…(E). Empty means open. */
+  labels: z.array(z.string()),
+});
+export type AnswerSpec = z.infer<typeof answerSpecSchema>;
+
+export const taskItemSchema = z.object({
+  /** Stable within the task: `<split>-<n>` of the source order, or the sha of the content. */
+  id: z.string().min(1),
+  question: z.string().min(1),
+  target: z.string().min(1),
+  /** A worked answer for a demonstration, where the source has one (GSM8K). Never used as training data. */
+  rationale: z.string().optional(),
+});
+export type TaskItem = z.infer<typeof taskItemSchema>;
+
+export const techniqueSchema = z.object({
+  name: z.string().min(1),
+  /** The instruction put before the question. */
+  instruction: z.string().min(1),
+  /** One worked example in the technique's own style; small models need it (components.md section 7). */
+  demonstration: z.object({ question: z.string(), rationale: z.string(), answer: z.string() }).optional(),
+});
+export type Technique = z.infer<typeof techniqueSchema>;
+
+export const verifierSchema = z.discriminatedUnion('kind', [
+  z.object({ kind: z.literal('arithmetic') }),
+  z.object({ kind: z.literal('boolean') }),
+  z.object({ kind: z.literal('counting') }),
+  z.object({ kind: z.literal('comparison') }),
+  /** argv, no shell: gets {"question","answer"} on stdin as JSON, exit 0 = right, 1 = wrong, anything else = cannot tell. */
+  z.object({ kind: z.literal('command'), command: z.array(z.string()).min(1) }),
+]);
+export type Verifier = z.infer<typeof verifierSchema>;
+
+export const taskRecordSchema = z.object({
+  name: z.string().min(1),
+  category: z.string(),
+  description: z.string().min(1),
+  answer: answerSpecSchema,
+  seeds: z.array(taskItemSchema).min(1),
+  validation: z.array(taskItemSchema),
+  test: z.array(taskItemSchema),
+  techniques: z.array(techniqueSchema).min(1),
+  verifier: verifierSchema.optional(),
+});
+export type TaskRecord = z.infer<typeof taskRecordSchema>;
