@@ -41,3 +41,15 @@ export const repairAttemptsMax = 2;
 
 /** A row whose calls fail for reasons of the network or server is tried this often before the shard fails as a whole. */
 export const rowAttemptsMax = 30;
+
+/** Lines kept of what a child process said last: enough for a Python traceback in an error message. */
+export const childTailLinesMax = 200;
+
+/** A line of that tail is cut to this: what a person reads in an error message. */
+export const childTailLineCharactersMax = 2_000;
+
+/** A longer line of a child is cut: JSON lines of ours are far below it, and rubbish must not fill the memory. */
+export const childLineCharactersMax = 1024 * 1024;
+
+/** A log file is set aside as `.1` when it grows beyond this, so that a log takes at most twice as much of the disk. */
+export const logFileBytesMax = 16 * 1024 * 1024;
