@@ -26,9 +26,13 @@ const splitSchema = z
   .strictObject({
     seeds: count.default(3).describe('Seed questions shown to the teacher. Paper: 3.'),
     validation: size.default(100).describe('Labelled items the preference set is chosen from. Paper: about 100.'),
-    test: z.union([count, z.literal('rest')]).default('rest').describe('Held-out items, never seen by any other stage.'),
+    test: z
+      .union([count, z.literal('rest')])
+      .default('rest')
+      .describe('Held-out items, never seen by any other stage.'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('How many items of the source go where. The three parts never share an item.');
 
 const taskCommon = {
   name: z
@@ -36,10 +40,13 @@ const taskCommon = {
     .regex(/^[a-z0-9][a-z0-9_-]*$/, 'lower-case letters, digits, - and _')
     .describe('Name of the task in reports and prompts.'),
   category: z.string().default('general').describe('For weighting and tables by category.'),
-  description: z.string().optional().describe('What the student is asked to do, in a sentence or two. Needed unless the source brings one.'),
+  description: z
+    .string()
+    .optional()
+    .describe('What the student is asked to do, in a sentence or two. Needed unless the source brings one.'),
   answer: z
     .strictObject({
-      type: z.enum(answerTypes),
+      type: z.enum(answerTypes).describe('Decides the answer-tag reminder and how answers are read and compared.'),
       labels: z.array(z.string()).default([]).describe('The closed set of answers, if there is one.'),
     })
     .optional()
@@ -47,7 +54,11 @@ const taskCommon = {
   techniques: z.array(techniqueSchema).min(1).optional().describe('Replaces prompts.techniques for this task.'),
   verifier: verifierSchema.optional().describe('Can tell a right answer from a wrong one without a label.'),
   split: splitSchema,
-  split_seed: z.number().int().default(0).describe('Shuffles the source before it is split. The same seed gives the same split.'),
+  split_seed: z
+    .number()
+    .int()
+    .default(0)
+    .describe('Shuffles the source before it is split. The same seed gives the same split.'),
 };
 
 export const taskConfigSchema = z.discriminatedUnion('source', [
@@ -60,8 +71,8 @@ export const taskConfigSchema = z.discriminatedUnion('source', [
   z.strictObject({
     source: z.literal('jsonl'),
     path: z.string().describe('Lines {"question", "target"}; relative to the config file.'),
-    question_field: z.string().default('question'),
-    target_field: z.string().default('target'),
+    question_field: z.string().default('question').describe('Field that holds the question.'),
+    target_field: z.string().default('target').describe('Field that holds the right answer.'),
     ...taskCommon,
   }),
   z.strictObject({
@@ -78,16 +89,16 @@ export const taskConfigSchema = z.discriminatedUnion('source', [
   }),
   z.strictObject({
     source: z.literal('files'),
-    seeds: z.string(),
-    validation: z.string(),
-    test: z.string().describe('Three JSONL files {"question", "target"} that are already split; checked for overlap.'),
+    seeds: z.string().describe('Seed questions: a JSONL file {"question", "target"}, relative to the config file.'),
+    validation: z.string().describe('Labelled items the preference set is chosen from; the same form.'),
+    test: z.string().describe('Held-out items; the same form. No item may stand in two of the three files.'),
     ...taskCommon,
   }),
   z.strictObject({
     source: z.literal('declared'),
-    seed_items: count.default(3),
-    validation_items: count.default(100),
-    test_items: count.describe('How many items the set has: enough to plan, not to run.'),
+    seed_items: count.default(3).describe('How many seed questions the set has.'),
+    validation_items: count.default(100).describe('How many labelled items it has.'),
+    test_items: count.describe('How many held-out items it has. Counts are enough to plan, not to run.'),
     ...taskCommon,
   }),
 ]);
@@ -98,11 +109,11 @@ export type TaskConfig = z.infer<typeof taskConfigSchema>;
 const capabilitiesSchema = z
   .strictObject({
     n: z.boolean().default(false).describe('Several answers for one prompt in one call.'),
-    logprobs: z.boolean().default(false),
-    prompt_logprobs: z.boolean().default(false),
+    logprobs: z.boolean().default(false).describe('Log-probabilities of the answer.'),
+    prompt_logprobs: z.boolean().default(false).describe('Log-probabilities of given text (echo).'),
     structured: z.boolean().default(false).describe('response_format json_schema is honoured.'),
-    seed: z.boolean().default(false),
-    hot_lora: z.boolean().default(false),
+    seed: z.boolean().default(false).describe('A seed is honoured per request.'),
+    hot_lora: z.boolean().default(false).describe('Adapters can be loaded while it runs.'),
     per_request_sampling: z.boolean().default(true).describe('temperature and the like are honoured per request.'),
     completion: z.boolean().default(false).describe('/v1/completions takes raw text.'),
     extended_sampling: z.boolean().default(false).describe('top_k and min_p are honoured.'),
@@ -119,15 +130,18 @@ export const endpointSchema = z.discriminatedUnion('kind', [
       .default('q8_0')
       .describe('Form of the weights as served; part of the identity of every answer. q8_0 was the fastest on CPUs.'),
     slots: count.default(16).describe('Requests the server works on at once.'),
-    context_tokens: count.default(1024).describe('Tokens of context of one slot.'),
+    context_tokens: count.default(2048).describe('Tokens of context of one slot: prompt and answer together.'),
     threads: size.default(0).describe('0 = as many as the machine has cores.'),
   }),
   z.strictObject({
     kind: z.literal('static'),
     base_url: z.url({ protocol: /^https?$/ }).describe('An OpenAI-compatible endpoint, up to and including /v1.'),
     model: z.string().describe('Name under which the endpoint serves it.'),
-    api_key: secret.optional(),
-    dialect: z.enum(['openai', 'llama.cpp', 'vllm', 'sglang']).default('openai').describe('How extra fields are named.'),
+    api_key: secret.optional().describe('Sent as a bearer token, if given.'),
+    dialect: z
+      .enum(['openai', 'llama.cpp', 'vllm', 'sglang'])
+      .default('openai')
+      .describe('How extra fields are named.'),
     max_in_flight: count.default(256).describe('Ceiling of the adaptive concurrency.'),
     timeout_seconds: rate.default(300).describe('One call may take this long.'),
     capabilities: capabilitiesSchema,
@@ -135,7 +149,10 @@ export const endpointSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('scripted'),
     script: z.string().describe('Answers by rule, without a model; for trying faults and for tests.'),
-    options: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).default({}),
+    options: z
+      .record(z.string(), z.union([z.string(), z.number(), z.boolean()]))
+      .default({})
+      .describe('Settings of the script.'),
   }),
 ]);
 export type EndpointConfig = z.infer<typeof endpointSchema>;
@@ -148,20 +165,31 @@ const priceSchema = z
     training_hour: z.number().min(0).default(0).describe('Per hour of training this model.'),
   })
   .prefault({})
-  .describe('In platform.currency. 0 for one\'s own machine.');
+  .describe("In platform.currency. 0 for one's own machine.");
 
 export const modelConfigSchema = z.strictObject({
   source: z
     .string()
-    .describe('embedded:NAME, hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX, or hosted:PROVIDER/ID (not ours to read or train).'),
+    .describe(
+      'embedded:NAME, hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX, or hosted:PROVIDER/ID (not ours to read or train).',
+    ),
   revision: z.string().optional().describe('Hub revision, or the declared revision of a hosted model.'),
   trust_remote_code: z.literal(false).default(false).describe('Always off: weights are data, not programs.'),
-  endpoint: endpointSchema.prefault({ kind: 'managed' }),
+  endpoint: endpointSchema
+    .prefault({ kind: 'managed' })
+    .describe(
+      'Where the model is asked. managed: the worker starts a server for it. static: a URL that is already there. scripted: rules.',
+    ),
   prompt_style: z
     .enum(['chat', 'completion'])
     .default('chat')
-    .describe('chat: messages through the model\'s chat template. completion: raw text, for base models and very small ones. Paper: not stated.'),
-  add_bos: z.boolean().default(true).describe('Begin training sequences with BOS where the tokenizer has one. Gemma collapses without it.'),
+    .describe(
+      "chat: messages through the model's chat template. completion: raw text, for base models and very small ones. Paper: not stated.",
+    ),
+  add_bos: z
+    .boolean()
+    .default(true)
+    .describe('Begin training sequences with BOS where the tokenizer has one. Gemma collapses without it.'),
   price: priceSchema,
 });
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
@@ -172,14 +200,27 @@ const promptsSchema = z
   .strictObject({
     answer_open: z.string().min(1).default('<ans>').describe('What opens the final answer. Paper: an <ans> tag.'),
     answer_close: z.string().min(1).default('</ans>').describe('What closes it.'),
-    answer_reminder: z.record(z.enum(answerTypes), z.string()).optional().describe('Replaces the built-in reminder per answer type. {open} {close} {labels} are slots; all types must be given.'),
-    question: z.string().optional().describe('Slots {task} {description} {seeds} {count}. Left out: the built-in wording for questions.format.'),
+    answer_reminder: z
+      .partialRecord(z.enum(answerTypes), z.string())
+      .optional()
+      .describe('Replaces the built-in reminder of the answer types named. Slots {open} {close} {labels}.'),
+    question: z
+      .string()
+      .optional()
+      .describe('Slots {task} {description} {seeds} {count}. Left out: the built-in wording for questions.format.'),
     naive: z.string().optional().describe('Slots {description} {reminder} {question}. The plain step-by-step prompt.'),
     rationale: z.string().optional().describe('Slots {technique} {description} {reminder} {question}.'),
     student_one_shot: z.string().optional().describe('Slots {description} {reminder} {demonstrations} {question}.'),
-    techniques: z.array(techniqueSchema).min(1).optional().describe('Technique prompts of draft rationales. Left out: expert role, recall rules, plain, eliminate options.'),
+    techniques: z
+      .array(techniqueSchema)
+      .min(1)
+      .optional()
+      .describe(
+        'Technique prompts of draft rationales. Left out: expert role, recall rules, plain, eliminate options.',
+      ),
   })
-  .prefault({});
+  .prefault({})
+  .describe('Wording of every prompt. What is left out is built in; `arte preview` shows the whole.');
 
 // ---- stages ------------------------------------------------------------------------------------------------------
 
@@ -191,110 +232,174 @@ function samplingSettings(defaults: { temperature: number; max_tokens: number })
     top_k: size.default(0).describe('0 = off. Small models need about 40 at temperature 1.'),
     min_p: z.number().min(0).lt(1).default(0).describe('0 = off. Small models need about 0.1 at temperature 1.'),
     max_tokens: count.default(defaults.max_tokens).describe('Paper: not stated.'),
-    stop: z.array(z.string()).default([]).describe('Besides the closing answer tag.'),
+    stop: z.array(z.string()).default([]).describe('Strings that end an answer, besides the closing answer tag.'),
   };
 }
 
 const thresholdsSchema = z
   .strictObject({
     malformed: fraction.default(0.6).describe('Park the run when a larger share of the rows stays malformed.'),
-    truncated: fraction.default(0.6),
-    refused: fraction.default(0.5),
-    failed: fraction.default(0.02),
+    truncated: fraction.default(0.6).describe('The same for answers cut off by max_tokens.'),
+    refused: fraction.default(0.5).describe('The same for answers the provider refused.'),
+    failed: fraction.default(0.02).describe('The same for rows whose calls failed for good.'),
   })
   .prefault({})
-  .describe('Rows that end badly are kept and counted; above these shares the run parks instead of training on rubbish.');
+  .describe(
+    'Rows that end badly are kept and counted; above these shares the run parks instead of training on rubbish.',
+  );
 
 const probeSchema = z
   .strictObject({
-    method: z.enum(['irt', 'random', 'full']).default('irt').describe('How preference-set items are chosen. Paper: 2PL IRT, most discriminating.'),
+    method: z
+      .enum(['irt', 'random', 'full'])
+      .default('irt')
+      .describe('How preference-set items are chosen. Paper: 2PL IRT, most discriminating.'),
     size: count.default(40).describe('Items per task. Paper: 40. One step of a score is 1/size.'),
     estimator: z.enum(['map', 'mle']).default('map').describe('IRT fit. Paper: not stated.'),
-    respondents: z.array(modelConfigSchema).default([]).describe('Models that answer the validation items. Paper: 5 small models. Empty: the student.'),
-    respondent_shots: z.array(size).min(1).default([0, 1, 2, 3]).describe('Each respondent answers with each of these shot counts. Paper: 0-3.'),
-    max_tokens: count.default(256),
-    stop: z.array(z.string()).default([]),
+    respondents: z
+      .array(modelConfigSchema)
+      .default([])
+      .describe('Models that answer the validation items. Paper: 5 small models. Empty: the student.'),
+    respondent_shots: z
+      .array(size)
+      .min(1)
+      .default([0, 1, 2, 3])
+      .describe('Each respondent answers with each of these shot counts. Paper: 0-3.'),
+    max_tokens: count.default(256).describe("Of a respondent's answer."),
+    stop: z.array(z.string()).default([]).describe('Strings that end an answer, besides the closing answer tag.'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('The preference set: the validation items every draft is scored on.');
 
 const questionsSchema = z
   .strictObject({
     per_task: count.default(250).describe('m. Paper: 250.'),
     per_call: count.default(5).describe('Questions asked for in one call. Paper: 5.'),
-    format: z.enum(['tagged', 'json']).default('tagged').describe('json constrains the output by a schema; small models need it.'),
+    format: z
+      .enum(['tagged', 'json'])
+      .default('tagged')
+      .describe('json constrains the output by a schema; small models need it.'),
     dedupe: z.enum(['none', 'exact', 'rouge-l']).default('exact').describe('Paper: not stated.'),
     rouge_l_max: fraction.default(0.9).describe('rouge-l: drop a question this similar to an earlier one.'),
-    malformed: z.enum(['drop', 'reask']).default('reask').describe('What to do with an answer that holds no question. Paper: not stated.'),
+    malformed: z
+      .enum(['drop', 'reask'])
+      .default('reask')
+      .describe('What to do with an answer that holds no question. Paper: not stated.'),
     ...samplingSettings({ temperature: 1, max_tokens: 1024 }),
     thresholds: thresholdsSchema,
   })
-  .prefault({});
+  .prefault({})
+  .describe('Draft questions, written by the teacher.');
 
 const rationalesSchema = z
   .strictObject({
-    answer: z.enum(['free', 'given']).default('free').describe('given: cut at the answer tag and append the draft\'s own target; for teachers that cannot answer yet. Recorded.'),
+    answer: z
+      .enum(['free', 'given'])
+      .default('free')
+      .describe(
+        "given: cut at the answer tag and append the draft's own target; for teachers that cannot answer yet. Recorded.",
+      ),
     ...samplingSettings({ temperature: 0, max_tokens: 512 }),
     thresholds: thresholdsSchema,
   })
-  .prefault({});
+  .prefault({})
+  .describe('Draft rationales: every question answered once under each technique prompt.');
 
 const scoreSchema = z
   .strictObject({
-    signal: z.enum(['icl_accuracy']).default('icl_accuracy').describe('What "teaches well" means. Paper: accuracy of the student with the draft as its one demonstration.'),
+    signal: z
+      .enum(['icl_accuracy'])
+      .default('icl_accuracy')
+      .describe('What "teaches well" means. Paper: accuracy of the student with the draft as its one demonstration.'),
     ...samplingSettings({ temperature: 0, max_tokens: 256 }),
     thresholds: thresholdsSchema,
   })
-  .prefault({});
+  .prefault({})
+  .describe('What the student thinks of the drafts: each is the one demonstration for every probe item.');
 
 const pairsSchema = z
   .strictObject({
     question: z
       .strictObject({
         per_task: size.default(50).describe('Question pairs per task. Paper: 50. 0 = none.'),
-        method: z.enum(['quartiles', 'extremes']).default('quartiles').describe('Chosen from the top quarter and rejected from the bottom quarter of s_q (paper), or best against worst.'),
-        response: z.enum(['one', 'list']).default('one').describe('The preferred response is one question, or a list of questions.per_call of them. Paper: not stated.'),
+        method: z
+          .enum(['quartiles', 'extremes'])
+          .default('quartiles')
+          .describe(
+            'Chosen from the top quarter and rejected from the bottom quarter of s_q (paper), or best against worst.',
+          ),
+        response: z
+          .enum(['one', 'list'])
+          .default('one')
+          .describe(
+            'The preferred response is one question, or a list of questions.per_call of them. Paper: not stated.',
+          ),
       })
-      .prefault({}),
+      .prefault({})
+      .describe('Pairs of questions; the prompt is the question prompt.'),
     rationale: z
       .strictObject({
-        per_task: size.default(250).describe('At most so many rationale pairs per task. Paper: 250, one per question. 0 = none.'),
-        wrong_chosen: z.boolean().default(true).describe('Whether a rationale with a wrong or no conclusion may be the chosen one. Paper: not stated.'),
+        per_task: size
+          .default(250)
+          .describe('At most so many rationale pairs per task. Paper: 250, one per question. 0 = none.'),
+        wrong_chosen: z
+          .boolean()
+          .default(true)
+          .describe('Whether a rationale with a wrong or no conclusion may be the chosen one. Paper: not stated.'),
       })
-      .prefault({}),
-    ties: z.enum(['drop', 'keep-first']).default('drop').describe('What to do when best and worst score the same. Paper: not stated.'),
-    minimum_gap: fraction.default(0).describe('Pairs whose scores are closer than this are dropped. Paper: not stated.'),
+      .prefault({})
+      .describe('Pairs of rationales of one question, best against worst; the prompt is the naive one.'),
+    ties: z
+      .enum(['drop', 'keep-first'])
+      .default('drop')
+      .describe('What to do when best and worst score the same. Paper: not stated.'),
+    minimum_gap: fraction
+      .default(0)
+      .describe('Pairs whose scores are closer than this are dropped. Paper: not stated.'),
     minimum: count.default(4).describe('Fewer pairs than this in all: the run parks, there is nothing to align with.'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('Preference pairs made of the scores.');
 
 const trainingCommon = {
   adapter: z.enum(['lora', 'full']).default('lora').describe('Paper: not stated.'),
-  lora_rank: count.default(16),
-  lora_alpha: count.default(32),
-  lora_dropout: fraction.default(0),
+  lora_rank: count.default(16).describe('Rank of the adapter, where adapter is lora.'),
+  lora_alpha: count.default(32).describe('Scale of the adapter: alpha / rank.'),
+  lora_dropout: fraction.default(0).describe("Dropout on the adapter's input."),
   batch_size: count.default(16).describe('Rows of one optimizer step, on one device, before accumulation.'),
-  gradient_accumulation: count.default(1),
+  gradient_accumulation: count.default(1).describe('Batches that share one optimizer step.'),
   epochs: rate.default(1).describe('Paper: 1.'),
   max_steps: size.default(0).describe('0 = as epochs say.'),
   optimizer: z.string().default('adamw_torch').describe('As transformers names it. Paper: not stated.'),
-  weight_decay: z.number().min(0).default(0),
+  weight_decay: z.number().min(0).default(0).describe('As the optimizer takes it. Paper: not stated.'),
   max_length: count.default(1024).describe('Tokens of prompt and answer. Paper: not stated.'),
-  dtype: z.enum(['auto', 'float32', 'bfloat16', 'float16']).default('auto').describe('auto: bfloat16 where the device has it in hardware, else float32. Paper: not stated.'),
+  dtype: z
+    .enum(['auto', 'float32', 'bfloat16', 'float16'])
+    .default('auto')
+    .describe('auto: bfloat16 where the device has it in hardware, else float32. Paper: not stated.'),
   checkpoint_steps: count.default(50).describe('A killed training repeats at most so many steps.'),
 };
 
 const alignSchema = z
   .strictObject({
-    method: z.enum(['dpo']).default('dpo'),
-    reference: z.enum(['previous', 'initial']).default('previous').describe('Reference policy from the second round on. Paper: one round only.'),
-    beta: rate.default(0.1).describe('Paper: not stated; 0.1 is TRL\'s default.'),
-    loss: z.array(z.enum(['sigmoid', 'ipo', 'hinge', 'robust', 'sft'])).min(1).default(['sigmoid']).describe('As TRL names them.'),
+    method: z.enum(['dpo']).default('dpo').describe('Paper: DPO.'),
+    reference: z
+      .enum(['previous', 'initial'])
+      .default('previous')
+      .describe('Reference policy from the second round on. Paper: one round only.'),
+    beta: rate.default(0.1).describe("Paper: not stated; 0.1 is TRL's default."),
+    loss: z
+      .array(z.enum(['sigmoid', 'ipo', 'hinge', 'robust', 'sft']))
+      .min(1)
+      .default(['sigmoid'])
+      .describe('As TRL names them.'),
     learning_rate: rate.default(1e-7).describe('Paper: 1e-7 (full training of a 70B model).'),
     warmup_ratio: fraction.default(0.1).describe('Paper: 10 %.'),
     schedule: z.enum(['cosine', 'linear', 'constant']).default('cosine').describe('Paper: cosine.'),
     ...trainingCommon,
   })
-  .prefault({});
+  .prefault({})
+  .describe('Training of the teacher on the pairs.');
 
 const tailorSchema = z
   .strictObject({
@@ -302,13 +407,17 @@ const tailorSchema = z
     questions: z
       .strictObject({ ...samplingSettings({ temperature: 1, max_tokens: 1024 }) })
       .prefault({})
-      .describe('Paper: temperature 1 (one place says 0).'),
-    rationales: z.strictObject({ ...samplingSettings({ temperature: 0, max_tokens: 512 }) }).prefault({}),
+      .describe('Sampling of the questions. Paper: temperature 1 (one place says 0).'),
+    rationales: z
+      .strictObject({ ...samplingSettings({ temperature: 0, max_tokens: 512 }) })
+      .prefault({})
+      .describe('Sampling of the one rationale per question, with the naive prompt. Paper: temperature 0.'),
     answer: z.enum(['free', 'given']).default('free').describe('As rationales.answer, for the tailored set.'),
     require_tag: z.boolean().default(false).describe('Keep only examples that end in the answer tag.'),
     thresholds: thresholdsSchema,
   })
-  .prefault({});
+  .prefault({})
+  .describe("The student's training set, written by the aligned teacher (and, for comparison, by the unaligned one).");
 
 const sftSchema = z
   .strictObject({
@@ -318,24 +427,33 @@ const sftSchema = z
     loss_on: z.enum(['completion', 'all']).default('completion').describe('Paper: not stated.'),
     ...trainingCommon,
   })
-  .prefault({});
+  .prefault({})
+  .describe('Training of the student on the tailored set.');
 
 const evaluateSchema = z
   .strictObject({
-    shots: z.array(size).min(1).default([0, 3]).describe('Paper: 0 and 3. Demonstrations are the task\'s seeds.'),
-    extraction: z.enum(['strict', 'flexible']).default('flexible').describe('strict: only between the answer tags. flexible: else the last thing that looks like an answer.'),
-    max_tokens: count.default(256),
-    stop: z.array(z.string()).default([]),
+    shots: z.array(size).min(1).default([0, 3]).describe("Paper: 0 and 3. Demonstrations are the task's seeds."),
+    extraction: z
+      .enum(['strict', 'flexible'])
+      .default('flexible')
+      .describe('strict: only between the answer tags. flexible: else the last thing that looks like an answer.'),
+    max_tokens: count.default(256).describe('Of an answer. Greedy. Paper: not stated.'),
+    stop: z.array(z.string()).default([]).describe('Strings that end an answer, besides the closing answer tag.'),
     thresholds: thresholdsSchema,
   })
-  .prefault({});
+  .prefault({})
+  .describe('Accuracy of the students on the held-out items.');
 
 const roundsSchema = z
   .strictObject({
     count: count.default(1).describe('Rounds of the loop. Paper: 1.'),
-    accept_margin: z.number().default(0).describe('A round replaces the best one so far when its accuracy is higher by more than this.'),
+    accept_margin: z
+      .number()
+      .default(0)
+      .describe('A round replaces the best one so far when its accuracy is higher by more than this.'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('How often the loop is gone through.');
 
 // ---- platform ----------------------------------------------------------------------------------------------------
 
@@ -344,25 +462,31 @@ const platformSchema = z
     temporal: z
       .strictObject({
         address: z.string().optional().describe('host:port. Left out: the embedded dev server, or TEMPORAL_ADDRESS.'),
-        namespace: z.string().default('default'),
-        api_key: secret.optional(),
-        tls: z.boolean().default(false),
+        namespace: z.string().default('default').describe('Temporal namespace.'),
+        api_key: secret.optional().describe('API key of Temporal Cloud.'),
+        tls: z.boolean().default(false).describe('Whether the address speaks TLS.'),
       })
-      .prefault({}),
+      .prefault({})
+      .describe('The workflow engine.'),
     store: z
       .strictObject({
         endpoint: z.url().optional().describe('S3 endpoint. Left out with no bucket: the embedded server.'),
-        bucket: z.string().optional(),
+        bucket: z.string().optional().describe('Bucket that holds everything of arte.'),
         prefix: z.string().default('').describe('Everything of arte lies under this prefix of the bucket.'),
-        region: z.string().default('us-east-1'),
-        force_path_style: z.boolean().default(true),
-        access_key_id: secret.optional(),
-        secret_access_key: secret.optional().describe('Left out: AWS\'s own default provider chain.'),
+        region: z.string().default('us-east-1').describe('Region the requests are signed for.'),
+        force_path_style: z
+          .boolean()
+          .default(true)
+          .describe('The bucket in the path, not in the host name; most S3 servers need it.'),
+        access_key_id: secret.optional().describe("Left out: AWS's own default provider chain."),
+        secret_access_key: secret.optional().describe("Left out: AWS's own default provider chain."),
       })
-      .prefault({}),
-    currency: z.string().default('USD'),
+      .prefault({})
+      .describe('The artifact store.'),
+    currency: z.string().default('USD').describe('Of the prices; only printed.'),
   })
-  .prefault({});
+  .prefault({})
+  .describe('Where it runs. Nothing given: everything embedded, on this machine.');
 
 export const runConfigSchema = z
   .strictObject({
@@ -371,12 +495,22 @@ export const runConfigSchema = z
       .string()
       .regex(/^[a-z0-9][a-z0-9-]*$/, 'lower-case letters, digits and -')
       .describe('Default id of the run.'),
-    seed: z.number().int().nonnegative().default(0).describe('Every sampling, split and training seed follows from it.'),
-    tasks: z.array(taskConfigSchema).min(1),
-    models: z.strictObject({
-      teacher: modelConfigSchema,
-      student: modelConfigSchema,
-    }),
+    seed: z
+      .number()
+      .int()
+      .nonnegative()
+      .default(0)
+      .describe('Every sampling, split and training seed follows from it.'),
+    tasks: z
+      .array(taskConfigSchema)
+      .min(1)
+      .describe('What the student is to learn. `source` says where the items come from.'),
+    models: z
+      .strictObject({
+        teacher: modelConfigSchema.describe('Writes the training data, and is aligned.'),
+        student: modelConfigSchema.describe('Judges the drafts, and is trained on the tailored set.'),
+      })
+      .describe('The two models of the run.'),
     prompts: promptsSchema,
     probe: probeSchema,
     questions: questionsSchema,

@@ -23,22 +23,34 @@ export const taskItemSchema = z.object({
 });
 export type TaskItem = z.infer<typeof taskItemSchema>;
 
-export const techniqueSchema = z.object({
-  name: z.string().min(1),
-  /** The instruction put before the question. */
-  instruction: z.string().min(1),
-  /** One worked example in the technique's own style; small models need it (components.md section 7). */
-  demonstration: z.object({ question: z.string(), rationale: z.string(), answer: z.string() }).optional(),
+export const techniqueSchema = z.strictObject({
+  name: z.string().min(1).describe('Name of the technique in drafts and reports.'),
+  instruction: z.string().min(1).describe('The instruction put before the question.'),
+  demonstration: z
+    .strictObject({
+      question: z.string().describe('Its question.'),
+      rationale: z.string().describe('Its reasoning, without the answer tag.'),
+      answer: z.string().describe('Its answer; the tag is put around it.'),
+    })
+    .optional()
+    .describe("One worked example in the technique's own style; very small models need it."),
 });
 export type Technique = z.infer<typeof techniqueSchema>;
 
 export const verifierSchema = z.discriminatedUnion('kind', [
-  z.object({ kind: z.literal('arithmetic') }),
-  z.object({ kind: z.literal('boolean') }),
-  z.object({ kind: z.literal('counting') }),
-  z.object({ kind: z.literal('comparison') }),
-  /** argv, no shell: gets {"question","answer"} on stdin as JSON, exit 0 = right, 1 = wrong, anything else = cannot tell. */
-  z.object({ kind: z.literal('command'), command: z.array(z.string()).min(1) }),
+  z.strictObject({ kind: z.literal('arithmetic') }),
+  z.strictObject({ kind: z.literal('boolean') }),
+  z.strictObject({ kind: z.literal('counting') }),
+  z.strictObject({ kind: z.literal('comparison') }),
+  z.strictObject({
+    kind: z.literal('command'),
+    command: z
+      .array(z.string())
+      .min(1)
+      .describe(
+        'argv, no shell. Gets {"question", "answer"} as JSON on stdin; exit 0 = right, 1 = wrong, anything else = cannot tell.',
+      ),
+  }),
 ]);
 export type Verifier = z.infer<typeof verifierSchema>;
 
