@@ -16,6 +16,7 @@ export const errorCodes = {
   EndpointUnauthorized: { retryable: false },
   EndpointUnknownModel: { retryable: false },
   EndpointNotCompatible: { retryable: false },
+  EndpointOutOfMoney: { retryable: false },
   EndpointUnreachable: { retryable: true },
   OutcomeThreshold: { retryable: false },
   NotEnoughQuestions: { retryable: false },

@@ -39,7 +39,7 @@ export const journalCommitIntervalMs = 20;
 /** A malformed answer is asked again this often (with another seed) before it is recorded as malformed. */
 export const repairAttemptsMax = 2;
 
-/** A row whose calls fail for reasons of the network or server is tried this often before the shard fails as a whole. */
+/** A row whose calls fail for reasons of the network or server is tried this often before it is recorded as failed. */
 export const rowAttemptsMax = 30;
 
 /** Lines kept of what a child process said last: enough for a Python traceback in an error message. */
@@ -53,3 +53,71 @@ export const childLineCharactersMax = 1024 * 1024;
 
 /** A log file is set aside as `.1` when it grows beyond this, so that a log takes at most twice as much of the disk. */
 export const logFileBytesMax = 16 * 1024 * 1024;
+
+/** Free disk that setting up Python asks for: 2 GB of packages, their downloads, and room to go on working. */
+export const pythonEnvBytesMin = 4 * 1024 ** 3;
+
+/** A second process waits this long for the one that is setting up Python: a slow network needs minutes for 1 GB. */
+export const pythonSetupWaitMs = 60 * 60_000;
+
+/** A blob up to this size is one PUT of bytes held in memory; a larger one goes up in parts. What one call of the store may hold. */
+export const storeSinglePutBytesMax = 16 * 1024 * 1024;
+
+/** Part of a multipart upload: three of them are in memory at once; 10,000 parts, S3's limit, make 80 GB (larger files take larger parts). */
+export const storePartBytes = 8 * 1024 * 1024;
+
+/** Lines up to this many bytes are put together in memory; more go by way of a spool file. */
+export const storeSpoolBytesMin = 1024 * 1024;
+
+/** Files of a directory that go up or come down at once. */
+export const storeFilesInFlightMax = 4;
+
+/** Attempts of one request to the store: with the SDK's backoff about five seconds, the time a killed embedded server needs to come back. */
+export const storeAttemptsMax = 9;
+
+/** A connection to the store that says nothing for this long is given up: far above any healthy pause, below the patience of a person. */
+export const storeSilenceMs = 60_000;
+
+/** Less free room than this on the embedded server's disk explains its failing writes. */
+export const storeDiskBytesMin = 200 * 1024 * 1024;
+
+// ---- the row engine ----------------------------------------------------------------------------------------------
+
+/** Bytes of one part object: far below a single PUT's limit, small enough to be held in memory once per flush. */
+export const partBytesMax = 8 * 1024 * 1024;
+
+/** A journal record longer than this is taken for a garbled length, not for an answer. */
+export const journalRecordBytesMax = 64 * 1024 * 1024;
+
+/** First wait of a row whose call failed for reasons of the network or server; it doubles per try, with jitter. */
+export const retryBackoffBaseMs = 250;
+
+/** Longest such wait: with rowAttemptsMax a row is tried for about six minutes before it is recorded as failed. */
+export const retryBackoffMaxMs = 15_000;
+
+/** A Retry-After longer than this is asked again after this long: a run must not sleep for a day on one header. */
+export const retryAfterMaxMs = 600_000;
+
+/** Rows that wait for a retry while fresh ones are still taken; more waiting means that fresh calls would fare no better. */
+export const waitingRowsMax = 1_024;
+
+/** No sign of life from an endpoint for this long, while its calls keep failing: the shard gives up, keeping all (retryable). */
+export const endpointDownMs = 30_000;
+
+/** No row finished for this long, and for rowsStallFactor x p99 of a call: stalled. Well above healthy quiet phases of a busy server. */
+export const rowsStallFloorMs = 120_000;
+
+/** The same before an endpoint's first answer: a cold server on a slow machine may prefill for minutes. */
+export const rowsStallFirstMs = 600_000;
+
+/** See rowsStallFloorMs: one slow row is not a stall. */
+export const rowsStallFactor = 8;
+
+/** Outcome thresholds are not judged before this many rows are done: less says nothing about a share. */
+export const thresholdRowsMin = 20;
+
+/** How long a shard that is being refused waits for answers on their way: they are paid for. */
+export const refusalDrainMs = 10_000;
+
+/** How long an aborted shard waits for its calls to end and for its last part to reach the store, each. */
+export const abortFlushMs = 2_000;
