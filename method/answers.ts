@@ -1,0 +1,441 @@
+/**
+ * Reading an answer: what a model concluded, in canonical form, and whether it is right.
+ *
+ * Owns the extraction and comparison rules per answer type, after lm-evaluation-harness 0.4.13 (tasks gsm8k, bbh/cot_fewshot and
+ * bbh/cot_zeroshot). Leaves to prompts.ts how the answer is asked for, and to the stages what they do with no answer.
+ *
+ * Invariants
+ * 1. "No answer", "malformed" and "wrong" stay apart: a zero is never made by the parser.
+ * 2. A value that comes out is canonical for its type; reading it again gives the same value.
+ * 3. Pure and total: any text gives a verdict, none throws, time is linear in the text for every pattern used.
+ *
+ * Where this differs from the harness, and why: numbers are compared as numbers (18.00 is 18; the harness compares strings), a hyphen
+ * between two digits is no minus sign ("3-4"), "1,2,3" is three numbers and not 123, and the sentence after "The answer is" ends at
+ * its full stop and not at the end of the line. test/golden/answers-lm-eval.json holds the harness's own verdicts beside ours.
+ */
+import type { AnswerSpec } from '../schemas/task';
+
+export interface AnswerTags {
+  /** What opens the final answer: `<ans>`, or plain words such as `The answer is `. */
+  readonly open: string;
+  /** What closes it: `</ans>`, or a full stop. */
+  readonly close: string;
+}
+
+export interface ExtractionOptions extends AnswerTags {
+  /** strict: only between the tags. flexible: else the phrases and last matches of lm-evaluation-harness. */
+  readonly mode: 'strict' | 'flexible';
+  /** The question, so that an option's text ("12/25/1937") can stand for its letter. */
+  readonly question?: string;
+  /** How the answer ended. `length`: a tag that is still open was cut off, and its content is not believed. */
+  readonly finish?: 'stop' | 'length' | 'refused';
+}
+
+export type ExtractedAnswer =
+  | { readonly kind: 'tagged' | 'flexible'; readonly value: string }
+  | { readonly kind: 'none' }
+  | { readonly kind: 'malformed'; readonly why: string };
+
+/** A place where the answer tag opens. Offsets are into the text that was searched. */
+export interface TagMatch {
+  readonly start: number;
+  /** Just past the closing tag, or past the content where nothing closes it. */
+  readonly end: number;
+  /** The opening as it stands in the text, spaces after it included ("the answer is "). */
+  readonly open: string;
+  readonly content: string;
+  readonly closed: boolean;
+}
+
+/**
+ * Whether the closing tag can stop generation: it holds a letter or digit, so it does not occur by chance. A full stop would end
+ * the rationale at its first sentence.
+ */
+export function closeIsUnmistakable(close: string): boolean {
+  return /[\p{L}\p{N}]/u.test(close);
+}
+
+/** Text up to where a model goes on to invent the next question. The harness stops at "Question:" and "Q:". */
+export function cutAtNextQuestion(text: string): string {
+  const next = /\n[ \t]*(?:Question|Q):/.exec(text);
+  return next === null ? text : text.slice(0, next.index);
+}
+
+/** All places where the answer tag opens, in order. Letters match in either case: "so the answer is" opens "The answer is". */
+export function findTags(text: string, tags: AnswerTags): TagMatch[] {
+  const open = tags.open.trim();
+  const words = open.split(/\s+/).map(escapePattern).join('\\s+');
+  // "The answer isn't" opens nothing.
+  const boundary = /[\p{L}\p{N}]$/u.test(open) ? "(?![\\p{L}\\p{N}'’])" : '';
+  const opening = new RegExp(`${words}${boundary}[ \\t]*`, 'giu');
+  const starts = [...text.matchAll(opening)];
+  return starts.map((match, index) => {
+    const from = match.index + match[0].length;
+    const to = starts[index + 1]?.index ?? text.length;
+    const closing = findClose(text.slice(from, to), tags.close);
+    return {
+      start: match.index,
+      end: from + (closing === null ? to - from : closing.end),
+      open: match[0],
+      content: text.slice(from, closing === null ? to : from + closing.start).trim(),
+      closed: closing !== null,
+    };
+  });
+}
+
+function findClose(text: string, close: string): { start: number; end: number } | null {
+  const mark = close.trim();
+  if (closeIsUnmistakable(close) || mark.length > 1) {
+    const at = text.toLowerCase().indexOf(mark.toLowerCase());
+    return at < 0 ? null : { start: at, end: at + mark.length };
+  }
+  // A mark such as "." closes where a sentence ends, not inside 3.5; so does the end of the line.
+  const sentenceEnd = new RegExp(mark === '' ? '\\n' : `${escapePattern(mark)}(?=[\\s"')*]|$)|\\n`, 'u').exec(text);
+  return sentenceEnd === null
+    ? null
+    : { start: sentenceEnd.index, end: sentenceEnd.index + sentenceEnd[0].trimEnd().length };
+}
+
+/**
+ * The answer that a text concludes with. Of several tags the first that can be read counts, because generation stops at the first.
+ * Source: method.md section 1 (answer tags); lm-evaluation-harness for the flexible rules.
+ */
+export function extractAnswer(text: string, answer: AnswerSpec, options: ExtractionOptions): ExtractedAnswer {
+  const own = cutAtNextQuestion(text);
+  let malformed: string | null = null;
+  for (const tag of findTags(own, options)) {
+    if (tag.content === '') {
+      malformed ??= 'the answer tag is empty';
+    } else if (!tag.closed && options.finish === 'length') {
+      malformed ??= 'the text was cut off inside the answer tag';
+    } else if (!tag.closed && tag.content.includes('\n')) {
+      malformed ??= 'the answer tag is never closed';
+    } else {
+      const value = canonicalAnswer(tag.content, answer, options.question);
+      if (value !== null) return { kind: 'tagged', value };
+      malformed ??= `"${shorten(tag.content)}" is no answer of type ${describeSpec(answer)}`;
+    }
+  }
+  if (options.mode === 'flexible') {
+    const value = flexibleAnswer(own, answer, options.question);
+    if (value !== null) return { kind: 'flexible', value };
+  }
+  return malformed === null ? { kind: 'none' } : { kind: 'malformed', why: malformed };
+}
+
+/** Whether an extracted value is the target, by the rules of the answer type. */
+export function isCorrect(value: string, target: string, answer: AnswerSpec, question?: string): boolean {
+  const wanted = canonicalAnswer(target, answer, question) ?? target.trim();
+  const given = canonicalAnswer(value, answer, question) ?? value.trim();
+  return answer.type === 'text' ? normalizeText(given) === normalizeText(wanted) : given === wanted;
+}
+
+/**
+ * The canonical form of an answer, or null when the text is none of this type: True, Yes, (B), 1000, the trimmed text.
+ * Takes what people and models write around it: quotes, bold, $ and units, a final full stop, the option's text.
+ */
+export function canonicalAnswer(text: string, answer: AnswerSpec, question?: string): string | null {
+  const content = unwrap(text);
+  if (content === '') return null;
+  switch (answer.type) {
+    case 'boolean':
+    case 'yes-no':
+      return readLabel(content, labelsOf(answer));
+    case 'choice':
+      return readChoice(content, answer, question);
+    case 'number':
+      return readNumber(content);
+    case 'text':
+      return stripFinalDot(content);
+    case 'exact':
+      return text.trim();
+  }
+}
+
+/** The closed set of answers of a task: its own labels, or those that the type implies. Empty for open types. */
+export function labelsOf(answer: AnswerSpec): readonly string[] {
+  if (answer.labels.length > 0) return answer.labels;
+  if (answer.type === 'boolean') return ['True', 'False'];
+  if (answer.type === 'yes-no') return ['Yes', 'No'];
+  return [];
+}
+
+/** Options listed in a question, BIG-Bench-Hard's way: lines "(A) text", or "- text" under "Options:". */
+export function optionsOf(question: string): readonly { readonly label: string; readonly text: string }[] {
+  const lettered = [...question.matchAll(/(?:^|\n|\s)\(([A-Z])\)[ \t]*([^\n(]*)/g)].map((match) => ({
+    label: `(${match[1] ?? ''})`,
+    text: (match[2] ?? '').trim(),
+  }));
+  if (lettered.length > 1) return lettered;
+  const list = /Options:[ \t]*\n((?:[ \t]*-[^\n]*\n?)+)/.exec(question)?.[1] ?? '';
+  return list
+    .split('\n')
+    .map((line) => line.replace(/^\s*-\s*/, '').trim())
+    .filter((text) => text !== '')
+    .map((text) => ({ label: text, text }));
+}
+
+// ---- flexible: lm-evaluation-harness ----------------------------------------------------------------------------------
+
+/** `#### x` (GSM8K) and the phrases of bbh/cot_zeroshot. */
+const conclusionPattern = /(?:####|\bthe (?:final )?answer(?: is\b:?|:))[ \t]*([^\n]*)/giu;
+
+function flexibleAnswer(text: string, answer: AnswerSpec, question: string | undefined): string | null {
+  for (const match of text.matchAll(conclusionPattern)) {
+    const sentence = /^(.*?)(?:\.(?=\s)|$)/u.exec(match[1] ?? '')?.[1] ?? '';
+    const value = canonicalAnswer(sentence, answer, question);
+    if (value !== null) return value;
+  }
+  switch (answer.type) {
+    case 'boolean':
+      // The harness is case-sensitive here: "it is not true that" concludes nothing.
+      return lastLabel(text, labelsOf(answer));
+    case 'yes-no':
+      return lastLabel(
+        text,
+        [...labelsOf(answer), ...labelsOf(answer).map((label) => label.toLowerCase())],
+        labelsOf(answer),
+      );
+    case 'choice':
+      return lastChoice(text, answer, question);
+    case 'number':
+      return lastNumber(text);
+    case 'text':
+    case 'exact':
+      return null;
+  }
+}
+
+function lastLabel(
+  text: string,
+  spellings: readonly string[],
+  canonical: readonly string[] = spellings,
+): string | null {
+  const found = [...text.matchAll(wordsPattern(spellings, 'gu'))].at(-1)?.[0];
+  if (found === undefined) return null;
+  return canonical.find((label) => label === found) ?? canonical.find((label) => sameWord(label, found)) ?? null;
+}
+
+/** bbh `(\([A-Z]\))`, last; else the last option text; else `:\s*([A-E])`. */
+function lastChoice(text: string, answer: AnswerSpec, question: string | undefined): string | null {
+  const labels = choiceLabels(answer, question);
+  if (!areLetters(labels)) return lastLabel(text, labels) ?? lastLabel(text.toLowerCase(), labels.map(lower), labels);
+  const parenthesised = [...text.matchAll(/\(([A-Z])\)/g)].at(-1)?.[1];
+  if (parenthesised !== undefined) return asLabel(parenthesised, labels);
+  const options = question === undefined ? [] : optionsOf(question).filter(({ text: option }) => option !== '');
+  const byText =
+    options.length === 0
+      ? undefined
+      : [
+          ...text.matchAll(
+            wordsPattern(
+              options.map(({ text: option }) => option),
+              'giu',
+            ),
+          ),
+        ].at(-1)?.[0];
+  if (byText !== undefined) {
+    const option = options.find(({ text: wanted }) => sameWord(wanted, byText));
+    if (option !== undefined) return asLabel(letterOf(option.label), labels);
+  }
+  const afterColon = [...text.matchAll(/:\s*([A-Z])(?![\p{L}\p{N}])/gu)].at(-1)?.[1];
+  return afterColon === undefined ? null : asLabel(afterColon, labels);
+}
+
+// ---- labels and choices ----------------------------------------------------------------------------------------------
+
+function readLabel(content: string, labels: readonly string[]): string | null {
+  const whole = labels.find((label) => sameWord(label, stripFinalDot(content)));
+  if (whole !== undefined) return whole;
+  const found = new Set<string>();
+  for (const match of content.matchAll(wordsPattern(labels, 'giu'))) {
+    // "not True" says something else than the label it holds.
+    if (/(?:\bnot|n't)\s+$/iu.test(content.slice(0, match.index))) return null;
+    const label = labels.find((candidate) => sameWord(candidate, match[0]));
+    if (label !== undefined) found.add(label);
+  }
+  return found.size === 1 ? ([...found][0] ?? null) : null;
+}
+
+function choiceLabels(answer: AnswerSpec, question: string | undefined): readonly string[] {
+  if (answer.labels.length > 0) return answer.labels;
+  return question === undefined ? [] : optionsOf(question).map(({ label }) => label);
+}
+
+/** An empty set means: any letter. */
+function areLetters(labels: readonly string[]): boolean {
+  return labels.every((label) => /^\(?[A-Za-z]\)?$/.test(label));
+}
+
+function letterOf(label: string): string {
+  return label.replace(/[()]/g, '').toUpperCase();
+}
+
+function asLabel(letter: string, labels: readonly string[]): string | null {
+  if (labels.length === 0) return `(${letter.toUpperCase()})`;
+  return labels.find((label) => letterOf(label) === letter.toUpperCase()) ?? null;
+}
+
+function readChoice(content: string, answer: AnswerSpec, question: string | undefined): string | null {
+  const labels = choiceLabels(answer, question);
+  if (!areLetters(labels)) return readLabel(content, labels);
+  const parenthesised = new Set(
+    [...content.matchAll(/\(([A-Za-z])\)/g)].map((match) => (match[1] ?? '').toUpperCase()),
+  );
+  if (parenthesised.size > 1) return null;
+  const alone =
+    [...parenthesised][0] ??
+    /^([A-Za-z])[).:,]?$/.exec(content)?.[1] ??
+    // "B. 12/25" and "B) 12/25" start with their letter, "A falcon" does not.
+    /^([A-Z])[).:]\s/.exec(content)?.[1] ??
+    /\b(?:option|choice|answer)\s+([A-Z])\b/.exec(content)?.[1];
+  if (alone !== undefined) return asLabel(alone, labels);
+  const options = question === undefined ? [] : optionsOf(question).filter(({ text }) => text !== '');
+  if (options.length === 0) return null;
+  const exact = options.find(({ text }) => normalizeText(text) === normalizeText(content));
+  if (exact !== undefined) return asLabel(letterOf(exact.label), labels);
+  const byText = readLabel(
+    content,
+    options.map(({ text }) => text),
+  );
+  const option = options.find(({ text }) => text === byText);
+  return option === undefined ? null : asLabel(letterOf(option.label), labels);
+}
+
+// ---- numbers ---------------------------------------------------------------------------------------------------------
+
+/** 1,000 and 1000.5 and .5; a minus counts as a sign where no digit or letter stands right before it, or after a $. */
+const numberPattern =
+  /(?:(?<![\p{L}\p{N}])[-−])?(?:\$[-−]?)?(?:(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)?|(?<![\d.])\.\d+)/gu;
+
+/** Canonical decimal: no $ and no commas, no leading zeros, no trailing zeros after the point; -0 is 0. Any size, no rounding. */
+function canonicalNumber(text: string): string | null {
+  const plain = text.replace(/[$,]/g, '').replace(/−/g, '-');
+  const parts = /^(-?)(\d*)(?:\.(\d*))?$/.exec(plain);
+  if (parts === null || !/\d/.test(plain)) return null;
+  const whole = (parts[2] ?? '').replace(/^0+(?=\d)/, '') || '0';
+  const decimals = (parts[3] ?? '').replace(/0+$/, '');
+  const size = decimals === '' ? whole : `${whole}.${decimals}`;
+  return parts[1] === '-' && size !== '0' ? `-${size}` : size;
+}
+
+/** A number with whatever unit stands around it, the result of an equation, or a number in words; null where it is not clear which. */
+function readNumber(content: string): string | null {
+  const result = content.slice(content.lastIndexOf('=') + 1);
+  const found = result.match(numberPattern) ?? [];
+  const first = found[0];
+  if (first === undefined) {
+    const words = numberWords(result);
+    return words.length === 1 ? (words[0] ?? null) : null;
+  }
+  // "42 of 50" gives its first number, as the harness's strict pattern does; "between 3 and 4" gives none.
+  return found.length === 1 || result.trimStart().startsWith(first) ? canonicalNumber(first) : null;
+}
+
+/** GSM8K flexible-extract: the last number; bbh falls back on English number words. */
+function lastNumber(text: string): string | null {
+  const last = text.match(numberPattern)?.at(-1);
+  if (last !== undefined) return canonicalNumber(last);
+  return numberWords(text).at(-1) ?? null;
+}
+
+const units =
+  'zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen'.split(
+    ' ',
+  );
+const tens = 'twenty thirty forty fifty sixty seventy eighty ninety'.split(' ');
+const numberWordPattern = new RegExp(
+  `\\b(?:${[...units, ...tens, 'hundred', 'thousand', 'million'].join('|')})\\b`,
+  'giu',
+);
+
+/** Runs of English number words ("twenty-one", "two hundred and five") as canonical numbers, in order. */
+function numberWords(text: string): string[] {
+  const numbers: string[] = [];
+  let run: string[] = [];
+  let runEnd = -1;
+  const finish = (): void => {
+    if (run.length > 0) numbers.push(String(valueOfWords(run)));
+    run = [];
+  };
+  for (const match of text.matchAll(numberWordPattern)) {
+    if (!/^(?:[ \t]+|-|[ \t]+and[ \t]+)$/iu.test(text.slice(Math.max(runEnd, 0), match.index))) finish();
+    run.push(match[0].toLowerCase());
+    runEnd = match.index + match[0].length;
+  }
+  finish();
+  return numbers;
+}
+
+function valueOfWords(words: readonly string[]): number {
+  let total = 0;
+  let current = 0;
+  for (const word of words) {
+    if (word === 'hundred') current = Math.max(current, 1) * 100;
+    else if (word === 'thousand' || word === 'million') {
+      total += Math.max(current, 1) * (word === 'thousand' ? 1_000 : 1_000_000);
+      current = 0;
+    } else current += units.includes(word) ? units.indexOf(word) : (tens.indexOf(word) + 2) * 10;
+  }
+  return total + current;
+}
+
+// ---- text ------------------------------------------------------------------------------------------------------------
+
+/** bbh/cot_zeroshot compares without case, commas, quotes, backslashes, line ends and a final full stop; runs of spaces are one. */
+function normalizeText(text: string): string {
+  return stripFinalDot(
+    text
+      .replace(/[,"\\]/g, '')
+      .replace(/\s+/g, ' ')
+      .trim(),
+  ).toLowerCase();
+}
+
+function stripFinalDot(text: string): string {
+  return text.replace(/\.$/, '').trimEnd();
+}
+
+/** Without the quotes, bold and code marks, dollar-math and \boxed{} that models like to put around an answer. */
+function unwrap(text: string): string {
+  let content = text.trim();
+  for (;;) {
+    const inner =
+      /^(\*\*|\*|__|`+|"|'|“|\$)([^*_`"'“”$]+)(?:\1|”)\.?$/u.exec(content)?.[2] ??
+      /^\\?boxed\{([^{}]*)\}\.?$/u.exec(content)?.[1];
+    if (inner === undefined) return content;
+    content = inner.trim();
+  }
+}
+
+function describeSpec(answer: AnswerSpec): string {
+  const labels = labelsOf(answer);
+  return labels.length > 0 && labels.length <= 8 ? `${answer.type} (${labels.join(', ')})` : answer.type;
+}
+
+/** Characters of a model's text that a message quotes. */
+const quotedCharsMax = 40;
+
+function shorten(text: string): string {
+  const line = text.replace(/\s+/g, ' ');
+  return line.length <= quotedCharsMax ? line : `${line.slice(0, quotedCharsMax)}…`;
+}
+
+function lower(text: string): string {
+  return text.toLowerCase();
+}
+
+function sameWord(left: string, right: string): boolean {
+  return left.toLowerCase() === right.toLowerCase();
+}
+
+/** Whole words, the longest first, so that "plausible" does not shadow "not plausible". Matches nothing for an empty set. */
+function wordsPattern(words: readonly string[], flags: string): RegExp {
+  const longestFirst = [...words].sort((left, right) => right.length - left.length).map(escapePattern);
+  if (longestFirst.length === 0) return new RegExp('(?!)', flags);
+  return new RegExp(`(?<![\\p{L}\\p{N}])(?:${longestFirst.join('|')})(?![\\p{L}\\p{N}])`, flags);
+}
+
+function escapePattern(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&');
+}

@@ -1,0 +1,458 @@
+/**
+ * What the models are asked, word by word: the four prompts of method.md section 1 with their slots, the answer tag, and how a raw
+ * rationale becomes one that can be shown.
+ *
+ * Owns every wording and its slots, the stop strings and the JSON schema that belong to a prompt, and the default techniques.
+ * Leaves sampling settings to the config, reading of answers to answers.ts, reading of questions to parse-questions.ts.
+ *
+ * Invariants
+ * 1. Pure: equal arguments, equal bytes. A change of any built-in wording changes `wordingVersion`, which belongs into stage keys.
+ * 2. What is constant comes first (description, demonstration), so that a server's prefix cache serves all rows of one prompt.
+ * 3. Text for completion never ends in a space or tab: the tokens of the answer bring their own.
+ * 4. A slot's content is never read as a template again.
+ */
+import { ArteError } from '../schemas/errors';
+import type { JsonValue } from '../schemas/json';
+import type { Prompt } from '../schemas/rows';
+import type { ModelConfig, RunConfig } from '../schemas/run-config';
+import type { AnswerSpec, AnswerType, TaskItem, TaskRecord, Technique } from '../schemas/task';
+import { canonicalAnswer, closeIsUnmistakable, cutAtNextQuestion, findTags, labelsOf } from './answers';
+import { shuffled } from './keys';
+
+/** Raised with every change of a built-in wording, stop or schema: stage keys hold it, so that nothing stale is reused. */
+export const wordingVersion = 1;
+
+export type PromptStyle = ModelConfig['prompt_style'];
+export type QuestionFormat = RunConfig['questions']['format'];
+
+export interface BuiltPrompt {
+  readonly prompt: Prompt;
+  /** Stop strings that belong to the wording; the config's own come on top. At most two: some servers take no more than four. */
+  readonly stop: readonly string[];
+  readonly jsonSchema?: JsonValue;
+  /** Text that the prompt already holds and the answer continues: put it in front before reading or training. '' when none. */
+  readonly assistantPrefix: string;
+}
+
+/** A worked question, as a one-shot or k-shot prompt shows it. `rationale` ends in the answer tag. */
+export interface Demonstration {
+  readonly question: string;
+  readonly rationale: string;
+}
+
+export interface QuestionItem {
+  readonly question: string;
+  readonly target: string;
+}
+
+/** What follows "Answer:" in the naive and the student prompt. Paper: "Let's think step by step." */
+const stepByStep = "Let's think step by step.";
+
+/** Technique prompts of draft rationales. Paper: expert role, recall the rules, plain, eliminate options; worded by this project. */
+export const defaultTechniques: readonly Technique[] = [
+  {
+    name: 'expert-role',
+    instruction:
+      'You are an expert in this kind of question and explain it to a learner. Explain your answer as such an expert would.',
+  },
+  {
+    name: 'recall-rules',
+    instruction: 'First recall the rules or facts that apply to this kind of question, then apply them step by step.',
+  },
+  { name: 'step-by-step', instruction: 'Answer the question step by step.' },
+  {
+    name: 'eliminate-options',
+    instruction:
+      'Go through the possible answers, rule out those that cannot be right and say why, then keep the one left.',
+  },
+];
+
+// ---- the answer tag --------------------------------------------------------------------------------------------------
+
+/** Quotes keep both forms readable: "<ans>X</ans>" and "The answer is X.". */
+const defaultReminders: Readonly<Record<AnswerType, string>> = {
+  boolean: 'End with "{open}X{close}", where X is {labels}.',
+  'yes-no': 'End with "{open}X{close}", where X is {labels}.',
+  choice: 'End with "{open}X{close}", where X is the right option: {labels}.',
+  number: 'End with "{open}X{close}", where X is a number without its unit.',
+  text: 'End with "{open}X{close}", where X is the answer and nothing else.',
+  exact: 'End with "{open}X{close}", where X is the answer, exactly as it must be written.',
+};
+const reminderSlots = ['open', 'close', 'labels'] as const;
+
+/** The sentence that asks for the answer tag and names the answers that fit the task. */
+export function answerReminder(task: Pick<TaskRecord, 'answer'>, config: RunConfig): string {
+  const { answer_open: open, answer_close: close, answer_reminder: own } = config.prompts;
+  const path = `prompts.answer_reminder.${task.answer.type}`;
+  const template = own?.[task.answer.type] ?? defaultReminders[task.answer.type];
+  return fill(template, { open, close, labels: labelsInWords(task.answer) }, reminderSlots, path);
+}
+
+function labelsInWords(answer: AnswerSpec): string {
+  const labels = labelsOf(answer);
+  if (labels.length === 0) return answer.type === 'choice' ? 'its letter, such as (A)' : '';
+  if (labels.length === 1) return labels[0] ?? '';
+  return `${labels.slice(0, -1).join(', ')} or ${labels.at(-1) ?? ''}`;
+}
+
+/** The answer between its tags: `<ans>42</ans>`, or `The answer is 42.` */
+export function taggedAnswer(answer: string, config: RunConfig): string {
+  return `${config.prompts.answer_open}${answer}${config.prompts.answer_close}`;
+}
+
+/** The closing tag stops generation, unless it is a mark that ends any sentence. */
+function tagStop(config: RunConfig): readonly string[] {
+  const { answer_close: close } = config.prompts;
+  return closeIsUnmistakable(close) ? [close] : [];
+}
+
+// ---- the prompts -----------------------------------------------------------------------------------------------------
+
+const questionSlots = ['task', 'description', 'targets', 'seeds', 'count'] as const;
+const naiveSlots = ['description', 'reminder', 'question'] as const;
+const rationaleSlots = ['technique', 'description', 'reminder', 'demonstration', 'question'] as const;
+const studentSlots = ['description', 'reminder', 'demonstrations', 'question'] as const;
+
+const defaultNaive = `{description} {reminder}\n\nQuestion: {question}\nAnswer: ${stepByStep}`;
+const defaultStudent = `{description} {reminder}\n\n{demonstrations}Question: {question}\nAnswer: ${stepByStep}`;
+const defaultRationale = '{technique}\n{description} {reminder}\n\n{demonstration}Question: {question}\nAnswer:';
+
+const defaultQuestion: Readonly<Record<`${PromptStyle}-${QuestionFormat}-${'one' | 'many'}`, string>> = {
+  'chat-tagged-one': questionRequest(
+    'Write one more question of the same kind, different from these, with its correct target. {targets} Keep exactly this format:\n<question>…</question>\n<target>…</target>',
+  ),
+  'chat-tagged-many': questionRequest(
+    'Write {count} more questions of the same kind, different from these and from each other, each with its correct target. {targets} Keep exactly this format for each of them:\n<question>…</question>\n<target>…</target>',
+  ),
+  'chat-json-one': questionRequest(
+    'Write one more question of the same kind, different from these, with its correct target. {targets} Answer with one JSON object in the format of the examples and nothing else.',
+  ),
+  'chat-json-many': questionRequest(
+    'Write {count} more questions of the same kind, different from these and from each other, each with its correct target. {targets} Answer with a JSON array of {count} such objects and nothing else.',
+  ),
+  'completion-tagged-one':
+    'Task: {description} {targets}\nDifferent questions of this task, each with its correct target:\n\n{seeds}\n\n',
+  'completion-tagged-many':
+    'Task: {description} {targets}\nDifferent questions of this task, each with its correct target:\n\n{seeds}\n\n',
+  'completion-json-one':
+    'Task: {description} {targets}\nDifferent questions of this task, each with its correct target, one JSON object per line:\n{seeds}\n',
+  'completion-json-many':
+    'Task: {description} {targets}\nDifferent questions of this task, each with its correct target, as JSON arrays:\n{seeds}\n',
+};
+
+function questionRequest(request: string): string {
+  return `Task: {task}\n{description}\n\nExamples of its questions and their targets:\n\n{seeds}\n\n${request}`;
+}
+
+/** Prompts that differ only in the order of the seeds: enough to vary what comes, few enough for a prefix cache to hold. */
+const seedOrdersMax = 6;
+
+/**
+ * Ask the teacher for `count` new questions with targets (method.md section 1, sample: questions).
+ * @param variation Which sample this is: picks one of at most six orders of the seeds; 0 is the order of the task. Same order, same prompt.
+ */
+export function questionPrompt(
+  task: TaskRecord,
+  config: RunConfig,
+  style: PromptStyle,
+  count: number,
+  variation: number,
+): BuiltPrompt {
+  const { format } = config.questions;
+  const seeds = inOrder(task.seeds, variation);
+  const template = config.prompts.question ?? defaultQuestion[`${style}-${format}-${count === 1 ? 'one' : 'many'}`];
+  const text = fill(
+    template,
+    {
+      task: task.name,
+      description: task.description,
+      targets: targetsInWords(task.answer),
+      seeds: questionResponse(seeds, format, count),
+      count: String(count),
+    },
+    questionSlots,
+    'prompts.question',
+  );
+  const jsonSchema = format === 'json' ? { jsonSchema: questionSchema(task.answer, count) } : {};
+  if (style === 'chat') return { ...asked(text, style), stop: [], ...jsonSchema, assistantPrefix: '' };
+  // The last line break belongs to the prompt: a server that constrains the output to JSON would not let the model write it.
+  if (format === 'json')
+    return {
+      prompt: { kind: 'completion', text: `${text.trimEnd()}\n` },
+      stop: [],
+      ...jsonSchema,
+      assistantPrefix: '',
+    };
+  const opening = '<question>';
+  return {
+    prompt: { kind: 'completion', text: `${text.trimEnd()}\n\n${opening}` },
+    stop: count === 1 ? ['</target>'] : [],
+    assistantPrefix: opening,
+  };
+}
+
+/** Questions in the format in which the teacher is asked for them; also what a preference pair of questions trains on. */
+export function questionResponse(items: readonly QuestionItem[], format: QuestionFormat, count: number): string {
+  if (format === 'tagged') {
+    return items
+      .map(({ question, target }) => `<question>${question}</question>\n<target>${target}</target>`)
+      .join('\n\n');
+  }
+  const objects = items.map(
+    ({ question, target }) => `{"question": ${JSON.stringify(question)}, "target": ${JSON.stringify(target)}}`,
+  );
+  return count === 1 ? objects.join('\n') : `[${objects.join(', ')}]`;
+}
+
+function inOrder(seeds: readonly TaskItem[], variation: number): readonly TaskItem[] {
+  const order = variation % seedOrdersMax;
+  return order === 0 ? seeds : shuffled(seeds, order);
+}
+
+function targetsInWords(answer: AnswerSpec): string {
+  if (answer.type === 'number') return 'Every target is a number.';
+  const labels = labelsInWords(answer);
+  return labels === '' ? 'Every target is as short as in the examples.' : `Every target is ${labels}.`;
+}
+
+/** JSON Schema of one object, or of an array of exactly `count`. Only keywords that llama.cpp, vLLM and OpenAI all honour. */
+function questionSchema(answer: AnswerSpec, count: number): JsonValue {
+  const item = {
+    type: 'object',
+    properties: { question: { type: 'string', minLength: 1 }, target: targetSchema(answer) },
+    required: ['question', 'target'],
+    additionalProperties: false,
+  };
+  return count === 1 ? item : { type: 'array', items: item, minItems: count, maxItems: count };
+}
+
+function targetSchema(answer: AnswerSpec): JsonValue {
+  const labels = labelsOf(answer);
+  if (labels.length > 0) return { type: 'string', enum: labels };
+  if (answer.type === 'choice') return { type: 'string', pattern: '^\\([A-Z]\\)$' };
+  if (answer.type === 'number') return { type: 'string', pattern: '^-?[0-9]{1,9}(\\.[0-9]{1,4})?$' };
+  return { type: 'string', minLength: 1 };
+}
+
+/** Ask the teacher for a rationale under a technique prompt (method.md section 1, sample: rationales). */
+export function rationalePrompt(
+  task: TaskRecord,
+  technique: Technique,
+  question: string,
+  config: RunConfig,
+  style: PromptStyle,
+): BuiltPrompt {
+  const shown = technique.demonstration;
+  const demonstration =
+    shown === undefined
+      ? ''
+      : `Question: ${shown.question}\nAnswer: ${withAnswer(shown.rationale, shown.answer, task, config)}\n\n`;
+  const slots = { technique: technique.instruction, description: task.description, demonstration, question };
+  const text = fill(
+    config.prompts.rationale ?? defaultRationale,
+    { ...slots, reminder: answerReminder(task, config) },
+    rationaleSlots,
+    'prompts.rationale',
+  );
+  return answering(text, config, style);
+}
+
+/** Ask for a rationale with no technique: x of rationale pairs, and how the aligned teacher writes the tailored set. */
+export function naivePrompt(task: TaskRecord, question: string, config: RunConfig, style: PromptStyle): BuiltPrompt {
+  const slots = { description: task.description, reminder: answerReminder(task, config), question };
+  return answering(fill(config.prompts.naive ?? defaultNaive, slots, naiveSlots, 'prompts.naive'), config, style);
+}
+
+/** Ask the student: no demonstration (and so its training prompt), one (scoring), or k (evaluation). */
+export function studentPrompt(
+  task: TaskRecord,
+  demonstrations: readonly Demonstration[],
+  question: string,
+  config: RunConfig,
+  style: PromptStyle,
+): BuiltPrompt {
+  const shown = demonstrations
+    .map((one) => `Question: ${one.question}\nAnswer: ${stepByStep} ${one.rationale}\n\n`)
+    .join('');
+  const text = fill(
+    config.prompts.student_one_shot ?? defaultStudent,
+    { description: task.description, reminder: answerReminder(task, config), demonstrations: shown, question },
+    studentSlots,
+    'prompts.student_one_shot',
+  );
+  return answering(text, config, style);
+}
+
+/** A labelled item as a demonstration: its worked answer where the source has one, then the answer tag. */
+export function demonstrationOf(item: TaskItem, task: Pick<TaskRecord, 'answer'>, config: RunConfig): Demonstration {
+  return { question: item.question, rationale: withAnswer(item.rationale ?? '', item.target, task, config) };
+}
+
+function withAnswer(rationale: string, answer: string, task: Pick<TaskRecord, 'answer'>, config: RunConfig): string {
+  const { answer_open: open, answer_close: close } = config.prompts;
+  const has = findTags(rationale, { open, close }).some((tag) => canonicalAnswer(tag.content, task.answer) !== null);
+  return has ? rationale.trim() : `${rationale.trim()} ${taggedAnswer(answer, config)}`.trim();
+}
+
+function answering(text: string, config: RunConfig, style: PromptStyle): BuiltPrompt {
+  const nextQuestion = style === 'completion' ? ['\nQuestion:'] : [];
+  return { ...asked(text, style), stop: [...nextQuestion, ...tagStop(config)], assistantPrefix: '' };
+}
+
+function asked(text: string, style: PromptStyle): { prompt: Prompt } {
+  const plain = text.trimEnd();
+  return {
+    prompt:
+      style === 'chat'
+        ? { kind: 'chat', messages: [{ role: 'user', content: plain }] }
+        : { kind: 'completion', text: plain },
+  };
+}
+
+// ---- what a model wrote, made ready to show --------------------------------------------------------------------------
+
+export interface FinishedRationale {
+  /** As a demonstration shows it: up to and with the closed answer tag, where there is one. '' when the model said nothing. */
+  readonly rationale: string;
+  /** What stands in the tag, canonical for the answer type; null when there is no tag or nothing readable in it. */
+  readonly answer: string | null;
+}
+
+/**
+ * A raw answer as a rationale: cut where the next question or the answer ends, with the tag closed (the stop string swallowed it).
+ * Mode `given` cuts at the tag and puts the draft's own target there: the words that lead up to it stay ("So the answer is").
+ */
+export function finishRationale(
+  raw: string,
+  task: Pick<TaskRecord, 'answer'>,
+  config: RunConfig,
+  mode: 'free' | 'given',
+  target: string,
+): FinishedRationale {
+  const { answer_open: open, answer_close: close } = config.prompts;
+  const text = cutAtNextQuestion(raw).trim();
+  const tags = findTags(text, { open, close });
+  if (mode === 'given') {
+    const first = tags[0];
+    const lead = first === undefined ? text : text.slice(0, first.start).trimEnd();
+    const opening = first === undefined ? open : asWritten(first.open, open);
+    return {
+      rationale: `${lead} ${opening}${target}${close}`.trim(),
+      answer: canonicalAnswer(target, task.answer) ?? target,
+    };
+  }
+  for (const tag of tags) {
+    const answer = canonicalAnswer(tag.content, task.answer);
+    if (answer === null || (!tag.closed && tag.content.includes('\n'))) continue;
+    const lead = text.slice(0, tag.start);
+    return { rationale: `${lead}${asWritten(tag.open, open)}${tag.content}${close}`.trim(), answer };
+  }
+  return { rationale: text, answer: null };
+}
+
+/** The opening in the model's own case, with the spaces that the config's opening ends in. */
+function asWritten(found: string, open: string): string {
+  return found.trimEnd() + open.slice(open.trimEnd().length);
+}
+
+// ---- templates -------------------------------------------------------------------------------------------------------
+
+/** `{name}` is a slot; `{{name}}` stands for the text {name}. Braces around anything else (JSON, LaTeX) are text. */
+const slotPattern = /\{\{([a-z_]+)\}\}|\{([a-z_]+)\}/g;
+
+function fill<Slot extends string>(
+  template: string,
+  values: Readonly<Record<Slot, string>>,
+  allowed: readonly Slot[],
+  path: string,
+): string {
+  return template.replace(slotPattern, (_, literal: string | undefined, name: string | undefined) => {
+    if (literal !== undefined) return `{${literal}}`;
+    const slot = allowed.find((candidate) => candidate === name);
+    if (slot === undefined) throw new ArteError('InvalidConfig', unknownSlot(path, name ?? '', allowed));
+    return values[slot];
+  });
+}
+
+function unknownSlot(
+  path: string,
+  name: string,
+  allowed: readonly string[],
+): { what: string; why: string; next: string } {
+  return {
+    what: `${path} has a slot {${name}} that does not exist.`,
+    why: `Its slots are ${allowed.map((slot) => `{${slot}}`).join(' ')}.`,
+    next: `Use one of these, or write {{${name}}} where the text {${name}} is meant.`,
+  };
+}
+
+export interface PromptProblem {
+  /** Keys into the config: ['prompts', 'naive']. */
+  readonly segments: readonly string[];
+  readonly what: string;
+  readonly why: string;
+  readonly instead: string;
+}
+
+/** What is wrong with a config's own wordings, all at once: slots that do not exist, slots that are missing, tags that are empty. */
+export function promptProblems(prompts: RunConfig['prompts']): PromptProblem[] {
+  const problems: PromptProblem[] = [];
+  const judge = (
+    segments: readonly string[],
+    template: string | undefined,
+    allowed: readonly string[],
+    needed: readonly string[],
+  ) => {
+    if (template === undefined) return;
+    const path = segments.join('.');
+    const used = [...template.matchAll(slotPattern)].flatMap((match) => (match[2] === undefined ? [] : [match[2]]));
+    for (const name of new Set(used)) {
+      if (allowed.includes(name)) continue;
+      const { what, why, next } = unknownSlot(path, name, allowed);
+      problems.push({ segments, what, why, instead: next });
+    }
+    for (const name of needed) {
+      if (used.includes(name)) continue;
+      problems.push({
+        segments,
+        what: `${path} lacks the slot {${name}}.`,
+        why: `Without it every row of a task would ask the same.`,
+        instead: `Put {${name}} where it belongs in the text.`,
+      });
+    }
+  };
+  judge(['prompts', 'question'], prompts.question, questionSlots, ['seeds']);
+  judge(['prompts', 'naive'], prompts.naive, naiveSlots, ['question']);
+  judge(['prompts', 'rationale'], prompts.rationale, rationaleSlots, ['technique', 'question']);
+  judge(['prompts', 'student_one_shot'], prompts.student_one_shot, studentSlots, ['demonstrations', 'question']);
+  for (const [type, template] of Object.entries(prompts.answer_reminder ?? {})) {
+    judge(['prompts', 'answer_reminder', type], template, reminderSlots, []);
+  }
+  for (const key of ['answer_open', 'answer_close'] as const) {
+    if (prompts[key].trim() !== '') continue;
+    problems.push({
+      segments: ['prompts', key],
+      what: `prompts.${key} is only white space.`,
+      why: 'No answer could be told from the text around it.',
+      instead: 'Write a tag, such as <ans> and </ans>, or words, such as "The answer is " and ".".',
+    });
+  }
+  return problems;
+}
+
+/**
+ * Whether a config's own reminder fits a task's answers (a known trap: Yes/No asked of a True/False task). Null when it does.
+ * Only closed sets of words can be judged; a set of option letters is named well enough by "the letter of the right option".
+ */
+export function reminderProblem(answer: AnswerSpec, prompts: RunConfig['prompts']): string | null {
+  const own = prompts.answer_reminder?.[answer.type];
+  if (own === undefined) return null;
+  const labels = labelsOf(answer);
+  const letters = labels.every((label) => /^\(?[A-Za-z]\)?$/.test(label));
+  if (!letters && !own.includes('{labels}')) {
+    const missing = labels.filter((label) => !own.toLowerCase().includes(label.toLowerCase()));
+    if (missing.length > 0) return `it does not name the answer ${missing.join(', ')}`;
+  }
+  const opens = own.includes('{open}') || own.includes(prompts.answer_open.trim());
+  return opens ? null : 'it does not show the answer tag';
+}

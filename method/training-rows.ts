@@ -1,0 +1,135 @@
+/**
+ * From preferences and tailored examples to the rows that TRL reads: strings where the model is prompted with raw text, message
+ * lists where it is prompted through its chat template.
+ *
+ * Owns what x, chosen and rejected are (method.md section 1, pairs and SFT). Leaves choosing the pairs to pairs.ts, and the tokens
+ * that begin and end a sequence to the trainer (TRL puts the end token after a completion; the template does it in a conversation).
+ *
+ * Invariants
+ * 1. x of a rationale pair is the naive prompt, never the technique prompt that the rationale was written under.
+ * 2. A row's prompt is, byte for byte, a prompt that the loop asks at inference, and its completion begins as an answer there does
+ *    (after raw text that ends in a word: with a space), so that tokens line up in training and inference.
+ */
+import { ArteError } from '../schemas/errors';
+import type { ChatMessage, DraftRow, PairRow, Prompt, QuestionRow, TailoredRow } from '../schemas/rows';
+import type { RunConfig } from '../schemas/run-config';
+import type { TaskRecord } from '../schemas/task';
+import { sha256Hex } from './keys';
+import { naivePrompt, questionPrompt, questionResponse, studentPrompt } from './prompts';
+
+/** One row of TRL's preference format, explicit prompt. */
+export type DpoRow =
+  | { readonly prompt: string; readonly chosen: string; readonly rejected: string }
+  | {
+      readonly prompt: readonly ChatMessage[];
+      readonly chosen: readonly ChatMessage[];
+      readonly rejected: readonly ChatMessage[];
+    };
+
+/** One row of TRL's prompt-completion format. */
+export type SftRow =
+  | { readonly prompt: string; readonly completion: string }
+  | { readonly prompt: readonly ChatMessage[]; readonly completion: readonly ChatMessage[] };
+
+/** A preference by ids: of two questions, or of two drafts of one question. */
+export interface Preference {
+  readonly chosenId: string;
+  readonly rejectedId: string;
+  readonly chosenScore: number;
+  readonly rejectedScore: number;
+  /** For pairs.question.response `list`: all questions of either side, the first one being chosenId or rejectedId. */
+  readonly chosenIds?: readonly string[];
+  readonly rejectedIds?: readonly string[];
+}
+
+export interface PairSources {
+  readonly tasks: ReadonlyMap<string, TaskRecord>;
+  readonly questions: ReadonlyMap<string, QuestionRow>;
+  readonly drafts: ReadonlyMap<string, DraftRow>;
+}
+
+/** A preference with its texts: x, chosen and rejected as the teacher would have been asked and have answered. */
+export function pairRow(kind: PairRow['kind'], pair: Preference, sources: PairSources, config: RunConfig): PairRow {
+  const { chosenId, rejectedId, chosenScore, rejectedScore } = pair;
+  const texts = kind === 'question' ? questionTexts(pair, sources, config) : rationaleTexts(pair, sources, config);
+  const id = sha256Hex([kind, ...sideIds(pair, 'chosen'), '', ...sideIds(pair, 'rejected')].join('\u0000')).slice(
+    0,
+    16,
+  );
+  return { id, kind, chosenId, rejectedId, chosenScore, rejectedScore, ...texts };
+}
+
+type PairTexts = Pick<PairRow, 'task' | 'prompt' | 'chosen' | 'rejected'>;
+
+function rationaleTexts(
+  { chosenId, rejectedId }: Preference,
+  { tasks, drafts }: PairSources,
+  config: RunConfig,
+): PairTexts {
+  const chosen = need(drafts, chosenId, 'draft');
+  const rejected = need(drafts, rejectedId, 'draft');
+  const task = need(tasks, chosen.task, 'task');
+  const { prompt } = naivePrompt(task, chosen.question, config, config.models.teacher.prompt_style);
+  return {
+    task: task.name,
+    prompt: prompt as unknown as PairRow['prompt'],
+    chosen: chosen.rationale,
+    rejected: rejected.rationale,
+  };
+}
+
+/** x asks for as many questions as the response holds: an answer of one to a request for five would teach to stop early. */
+function questionTexts(pair: Preference, { tasks, questions }: PairSources, config: RunConfig): PairTexts {
+  const side = (name: 'chosen' | 'rejected') => sideIds(pair, name).map((id) => need(questions, id, 'question'));
+  const chosen = side('chosen');
+  const rejected = side('rejected');
+  const task = need(tasks, chosen[0]?.task ?? '', 'task');
+  const count = config.pairs.question.response === 'list' ? config.questions.per_call : 1;
+  const built = questionPrompt(task, config, config.models.teacher.prompt_style, count, 0);
+  const response = (rows: readonly QuestionRow[]) => {
+    const text = questionResponse(rows, config.questions.format, count);
+    return text.startsWith(built.assistantPrefix) ? text.slice(built.assistantPrefix.length) : text;
+  };
+  return {
+    task: task.name,
+    prompt: built.prompt as unknown as PairRow['prompt'],
+    chosen: response(chosen),
+    rejected: response(rejected),
+  };
+}
+
+function sideIds(pair: Preference, side: 'chosen' | 'rejected'): readonly string[] {
+  return side === 'chosen' ? (pair.chosenIds ?? [pair.chosenId]) : (pair.rejectedIds ?? [pair.rejectedId]);
+}
+
+function need<Row>(rows: ReadonlyMap<string, Row>, id: string, kind: string): Row {
+  const row = rows.get(id);
+  if (row !== undefined) return row;
+  throw new ArteError('InvalidInput', {
+    what: `A preference pair names the ${kind} "${id}", and there is no such ${kind}.`,
+    why: 'Pairs, drafts and questions do not come from the same stage outputs.',
+    next: 'Run the round again from its questions; if it happens again, report it with the run id.',
+  });
+}
+
+/** The pair as TRL's DPOTrainer reads it; strings or messages as its prompt was built for the teacher. */
+export function dpoRow(pair: Pick<PairRow, 'kind' | 'prompt' | 'chosen' | 'rejected'>): DpoRow {
+  const prompt = pair.prompt as unknown as Prompt;
+  if (prompt.kind === 'chat') {
+    return { prompt: prompt.messages, chosen: said(pair.chosen), rejected: said(pair.rejected) };
+  }
+  // A question's response continues a line break or the opening of its format; a rationale continues a sentence.
+  const lead = pair.kind === 'rationale' ? ' ' : '';
+  return { prompt: prompt.text, chosen: lead + pair.chosen, rejected: lead + pair.rejected };
+}
+
+/** A tailored example as TRL's SFTTrainer reads it: the student's own prompt without demonstrations, then the rationale. */
+export function sftRow(row: Pick<TailoredRow, 'question' | 'rationale'>, task: TaskRecord, config: RunConfig): SftRow {
+  const { prompt } = studentPrompt(task, [], row.question, config, config.models.student.prompt_style);
+  if (prompt.kind === 'chat') return { prompt: prompt.messages, completion: said(row.rationale) };
+  return { prompt: prompt.text, completion: ` ${row.rationale}` };
+}
+
+function said(content: string): readonly ChatMessage[] {
+  return [{ role: 'assistant', content }];
+}
