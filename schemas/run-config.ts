@@ -207,10 +207,17 @@ const promptsSchema = z
     question: z
       .string()
       .optional()
-      .describe('Slots {task} {description} {seeds} {count}. Left out: the built-in wording for questions.format.'),
+      .describe(
+        'Slots {task} {description} {targets} {seeds} {count}. Left out: the built-in wording for questions.format.',
+      ),
     naive: z.string().optional().describe('Slots {description} {reminder} {question}. The plain step-by-step prompt.'),
-    rationale: z.string().optional().describe('Slots {technique} {description} {reminder} {question}.'),
-    student_one_shot: z.string().optional().describe('Slots {description} {reminder} {demonstrations} {question}.'),
+    rationale: z.string().optional().describe('Slots {technique} {description} {reminder} {demonstration} {question}.'),
+    student_one_shot: z
+      .string()
+      .optional()
+      .describe(
+        'Slots {description} {reminder} {demonstrations} {question}. Without demonstrations it is also the prompt that the student is trained on. Paper: not stated.',
+      ),
     techniques: z
       .array(techniqueSchema)
       .min(1)
@@ -527,3 +534,42 @@ export const runConfigSchema = z
   .describe('An arte run.');
 export type RunConfig = z.infer<typeof runConfigSchema>;
 export type RunConfigInput = z.input<typeof runConfigSchema>;
+
+/** A node of a JSON Schema as zod emits it: what editors and the explanations of method/check-config.ts read. */
+export interface JsonSchemaNode {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly const?: unknown;
+  readonly enum?: readonly unknown[];
+  readonly properties?: { readonly [name: string]: JsonSchemaNode };
+  readonly required?: readonly string[];
+  readonly additionalProperties?: boolean | JsonSchemaNode;
+  readonly propertyNames?: JsonSchemaNode;
+  readonly items?: JsonSchemaNode;
+  readonly oneOf?: readonly JsonSchemaNode[];
+  readonly anyOf?: readonly JsonSchemaNode[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly minItems?: number;
+  readonly minLength?: number;
+  readonly pattern?: string;
+  readonly format?: string;
+}
+
+let emitted: JsonSchemaNode | undefined;
+
+/** JSON Schema (draft 2020-12) of what a user writes: settings with a default are optional. */
+export function runConfigJsonSchema(): JsonSchemaNode {
+  emitted ??= z.toJSONSchema(runConfigSchema, {
+    io: 'input',
+    override: ({ jsonSchema }) => {
+      // The bounds of a double's integers are zod's, not the user's business.
+      if (jsonSchema.maximum === Number.MAX_SAFE_INTEGER) delete jsonSchema.maximum;
+      if (jsonSchema.minimum === Number.MIN_SAFE_INTEGER) delete jsonSchema.minimum;
+    },
+  }) as JsonSchemaNode;
+  return emitted;
+}

@@ -29,8 +29,8 @@ export const techniqueSchema = z.strictObject({
   demonstration: z
     .strictObject({
       question: z.string().describe('Its question.'),
-      rationale: z.string().describe('Its reasoning, without the answer tag.'),
-      answer: z.string().describe('Its answer; the tag is put around it.'),
+      rationale: z.string().describe('Its reasoning; the answer tag is added where it has none.'),
+      answer: z.string().describe('Its answer.'),
     })
     .optional()
     .describe("One worked example in the technique's own style; very small models need it."),

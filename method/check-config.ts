@@ -1,0 +1,926 @@
+/**
+ * Judges a config: values in, problems out. Every problem says where, what, why and what to write instead.
+ *
+ * Owns what needs more than one field to judge. The shape in words is explain-shape.ts, secrets written out are
+ * written-secrets.ts; files, line numbers and printing belong to cli/load-config.ts.
+ *
+ * Invariants: all problems at once, none twice; a problem that only follows from another one is not reported (a value of
+ * the wrong shape is replaced by a harmless one while the rest is judged, and nothing that touches it is judged);
+ * a text that may be a secret is never repeated.
+ */
+import {
+  runConfigSchema,
+  secretReferencePattern,
+  type ModelConfig,
+  type RunConfig,
+  type TaskConfig,
+} from '../schemas/run-config';
+import { answerTypes, type AnswerSpec, type AnswerType, type TaskRecord } from '../schemas/task';
+import { canonicalAnswer, closeIsUnmistakable, labelsOf } from './answers';
+import { configProblem, pathText, type ConfigProblem, type Segment } from './config-problem';
+import { explainShape, nearestName, type ShapeIssue } from './explain-shape';
+import { writtenSecrets } from './written-secrets';
+
+export type { ConfigProblem, Segment } from './config-problem';
+
+export interface Judgement {
+  /** The config with its defaults, when its shape is right. It may still have problems of other kinds. */
+  readonly config?: RunConfig;
+  readonly problems: readonly ConfigProblem[];
+  /** Worth knowing, but no reason to stop. */
+  readonly notes: readonly string[];
+}
+
+export interface JudgeOptions {
+  /** `run`: the config is about to be run here, so what only planning can do without becomes a problem. */
+  readonly purpose: 'plan' | 'run';
+  /** The environment that secrets are looked up in; only whether a variable is set and not empty is used. */
+  readonly environment: { readonly [name: string]: string | undefined };
+}
+
+/** Judge a parsed YAML document. Pure: what is on disk is judged by the caller, with judgeTask. */
+export function judgeConfig(input: unknown, options: JudgeOptions): Judgement {
+  if (typeof input !== 'object' || input === null || Array.isArray(input)) {
+    const empty = input === null || input === undefined;
+    const problem = configProblem([], {
+      what: empty ? 'The file is empty.' : 'The file is not a set of settings.',
+      why: 'A config is a YAML mapping of settings that begins with "version: 1".',
+      instead: 'Start from one that works: `arte init TASKFILE`, or a file in examples/.',
+    });
+    return { problems: [problem], notes: [] };
+  }
+  const secrets = writtenSecrets(input);
+  const secretPaths = new Set(secrets.map(({ path }) => path));
+  const parsed = runConfigSchema.safeParse(input);
+  const issues: readonly ShapeIssue[] = parsed.success ? [] : parsed.error.issues;
+  const shape = explainShape(input, issues).filter(({ path }) => !secretPaths.has(path));
+  const judged = parsed.success ? { config: parsed.data, replaced: [] } : withReplacements(input, issues);
+  const findings =
+    judged === undefined ? { problems: [], notes: [] } : crossFieldFindings(judged.config, options, judged.replaced);
+  return {
+    ...(parsed.success ? { config: parsed.data } : {}),
+    problems: [...secrets, ...shape, ...findings.problems],
+    notes: findings.notes,
+  };
+}
+
+// ---- judging the rest of a config whose shape is wrong -----------------------------------------------------------
+
+/** Harmless values for settings that have no default, so that the rest of a broken config can be judged. */
+const stopgapTask = (index: number): unknown => ({
+  source: 'declared',
+  name: `task-${String(index)}`,
+  description: '-',
+  test_items: 1,
+});
+const stopgapSource = 'hf:unknown/unknown';
+
+/** The config with every value of a wrong shape replaced, and the paths that were; undefined when that does not help. */
+function withReplacements(
+  input: object,
+  first: readonly ShapeIssue[],
+): { config: RunConfig; replaced: string[] } | undefined {
+  const document = structuredClone(input) as Record<string, unknown>;
+  const replaced: string[] = [];
+  let issues = first;
+  // Taking a value out may uncover that it had no default: a second pass replaces the section around it.
+  for (let pass = 0; pass < 3; pass += 1) {
+    for (const issue of issues) {
+      const path = issue.path.map((segment) => (typeof segment === 'symbol' ? String(segment) : segment));
+      const places = issue.code === 'unrecognized_keys' ? (issue.keys ?? []).map((key) => [...path, key]) : [path];
+      for (const place of places) {
+        replaced.push(pathText(replace(document, place, pass)));
+      }
+    }
+    const parsed = runConfigSchema.safeParse(document);
+    if (parsed.success) return { config: parsed.data, replaced };
+    issues = parsed.error.issues;
+  }
+  return undefined;
+}
+
+/** Replaces what stands at a place (from the second pass on: the list item or section around it) and returns where that was. */
+function replace(document: Record<string, unknown>, place: readonly Segment[], pass: number): readonly Segment[] {
+  const [top, second] = place;
+  if (top === 'version' || top === undefined) {
+    document.version = 1;
+    return place;
+  }
+  if (top === 'name') {
+    document.name = 'unnamed';
+    return place;
+  }
+  if (top === 'tasks') {
+    const tasks = document.tasks;
+    if (!Array.isArray(tasks) || typeof second !== 'number') {
+      document.tasks = [stopgapTask(0)];
+      return ['tasks'];
+    }
+    if (pass > 0 || place.length === 2) {
+      tasks[second] = stopgapTask(second);
+      return ['tasks', second];
+    }
+  }
+  if (top === 'models') {
+    const models =
+      typeof document.models === 'object' && document.models !== null && !Array.isArray(document.models)
+        ? (document.models as Record<string, unknown>)
+        : {};
+    document.models = models;
+    if (typeof second !== 'string' || place.length === 2 || pass > 0 || place[2] === 'source') {
+      const roles = second === 'teacher' || second === 'student' ? [second] : ['teacher', 'student'];
+      if (typeof second === 'string' && !roles.includes(second)) delete models[second];
+      else for (const role of roles) models[role] = { source: stopgapSource };
+      return typeof second === 'string' ? ['models', second] : ['models'];
+    }
+  }
+  if (pass > 0 || place.length === 1) {
+    delete document[top];
+    return [top];
+  }
+  let parent: unknown = document;
+  for (const segment of place.slice(0, -1)) {
+    if (typeof parent !== 'object' || parent === null) break;
+    parent = (parent as Record<string, unknown>)[segment];
+  }
+  const last = place.at(-1);
+  if (typeof parent === 'object' && parent !== null && last !== undefined) {
+    if (Array.isArray(parent)) {
+      // Removing one item would move the others away from their paths.
+      delete document[top];
+      return [top];
+    }
+    delete (parent as Record<string, unknown>)[last];
+  }
+  return place;
+}
+
+// ---- what needs more than one field ------------------------------------------------------------------------------
+
+interface Finding extends ConfigProblem {
+  /** Paths that were looked at; the finding is dropped when one of them was replaced. Its own path always counts. */
+  readonly concerns: readonly string[];
+}
+
+function finding(
+  segments: readonly Segment[],
+  text: { readonly what: string; readonly why: string; readonly instead: string },
+  concerns: readonly string[] = [],
+): Finding {
+  return { ...configProblem(segments, text), concerns: [pathText(segments), ...concerns] };
+}
+
+function crossFieldFindings(
+  config: RunConfig,
+  options: JudgeOptions,
+  replaced: readonly string[],
+): { problems: ConfigProblem[]; notes: string[] } {
+  const environment = environmentFindings(config, options);
+  const findings = [
+    ...taskFindings(config, options),
+    ...promptFindings(config),
+    ...modelFindings(config),
+    ...capabilityFindings(config),
+    ...budgetFindings(config),
+    ...platformFindings(config),
+    ...environment.findings,
+  ];
+  const touches = (a: string, b: string): boolean =>
+    a === b || a.startsWith(`${b}.`) || a.startsWith(`${b}[`) || b.startsWith(`${a}.`) || b.startsWith(`${a}[`);
+  const problems = findings
+    .filter(({ concerns }) => !concerns.some((concern) => replaced.some((place) => touches(concern, place))))
+    .map(({ concerns: _, ...problem }) => problem);
+  return { problems, notes: environment.notes };
+}
+
+// ---- tasks -------------------------------------------------------------------------------------------------------
+
+/** The name a task goes by: written, or what its source decides. */
+export function taskNameOf(task: TaskConfig): string {
+  if (task.name !== undefined) return task.name;
+  switch (task.source) {
+    case 'builtin':
+      return task.family;
+    case 'bbh-json':
+      return fileStem(task.path);
+    case 'gsm8k-jsonl':
+      return 'gsm8k';
+    default:
+      return task.source;
+  }
+}
+
+function fileStem(path: string): string {
+  const file = path.split(/[/\\]/).at(-1) ?? path;
+  return file.replace(/\.[^.]*$/, '').toLowerCase();
+}
+
+function taskFindings(config: RunConfig, { purpose }: JudgeOptions): Finding[] {
+  const findings: Finding[] = [];
+  const seen = new Map<string, number>();
+  for (const [index, task] of config.tasks.entries()) {
+    const name = taskNameOf(task);
+    const earlier = seen.get(name);
+    if (earlier !== undefined) {
+      findings.push(
+        finding(
+          ['tasks', index],
+          {
+            what: `Two tasks are called "${name}": tasks[${String(earlier)}] and tasks[${String(index)}].`,
+            why: 'Drafts, scores and reports are kept by the name of the task.',
+            instead: `Give this one a name of its own, such as "name: ${name}-2".`,
+          },
+          [`tasks[${String(earlier)}]`],
+        ),
+      );
+    }
+    seen.set(name, index);
+    if (task.source === 'declared' && purpose === 'run') {
+      findings.push(
+        finding(['tasks', index, 'source'], {
+          what: `The task "${name}" is only declared: it says how many items it has, not which.`,
+          why: 'Counts are enough to plan; a run needs the questions.',
+          instead: 'Name its items: source: jsonl with a path, bbh-json, gsm8k-jsonl, files, or builtin.',
+        }),
+      );
+    }
+    if (
+      (task.source === 'jsonl' || task.source === 'files' || task.source === 'declared') &&
+      task.description === undefined
+    ) {
+      findings.push(
+        finding(['tasks', index, 'description'], {
+          what: `The task "${name}" has no description.`,
+          why: 'It opens every prompt: the teacher writes questions from it and the student is told what to do by it.',
+          instead: 'Write one or two sentences, such as "description: Decide which of two numbers is larger."',
+        }),
+      );
+    }
+    if (task.answer !== undefined) findings.push(...answerFindings(index, name, task.answer));
+    findings.push(...shotFindings(config, index, task));
+  }
+  return findings;
+}
+
+function answerFindings(index: number, name: string, answer: AnswerSpec): Finding[] {
+  const { type, labels } = answer;
+  const place: readonly Segment[] = ['tasks', index, 'answer', 'labels'];
+  if (type === 'boolean' || type === 'yes-no') {
+    const allowed = labelsOf({ type, labels: [] });
+    const wrong = labels.filter((label) => !allowed.some((known) => known.toLowerCase() === label.toLowerCase()));
+    if (wrong.length === 0) return [];
+    const other = type === 'boolean' ? 'yes-no' : 'boolean';
+    const fits = labels.every((label) =>
+      labelsOf({ type: other, labels: [] }).some((known) => known.toLowerCase() === label.toLowerCase()),
+    );
+    return [
+      finding(place, {
+        what: `The task "${name}" has the labels ${quoted(labels)}, but its answers are of type ${type}.`,
+        why: `The answer-tag reminder of ${type} asks for ${quoted(allowed)}: a right answer would be counted as none.`,
+        instead: fits
+          ? `Write "type: ${other}" and leave the labels out.`
+          : 'Write "type: choice" with these labels, or leave the labels out.',
+      }),
+    ];
+  }
+  if (labels.length === 0) return [];
+  if (type === 'number') {
+    const wrong = labels.filter((label) => canonicalAnswer(label, { type, labels: [] }) === null);
+    if (wrong.length === 0) return [];
+    return [
+      finding(place, {
+        what: `The task "${name}" has answers of type number, but ${quoted(wrong)} ${wrong.length === 1 ? 'is' : 'are'} none.`,
+        why: 'The answer-tag reminder asks for a number, and only a number is read from an answer.',
+        instead: 'Write "type: choice" for a closed set of words, or leave the labels out.',
+      }),
+    ];
+  }
+  const lower = labels.map((label) => label.trim().toLowerCase());
+  if (new Set(lower).size < lower.length) {
+    return [
+      finding(place, {
+        what: `The task "${name}" names a label twice: ${quoted(labels)}.`,
+        why: 'Labels are compared without regard to case and surrounding space.',
+        instead: 'Write every label once.',
+      }),
+    ];
+  }
+  return [];
+}
+
+/** k-shot demonstrations are the task's seeds: there must be k of them. */
+function shotFindings(config: RunConfig, index: number, task: TaskConfig): Finding[] {
+  if (task.source === 'files') return [];
+  const seeds = task.source === 'declared' ? task.seed_items : task.split.seeds;
+  const place: readonly Segment[] =
+    task.source === 'declared' ? ['tasks', index, 'seed_items'] : ['tasks', index, 'split', 'seeds'];
+  const wanted: readonly { readonly where: string; readonly shots: readonly number[] }[] = [
+    { where: 'evaluate.shots', shots: config.evaluate.shots },
+    ...(config.probe.method === 'irt'
+      ? [{ where: 'probe.respondent_shots', shots: config.probe.respondent_shots }]
+      : []),
+  ];
+  return wanted.flatMap(({ where, shots }) => {
+    const most = Math.max(...shots);
+    if (most <= seeds) return [];
+    return [
+      finding(
+        place,
+        {
+          what: `The task "${taskNameOf(task)}" has ${String(seeds)} seed questions, but ${where} asks for ${String(most)} shots.`,
+          why: 'The demonstrations of a k-shot prompt are the seed questions.',
+          instead: `Write at least ${String(most)} here, or take ${String(most)} out of ${where}.`,
+        },
+        [where],
+      ),
+    ];
+  });
+}
+
+/** The items of a task, judged once they have been read: overlap between the parts, and targets that cannot be answered. */
+export function judgeTask(record: TaskRecord, segments: readonly Segment[]): ConfigProblem[] {
+  const problems: ConfigProblem[] = [];
+  const normal = (text: string): string => text.normalize('NFKC').toLowerCase().replaceAll(/\s+/g, ' ').trim();
+  const testQuestions = new Map(record.test.map(({ id, question }) => [normal(question), id]));
+  for (const part of ['seeds', 'validation'] as const) {
+    const leaked = record[part].filter(({ question }) => testQuestions.has(normal(question)));
+    const [first] = leaked;
+    if (first === undefined) continue;
+    problems.push(
+      configProblem(segments, {
+        what: `${String(leaked.length)} test ${leaked.length === 1 ? 'item' : 'items'} of "${record.name}" also ${leaked.length === 1 ? 'stands' : 'stand'} among the ${part === 'seeds' ? 'seed questions' : 'validation items, which the probe set is chosen from'}: ${shortQuestion(first.question)}`,
+        why: 'The held-out set would be seen while the training data is made, and the reported accuracy would mean nothing.',
+        instead: `Take ${leaked.length === 1 ? 'it' : 'them'} out of one of the two parts.`,
+      }),
+    );
+  }
+  const items = [...record.seeds, ...record.validation, ...record.test];
+  const unreadable = items.filter(({ question, target }) => !answerFits(target, record.answer, question));
+  const [first] = unreadable;
+  if (first !== undefined) {
+    const { type } = record.answer;
+    const labels = labelsOf(record.answer);
+    problems.push(
+      configProblem(segments, {
+        what: `${String(unreadable.length)} of ${String(items.length)} targets of "${record.name}" do not fit answers of type ${type}${labels.length > 0 ? ` with the labels ${quoted(labels)}` : ''}, the first is "${clipped(first.target)}".`,
+        why: 'The answer-tag reminder asks for something else, so the right answer could never be given.',
+        instead: 'Write answer.type (and answer.labels) that fit the targets, or correct the file.',
+      }),
+    );
+  }
+  return problems;
+}
+
+function answerFits(target: string, answer: AnswerSpec, question: string): boolean {
+  const canonical = canonicalAnswer(target, answer, question);
+  if (canonical === null) return false;
+  const labels = labelsOf(answer);
+  return labels.length === 0 || labels.some((label) => canonicalAnswer(label, answer, question) === canonical);
+}
+
+// ---- prompts -----------------------------------------------------------------------------------------------------
+
+/** Slots of the prompts that can be replaced, and those without which the prompt could not do its work. */
+const promptSlots = {
+  question: { all: ['task', 'description', 'targets', 'seeds', 'count'], needed: ['description', 'seeds'] },
+  naive: { all: ['description', 'reminder', 'question'], needed: ['question', 'reminder'] },
+  rationale: {
+    all: ['technique', 'description', 'reminder', 'demonstration', 'question'],
+    needed: ['technique', 'question', 'reminder'],
+  },
+  student_one_shot: {
+    all: ['description', 'reminder', 'demonstrations', 'question'],
+    needed: ['demonstrations', 'question', 'reminder'],
+  },
+} as const satisfies {
+  readonly [prompt: string]: { readonly all: readonly string[]; readonly needed: readonly string[] };
+};
+
+const slotPattern = /\{([a-z_]+)\}/g;
+
+function slotsOf(text: string): string[] {
+  return [...text.matchAll(slotPattern)].map((match) => match[1] ?? '');
+}
+
+function promptFindings(config: RunConfig): Finding[] {
+  const { prompts } = config;
+  const findings: Finding[] = [];
+  for (const [name, { all, needed }] of Object.entries(promptSlots)) {
+    const text = prompts[name as keyof typeof promptSlots];
+    if (text === undefined) continue;
+    // A text that writes the answer tag itself needs no reminder.
+    const missable = text.includes(prompts.answer_open.trim()) ? 'reminder' : '';
+    findings.push(
+      ...slotFindings(
+        ['prompts', name],
+        text,
+        all,
+        needed.filter((slot) => slot !== missable),
+      ),
+    );
+  }
+  if (prompts.answer_open.trim() === prompts.answer_close.trim()) {
+    findings.push(
+      finding(
+        ['prompts', 'answer_close'],
+        {
+          what: `The answer tag opens and closes with the same text, ${JSON.stringify(prompts.answer_open)}.`,
+          why: 'The end of an answer could not be told from its beginning.',
+          instead: 'Write two texts, such as <ans> and </ans>.',
+        },
+        ['prompts.answer_open'],
+      ),
+    );
+  }
+  findings.push(...reminderFindings(config), ...closingFindings(config));
+  return findings;
+}
+
+function slotFindings(
+  segments: readonly Segment[],
+  text: string,
+  all: readonly string[],
+  needed: readonly string[],
+): Finding[] {
+  const used = slotsOf(text);
+  const unknown = [...new Set(used)].filter((slot) => !all.includes(slot));
+  const missing = needed.filter((slot) => !used.includes(slot));
+  const list = all.map((slot) => `{${slot}}`).join(' ');
+  return [
+    ...unknown.map((slot) => {
+      const nearest = nearestName(slot, all);
+      return finding(segments, {
+        what: `{${slot}} is not a slot of this text.`,
+        why: 'A slot that nothing fills would be sent to the model as it stands.',
+        instead:
+          nearest === undefined
+            ? `The slots are ${list}.`
+            : `Write {${nearest}}, if that is what was meant. The slots are ${list}.`,
+      });
+    }),
+    ...(missing.length === 0
+      ? []
+      : [
+          finding(segments, {
+            what: `The text lacks the slot${missing.length === 1 ? '' : 's'} ${missing.map((slot) => `{${slot}}`).join(' ')}.`,
+            why: 'Without it the model is not told what it needs to answer.',
+            instead: `Put ${missing.map((slot) => `{${slot}}`).join(' and ')} where it belongs. The slots are ${list}.`,
+          }),
+        ]),
+  ];
+}
+
+/** A reminder of the user's own must show the tag, and name the labels of every task that it is used for. */
+function reminderFindings(config: RunConfig): Finding[] {
+  const { answer_reminder: reminders, answer_open: open } = config.prompts;
+  const findings: Finding[] = [];
+  for (const type of answerTypes) {
+    const text = reminders?.[type];
+    if (text === undefined) continue;
+    const segments: readonly Segment[] = ['prompts', 'answer_reminder', type];
+    findings.push(...slotFindings(segments, text, ['open', 'close', 'labels'], []));
+    const used = slotsOf(text);
+    if (!used.includes('open') && !text.includes(open.trim())) {
+      findings.push(
+        finding(
+          segments,
+          {
+            what: 'The reminder does not show the answer tag.',
+            why: `Answers are read between ${JSON.stringify(open)} and ${JSON.stringify(config.prompts.answer_close)}; nobody tells the model so.`,
+            instead:
+              'Put {open} and {close} around where the answer belongs, such as "End with {open}your answer{close}."',
+          },
+          ['prompts.answer_open'],
+        ),
+      );
+    }
+    if (!used.includes('labels')) findings.push(...reminderLabelFindings(config, type, text));
+  }
+  return findings;
+}
+
+function reminderLabelFindings(config: RunConfig, type: AnswerType, text: string): Finding[] {
+  return config.tasks.flatMap((task, index) => {
+    if (task.answer?.type !== type) return [];
+    const missing = labelsOf(task.answer).filter((label) => !text.toLowerCase().includes(label.toLowerCase()));
+    if (missing.length === 0) return [];
+    return [
+      finding(
+        ['prompts', 'answer_reminder', type],
+        {
+          what: `The reminder does not name ${quoted(missing)}, which the task "${taskNameOf(task)}" needs.`,
+          why: 'A student that is never told a label does not answer with it; the score would be made by the prompt.',
+          instead: 'Put {labels} into the reminder.',
+        },
+        [`tasks[${String(index)}].answer`],
+      ),
+    ];
+  });
+}
+
+/** A closing tag of ordinary letters inside a label would cut every such answer short. */
+function closingFindings(config: RunConfig): Finding[] {
+  const close = config.prompts.answer_close.trim();
+  if (close === '' || !(closeIsUnmistakable(close) || close.length === 1)) return [];
+  return config.tasks.flatMap((task, index) => {
+    const cut = (task.answer?.labels ?? []).filter((label) => label.includes(close));
+    if (cut.length === 0) return [];
+    return [
+      finding(
+        ['prompts', 'answer_close'],
+        {
+          what: `The closing answer tag ${JSON.stringify(close)} stands inside ${quoted(cut)}, a label of the task "${taskNameOf(task)}".`,
+          why: 'Such an answer would be cut off at the tag and counted as wrong.',
+          instead: 'Write a closing tag that no answer holds, such as </ans>.',
+        },
+        [`tasks[${String(index)}].answer`],
+      ),
+    ];
+  });
+}
+
+// ---- models ------------------------------------------------------------------------------------------------------
+
+interface NamedModel {
+  readonly role: 'teacher' | 'student' | 'respondent';
+  readonly segments: readonly Segment[];
+  readonly model: ModelConfig;
+}
+
+/** Every model the config names, with its place. */
+export function namedModels(config: RunConfig): readonly NamedModel[] {
+  return [
+    { role: 'teacher', segments: ['models', 'teacher'], model: config.models.teacher },
+    { role: 'student', segments: ['models', 'student'], model: config.models.student },
+    ...config.probe.respondents.map((model, index) => ({
+      role: 'respondent' as const,
+      segments: ['probe', 'respondents', index],
+      model,
+    })),
+  ];
+}
+
+const sourceForms = 'embedded:NAME, hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX or hosted:PROVIDER/ID';
+
+/** What is wrong with how a model's source is written, or undefined. Whether it is there is not judged here. */
+function sourceTrouble(source: string): string | undefined {
+  if (source.trim() === '') return 'It is empty.';
+  if (source.startsWith('hf:') && !/^hf:[\w.-]+\/[\w.-]+$/.test(source)) return 'A Hugging Face id is ORG/NAME.';
+  if (source.startsWith('hosted:') && !/^hosted:[^/\s]+\/\S+$/.test(source)) return 'A hosted model is PROVIDER/ID.';
+  if (source.startsWith('s3:') && !/^s3:\/\/[a-z0-9][a-z0-9.-]+\/.+$/.test(source))
+    return 'A model in S3 is s3://BUCKET/PREFIX.';
+  if (source.startsWith('embedded:') && !/^embedded:[\w.-]+$/.test(source))
+    return 'An embedded model is embedded:NAME.';
+  const scheme = /^([a-z][a-z0-9]*):/i.exec(source)?.[1];
+  // One letter is a drive of Windows, not a scheme.
+  if (scheme !== undefined && scheme.length > 1 && !['hf', 'hosted', 's3', 'embedded'].includes(scheme))
+    return `"${scheme}:" is not known.`;
+  return undefined;
+}
+
+function modelFindings(config: RunConfig): Finding[] {
+  const findings: Finding[] = [];
+  for (const { role, segments, model } of namedModels(config)) {
+    const place = pathText(segments);
+    const source: readonly Segment[] = [...segments, 'source'];
+    const trouble = sourceTrouble(model.source);
+    if (trouble !== undefined) {
+      findings.push(
+        finding(source, {
+          what: `${place}.source does not say where the model is. ${trouble}`,
+          why: 'The source tells how to get the weights, and whether there are any to get.',
+          instead: `Write ${sourceForms}.`,
+        }),
+      );
+      continue;
+    }
+    if (!model.source.startsWith('hosted:')) continue;
+    if (role !== 'respondent') {
+      findings.push(
+        finding(source, {
+          what: `The ${role} is a hosted model, which cannot be trained here.`,
+          why:
+            role === 'teacher'
+              ? 'align.method: dpo changes the weights of the teacher, and a hosted model keeps its own.'
+              : 'The student is trained on the tailored set, and a hosted model keeps its weights.',
+          instead: 'Name weights of your own (hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX).',
+        }),
+      );
+    }
+    if (model.endpoint.kind === 'managed') {
+      findings.push(
+        finding([...segments, 'endpoint'], {
+          what: `${place} is hosted by somebody else, but its endpoint is managed.`,
+          why: 'managed means that the worker starts a server with the weights, and there are none to start it with.',
+          instead: 'Write "endpoint: {kind: static, base_url: https://…/v1, model: NAME, api_key: ${env:NAME}}".',
+        }),
+      );
+    }
+  }
+  return findings;
+}
+
+type Capability = 'structured' | 'completion' | 'per_request_sampling' | 'extended_sampling';
+
+interface Need {
+  readonly capability: Capability;
+  /** The setting that needs it. */
+  readonly setting: string;
+  readonly because: string;
+  readonly otherwise: string;
+}
+
+/** What the stages need of a model, by the settings as they stand. */
+function needsOf(config: RunConfig, { role, model }: NamedModel, place: string): Need[] {
+  const needs: Need[] = [
+    {
+      capability: 'per_request_sampling',
+      setting: place,
+      because:
+        'Every call sends its own temperature and length; a server that ignores them answers in another way than the record says.',
+      otherwise: 'use an endpoint that honours them',
+    },
+  ];
+  if (model.prompt_style === 'completion') {
+    needs.push({
+      capability: 'completion',
+      setting: `${place}.prompt_style`,
+      because: 'prompt_style: completion sends raw text to /v1/completions.',
+      otherwise: 'write "prompt_style: chat"',
+    });
+  }
+  if (role === 'teacher' && config.questions.format === 'json') {
+    needs.push({
+      capability: 'structured',
+      setting: 'questions.format',
+      because: 'questions.format: json has the answer constrained by a JSON Schema.',
+      otherwise: 'write "format: tagged"',
+    });
+  }
+  const sampled =
+    role === 'teacher'
+      ? ([
+          ['questions', config.questions],
+          ['rationales', config.rationales],
+          ['tailor.questions', config.tailor.questions],
+          ['tailor.rationales', config.tailor.rationales],
+        ] as const)
+      : role === 'student'
+        ? ([['score', config.score]] as const)
+        : [];
+  const extended = sampled.find(([, settings]) => settings.top_k > 0 || settings.min_p > 0);
+  if (extended !== undefined) {
+    needs.push({
+      capability: 'extended_sampling',
+      setting: extended[0],
+      because: `${extended[0]} sets top_k or min_p, which not every server knows.`,
+      otherwise: 'set both to 0',
+    });
+  }
+  return needs;
+}
+
+function capabilityFindings(config: RunConfig): Finding[] {
+  return namedModels(config).flatMap((named) => {
+    const { endpoint } = named.model;
+    // The servers that a worker starts, and the scripts, have what the stages need; that is tested with them.
+    if (endpoint.kind !== 'static') return [];
+    const place = pathText(named.segments);
+    return needsOf(config, named, place)
+      .filter(({ capability }) => !endpoint.capabilities[capability])
+      .map(({ capability, setting, because, otherwise }) =>
+        finding(
+          [...named.segments, 'endpoint', 'capabilities', capability],
+          {
+            what: `${place} needs the capability "${capability}", which its endpoint does not declare.`,
+            why: because,
+            instead: `Write "${capability}: true" under capabilities if the server has it; else ${otherwise}.`,
+          },
+          [setting],
+        ),
+      );
+  });
+}
+
+// ---- counts and lengths ------------------------------------------------------------------------------------------
+
+function budgetFindings(config: RunConfig): Finding[] {
+  return [...probeFindings(config), ...pairFindings(config), ...lengthFindings(config), ...roundFindings(config)];
+}
+
+function probeFindings(config: RunConfig): Finding[] {
+  return config.tasks.flatMap((task, index) => {
+    if (task.source === 'files') return [];
+    const items = task.source === 'declared' ? task.validation_items : task.split.validation;
+    const place: readonly Segment[] =
+      task.source === 'declared' ? ['tasks', index, 'validation_items'] : ['tasks', index, 'split', 'validation'];
+    const wanted = config.probe.method === 'full' ? 1 : config.probe.size;
+    if (items >= wanted) return [];
+    return [
+      finding(
+        place,
+        {
+          what: `The task "${taskNameOf(task)}" has ${String(items)} validation items, but the probe set is to have ${String(wanted)}.`,
+          why: 'The probe set is chosen from the validation items.',
+          instead: `Write at least ${String(wanted)} here, or lower probe.size.`,
+        },
+        ['probe.size', 'probe.method'],
+      ),
+    ];
+  });
+}
+
+function pairFindings(config: RunConfig): Finding[] {
+  const { pairs, questions } = config;
+  let most = 0;
+  for (const task of config.tasks) {
+    const techniques = task.techniques?.length ?? config.prompts.techniques?.length ?? builtinTechniques;
+    most += Math.min(pairs.rationale.per_task, techniques > 1 ? questions.per_task : 0) + pairs.question.per_task;
+  }
+  if (most >= pairs.minimum) return [];
+  return [
+    finding(
+      ['pairs', 'minimum'],
+      {
+        what: `At most ${String(most)} pairs can be made, but at least ${String(pairs.minimum)} are asked for.`,
+        why: 'With fewer pairs than the minimum the run parks before the teacher is trained. A rationale pair needs two technique prompts.',
+        instead:
+          'Raise pairs.question.per_task, pairs.rationale.per_task or questions.per_task, or lower pairs.minimum.',
+      },
+      ['pairs', 'questions.per_task', 'prompts.techniques', 'tasks'],
+    ),
+  ];
+}
+
+/** Technique prompts where neither the task nor prompts.techniques names any: expert role, recall rules, plain, eliminate options. */
+const builtinTechniques = 4;
+
+/** An answer as long as the whole context leaves no room for the question. */
+function lengthFindings(config: RunConfig): Finding[] {
+  const teacher: readonly (readonly [string, number])[] = [
+    ['questions.max_tokens', config.questions.max_tokens],
+    ['rationales.max_tokens', config.rationales.max_tokens],
+    ['tailor.questions.max_tokens', config.tailor.questions.max_tokens],
+    ['tailor.rationales.max_tokens', config.tailor.rationales.max_tokens],
+  ];
+  const student: readonly (readonly [string, number])[] = [
+    ['score.max_tokens', config.score.max_tokens],
+    ['evaluate.max_tokens', config.evaluate.max_tokens],
+  ];
+  const lengths = { teacher, student, respondent: [['probe.max_tokens', config.probe.max_tokens]] as const };
+  return namedModels(config).flatMap(({ role, segments, model }) => {
+    const { endpoint } = model;
+    if (endpoint.kind !== 'managed') return [];
+    return lengths[role]
+      .filter(([, tokens]) => tokens >= endpoint.context_tokens)
+      .map(([setting, tokens]) =>
+        finding(
+          [...segments, 'endpoint', 'context_tokens'],
+          {
+            what: `${setting} is ${String(tokens)}, but the ${role}'s server holds only ${String(endpoint.context_tokens)} tokens of prompt and answer.`,
+            why: 'The prompt would have no room left.',
+            instead: `Write a context_tokens above ${String(tokens)} and the prompt's length, or lower ${setting}.`,
+          },
+          [setting],
+        ),
+      );
+  });
+}
+
+function roundFindings(config: RunConfig): Finding[] {
+  if (Math.abs(config.rounds.accept_margin) < 1) return [];
+  return [
+    finding(['rounds', 'accept_margin'], {
+      what: `rounds.accept_margin is ${String(config.rounds.accept_margin)}, which is ${String(Math.abs(config.rounds.accept_margin) * 100)} points.`,
+      why: 'Accuracies are shares between 0 and 1, so no round could ever pass (or fail) it.',
+      instead: 'Write a share: 0.01 is one point.',
+    }),
+  ];
+}
+
+// ---- platform and environment ------------------------------------------------------------------------------------
+
+function platformFindings(config: RunConfig): Finding[] {
+  const { store, temporal } = config.platform;
+  const findings: Finding[] = [];
+  if (store.endpoint !== undefined && store.bucket === undefined) {
+    findings.push(
+      finding(['platform', 'store', 'bucket'], {
+        what: 'platform.store names an endpoint but no bucket.',
+        why: 'Everything is kept in one bucket; without an endpoint and a bucket the embedded store is used.',
+        instead: 'Write "bucket: NAME", or leave the endpoint out.',
+      }),
+    );
+  }
+  if ((store.access_key_id === undefined) !== (store.secret_access_key === undefined)) {
+    const missing = store.access_key_id === undefined ? 'access_key_id' : 'secret_access_key';
+    findings.push(
+      finding(['platform', 'store', missing], {
+        what: `platform.store gives one half of the credentials; ${missing} is missing.`,
+        why: 'Both are needed to sign a request.',
+        instead: `Write "${missing}: \${env:NAME}", or leave both out to use AWS's own provider chain.`,
+      }),
+    );
+  }
+  if (temporal.api_key !== undefined && temporal.address === undefined) {
+    findings.push(
+      finding(['platform', 'temporal', 'address'], {
+        what: 'platform.temporal has an api_key but no address.',
+        why: 'The embedded server takes no key.',
+        instead: 'Write "address: HOST:PORT", or leave the api_key out.',
+      }),
+    );
+  }
+  return findings;
+}
+
+/** `${env:NAME}`: a name that is not set stops a run, and is a remark otherwise; and it works in secrets only. */
+function environmentFindings(
+  config: RunConfig,
+  { purpose, environment }: JudgeOptions,
+): { findings: Finding[]; notes: string[] } {
+  const secrets = secretReferences(config);
+  const findings: Finding[] = [];
+  const notes: string[] = [];
+  for (const { segments, name } of secrets) {
+    if ((environment[name] ?? '') !== '') continue;
+    const place = pathText(segments);
+    if (purpose === 'plan') {
+      notes.push(`${name} is not set in this environment; a run needs it (${place}).`);
+      continue;
+    }
+    findings.push(
+      finding(segments, {
+        what: `${place} is read from ${name}, which is not set in this environment.`,
+        why: 'Secrets are read from the environment and nowhere else.',
+        instead: `Set ${name} (export ${name}=…) where arte and its workers are started.`,
+      }),
+    );
+  }
+  const known = new Set(secrets.map(({ segments }) => pathText(segments)));
+  visitTexts(config, [], (text, segments) => {
+    if (!text.includes('${env:') || known.has(pathText(segments))) return;
+    findings.push(
+      finding(segments, {
+        what: `${pathText(segments)} holds \${env:…}, which is not read here.`,
+        why: 'Only secrets come from the environment; everything else of a run stands in its config, so that it can be repeated.',
+        instead: 'Write the value itself.',
+      }),
+    );
+  });
+  return { findings, notes };
+}
+
+/** The settings that refer to a secret, with the name of the variable. */
+export function secretReferences(
+  config: RunConfig,
+): readonly { readonly segments: readonly Segment[]; readonly name: string }[] {
+  const { store, temporal } = config.platform;
+  const candidates: readonly (readonly [readonly Segment[], string | undefined])[] = [
+    ...namedModels(config).map(
+      ({ segments, model }) =>
+        [
+          [...segments, 'endpoint', 'api_key'],
+          model.endpoint.kind === 'static' ? model.endpoint.api_key : undefined,
+        ] as const,
+    ),
+    [['platform', 'temporal', 'api_key'], temporal.api_key],
+    [['platform', 'store', 'access_key_id'], store.access_key_id],
+    [['platform', 'store', 'secret_access_key'], store.secret_access_key],
+  ];
+  return candidates.flatMap(([segments, reference]) => {
+    const name = reference === undefined ? undefined : secretReferencePattern.exec(reference)?.[1];
+    return name === undefined ? [] : [{ segments, name }];
+  });
+}
+
+function visitTexts(
+  value: unknown,
+  segments: readonly Segment[],
+  visit: (text: string, segments: readonly Segment[]) => void,
+): void {
+  if (typeof value === 'string') visit(value, segments);
+  else if (Array.isArray(value))
+    for (const [index, item] of value.entries()) visitTexts(item, [...segments, index], visit);
+  else if (typeof value === 'object' && value !== null)
+    for (const [key, item] of Object.entries(value)) visitTexts(item, [...segments, key], visit);
+}
+
+// ---- words -------------------------------------------------------------------------------------------------------
+
+/** A question or target is quoted up to this many characters. */
+const quotedCharactersMax = 80;
+
+function clipped(text: string): string {
+  const line = text.replaceAll(/\s+/g, ' ').trim();
+  return line.length > quotedCharactersMax ? `${line.slice(0, quotedCharactersMax)}…` : line;
+}
+
+function shortQuestion(question: string): string {
+  return `"${clipped(question)}".`;
+}
+
+function quoted(texts: readonly string[]): string {
+  const shown = texts.slice(0, 8).map((text) => `"${clipped(text)}"`);
+  return shown.join(', ') + (texts.length > 8 ? ', …' : '');
+}
