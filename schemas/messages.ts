@@ -5,7 +5,7 @@ import type { ArtifactRef } from './artifact-ref';
 import type { ErrorData } from './errors';
 import type { StageUsage } from './manifest';
 import type { ModelRef } from './model-ref';
-import type { RowStageName, StageName } from './stage-names';
+import type { StageName } from './stage-names';
 import type { OutcomeCounts } from './rows';
 import type { JsonValue } from './json';
 
@@ -20,25 +20,41 @@ export const taskQueues = {
 export const workerRoles = ['orchestrator', 'io', 'infer', 'train'] as const;
 export type WorkerRole = (typeof workerRoles)[number];
 
+/** What a run is made of, as one artifact: the normalised config and the files it names, so that no worker ever reads the client's disk. */
+export interface RunBundle {
+  readonly schemaVersion: 1;
+  /** RunConfig with defaults filled in; secrets stay `${env:NAME}`. Parsed with runConfigSchema by whoever reads it. */
+  readonly config: JsonValue;
+  /** Task files by the path that the config writes. */
+  readonly files: { readonly [path: string]: ArtifactRef };
+}
+
 /** alignWorkflow's argument: also what continue-as-new carries from round to round. */
 export interface AlignInput {
   readonly runId: string;
-  /** The normalised RunConfig (secrets as `${env:NAME}`), an artifact. */
-  readonly config: ArtifactRef;
+  /** The RunBundle, an artifact. */
+  readonly bundle: ArtifactRef;
   readonly rounds: number;
   /** Few-shot settings to evaluate, e.g. [0, 3]: one evaluate stage each. */
   readonly shots: readonly number[];
+  /** Reference policy of DPO from the second round on. */
+  readonly reference: 'previous' | 'initial';
+  /** Shot counts with which each respondent answers the validation items; empty when the preference set is not chosen by IRT. */
+  readonly respondentShots: readonly number[];
   /** Set from the second round on. */
   readonly carry?: AlignCarry;
 }
 
 export interface AlignCarry {
+  /** The round about to run, from 1. */
   readonly round: number;
   /** What resolveModels found at the start of the run. */
   readonly models: ResolvedModels;
   /** The teacher that the last round left behind. */
   readonly teacher: ModelRef;
-  readonly finished: readonly StageRecord[];
+  /** Evaluations so far, by the key of their stage: decide and report read the manifests. */
+  readonly evaluations: readonly EvaluationRecord[];
+  readonly bestRound: number;
   readonly startedAt: string;
 }
 
@@ -49,15 +65,24 @@ export interface ResolvedModels {
   readonly respondents: readonly ModelRef[];
 }
 
+export interface EvaluationRecord {
+  readonly arm: string;
+  readonly round: number;
+  readonly shots: number;
+  readonly key: string;
+}
+
 /** One stage to be made: a pure description. Its key follows from it (activities/stage.ts). */
 export interface StageInput {
   readonly stage: StageName;
-  readonly config: ArtifactRef;
+  readonly bundle: ArtifactRef;
   /** Named inputs of the stage: outputs of earlier ones. */
   readonly inputs: { readonly [name: string]: ArtifactRef };
   /** The model that the stage asks or trains, where there is one. */
   readonly model?: ModelRef;
-  /** Small extra settings that are not in the config: {shots: 3}, {round: 2}. Part of the key. */
+  /** DPO's reference policy where it is not the model itself. */
+  readonly reference?: ModelRef;
+  /** Small extra settings that are not in the config: {shots: 3}. Part of the key. */
   readonly extra?: { readonly [name: string]: JsonValue };
 }
 
@@ -72,6 +97,8 @@ export interface StageResult {
   readonly counts: OutcomeCounts;
   readonly usage: StageUsage;
   readonly seconds: number;
+  /** The manifest's small facts that a workflow decides by. */
+  readonly facts: { readonly [name: string]: JsonValue };
 }
 
 /** A line of the run's history of stages, as progress, report and status show it. */
@@ -86,18 +113,24 @@ export interface StageRecord {
   readonly usage: StageUsage;
 }
 
-/** Opening a row stage: reused whole, or so many shards to run in this wave. */
+/** Opening a row stage: reused whole, or so many rows in this wave. */
 export type OpenedRowStage =
   | { readonly done: true; readonly result: StageResult }
-  | { readonly done: false; readonly key: string; readonly rows: number; readonly shards: number };
+  | { readonly done: false; readonly key: string; readonly rows: number };
 
-export interface ShardInput {
-  readonly stage: StageInput & { readonly stage: RowStageName };
+export interface WaveInput {
+  readonly stage: StageInput;
   readonly key: string;
   readonly wave: number;
   /** Results of the waves before, in order: a later wave's rows follow from them. */
   readonly waves: readonly ArtifactRef[];
-  readonly shard: number;
+  /** Rows of this wave. */
+  readonly rows: number;
+  /** When the stage was opened, epoch milliseconds: the manifest says how long the whole stage took. */
+  readonly startedAtMs: number;
+}
+
+export interface ShardInput extends WaveInput {
   readonly offset: number;
   readonly length: number;
 }
@@ -108,6 +141,11 @@ export interface ShardOutput {
   readonly counts: OutcomeCounts;
   readonly usage: StageUsage;
 }
+
+/** After a wave: the stage is whole, or it needs another one. */
+export type CommittedWave =
+  | { readonly done: true; readonly result: StageResult }
+  | { readonly done: false; readonly wave: ArtifactRef; readonly rows: number };
 
 /** Heartbeat details of a running shard or training: what watch shows live. */
 export interface ActivityProgress {
@@ -124,6 +162,26 @@ export interface ActivityProgress {
   readonly note?: string;
 }
 
+/** What resolveModels is asked. */
+export interface ResolveInput {
+  readonly bundle: ArtifactRef;
+}
+
+/** What the report activity is asked: it follows the rounds' records in the store. */
+export interface ReportInput {
+  readonly runId: string;
+  readonly bundle: ArtifactRef;
+  readonly rounds: number;
+  readonly status: RunStatus;
+}
+
+/** Answer of a stageWorkflow's stageProgress query. */
+export interface StageProgress {
+  readonly wave: number;
+  readonly rows: number;
+  readonly rowsInFinishedShards: number;
+}
+
 export type RunStatus = 'RUNNING' | 'NEEDS_ATTENTION' | 'DONE' | 'FAILED' | 'CANCELLED';
 
 /** Answer of the progress query; also what is written to the store when the run ends or parks. */
@@ -138,4 +196,24 @@ export interface RunProgress {
   readonly attention?: { readonly stage: StageName; readonly error: ErrorData; readonly since: string };
   readonly startedAt: string;
   readonly report?: ArtifactRef;
+}
+
+/** `runs/<runId>/run.json`: written once at the start. The same id with another bundle is another run, and refused. */
+export interface RunRecord {
+  readonly schemaVersion: 1;
+  readonly runId: string;
+  readonly name: string;
+  readonly bundle: ArtifactRef;
+  readonly createdAt: string;
+}
+
+/** `runs/<runId>/rounds/<n>.json`: what the round was made of; the report follows the keys to the manifests. */
+export interface RoundRecord {
+  readonly schemaVersion: 1;
+  readonly runId: string;
+  readonly round: number;
+  readonly stages: readonly StageRecord[];
+  readonly models: { readonly [role: string]: ModelRef };
+  readonly evaluations: readonly EvaluationRecord[];
+  readonly decision: { readonly [name: string]: JsonValue };
 }

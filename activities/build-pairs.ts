@@ -1,0 +1,57 @@
+/**
+ * build-pairs: preferences become preference pairs (method.md section 1): question pairs by quartiles of s_q, rationale pairs by
+ * argmax and argmin of s_r with the naive prompt as x; and the rows that TRL reads.
+ */
+import { buildQuestionPairs, buildRationalePairs, type PreferencePair } from '../method/pairs';
+import { questionScores } from '../method/score';
+import { dpoRow, pairRow } from '../method/training-rows';
+import { seedFrom, shuffled } from '../method/keys';
+import { ArteError } from '../schemas/errors';
+import type { JsonValue } from '../schemas/json';
+import { draftRowSchema, questionRowSchema, scoreRowSchema, type PairRow } from '../schemas/rows';
+import { taskRecordSchema } from '../schemas/task';
+import type { StoreDependencies } from './dependencies';
+import { answerTags } from './question-stage';
+import { readRows } from './read-rows';
+import { inputRef, type WholeStage } from './stage';
+
+export const buildPairs: WholeStage<StoreDependencies> = {
+  name: 'build-pairs',
+  version: 1,
+  settings: ({ config }) => {
+    const { question, naive } = config.prompts;
+    const { format, per_call } = config.questions;
+    const style = config.models.teacher.prompt_style;
+    return { ...config.pairs, seed: config.seed, wording: [question ?? null, naive ?? null], format, per_call, style, tags: answerTags(config) } as JsonValue;
+  },
+  async run({ store, config, input }) {
+    const tasks = new Map((await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]));
+    const questions = await readRows(store, inputRef(input, 'questions'), questionRowSchema);
+    const drafts = await readRows(store, inputRef(input, 'drafts'), draftRowSchema);
+    const scores = await readRows(store, inputRef(input, 'scores'), scoreRowSchema);
+    const ofQuestions = buildQuestionPairs(questions, questionScores(scores), config.pairs, seedFrom(config.seed, 'build-pairs'));
+    const ofRationales = buildRationalePairs(drafts, scores, config.pairs);
+    const sources = { tasks, questions: new Map(questions.map((row) => [row.id, row])), drafts: new Map(drafts.map((row) => [row.id, row])) };
+    const described = (kind: PairRow['kind'], pairs: readonly PreferencePair[]): PairRow[] => pairs.map((pair) => pairRow(kind, pair, sources, config));
+    const pairs = [...described('question', ofQuestions.pairs), ...described('rationale', ofRationales.pairs)];
+    if (pairs.length < config.pairs.minimum) {
+      throw new ArteError('NotEnoughPairs', {
+        what: `Only ${pairs.length} preference pairs came out, and pairs.minimum asks for ${config.pairs.minimum}.`,
+        why: `Dropped questions: ${JSON.stringify(ofQuestions.dropped)}; dropped rationales: ${JSON.stringify(ofRationales.dropped)}.`,
+        next: 'Ties mean the student could not tell the drafts apart: more probe items (probe.size), more questions (questions.per_task) or a smaller pairs.minimum_gap help. Start the run under another id with the change: what is paid for is reused.',
+      });
+    }
+    // Both kinds are mixed before training (method.md section 1, DPO); the order is part of the artifact.
+    const mixed = shuffled(pairs, seedFrom(config.seed, 'mix-pairs'));
+    const pairsRef = await store.putLines(mixed.map((pair) => JSON.stringify(pair)));
+    const dpo = await store.putLines(mixed.map((pair) => JSON.stringify(dpoRow(pair))));
+    return {
+      outputs: { pairs: pairsRef, dpo },
+      facts: {
+        questionPairs: ofQuestions.pairs.length,
+        rationalePairs: ofRationales.pairs.length,
+        dropped: { question: { ...ofQuestions.dropped }, rationale: { ...ofRationales.dropped } },
+      },
+    };
+  },
+};

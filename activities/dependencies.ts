@@ -1,0 +1,32 @@
+/**
+ * What activities are given (style.md 6: drivers are handed in). Owns nothing but the list; workers/wire.ts opens them.
+ */
+import type { ModelPool } from '../drivers/model/model';
+import type { ArtifactStore } from '../drivers/store/store';
+import type { Trainer } from '../drivers/trainer/trainer';
+import type { ModelConfig } from '../schemas/run-config';
+import type { ModelRef } from '../schemas/model-ref';
+
+/** Of every role: refs in, refs out. */
+export interface StoreDependencies {
+  readonly store: ArtifactStore;
+}
+
+/** Of the infer role: asks models, row by row. */
+export interface InferDependencies extends StoreDependencies {
+  readonly pool: ModelPool;
+  /** Folder of the row journals on this machine. */
+  readonly journalDir: string;
+  /** Where `${env:NAME}` is looked up: the worker's own environment. */
+  readonly environment: { readonly [name: string]: string | undefined };
+  readonly resolveModel: (name: string, config: ModelConfig) => Promise<ModelRef>;
+}
+
+/** Of the train role. */
+export interface TrainDependencies extends StoreDependencies {
+  readonly trainer: Trainer;
+  /** Folder of the trainings on this machine: one folder a stage key, checkpoints inside. */
+  readonly trainingDir: string;
+  /** Free the device of model servers that this process holds. */
+  readonly freeDevice: () => Promise<void>;
+}

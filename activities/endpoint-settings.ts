@@ -1,0 +1,60 @@
+/** From the config's endpoint to what the pool takes: `${env:NAME}` is read here, on the worker, and nowhere else. */
+import type { EndpointSettings } from '../drivers/model/model';
+import { ArteError } from '../schemas/errors';
+import { secretReferencePattern, type ModelConfig } from '../schemas/run-config';
+
+type Environment = { readonly [name: string]: string | undefined };
+
+/** Errors: EndpointUnauthorized when the variable of a secret is not set in the worker's environment. */
+export function endpointSettings(model: ModelConfig, environment: Environment): EndpointSettings {
+  const endpoint = model.endpoint;
+  switch (endpoint.kind) {
+    case 'managed':
+      return {
+        kind: 'managed',
+        server: endpoint.server,
+        quantization: endpoint.quantization,
+        slots: endpoint.slots,
+        contextTokens: endpoint.context_tokens,
+        threads: endpoint.threads,
+      };
+    case 'static': {
+      const { capabilities } = endpoint;
+      return {
+        kind: 'static',
+        baseUrl: endpoint.base_url,
+        model: endpoint.model,
+        ...(endpoint.api_key === undefined ? {} : { apiKey: secretFrom(endpoint.api_key, environment) }),
+        dialect: endpoint.dialect,
+        capabilities: {
+          n: capabilities.n,
+          logprobs: capabilities.logprobs,
+          promptLogprobs: capabilities.prompt_logprobs,
+          structured: capabilities.structured,
+          seed: capabilities.seed,
+          hotLora: capabilities.hot_lora,
+          perRequestSampling: capabilities.per_request_sampling,
+          completion: capabilities.completion,
+          extendedSampling: capabilities.extended_sampling,
+        },
+        maxInFlight: endpoint.max_in_flight,
+        timeoutMs: endpoint.timeout_seconds * 1000,
+      };
+    }
+    case 'scripted':
+      return { kind: 'scripted', script: endpoint.script, options: endpoint.options };
+  }
+}
+
+function secretFrom(reference: string, environment: Environment): string {
+  const name = secretReferencePattern.exec(reference)?.[1];
+  const value = name === undefined ? undefined : environment[name];
+  if (value === undefined || value === '') {
+    throw new ArteError('EndpointUnauthorized', {
+      what: `The endpoint's key ${reference} is not set where the worker runs.`,
+      why: 'Secrets are read from the environment of the worker process, and that variable is empty or missing there.',
+      next: `Set ${name ?? 'the variable'} and restart the workers (embedded: arte down, then arte up), then arte retry RUN.`,
+    });
+  }
+  return value;
+}

@@ -1,0 +1,109 @@
+/**
+ * evaluate: a model answers labelled items with k demonstrations (method.md section 1). Serves two uses: the students' accuracy on the
+ * held-out test set, and the respondents x items matrix that IRT chooses the preference set from (split: validation).
+ */
+import { extractAnswer, isCorrect } from '../method/answers';
+import { evaluatePredictions } from '../method/evaluate';
+import { demonstrationOf, studentPrompt } from '../method/prompts';
+import type { JsonValue } from '../schemas/json';
+import type { StageInput } from '../schemas/messages';
+import type { PredictionRow } from '../schemas/rows';
+import type { ModelConfig, RunConfig } from '../schemas/run-config';
+import { taskRecordSchema, type TaskItem, type TaskRecord } from '../schemas/task';
+import { answerTags } from './question-stage';
+import { readRows } from './read-rows';
+import type { RowStage } from './row-stage';
+import { greedy, samplingOf } from './sampling';
+import { extractionOptions } from './score-drafts';
+import { inputRef } from './stage';
+
+interface Extra {
+  readonly shots: number;
+  readonly split: 'test' | 'validation';
+  /** Index into probe.respondents; left out: the student. */
+  readonly respondent?: number;
+}
+
+interface Loaded extends Extra {
+  readonly config: RunConfig;
+  readonly model: ModelConfig;
+  readonly items: readonly { task: TaskRecord; item: TaskItem }[];
+  readonly tasks: ReadonlyMap<string, TaskRecord>;
+  /** By `<task>/<id>`. */
+  readonly itemById: ReadonlyMap<string, TaskItem>;
+}
+
+export const evaluate: RowStage<Loaded> = {
+  name: 'evaluate',
+  version: 1,
+  settings: (bundle, input) => {
+    const { config } = bundle;
+    const { extraction } = config.evaluate;
+    const { student_one_shot } = config.prompts;
+    const sampling = samplingSettings(config, extraOf(input));
+    return { ...sampling, extraction, wording: student_one_shot ?? null, style: modelOf(config, extraOf(input)).prompt_style, tags: answerTags(config) } as JsonValue;
+  },
+  model: ({ config }, input) => modelOf(config, extraOf(input)),
+  async load({ store, config, input }) {
+    const extra = extraOf(input);
+    const tasks = await readRows(store, inputRef(input, 'tasks'), taskRecordSchema);
+    const items = tasks.flatMap((task) => task[extra.split].map((item) => ({ task, item })));
+    return { ...extra, config, model: modelOf(config, extra), items, tasks: new Map(tasks.map((task) => [task.name, task])), itemById: new Map(items.map(({ task, item }) => [`${task.name}/${item.id}`, item])) };
+  },
+  rows: ({ config, items, shots, split, model }) => ({
+    length: items.length,
+    row(index) {
+      const { task, item } = items[index] as (typeof items)[number];
+      const demonstrations = task.seeds.slice(0, shots).map((seed) => demonstrationOf(seed, task, config));
+      const built = studentPrompt(task, demonstrations, item.question, config, model.prompt_style);
+      const sampling = greedy(samplingSettings(config, { split }));
+      return {
+        request: { prompt: built.prompt, sampling: samplingOf(sampling, built.stop, 0) },
+        sample: 0,
+        meta: { task: task.name, item: item.id },
+      };
+    },
+  }),
+  read({ config, tasks, itemById }, row, answer) {
+    const { task: taskName, item } = row.meta as { task: string; item: string };
+    const task = tasks.get(taskName) as TaskRecord;
+    const { question, target } = itemById.get(`${taskName}/${item}`) as TaskItem;
+    if (answer.finish === 'refused') return { outcome: 'refused', why: 'the provider refused to answer' };
+    const found = extractAnswer(answer.text, task.answer, extractionOptions(config, question, answer));
+    const tagged = found.kind === 'tagged';
+    if (found.kind === 'none' || found.kind === 'malformed') {
+      const why = found.kind === 'none' ? 'no answer found' : found.why;
+      return { outcome: answer.finish === 'length' ? 'truncated' : 'malformed', why, value: { answer: null, correct: false, tagged } };
+    }
+    return { outcome: 'ok', value: { answer: found.value, correct: isCorrect(found.value, target, task.answer, question), tagged } };
+  },
+  repairs: () => 0,
+  thresholds: ({ config }) => config.evaluate.thresholds,
+  async collect({ store }, { shots, tasks, itemById }, results) {
+    const predictions: PredictionRow[] = [];
+    for await (const result of results()) {
+      const { task, item } = result.meta as { task: string; item: string };
+      const { target } = itemById.get(`${task}/${item}`) as TaskItem;
+      const value = (result.value ?? { answer: null, correct: false, tagged: false }) as Pick<PredictionRow, 'answer' | 'correct' | 'tagged'>;
+      predictions.push({ task, itemId: item, shots, ...value, target, outcome: result.outcome, from: result.key });
+    }
+    const ref = await store.putLines(predictions.map((prediction) => JSON.stringify(prediction)));
+    const metrics = evaluatePredictions(predictions, new Map([...tasks].map(([name, task]) => [name, task.category])));
+    const metricsRef = await store.putBlob(JSON.stringify(metrics), { mediaType: 'application/json', rows: 1 });
+    return { more: false, outcome: { outputs: { predictions: ref, metrics: metricsRef }, facts: { shots, overall: { ...metrics.overall } as unknown as JsonValue } } };
+  },
+};
+
+function extraOf(input: StageInput): Extra {
+  return input.extra as unknown as Extra;
+}
+
+function modelOf(config: RunConfig, { respondent }: Pick<Extra, 'respondent'>): ModelConfig {
+  return respondent === undefined ? config.models.student : (config.probe.respondents[respondent] as ModelConfig);
+}
+
+/** Length bounds: the test set's by evaluate, the respondents' by probe. */
+function samplingSettings(config: RunConfig, { split }: Pick<Extra, 'split'>): { max_tokens: number; stop: string[] } {
+  const { max_tokens, stop } = split === 'test' ? config.evaluate : config.probe;
+  return { max_tokens, stop };
+}

@@ -1,0 +1,35 @@
+/**
+ * A long activity beats on a timer while it lives, with its progress in the details (design section 6).
+ * The timer proves that this process lives; that the *work* lives is the stall limits' business (row engine, trainer).
+ */
+import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
+import type { ActivityProgress } from '../schemas/messages';
+import { heartbeatIntervalMs } from '../schemas/limits';
+
+export interface Beat {
+  /** Replace the progress that the next beat carries. */
+  report(progress: ActivityProgress): void;
+  readonly signal: AbortSignal;
+  /** Unique to this attempt of this activity: fences duplicates. Grows with the attempt. */
+  readonly attemptId: string;
+}
+
+/** Run work under a heartbeat; the last progress is sent even when the work fails. */
+export async function withHeartbeat<T>(first: ActivityProgress, work: (beat: Beat) => Promise<T>): Promise<T> {
+  let latest = first;
+  heartbeat(latest);
+  const timer = setInterval(() => heartbeat(latest), heartbeatIntervalMs);
+  const info = activityInfo();
+  try {
+    return await work({
+      report: (progress) => {
+        latest = progress;
+      },
+      signal: cancellationSignal(),
+      attemptId: `${String(info.scheduledTimestampMs)}-${String(info.attempt).padStart(4, '0')}`,
+    });
+  } finally {
+    clearInterval(timer);
+    heartbeat(latest);
+  }
+}

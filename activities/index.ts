@@ -1,0 +1,105 @@
+/**
+ * The activities by role: what a worker of that role registers, and the types that workflows import.
+ * Owns the registry of stages; drivers are handed in (dependencies.ts).
+ */
+import type { ArtifactRef } from '../schemas/artifact-ref';
+import type {
+  CommittedWave,
+  OpenedRowStage,
+  ReportInput,
+  ResolvedModels,
+  ResolveInput,
+  RoundRecord,
+  RunProgress,
+  ShardInput,
+  ShardOutput,
+  StageInput,
+  StageResult,
+  WaveInput,
+} from '../schemas/messages';
+import type { RowStageName, StageName } from '../schemas/stage-names';
+import { buildPairs } from './build-pairs';
+import { decide } from './decide';
+import type { InferDependencies, StoreDependencies, TrainDependencies } from './dependencies';
+import { evaluate } from './evaluate';
+import { guarded } from './failures';
+import { prepareTasks } from './prepare-tasks';
+import { writeReport } from './report';
+import { resolveModels } from './resolve-models';
+import { commitWave, openRowStage, runShardOf, type AnyRowStage } from './row-stage';
+import { saveProgress, saveRound } from './run-records';
+import { sampleQuestions } from './sample-questions';
+import { sampleRationales } from './sample-rationales';
+import { scoreDrafts } from './score-drafts';
+import { selectProbes } from './select-probes';
+import { runWholeStage } from './stage';
+import { tailorQuestions } from './tailor-questions';
+import { tailorRationales } from './tailor-rationales';
+import { trainDpo } from './train-dpo';
+import { trainSft } from './train-sft';
+
+export const rowStages: Readonly<Record<RowStageName, AnyRowStage>> = {
+  'sample-questions': sampleQuestions,
+  'sample-rationales': sampleRationales,
+  'score-drafts': scoreDrafts,
+  'tailor-questions': tailorQuestions,
+  'tailor-rationales': tailorRationales,
+  evaluate,
+};
+
+function rowStage(name: StageName): AnyRowStage {
+  const stage = (rowStages as Readonly<Record<string, AnyRowStage>>)[name];
+  if (!stage) throw new Error(`${name} is not a stage of rows`);
+  return stage;
+}
+
+/** Queue arte-io: everything that only reads and writes the store. */
+export function createIoActivities(dependencies: StoreDependencies): IoActivities {
+  const { store } = dependencies;
+  return guarded({
+    prepareTasks: runWholeStage(prepareTasks, dependencies),
+    selectProbes: runWholeStage(selectProbes, dependencies),
+    buildPairs: runWholeStage(buildPairs, dependencies),
+    decide: runWholeStage(decide, dependencies),
+    openRowStage: (input: StageInput) => openRowStage(rowStage(input.stage), dependencies, input),
+    commitWave: (wave: WaveInput) => commitWave(rowStage(wave.stage.stage), dependencies, wave),
+    saveProgress: (progress: RunProgress) => saveProgress(store, progress),
+    saveRound: (record: RoundRecord) => saveRound(store, record),
+    writeReport: (input: ReportInput) => writeReport(store, input),
+  });
+}
+export interface IoActivities {
+  prepareTasks(input: StageInput): Promise<StageResult>;
+  selectProbes(input: StageInput): Promise<StageResult>;
+  buildPairs(input: StageInput): Promise<StageResult>;
+  decide(input: StageInput): Promise<StageResult>;
+  openRowStage(input: StageInput): Promise<OpenedRowStage>;
+  commitWave(wave: WaveInput): Promise<CommittedWave>;
+  saveProgress(progress: RunProgress): Promise<void>;
+  saveRound(record: RoundRecord): Promise<void>;
+  writeReport(input: ReportInput): Promise<ArtifactRef>;
+}
+
+/** Queue arte-infer: everything that asks a model. */
+export function createInferActivities(dependencies: InferDependencies): InferActivities {
+  return guarded({
+    resolveModels: (input: ResolveInput) => resolveModels(dependencies, input),
+    runShard: (shard: ShardInput) => runShardOf(rowStage(shard.stage.stage), dependencies, shard),
+  });
+}
+export interface InferActivities {
+  resolveModels(input: ResolveInput): Promise<ResolvedModels>;
+  runShard(shard: ShardInput): Promise<ShardOutput>;
+}
+
+/** Queue arte-train: everything that takes the device for itself. */
+export function createTrainActivities(dependencies: TrainDependencies): TrainActivities {
+  return guarded({
+    trainDpo: runWholeStage(trainDpo, dependencies),
+    trainSft: runWholeStage(trainSft, dependencies),
+  });
+}
+export interface TrainActivities {
+  trainDpo(input: StageInput): Promise<StageResult>;
+  trainSft(input: StageInput): Promise<StageResult>;
+}

@@ -1,0 +1,52 @@
+/** prepare-tasks: every task of the config as one record with disjoint seeds, validation and test items (method.md section 1, data). */
+import { buildTaskRecord } from '../method/split';
+import { defaultTechniques } from '../method/prompts';
+import type { JsonValue } from '../schemas/json';
+import type { TaskConfig } from '../schemas/run-config';
+import type { StoreDependencies } from './dependencies';
+import type { StageContext, WholeStage } from './stage';
+
+/** The files that a task's source names, by the config's own words. */
+export function taskFiles(task: TaskConfig): string[] {
+  switch (task.source) {
+    case 'builtin':
+    case 'declared':
+      return [];
+    case 'files':
+      return [task.seeds, task.validation, task.test];
+    default:
+      return [task.path];
+  }
+}
+
+export const prepareTasks: WholeStage<StoreDependencies> = {
+  name: 'prepare-tasks',
+  version: 1,
+  settings: ({ config, files }) => ({
+    tasks: config.tasks as unknown as JsonValue,
+    techniques: (config.prompts.techniques ?? null) as unknown as JsonValue,
+    // A path is a name, not an identity: the content of what it points at is.
+    files: Object.fromEntries(config.tasks.flatMap(taskFiles).map((path) => [path, files[path]?.sha256 ?? ''])),
+  }),
+  async run(context) {
+    const { store, config } = context;
+    const techniques = config.prompts.techniques ?? defaultTechniques;
+    const records = [];
+    for (const task of config.tasks) {
+      const [first = '', second = '', third = ''] = await Promise.all(taskFiles(task).map((path) => readTaskFile(context, path)));
+      const source = task.source === 'files' ? { texts: { seeds: first, validation: second, test: third } } : { text: first };
+      records.push(buildTaskRecord(task, source, techniques));
+    }
+    const tasks = await store.putLines(records.map((record) => JSON.stringify(record)));
+    const sizes = Object.fromEntries(
+      records.map((record) => [record.name, { validation: record.validation.length, test: record.test.length }]),
+    );
+    return { outputs: { tasks }, facts: { tasks: sizes } };
+  },
+};
+
+async function readTaskFile({ store, bundle }: StageContext, path: string): Promise<string> {
+  const ref = bundle.files[path];
+  if (!ref) throw new Error(`the run bundle lacks the task file ${path}`);
+  return (await store.getBlob(ref)).toString('utf8');
+}

@@ -1,0 +1,180 @@
+/**
+ * Sampling questions, for drafts (sample-questions) and for the tailored set (tailor-questions): one shape, two settings.
+ * Owns: waves until every task has its number, and what is dropped (duplicates, items of the test, validation or seed sets) by reason.
+ */
+import { sha256Hex, seedFrom } from '../method/keys';
+import { isDuplicateQuestion, normaliseQuestion, type QuestionFilter } from '../method/hygiene';
+import { parseQuestions } from '../method/parse-questions';
+import { questionPrompt, wordingVersion } from '../method/prompts';
+import { ArteError } from '../schemas/errors';
+import type { JsonObject, JsonValue } from '../schemas/json';
+import type { QuestionRow, RowResult } from '../schemas/rows';
+import type { RunConfig } from '../schemas/run-config';
+import { taskRecordSchema, type TaskRecord } from '../schemas/task';
+import { readRows } from './read-rows';
+import type { RowStage } from './row-stage';
+import { samplingOf } from './sampling';
+import { inputRef } from './stage';
+
+/** A later wave asks for this much more than is missing, because some of it will be unusable again. */
+const laterWaveMargin = 1.5;
+
+/** With less than this share of the questions after the last wave, the run parks: the teacher cannot write this task's questions. */
+const shareNeededMin = 0.5;
+
+type Settings = RunConfig['questions'];
+
+interface Loaded {
+  readonly config: RunConfig;
+  readonly tasks: readonly TaskRecord[];
+  readonly settings: Settings;
+  readonly name: 'sample-questions' | 'tailor-questions';
+}
+
+interface Meta {
+  readonly task: string;
+  readonly index: number;
+}
+
+interface Usable {
+  readonly questions: Map<string, QuestionRow[]>;
+  readonly dropped: Record<string, number>;
+  /** Calls made so far per task: the next sample index. */
+  readonly calls: Map<string, number>;
+}
+
+export function questionStage(
+  name: Loaded['name'],
+  version: number,
+  /** The settings of this use: per_task and sampling differ between drafts and tailored set. */
+  settingsOf: (config: RunConfig) => Settings,
+  thresholdsOf: (config: RunConfig) => Settings['thresholds'],
+): RowStage<Loaded> {
+  return {
+    name,
+    version,
+    settings: ({ config }) => {
+      const { thresholds: _, ...settings } = settingsOf(config);
+      const { question } = config.prompts;
+      return { ...settings, seed: config.seed, wording: question ?? null, style: config.models.teacher.prompt_style, tags: answerTags(config) } as JsonValue;
+    },
+    model: ({ config }) => config.models.teacher,
+    async load({ store, config, input }) {
+      const tasks = await readRows(store, inputRef(input, 'tasks'), taskRecordSchema);
+      return { config, tasks, settings: settingsOf(config), name };
+    },
+    rows(loaded, before) {
+      const { config, settings, tasks } = loaded;
+      const usable = usableQuestions(loaded, before);
+      const planned: { task: TaskRecord; index: number }[] = [];
+      for (const task of tasks) {
+        const missing = settings.per_task - (usable.questions.get(task.name)?.length ?? 0);
+        if (missing <= 0) continue;
+        const first = usable.calls.get(task.name) ?? 0;
+        const calls = Math.ceil((missing / settings.per_call) * (before.length > 0 ? laterWaveMargin : 1));
+        for (let index = first; index < first + calls; index += 1) planned.push({ task, index });
+      }
+      return {
+        length: planned.length,
+        row(at) {
+          const { task, index } = planned[at] as (typeof planned)[number];
+          const built = questionPrompt(task, config, config.models.teacher.prompt_style, settings.per_call, index);
+          const seed = seedFrom(config.seed, name, task.name, index);
+          return {
+            request: {
+              prompt: built.prompt,
+              sampling: samplingOf(settings, built.stop, seed),
+              ...(built.jsonSchema === undefined ? {} : { jsonSchema: built.jsonSchema }),
+            },
+            sample: index,
+            meta: { task: task.name, index },
+          };
+        },
+      };
+    },
+    read({ tasks, config, settings }, row, answer) {
+      const { task: taskName, index } = row.meta as unknown as Meta;
+      const task = tasks.find((candidate) => candidate.name === taskName) as TaskRecord;
+      if (answer.finish === 'refused') return { outcome: 'refused', why: 'the provider refused to answer' };
+      const prefix = questionPrompt(task, config, config.models.teacher.prompt_style, settings.per_call, index).assistantPrefix;
+      const { questions, problems } = parseQuestions(prefix + answer.text, settings.format, task);
+      if (questions.length > 0) return { outcome: 'ok', value: questions as unknown as JsonValue };
+      const why = problems[0] ?? 'holds no question';
+      return answer.finish === 'length' ? { outcome: 'truncated', why } : { outcome: 'malformed', why };
+    },
+    repairs: ({ settings }) => (settings.malformed === 'reask' && settings.temperature > 0 ? 2 : 0),
+    thresholds: ({ config }) => thresholdsOf(config),
+    async collect({ store }, loaded, results, last) {
+      const all: RowResult[] = [];
+      for await (const result of results()) all.push(result);
+      const usable = usableQuestions(loaded, all);
+      const short: string[] = [];
+      for (const task of loaded.tasks) {
+        const have = usable.questions.get(task.name)?.length ?? 0;
+        if (have >= loaded.settings.per_task) continue;
+        if (!last) return { more: true };
+        if (have < loaded.settings.per_task * shareNeededMin) throw notEnough(loaded, task.name, have, usable.dropped);
+        short.push(`${task.name}: ${have} of ${loaded.settings.per_task}`);
+      }
+      const rows = loaded.tasks.flatMap((task) => (usable.questions.get(task.name) ?? []).slice(0, loaded.settings.per_task));
+      const questions = await store.putLines(rows.map((row) => JSON.stringify(row)));
+      const facts: JsonObject = { questions: rows.length, dropped: usable.dropped, short };
+      return { more: false, outcome: { outputs: { questions }, facts } };
+    },
+  };
+}
+
+/** Questions that may be used, in row order: parsed, new, and in none of the labelled sets. */
+function usableQuestions({ tasks, settings, name }: Loaded, results: readonly RowResult[]): Usable {
+  const dropped: Record<string, number> = {};
+  const questions = new Map<string, QuestionRow[]>();
+  const calls = new Map<string, number>();
+  const filters = new Map<string, QuestionFilter>();
+  const labelled = new Map(tasks.map((task) => [task.name, labelledQuestions(task)]));
+  const filterSettings = { dedupe: settings.dedupe, rougeLMax: settings.rouge_l_max };
+  for (const result of results) {
+    const { task, index } = result.meta as unknown as Meta;
+    calls.set(task, Math.max(calls.get(task) ?? 0, index + 1));
+    if (result.outcome !== 'ok') continue;
+    const parsed = result.value as unknown as { question: string; target: string }[];
+    const kept = questions.get(task) ?? [];
+    questions.set(task, kept);
+    const filter = filters.get(task) ?? { seen: new Set<string>(), kept: [] };
+    filters.set(task, filter);
+    for (const { question, target } of parsed) {
+      const split = labelled.get(task)?.get(normaliseQuestion(question));
+      const reason = split ? `in ${split}` : isDuplicateQuestion(question, filter, filterSettings) ? 'duplicate' : undefined;
+      if (reason !== undefined) {
+        dropped[reason] = (dropped[reason] ?? 0) + 1;
+        continue;
+      }
+      const id = sha256Hex(`${name}\u0000${task}\u0000${question}\u0000${target}\u0000${kept.length}`).slice(0, 16);
+      kept.push({ id, task, question, target, from: result.key });
+    }
+  }
+  return { questions, dropped, calls };
+}
+
+/** Where a question already stands: a draft that repeats a test or probe item would leak it. */
+function labelledQuestions(task: TaskRecord): Map<string, string> {
+  const known = new Map<string, string>();
+  for (const split of ['seeds', 'validation', 'test'] as const) {
+    for (const item of task[split]) known.set(normaliseQuestion(item.question), split);
+  }
+  return known;
+}
+
+/** The tag's form and our own wording enter prompts and readings, so they enter keys. */
+export function answerTags(config: RunConfig): JsonObject {
+  const { answer_open, answer_close, answer_reminder } = config.prompts;
+  return { open: answer_open, close: answer_close, reminder: (answer_reminder ?? null) as JsonValue, wording: wordingVersion };
+}
+
+function notEnough(loaded: Loaded, task: string, have: number, dropped: Readonly<Record<string, number>>): ArteError {
+  const section = loaded.name === 'sample-questions' ? 'questions' : 'tailor';
+  return new ArteError('NotEnoughQuestions', {
+    what: `The teacher wrote only ${have} usable questions of ${loaded.settings.per_task} for task ${task}.`,
+    why: `After the last wave the rest was unreadable or dropped (${JSON.stringify(dropped)}).`,
+    next: `Ask for fewer (${section}.per_task), allow duplicates (questions.dedupe), or use questions.format: json; then start the run under another id: what is paid for is reused.`,
+  });
+}

@@ -1,0 +1,169 @@
+/**
+ * The outcome state machine: from the cause of a failed call, or the reading of an answer, to what is done next.
+ * Pure. Owns every decision about one row and the judgement of a shard's shares; engine.ts carries them out, limiter.ts hears
+ * only whether a cause speaks of overload.
+ *
+ * A row moves: due -> in flight -> recorded, with detours
+ *   rate-limited, overloaded            -> wait without a slot, as told or with jitter; never counts as a try
+ *   server-error, timeout, reset, garbage -> try again with jitter, rowAttemptsMax tries in all, then failed(cause)
+ *   context-too-long, bad-request       -> failed(cause) at once: asking again would say the same
+ *   unauthorized, unknown-model, not-compatible, out-of-money -> the shard stops at once; nothing done is lost
+ *   malformed                           -> asked again with another seed, `repairs` times, then malformed with its text
+ */
+import type { CallFailureCause } from '../../drivers/model/model';
+import { ArteError, type ErrorCode } from '../../schemas/errors';
+import { retryAfterMaxMs, retryBackoffBaseMs, retryBackoffMaxMs, thresholdRowsMin } from '../../schemas/limits';
+import type { OutcomeCounts, RowReading } from '../../schemas/rows';
+import type { RowThresholds } from './types';
+
+/** Codes of rows that failed: the causes, and `unexpected` for an exception that is no CallFailure. */
+export type FailedCode = CallFailureCause | 'unexpected';
+
+export type RowAction =
+  /** Come back after `ms`, holding no slot meanwhile. */
+  | { readonly kind: 'wait'; readonly ms: number }
+  /** The same, and it was one of the row's tries. */
+  | { readonly kind: 'retry'; readonly ms: number }
+  | { readonly kind: 'record'; readonly code: FailedCode }
+  | { readonly kind: 'park'; readonly code: ErrorCode };
+
+export interface RowTrouble {
+  /** Calls of this row that failed for reasons of network or server, this one included. */
+  readonly tries: number;
+  /** Times this row was turned away for load, this one included. */
+  readonly turnedAway: number;
+  readonly retryAfterMs?: number | undefined;
+}
+
+/** What happens to a row whose call failed. `random` gives floats in [0, 1); jitter keeps waiting rows from returning as one. */
+export function actionFor(
+  cause: FailedCode,
+  trouble: RowTrouble,
+  settings: { readonly rowAttemptsMax: number; readonly retryBackoffBaseMs?: number },
+  random: () => number,
+): RowAction {
+  const base = settings.retryBackoffBaseMs ?? retryBackoffBaseMs;
+  switch (cause) {
+    case 'rate-limited':
+      // Up to a tenth later than told: rows that were told the same time shall not all knock at once.
+      return { kind: 'wait', ms: Math.min(trouble.retryAfterMs ?? base, retryAfterMaxMs) * (1 + 0.1 * random()) };
+    case 'overloaded':
+      return { kind: 'wait', ms: trouble.retryAfterMs ?? jittered(base, trouble.turnedAway, random) };
+    case 'server-error':
+    case 'timeout':
+    case 'reset':
+    case 'garbage':
+    case 'unexpected':
+      if (trouble.tries >= settings.rowAttemptsMax) return { kind: 'record', code: cause };
+      return { kind: 'retry', ms: Math.max(trouble.retryAfterMs ?? 0, jittered(base, trouble.tries, random)) };
+    case 'context-too-long':
+    case 'bad-request':
+      return { kind: 'record', code: cause };
+    case 'unauthorized':
+      return { kind: 'park', code: 'EndpointUnauthorized' };
+    case 'unknown-model':
+      return { kind: 'park', code: 'EndpointUnknownModel' };
+    case 'not-compatible':
+      return { kind: 'park', code: 'EndpointNotCompatible' };
+    case 'out-of-money':
+      return { kind: 'park', code: 'EndpointOutOfMoney' };
+  }
+}
+
+/** Between half and the whole of base x 2^(times-1), capped. */
+function jittered(baseMs: number, times: number, random: () => number): number {
+  return Math.min(retryBackoffMaxMs, baseMs * 2 ** Math.min(times - 1, 20)) * (0.5 + 0.5 * random());
+}
+
+/** How the limiter should take a failure: `overload` may shrink, `down` is no answer at all, `alive` says nothing about load. */
+export function signalOf(cause: FailedCode): 'limited' | 'overload' | 'down' | 'alive' {
+  switch (cause) {
+    case 'rate-limited':
+      return 'limited';
+    case 'overloaded':
+      return 'overload';
+    case 'timeout':
+    case 'reset':
+      return 'down';
+    default:
+      return 'alive';
+  }
+}
+
+/** Causes that leave open whether the server lives: many rows failing so, and nothing else, is an endpoint that is away. */
+export function mayBeAway(cause: FailedCode): boolean {
+  return cause === 'reset' || cause === 'timeout' || cause === 'server-error';
+}
+
+/** What to do with a reading: asks = answers this row has had, this one included. */
+export function readingStep(reading: RowReading, asks: number, repairs: number): 'record' | 'ask-again' {
+  return reading.outcome === 'malformed' && asks <= repairs ? 'ask-again' : 'record';
+}
+
+const parkTexts: { readonly [code in ErrorCode]?: { readonly what: string; readonly next: string } } = {
+  EndpointUnauthorized: {
+    what: 'refused our credentials',
+    next: 'Set the environment variable that the config names as api_key to a valid key, restart the workers, then arte retry RUN.',
+  },
+  EndpointUnknownModel: {
+    what: 'does not serve the model of the config',
+    next: 'Correct the model name under endpoint in the config, or load the model on the server, then arte retry RUN.',
+  },
+  EndpointNotCompatible: {
+    what: 'does not speak the OpenAI protocol',
+    next: 'Check base_url in the config: it should end in /v1 and point at an OpenAI-compatible server; then arte retry RUN.',
+  },
+  EndpointOutOfMoney: {
+    what: 'says that the account has run out of money or quota',
+    next: 'Top up the account or name another endpoint in the config, then arte retry RUN. Nothing answered is paid for twice.',
+  },
+};
+
+/** The error a shard is parked with. `message` is the endpoint's own. */
+export function parkError(code: ErrorCode, endpointId: string, message: string, done: number, total: number): ArteError {
+  const text = parkTexts[code];
+  return new ArteError(code, {
+    what: `The endpoint ${endpointId} ${text?.what ?? 'cannot be used'}; ${done} of ${total} rows of the shard are done and kept.`,
+    why: clipped(message, 500),
+    next: text?.next ?? 'arte retry RUN.',
+  });
+}
+
+/** Outcomes that have a threshold. */
+export const thresholdNames = ['malformed', 'truncated', 'refused', 'failed'] as const;
+export type ThresholdName = (typeof thresholdNames)[number];
+
+/**
+ * The outcome whose share is too large, if one is. Before the end only when that is beyond doubt: the rest cannot make up for it, or
+ * enough rows are done (thresholdRowsMin and a tenth of the shard: rows come demonstration by demonstration, and the first may be an
+ * unlucky one) and the share's lower confidence bound (Wilson, 99.9 %) is above the threshold.
+ */
+export function brokenThreshold(counts: OutcomeCounts, total: number, thresholds: RowThresholds): ThresholdName | undefined {
+  const done = counts.ok + counts.malformed + counts.refused + counts.truncated + counts.failed;
+  if (done === 0) return undefined;
+  for (const name of thresholdNames) {
+    const bad = counts[name];
+    const threshold = thresholds[name];
+    if (done === total ? bad > threshold * total : surelyBroken(bad, done, total, threshold)) return name;
+  }
+  return undefined;
+}
+
+function surelyBroken(bad: number, done: number, total: number, threshold: number): boolean {
+  if (done < Math.min(thresholdRowsMin, total)) return false;
+  if (bad > threshold * total) return true;
+  return done >= total / 10 && wilsonLower(bad, done) > threshold;
+}
+
+/** Lower bound of a share's 99.9 % confidence interval. */
+function wilsonLower(hits: number, of: number): number {
+  const z2 = 3.29 ** 2;
+  const share = hits / of;
+  const centre = share + z2 / (2 * of);
+  return (centre - Math.sqrt(z2 * (share * (1 - share) / of + z2 / (4 * of * of)))) / (1 + z2 / of);
+}
+
+/** At most `length` characters from the head. */
+export function clipped(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length)}…`;
+}

@@ -1,0 +1,272 @@
+/**
+ * The bytes of a journal and of a part: framed records, each with its length and a CRC-32.
+ * Owns the format and its reading; journal.ts keeps records on disk, parts.ts in the store, resume.ts says which one counts.
+ *
+ * Frame: [payload length u32le][crc32 of payload u32le][payload]. Payload: [type u8][fields]. Types:
+ *   header   {format, shardKey, rows}: the first record of every journal and part
+ *   attempt  {ordinal, id}: who made the records that follow, until the next one
+ *   intent   row, ask: a call is about to be made
+ *   answer   row, ask, usage, result: an answer that will be asked again (malformed); it was paid for
+ *   outcome  row, ask, usage, result: the row is finished
+ *   reopen   failed outcomes of attempts up to this one are void: a person was told and asked us to go on
+ * Invariants: 1. A reader yields a prefix of what was written, or all of it: never a record that was not written.
+ * 2. An empty payload is no record, so that a tail of zeros (power cut) is a torn tail.
+ */
+import { crc32 } from 'node:zlib';
+import { journalRecordBytesMax } from '../../schemas/limits';
+import { rowOutcomes, type RowOutcome, type Usage } from '../../schemas/rows';
+
+export const journalFormat = 1;
+
+const types = { header: 1, attempt: 2, intent: 3, answer: 4, outcome: 5, reopen: 6 } as const;
+const frameBytes = 8;
+/** [type u8][row u32][ask u8] */
+const intentBytes = 6;
+/** [type u8][row u32][ask u8][outcome u8][answered u8][input u32][cached u32][output u32], then the result's line. */
+const answerBytes = 20;
+
+/** An attempt at a shard. Ordinals grow with every attempt that knew of the ones before; ids tell apart those that did not. */
+export interface AttemptIdentity {
+  readonly ordinal: number;
+  readonly id: string;
+}
+
+export interface ShardHeader {
+  readonly format: number;
+  readonly shardKey: string;
+  readonly rows: number;
+}
+
+export interface AnswerRecord {
+  /** Finished (outcome), or to be asked again (answer). */
+  readonly final: boolean;
+  readonly row: number;
+  /** Which answer of the row this is, from 0. */
+  readonly ask: number;
+  readonly outcome: RowOutcome;
+  /** Whether an answer was received with this record: false for a row that failed without one. */
+  readonly answered: boolean;
+  readonly usage: Usage;
+}
+
+/** Where a record stands: the frame's first byte and the payload's length. */
+export interface RecordPlace {
+  readonly offset: number;
+  readonly bytes: number;
+}
+
+export interface RecordVisitor {
+  /** False: this is not the shard that was asked for; reading stops. */
+  header(header: ShardHeader): boolean;
+  attempt(identity: AttemptIdentity): void;
+  intent(row: number, ask: number): void;
+  /** `frame` is the whole framed record, valid only during the call. */
+  answer(record: AnswerRecord, place: RecordPlace, frame: Buffer): void;
+  reopen(frame: Buffer): void;
+}
+
+/** A growing buffer that records are framed into. */
+export class RecordBuffer {
+  private bytes: Buffer;
+  private used = 0;
+
+  constructor(initialBytes = 64 * 1024) {
+    this.bytes = Buffer.allocUnsafe(initialBytes);
+  }
+
+  get length(): number {
+    return this.used;
+  }
+
+  header(header: ShardHeader): void {
+    this.json(types.header, header);
+  }
+
+  attempt({ ordinal, id }: AttemptIdentity): void {
+    this.json(types.attempt, { ordinal, id });
+  }
+
+  reopen(): void {
+    this.json(types.reopen, {});
+  }
+
+  intent(row: number, ask: number): void {
+    const start = this.open(intentBytes);
+    this.bytes[start] = types.intent;
+    this.bytes.writeUInt32LE(row, start + 1);
+    this.bytes[start + 5] = ask;
+    this.close(start, intentBytes);
+  }
+
+  /** Returns the record's place relative to the start of this buffer. `line` is the row's result as canonical JSON. */
+  answer(record: AnswerRecord, line: string): RecordPlace {
+    const payload = answerBytes + Buffer.byteLength(line);
+    const start = this.open(payload);
+    const { bytes } = this;
+    bytes[start] = record.final ? types.outcome : types.answer;
+    bytes.writeUInt32LE(record.row, start + 1);
+    bytes[start + 5] = record.ask;
+    bytes[start + 6] = rowOutcomes.indexOf(record.outcome);
+    bytes[start + 7] = record.answered ? 1 : 0;
+    bytes.writeUInt32LE(record.usage.inputTokens, start + 8);
+    bytes.writeUInt32LE(record.usage.cachedInputTokens, start + 12);
+    bytes.writeUInt32LE(record.usage.outputTokens, start + 16);
+    bytes.write(line, start + answerBytes, 'utf8');
+    this.close(start, payload);
+    return { offset: start - frameBytes, bytes: payload };
+  }
+
+  /** A record that is framed already. Returns its place. */
+  frame(frame: Buffer): RecordPlace {
+    const offset = this.used;
+    this.reserve(frame.length);
+    frame.copy(this.bytes, offset);
+    this.used += frame.length;
+    return { offset, bytes: frame.length - frameBytes };
+  }
+
+  /** The bytes so far; valid until the next call. */
+  view(): Buffer {
+    return this.bytes.subarray(0, this.used);
+  }
+
+  clear(): void {
+    this.used = 0;
+    // A giant answer must not keep its buffer for the rest of the shard.
+    if (this.bytes.length > 1024 * 1024) this.bytes = Buffer.allocUnsafe(64 * 1024);
+  }
+
+  private json(type: number, value: unknown): void {
+    const text = JSON.stringify(value);
+    const payload = 1 + Buffer.byteLength(text);
+    const start = this.open(payload);
+    this.bytes[start] = type;
+    this.bytes.write(text, start + 1, 'utf8');
+    this.close(start, payload);
+  }
+
+  private open(payload: number): number {
+    this.reserve(frameBytes + payload);
+    return this.used + frameBytes;
+  }
+
+  private close(start: number, payload: number): void {
+    this.bytes.writeUInt32LE(payload, start - 8);
+    this.bytes.writeUInt32LE(crc32(this.bytes.subarray(start, start + payload)), start - 4);
+    this.used = start + payload;
+  }
+
+  private reserve(more: number): void {
+    if (this.used + more <= this.bytes.length) return;
+    const grown = Buffer.allocUnsafe(Math.max(this.bytes.length * 2, this.used + more));
+    this.bytes.copy(grown, 0, 0, this.used);
+    this.bytes = grown;
+  }
+}
+
+/** How a reading ended. `foreign`: the header names another shard. `torn`: bytes after the last good record. */
+export type RecordsEnd = 'whole' | 'torn' | 'foreign';
+
+/** Reads records from chunks of bytes, in order. Stops for good at the first bad one. */
+export class RecordParser {
+  /** Bytes of whole records consumed so far. */
+  consumed = 0;
+  private rest: Buffer = Buffer.alloc(0);
+  private stopped: RecordsEnd | undefined;
+  private headerSeen = false;
+
+  constructor(private readonly visitor: RecordVisitor) {}
+
+  /** Returns false when nothing more will be read. */
+  push(chunk: Buffer): boolean {
+    if (this.stopped) return false;
+    const data = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
+    let at = 0;
+    while (data.length - at >= frameBytes) {
+      const bytes = data.readUInt32LE(at);
+      if (bytes === 0 || bytes > journalRecordBytesMax) return this.stop('torn');
+      const end = at + frameBytes + bytes;
+      if (end > data.length) break;
+      const frame = data.subarray(at, end);
+      if (crc32(frame.subarray(frameBytes)) !== data.readUInt32LE(at + 4)) return this.stop('torn');
+      const verdict = this.visit(frame);
+      if (verdict) return this.stop(verdict);
+      this.consumed += frame.length;
+      at = end;
+    }
+    this.rest = data.subarray(at);
+    return true;
+  }
+
+  end(): RecordsEnd {
+    return this.stopped ?? (this.rest.length > 0 || !this.headerSeen ? 'torn' : 'whole');
+  }
+
+  private stop(why: RecordsEnd): false {
+    this.stopped = why;
+    return false;
+  }
+
+  private visit(frame: Buffer): RecordsEnd | undefined {
+    const payload = frame.subarray(frameBytes);
+    const type = payload[0];
+    if (!this.headerSeen) {
+      if (type !== types.header) return 'torn';
+      const header = JSON.parse(payload.toString('utf8', 1)) as ShardHeader;
+      if (header.format !== journalFormat || !this.visitor.header(header)) return 'foreign';
+      this.headerSeen = true;
+      return undefined;
+    }
+    switch (type) {
+      case types.attempt:
+        this.visitor.attempt(JSON.parse(payload.toString('utf8', 1)) as AttemptIdentity);
+        return undefined;
+      case types.intent:
+        if (payload.length !== intentBytes) return 'torn';
+        this.visitor.intent(payload.readUInt32LE(1), payload[5] ?? 0);
+        return undefined;
+      case types.answer:
+      case types.outcome: {
+        const record = parseAnswer(payload, type === types.outcome);
+        if (!record) return 'torn';
+        this.visitor.answer(record, { offset: this.consumed, bytes: payload.length }, frame);
+        return undefined;
+      }
+      case types.reopen:
+        this.visitor.reopen(frame);
+        return undefined;
+      default:
+        return 'torn';
+    }
+  }
+}
+
+function parseAnswer(payload: Buffer, final: boolean): AnswerRecord | undefined {
+  const outcome = rowOutcomes[payload[6] ?? -1];
+  if (payload.length < answerBytes || outcome === undefined) return undefined;
+  return {
+    final,
+    row: payload.readUInt32LE(1),
+    ask: payload[5] ?? 0,
+    outcome,
+    answered: payload[7] === 1,
+    usage: {
+      inputTokens: payload.readUInt32LE(8),
+      cachedInputTokens: payload.readUInt32LE(12),
+      outputTokens: payload.readUInt32LE(16),
+    },
+  };
+}
+
+/** The result's line out of a framed answer or outcome; undefined when the frame is damaged. */
+export function lineOf(frame: Buffer): string | undefined {
+  if (frame.length < frameBytes + answerBytes || frame.readUInt32LE(0) !== frame.length - frameBytes) return undefined;
+  const payload = frame.subarray(frameBytes);
+  if (crc32(payload) !== frame.readUInt32LE(4)) return undefined;
+  return payload.toString('utf8', answerBytes);
+}
+
+/** Bytes of a whole frame, from the payload's. */
+export function framedBytes(payloadBytes: number): number {
+  return frameBytes + payloadBytes;
+}

@@ -1,0 +1,246 @@
+/**
+ * The shape of a stage that asks a model row by row: open (reuse or count), run shards on the row engine, commit the wave.
+ * Owns how a stage's rows get their keys and how waves follow each other; the asking is row-engine/, the order of shards workflows/shards.ts.
+ *
+ * A wave is all rows that can be listed now. Most stages have one; sampling questions has more, because what comes back decides how
+ * many are still missing. A wave's rows follow from the inputs and the results of the waves before, so any worker can list them again.
+ */
+import { createHash } from 'node:crypto';
+import type { ModelAnswer, ModelRequest, OutcomeCounts, RowReading, RowRequest, RowResult } from '../schemas/rows';
+import { rowResultSchema } from '../schemas/rows';
+import type { ArtifactRef } from '../schemas/artifact-ref';
+import { artifactRefSchema } from '../schemas/artifact-ref';
+import type { JsonValue } from '../schemas/json';
+import type { StageUsage } from '../schemas/manifest';
+import type { CommittedWave, OpenedRowStage, ShardInput, ShardOutput, StageInput, WaveInput } from '../schemas/messages';
+import type { ModelConfig } from '../schemas/run-config';
+import type { RowStageName } from '../schemas/stage-names';
+import { shardRowsMax, wavesMax } from '../schemas/limits';
+import { ArteError } from '../schemas/errors';
+import { rowKey } from '../method/keys';
+import { servedIdentity } from '../method/served';
+import type { RowThresholds } from './row-engine/types';
+import { runShard } from './row-engine/engine';
+import { shardKeyOf, shardRecordKey } from './row-engine/shard-record';
+import type { InferDependencies, StoreDependencies } from './dependencies';
+import { endpointSettings } from './endpoint-settings';
+import { readRows, streamRows } from './read-rows';
+import { withHeartbeat } from './heartbeat';
+import {
+  commitStage,
+  finishedStage,
+  keyOf,
+  noCounts,
+  noUsage,
+  stageResult,
+  type StageContext,
+  type StageOutcome,
+  type StageShape,
+} from './stage';
+import type { OpenBundle } from './bundle';
+
+/** A row before it has its key: what to ask, which sample of it, and what to remember. */
+export interface PlannedRow {
+  readonly request: ModelRequest;
+  /** 0 for the only sample of a request, else which one. */
+  readonly sample: number;
+  readonly meta: JsonValue;
+}
+
+export interface PlannedRows {
+  readonly length: number;
+  /** Row i, the same every time; cheap, because it is called once per run and once more after a crash. */
+  row(index: number): PlannedRow;
+}
+
+/** What collect says: outputs are whole, or the stage needs another wave. */
+export type Collected = { readonly more: false; readonly outcome: Omit<StageOutcome, 'counts' | 'usage'> } | { readonly more: true };
+
+export interface RowStage<Loaded> extends StageShape {
+  readonly name: RowStageName;
+  /** Whose endpoint answers. */
+  model(bundle: OpenBundle, input: StageInput): ModelConfig;
+  /** Reads the inputs; everything the other functions need. */
+  load(context: StageContext): Promise<Loaded>;
+  /** The rows of a wave; `before` holds the results of the earlier ones. */
+  rows(loaded: Loaded, before: readonly RowResult[]): PlannedRows;
+  read(loaded: Loaded, row: RowRequest, answer: ModelAnswer): RowReading;
+  /** Re-asks of a malformed answer: 0 where greedy sampling would say the same again. */
+  repairs(loaded: Loaded): number;
+  thresholds(bundle: OpenBundle): RowThresholds;
+  /** Turns all results, in row order over all waves, into outputs. `last` means: no further wave is allowed. */
+  collect(context: StageContext, loaded: Loaded, results: () => AsyncIterable<RowResult>, last: boolean): Promise<Collected>;
+}
+
+/** What the registry holds: a stage whose private type is its own business. */
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- existential: each stage's Loaded flows only through its own functions
+export type AnyRowStage = RowStage<any>;
+
+/** A row stage's key also names how the model is served: quantization changes answers. */
+async function keyOfRowStage(store: StoreDependencies['store'], stage: AnyRowStage, input: StageInput): ReturnType<typeof keyOf> {
+  return keyOf(
+    store,
+    {
+      name: stage.name,
+      version: stage.version,
+      settings: (bundle, of) => ({ served: servedIdentity(stage.model(bundle, of).endpoint), stage: stage.settings(bundle, of) }),
+    },
+    input,
+  );
+}
+
+async function openContext(store: StoreDependencies['store'], stage: AnyRowStage, input: StageInput): Promise<StageContext> {
+  const { bundle, key } = await keyOfRowStage(store, stage, input);
+  return { store, bundle, config: bundle.config, input, key };
+}
+
+/** openRowStage: the finished manifest, or how many rows the first wave has. */
+export async function openRowStage(stage: AnyRowStage, { store }: StoreDependencies, input: StageInput): Promise<OpenedRowStage> {
+  const keyed = await keyOfRowStage(store, stage, input);
+  const finished = await finishedStage(store, keyed.key);
+  if (finished) return { done: true, result: stageResult(finished, input, true) };
+  const loaded: unknown = await stage.load({ store, bundle: keyed.bundle, config: keyed.bundle.config, input, key: keyed.key });
+  return { done: false, key: keyed.key, rows: stage.rows(loaded, []).length };
+}
+
+/** runShard: ask a slice of a wave's rows, durably. */
+export async function runShardOf(stage: AnyRowStage, dependencies: InferDependencies, shard: ShardInput): Promise<ShardOutput> {
+  const { store } = dependencies;
+  const context = await openContext(store, stage, shard.stage);
+  const model = shard.stage.model;
+  if (!model) throw new Error(`stage ${stage.name} was started without a model`);
+  const loaded: unknown = await stage.load(context);
+  const planned = stage.rows(loaded, await readWaves(store, shard.waves));
+  const modelConfig = stage.model(context.bundle, shard.stage);
+  const served = servedIdentity(modelConfig.endpoint);
+  const settings = endpointSettings(modelConfig, dependencies.environment);
+  const usage = { ...noUsage };
+  const base = { stage: stage.name, unit: 'rows' as const, total: shard.length, usage, inFlight: 0 };
+  return withHeartbeat({ ...base, phase: 'model', done: 0 }, async (beat) => {
+    const lease = await dependencies.pool.lease(model, settings, beat.signal);
+    try {
+      return await runShard({
+        shardKey: shardKeyOf(shard.key, shard.wave, shard.offset, shard.length),
+        rows: {
+          length: shard.length,
+          row: (index) => {
+            const { request, sample, meta } = planned.row(shard.offset + index);
+            const key = rowKey({ stage: stage.name, version: stage.version, modelSha256: model.contentSha256, served, request, sample });
+            return { key, request, meta };
+          },
+        },
+        endpoint: lease.endpoint,
+        read: (row, answer) => stage.read(loaded, row, answer),
+        thresholds: stage.thresholds(context.bundle),
+        repairs: stage.repairs(loaded),
+        store,
+        journalDir: dependencies.journalDir,
+        attemptId: beat.attemptId,
+        onProgress: (progress) =>
+          beat.report({
+            ...base,
+            phase: 'rows',
+            done: progress.done,
+            usage: progress.usage,
+            inFlight: progress.inFlight,
+            ...(progress.note === undefined ? {} : { note: progress.note }),
+          }),
+        signal: beat.signal,
+      });
+    } finally {
+      await lease.release();
+    }
+  });
+}
+
+/** commitWave: collect the wave's shards in order; commit the stage, or say how many rows the next wave has. */
+export async function commitWave(stage: AnyRowStage, { store }: StoreDependencies, wave: WaveInput): Promise<CommittedWave> {
+  const context = await openContext(store, stage, wave.stage);
+  const keyed = await keyOfRowStage(store, stage, wave.stage);
+  const already = await finishedStage(store, keyed.key);
+  if (already) return { done: true, result: stageResult(already, wave.stage, false) };
+  const shards = await shardOutputs(store, wave);
+  const loaded: unknown = await stage.load(context);
+  const refs = [...wave.waves, ...shards.map(({ results }) => results)];
+  const results = async function* (): AsyncGenerator<RowResult> {
+    for (const ref of refs) yield* streamRows(store, ref, rowResultSchema);
+  };
+  const last = wave.wave + 1 >= wavesMax;
+  const collected = await stage.collect(context, loaded, results, last);
+  if (collected.more) {
+    const merged = await mergeShards(store, shards);
+    const before = await readWaves(store, [...wave.waves, merged]);
+    return { done: false, wave: merged, rows: stage.rows(loaded, before).length };
+  }
+  const totals = await totalsOf(store, wave, shards);
+  const seconds = Math.max(0, Date.now() - wave.startedAtMs) / 1000;
+  const manifest = await commitStage(store, stage, keyed, { ...collected.outcome, ...totals }, seconds);
+  return { done: true, result: stageResult(manifest, wave.stage, false) };
+}
+
+/** Shards of a wave by their records: the workflow carries none of their refs. */
+async function shardOutputs(store: StoreDependencies['store'], wave: WaveInput): Promise<ShardOutput[]> {
+  const outputs: ShardOutput[] = [];
+  for (let offset = 0; offset < wave.rows; offset += shardRowsMax) {
+    const length = Math.min(shardRowsMax, wave.rows - offset);
+    const record = await store.getDocument(shardRecordKey(shardKeyOf(wave.key, wave.wave, offset, length)));
+    if (record === undefined) {
+      throw new ArteError('BlobMissing', {
+        what: `The record of rows ${offset} to ${offset + length - 1} of ${wave.stage.stage} is gone from the store.`,
+        why: 'It was there when the shard finished; something removed it.',
+        next: 'arte retry RUN makes these rows again.',
+      });
+    }
+    outputs.push(record as unknown as ShardOutput);
+  }
+  return outputs;
+}
+
+/** One artifact for a wave that has a successor, with its counts and usage beside it under a name of its own. */
+async function mergeShards(store: StoreDependencies['store'], shards: readonly ShardOutput[]): Promise<ArtifactRef> {
+  const [only] = shards;
+  const ref =
+    shards.length === 1 && only
+      ? only.results
+      : await store.putLines(
+          (async function* () {
+            for (const shard of shards) yield* store.getLines(shard.results);
+          })(),
+        );
+  await store.putDocument(waveTotalsKey(ref), { ...sumTotals(shards) } as unknown as JsonValue);
+  return artifactRefSchema.parse(ref);
+}
+
+function waveTotalsKey(ref: ArtifactRef): string {
+  return `waves/${createHash('sha256').update(ref.sha256).digest('hex')}.json`;
+}
+
+interface Totals {
+  readonly counts: OutcomeCounts;
+  readonly usage: StageUsage;
+}
+
+async function totalsOf(store: StoreDependencies['store'], wave: WaveInput, shards: readonly ShardOutput[]): Promise<Totals> {
+  const earlier: Totals[] = [];
+  for (const ref of wave.waves) {
+    const totals = await store.getDocument(waveTotalsKey(ref));
+    if (totals !== undefined) earlier.push(totals as unknown as Totals);
+  }
+  return sumTotals([...earlier, ...shards]);
+}
+
+function sumTotals(parts: readonly Totals[]): Totals {
+  const counts: Record<keyof OutcomeCounts, number> = { ...noCounts };
+  const usage: Record<keyof StageUsage, number> = { ...noUsage };
+  for (const part of parts) {
+    for (const name of Object.keys(counts) as (keyof OutcomeCounts)[]) counts[name] += part.counts[name];
+    for (const name of Object.keys(usage) as (keyof StageUsage)[]) usage[name] += part.usage[name];
+  }
+  return { counts, usage };
+}
+
+async function readWaves(store: StoreDependencies['store'], waves: readonly ArtifactRef[]): Promise<RowResult[]> {
+  const rows: RowResult[] = [];
+  for (const ref of waves) rows.push(...(await readRows(store, ref, rowResultSchema)));
+  return rows;
+}

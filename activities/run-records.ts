@@ -1,0 +1,32 @@
+/**
+ * What a run leaves in the store besides its stages: progress, rounds, report, under `runs/<runId>/`. A run can be looked at, reported and
+ * started again from these when the engine's history is gone. Owns the keys.
+ */
+import type { ArtifactStore } from '../drivers/store/store';
+import type { JsonValue } from '../schemas/json';
+import type { RoundRecord, RunProgress } from '../schemas/messages';
+
+export const runKeys = {
+  record: (runId: string) => `runs/${runId}/run.json`,
+  progress: (runId: string) => `runs/${runId}/progress.json`,
+  round: (runId: string, round: number) => `runs/${runId}/rounds/${String(round).padStart(4, '0')}.json`,
+  report: (runId: string) => `runs/${runId}/report.json`,
+} as const;
+
+export async function saveProgress(store: ArtifactStore, progress: RunProgress): Promise<void> {
+  await store.putDocument(runKeys.progress(progress.runId), progress as unknown as JsonValue);
+}
+
+export async function saveRound(store: ArtifactStore, record: RoundRecord): Promise<void> {
+  await store.putDocument(runKeys.round(record.runId, record.round), record as unknown as JsonValue);
+}
+
+/** The rounds recorded so far, in order. */
+export async function readRounds(store: ArtifactStore, runId: string, rounds: number): Promise<RoundRecord[]> {
+  const records: RoundRecord[] = [];
+  for (let round = 1; round <= rounds; round += 1) {
+    const document = await store.getDocument(runKeys.round(runId, round));
+    if (document !== undefined) records.push(document as unknown as RoundRecord);
+  }
+  return records;
+}

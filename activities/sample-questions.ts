@@ -1,0 +1,9 @@
+/** sample-questions: the teacher writes draft questions (method.md section 1: T = 1.0, m a task). Shape: question-stage.ts. */
+import { questionStage } from './question-stage';
+
+export const sampleQuestions = questionStage(
+  'sample-questions',
+  1,
+  (config) => config.questions,
+  (config) => config.questions.thresholds,
+);

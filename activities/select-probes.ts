@@ -1,0 +1,84 @@
+/**
+ * select-probes: the preference set, per task, from the validation items (method.md section 1): the most discriminating by a 2PL IRT
+ * fit over the respondents' answers, a random choice, or all of them.
+ */
+import { fitIrt, selectByDiscrimination } from '../method/irt';
+import { seedFrom, shuffled } from '../method/keys';
+import type { JsonObject, JsonValue } from '../schemas/json';
+import { predictionRowSchema, type ProbeRow } from '../schemas/rows';
+import { taskRecordSchema, type TaskItem, type TaskRecord } from '../schemas/task';
+import type { StoreDependencies } from './dependencies';
+import { readRows } from './read-rows';
+import { inputRef, type StageContext, type WholeStage } from './stage';
+
+export const selectProbes: WholeStage<StoreDependencies> = {
+  name: 'select-probes',
+  version: 1,
+  settings: ({ config }) => {
+    const { method, size, estimator } = config.probe;
+    return (method === 'irt' ? { method, size, estimator } : { method, size, seed: config.seed }) as JsonValue;
+  },
+  async run(context) {
+    const { store, config, input } = context;
+    const tasks = await readRows(store, inputRef(input, 'tasks'), taskRecordSchema);
+    const responses = config.probe.method === 'irt' ? await responseMatrices(context) : undefined;
+    const facts: Record<string, JsonValue> = {};
+    const probes: ProbeRow[] = [];
+    for (const task of tasks) {
+      const chosen = responses ? byIrt(context, task, responses) : byChance(context, task);
+      probes.push(...chosen.probes);
+      facts[task.name] = chosen.facts;
+    }
+    const ref = await store.putLines(probes.map((probe) => JSON.stringify(probe)));
+    return { outputs: { probes: ref }, facts: { method: config.probe.method, tasks: facts } };
+  },
+};
+
+interface Chosen {
+  readonly probes: ProbeRow[];
+  readonly facts: JsonObject;
+}
+
+function byChance({ config }: StageContext, task: TaskRecord): Chosen {
+  const { method, size } = config.probe;
+  const items = method === 'full' ? task.validation : shuffled(task.validation, seedFrom(config.seed, 'select-probes', task.name)).slice(0, size);
+  return { probes: items.map((item) => probeOf(task, item, null)), facts: { probes: items.length, of: task.validation.length } };
+}
+
+/** Respondents' right and wrong answers: task -> item -> one entry per respondent and shot count, null where there is none. */
+type Responses = ReadonlyMap<string, ReadonlyMap<string, readonly boolean[]>>;
+
+async function responseMatrices({ store, input }: StageContext): Promise<Responses> {
+  const matrices = new Map<string, Map<string, boolean[]>>();
+  const names = Object.keys(input.inputs).filter((name) => name.startsWith('responses-')).sort();
+  for (const name of names) {
+    for (const { task, itemId, correct } of await readRows(store, inputRef(input, name), predictionRowSchema)) {
+      const items = matrices.get(task) ?? new Map<string, boolean[]>();
+      matrices.set(task, items);
+      const answers = items.get(itemId) ?? [];
+      items.set(itemId, answers);
+      answers.push(correct);
+    }
+  }
+  return matrices;
+}
+
+function byIrt({ config }: StageContext, task: TaskRecord, responses: Responses): Chosen {
+  const items = task.validation;
+  const ofTask = responses.get(task.name);
+  const respondents = Math.max(0, ...items.map((item) => ofTask?.get(item.id)?.length ?? 0));
+  const matrix = Array.from({ length: respondents }, (_, respondent) =>
+    items.map((item) => {
+      const correct = ofTask?.get(item.id)?.[respondent];
+      return correct === undefined ? null : correct ? (1 as const) : (0 as const);
+    }),
+  );
+  const fit = fitIrt(matrix, { estimator: config.probe.estimator });
+  const chosen = selectByDiscrimination(fit, config.probe.size);
+  const probes = chosen.map((index) => probeOf(task, items[index] as TaskItem, fit.discrimination[index] ?? null));
+  return { probes, facts: { probes: probes.length, of: items.length, respondents, iterations: fit.iterations, logLikelihood: fit.logLik } };
+}
+
+function probeOf(task: TaskRecord, item: TaskItem, discrimination: number | null): ProbeRow {
+  return { id: item.id, task: task.name, question: item.question, target: item.target, discrimination };
+}

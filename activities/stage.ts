@@ -1,0 +1,166 @@
+/**
+ * The shape of every stage: settings and inputs make a key; a finished key is returned, not made again; a new one is run,
+ * checked and committed once. Whole stages (one activity) live here; stages that ask a model row by row add row-stage.ts.
+ *
+ * Invariants:
+ * 1. The key holds the content of every input and only the settings that matter (design section 3).
+ * 2. `stages/<key>.json` appears when, and only when, every output is in the store.
+ * 3. A manifest whose output is gone is not a hit: the stage is made again and the manifest replaced.
+ */
+import type { ArtifactRef } from '../schemas/artifact-ref';
+import type { JsonObject, JsonValue } from '../schemas/json';
+import { stageManifestSchema, type StageManifest, type StageUsage } from '../schemas/manifest';
+import type { StageInput, StageResult } from '../schemas/messages';
+import type { ModelLayer, ModelRef } from '../schemas/model-ref';
+import type { OutcomeCounts } from '../schemas/rows';
+import type { RunConfig } from '../schemas/run-config';
+import type { StageName } from '../schemas/stage-names';
+import type { ArtifactStore } from '../drivers/store/store';
+import { withLayer } from '../drivers/model/resolve';
+import { stageKey } from '../method/keys';
+import { openBundle, type OpenBundle } from './bundle';
+
+export const noUsage: StageUsage = { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+export const noCounts: OutcomeCounts = { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 };
+
+/** A stage's name, version and the settings its key is made of. The version is bumped by hand when prompt, parsing or maths change. */
+export interface StageShape {
+  readonly name: StageName;
+  readonly version: number;
+  /** The settings that matter to the stage, and no others: what is not in here may change without making it stale. */
+  settings(bundle: OpenBundle, input: StageInput): JsonValue;
+}
+
+export interface StageOutcome {
+  readonly outputs: Readonly<Record<string, ArtifactRef>>;
+  readonly counts?: OutcomeCounts;
+  readonly usage?: StageUsage;
+  readonly facts?: JsonObject;
+}
+
+export interface StageContext {
+  readonly store: ArtifactStore;
+  readonly bundle: OpenBundle;
+  readonly config: RunConfig;
+  readonly input: StageInput;
+  readonly key: string;
+}
+
+/** A stage that one activity makes whole. */
+export interface WholeStage<Dependencies extends { readonly store: ArtifactStore }> extends StageShape {
+  run(context: StageContext, dependencies: Dependencies): Promise<StageOutcome>;
+}
+
+export interface KeyedStage {
+  readonly bundle: OpenBundle;
+  readonly key: string;
+  readonly inputs: Readonly<Record<string, string>>;
+  readonly settings: JsonValue;
+}
+
+/** Key of a stage input: content of inputs and models, settings that matter, and the input's own extra settings. */
+export async function keyOf(store: ArtifactStore, shape: StageShape, input: StageInput): Promise<KeyedStage> {
+  const bundle = await openBundle(store, input.bundle);
+  const inputs: Record<string, string> = {};
+  for (const [name, ref] of Object.entries(input.inputs)) inputs[name] = ref.sha256;
+  if (input.model) inputs['model'] = input.model.contentSha256;
+  if (input.reference) inputs['reference'] = input.reference.contentSha256;
+  const settings: JsonValue = { ...(input.extra ?? {}), settings: shape.settings(bundle, input) };
+  return { bundle, key: stageKey({ stage: shape.name, version: shape.version, inputs, settings }), inputs, settings };
+}
+
+export function manifestKey(key: string): string {
+  return `stages/${key}.json`;
+}
+
+/** The manifest of a finished stage, if it is whole: manifest there and every output too. */
+export async function finishedStage(store: ArtifactStore, key: string): Promise<StageManifest | undefined> {
+  const document = await store.getDocument(manifestKey(key));
+  if (document === undefined) return undefined;
+  const manifest = stageManifestSchema.parse(document);
+  for (const ref of Object.values(manifest.outputs)) {
+    if (!(await store.hasBlob(ref))) return undefined;
+  }
+  return manifest;
+}
+
+/** Commit a stage: first whole manifest wins; one that points at lost outputs is replaced. */
+export async function commitStage(
+  store: ArtifactStore,
+  shape: StageShape,
+  keyed: KeyedStage,
+  outcome: StageOutcome,
+  seconds: number,
+): Promise<StageManifest> {
+  const manifest: StageManifest = {
+    schemaVersion: 1,
+    stage: shape.name,
+    version: shape.version,
+    key: keyed.key,
+    inputs: { ...keyed.inputs },
+    settings: keyed.settings as StageManifest['settings'],
+    outputs: { ...outcome.outputs },
+    counts: outcome.counts ?? noCounts,
+    usage: outcome.usage ?? noUsage,
+    facts: { ...(outcome.facts ?? {}) } as StageManifest['facts'],
+    seconds,
+    finishedAt: new Date().toISOString(),
+  };
+  const document = manifest as unknown as JsonValue;
+  const { won, document: standing } = await store.putOnce(manifestKey(keyed.key), document);
+  if (won) return manifest;
+  const winner = await finishedStage(store, keyed.key);
+  if (winner) return winner;
+  void standing;
+  await store.putDocument(manifestKey(keyed.key), document);
+  return manifest;
+}
+
+/** What the engine is told of a finished stage: refs and small facts. */
+export function stageResult(manifest: StageManifest, input: StageInput, reused: boolean): StageResult {
+  const model = trainedModel(manifest, input);
+  return {
+    stage: manifest.stage,
+    key: manifest.key,
+    reused,
+    outputs: manifest.outputs,
+    ...(model ? { model } : {}),
+    counts: manifest.counts,
+    usage: manifest.usage,
+    seconds: manifest.seconds,
+    facts: manifest.facts,
+  };
+}
+
+/** A training leaves its layer as the output `layer`; the model it made is the input's with that layer on top. */
+function trainedModel(manifest: StageManifest, input: StageInput): ModelRef | undefined {
+  const files = manifest.outputs['layer'];
+  if (!files || !input.model) return undefined;
+  const kind: ModelLayer['kind'] = manifest.facts['adapter'] === 'full' ? 'full' : 'adapter';
+  return withLayer(input.model, { kind, files });
+}
+
+/** Make a whole stage an activity body: parse, key, reuse or run, commit. */
+export function runWholeStage<Dependencies extends { readonly store: ArtifactStore }>(
+  shape: WholeStage<Dependencies>,
+  dependencies: Dependencies,
+): (input: StageInput) => Promise<StageResult> {
+  return async (input) => {
+    const { store } = dependencies;
+    const keyed = await keyOf(store, shape, input);
+    const finished = await finishedStage(store, keyed.key);
+    if (finished) return stageResult(finished, input, true);
+    const started = Date.now();
+    const context = { store, bundle: keyed.bundle, config: keyed.bundle.config, input, key: keyed.key };
+    const outcome = await shape.run(context, dependencies);
+    const manifest = await commitStage(store, shape, keyed, outcome, (Date.now() - started) / 1000);
+    return stageResult(manifest, input, false);
+  };
+}
+
+/** An input by name; its absence is a mistake of ours. */
+export function inputRef(input: StageInput, name: string): ArtifactRef {
+  const ref = input.inputs[name];
+  if (!ref) throw new Error(`stage ${input.stage} was started without its input ${name}`);
+  return ref;
+}

@@ -1,0 +1,25 @@
+/** train-dpo: the teacher learns the student's preferences (method.md section 1, DPO). Settings: config.align; the work: training.ts. */
+import type { JsonValue } from '../schemas/json';
+import type { TrainDependencies } from './dependencies';
+import { inputRef, type WholeStage } from './stage';
+import { trainingSettings, trainLayer } from './training';
+
+export const trainDpo: WholeStage<TrainDependencies> = {
+  name: 'train-dpo',
+  version: 1,
+  settings: ({ config }) => {
+    // How often to checkpoint changes nothing about the result; which reference is used stands in the inputs.
+    const { checkpoint_steps: _, reference: __, ...settings } = config.align;
+    return { ...settings, seed: config.seed, bos: config.models.teacher.add_bos } as JsonValue;
+  },
+  async run(context, dependencies) {
+    const { config, input } = context;
+    if (!input.model) throw new Error('train-dpo was started without a teacher');
+    return trainLayer(context, dependencies, inputRef(input, 'dpo'), {
+      kind: 'dpo',
+      model: input.model,
+      ...(input.reference ? { reference: input.reference } : {}),
+      settings: { ...trainingSettings(config.align, config.seed), beta: config.align.beta, lossType: config.align.loss },
+    });
+  },
+};

@@ -1,0 +1,23 @@
+/** train-sft: the untuned student learns from a tailored set (method.md section 1, SFT). Settings: config.sft; the work: training.ts. */
+import type { JsonValue } from '../schemas/json';
+import type { TrainDependencies } from './dependencies';
+import { inputRef, type WholeStage } from './stage';
+import { trainingSettings, trainLayer } from './training';
+
+export const trainSft: WholeStage<TrainDependencies> = {
+  name: 'train-sft',
+  version: 1,
+  settings: ({ config }) => {
+    const { checkpoint_steps: _, ...settings } = config.sft;
+    return { ...settings, seed: config.seed, bos: config.models.student.add_bos } as JsonValue;
+  },
+  async run(context, dependencies) {
+    const { config, input } = context;
+    if (!input.model) throw new Error('train-sft was started without a student');
+    return trainLayer(context, dependencies, inputRef(input, 'sft'), {
+      kind: 'sft',
+      model: input.model,
+      settings: { ...trainingSettings(config.sft, config.seed), lossOn: config.sft.loss_on },
+    });
+  },
+};

@@ -1,0 +1,119 @@
+/**
+ * What train-dpo and train-sft share: data to disk, the device freed, the trainer run under a heartbeat, checkpoints into the store as
+ * they appear, the result committed as a model layer. Owns the checkpoint's way to and from the store; the training is drivers/trainer/.
+ */
+import { mkdir, readdir, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { log } from '@temporalio/activity';
+import type { ArtifactStore } from '../drivers/store/store';
+import type { TrainingJob, TrainingProgress, TrainingSettings } from '../drivers/trainer/trainer';
+import { artifactRefSchema, type ArtifactRef } from '../schemas/artifact-ref';
+import type { JsonObject, JsonValue } from '../schemas/json';
+import type { ActivityProgress } from '../schemas/messages';
+import type { RunConfig } from '../schemas/run-config';
+import type { TrainDependencies } from './dependencies';
+import { withHeartbeat } from './heartbeat';
+import { noUsage, type StageContext, type StageOutcome } from './stage';
+
+type TrainingSection = RunConfig['align'] | RunConfig['sft'];
+
+/** The config's section as the trainer takes it. */
+export function trainingSettings(section: TrainingSection, seed: number): TrainingSettings {
+  return {
+    adapter: section.adapter,
+    loraRank: section.lora_rank,
+    loraAlpha: section.lora_alpha,
+    loraDropout: section.lora_dropout,
+    learningRate: section.learning_rate,
+    batchSize: section.batch_size,
+    gradientAccumulation: section.gradient_accumulation,
+    epochs: section.epochs,
+    maxSteps: section.max_steps,
+    warmupRatio: section.warmup_ratio,
+    schedule: section.schedule,
+    optimizer: section.optimizer,
+    weightDecay: section.weight_decay,
+    maxLength: section.max_length,
+    dtype: section.dtype,
+    seed,
+    checkpointSteps: section.checkpoint_steps,
+  };
+}
+
+/** Run a job to its layer. `data` is the stage's TRL-ready rows. */
+export async function trainLayer(
+  context: StageContext,
+  dependencies: TrainDependencies,
+  data: ArtifactRef,
+  job: Pick<TrainingJob, 'kind' | 'model' | 'reference' | 'settings'>,
+): Promise<StageOutcome> {
+  const { store, input, key } = context;
+  const workDir = join(dependencies.trainingDir, key);
+  const dataPath = join(workDir, 'data.jsonl');
+  const first: ActivityProgress = { stage: input.stage, unit: 'steps', phase: 'load', done: 0, total: 0, usage: noUsage, inFlight: 0 };
+  return withHeartbeat(first, async (beat) => {
+    await mkdir(workDir, { recursive: true });
+    await rm(dataPath, { force: true });
+    await store.getFile(data, dataPath);
+    await restoreCheckpoint(store, key, workDir);
+    await dependencies.freeDevice();
+    const keeper = checkpointKeeper(store, key);
+    const onProgress = (progress: TrainingProgress): void => {
+      beat.report({ ...first, phase: progress.phase, done: progress.step, total: progress.maxSteps, metrics: { ...progress.metrics } });
+      if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
+    };
+    const outcome = await dependencies.trainer.train({ ...job, dataPath, workDir }, onProgress, beat.signal);
+    await keeper.settled();
+    beat.report({ ...first, phase: 'upload', done: outcome.steps, total: outcome.steps });
+    const layer = await store.putDirectory(outcome.outputDir);
+    const facts: JsonObject = {
+      adapter: job.settings.adapter,
+      steps: outcome.steps,
+      rows: outcome.rows,
+      trainingSeconds: outcome.seconds,
+      tokens: outcome.tokens,
+      device: outcome.device,
+      dtype: outcome.dtype,
+      metrics: outcome.metrics as JsonValue,
+    };
+    await store.remove(checkpointKey(key));
+    await rm(workDir, { recursive: true, force: true });
+    return { outputs: { layer }, facts };
+  });
+}
+
+function checkpointKey(stageKey: string): string {
+  return `training/${stageKey}/checkpoint.json`;
+}
+
+/** Puts whole checkpoints into the store, one after another, newest wins; a failed upload costs safety, not the training. */
+function checkpointKeeper(store: ArtifactStore, key: string): { keep(path: string): void; settled(): Promise<void> } {
+  let chain: Promise<void> = Promise.resolve();
+  let newest = '';
+  return {
+    keep(path) {
+      if (path === newest) return;
+      newest = path;
+      chain = chain.then(async () => {
+        if (path !== newest) return;
+        try {
+          const ref = await store.putDirectory(path);
+          await store.putDocument(checkpointKey(key), { name: basename(path), ref: ref as unknown as JsonValue });
+        } catch (error) {
+          log.warn('checkpoint not stored; another machine would start this training again', { path, error: String(error) });
+        }
+      });
+    },
+    settled: () => chain,
+  };
+}
+
+/** On a machine that has no checkpoint of this training: fetch the newest from the store, if there is one. */
+async function restoreCheckpoint(store: ArtifactStore, key: string, workDir: string): Promise<void> {
+  const folder = join(workDir, 'checkpoints');
+  await mkdir(folder, { recursive: true });
+  if ((await readdir(folder)).length > 0) return;
+  const document = (await store.getDocument(checkpointKey(key))) as { name: string; ref: JsonValue } | undefined;
+  if (document === undefined) return;
+  await store.getDirectory(artifactRefSchema.parse(document.ref), join(folder, document.name));
+}

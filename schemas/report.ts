@@ -1,0 +1,91 @@
+/**
+ * The report of a run: what `arte report RUN --json` prints and every other view draws from. Written by activities/report.ts from
+ * manifests and predictions; nothing in it is a number that cannot be followed back to a stage key.
+ */
+import type { ArtifactRef } from './artifact-ref';
+import type { JsonObject } from './json';
+import type { RunStatus } from './messages';
+import type { ModelRef } from './model-ref';
+import type { StageName } from './stage-names';
+
+/** Accuracy with its uncertainty; n items, parse failures and tags apart. */
+export interface Measure {
+  readonly n: number;
+  readonly correct: number;
+  readonly accuracy: number;
+  readonly stderr: number;
+  /** 95 % Wilson interval. */
+  readonly low: number;
+  readonly high: number;
+  /** Share of outputs whose answer stood between the answer tags. */
+  readonly tagRate: number;
+  /** Outputs in which no answer was found: counted wrong, and counted here. */
+  readonly parseFailures: number;
+}
+
+/** A paired comparison on the same items. `verdict` is what may be claimed. */
+export interface Comparison {
+  readonly against: string;
+  readonly difference: number;
+  readonly low: number;
+  readonly high: number;
+  /** Exact McNemar p. */
+  readonly p: number;
+  readonly verdict: 'gain' | 'loss' | 'within noise';
+}
+
+export interface ReportArm extends Measure {
+  readonly name: string;
+  readonly round: number;
+  readonly shots: number;
+  readonly stageKey: string;
+  readonly byTask: Readonly<Record<string, Measure>>;
+  readonly comparisons: readonly Comparison[];
+}
+
+export interface ReportStage {
+  readonly name: StageName;
+  readonly round: number;
+  readonly arm: string;
+  readonly key: string;
+  readonly calls: number;
+  readonly inputTokens: number;
+  readonly cachedInputTokens: number;
+  readonly outputTokens: number;
+  readonly seconds: number;
+  /** Found in the store: its calls and seconds were spent by an earlier run and are not in this run's totals. */
+  readonly reused: boolean;
+  readonly cost: number;
+  readonly outcomes: JsonObject;
+  readonly facts: JsonObject;
+}
+
+export interface ReportRound {
+  readonly round: number;
+  readonly decision: JsonObject;
+  readonly teacher: ModelRef;
+  readonly student: ModelRef;
+  readonly artifacts: Readonly<Record<string, ArtifactRef>>;
+}
+
+export interface RunReport {
+  readonly schemaVersion: 1;
+  readonly runId: string;
+  readonly name: string;
+  readonly status: RunStatus;
+  readonly rounds: readonly ReportRound[];
+  readonly arms: readonly ReportArm[];
+  readonly stages: readonly ReportStage[];
+  readonly totals: {
+    readonly calls: number;
+    readonly inputTokens: number;
+    readonly cachedInputTokens: number;
+    readonly outputTokens: number;
+    readonly seconds: number;
+    readonly cost: number;
+    readonly currency: string;
+  };
+  /** Sentences a reader must not miss: coarse scores, short tasks, hosted identities, what may not be claimed. */
+  readonly notes: readonly string[];
+  readonly writtenAt: string;
+}

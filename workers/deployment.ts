@@ -1,0 +1,38 @@
+/**
+ * Makes this build of the workflow code the current version of its deployment, and sees that the search attributes exist.
+ * PINNED: a run stays on the version it started on; new runs start on the current one.
+ */
+import type { Client } from '@temporalio/client';
+import type { Logger } from 'pino';
+
+/** The server learns of a deployment from its first poll: this long we ask again. */
+const announceWithinMs = 60_000;
+const announceEveryMs = 250;
+
+/** Temporal's IndexedValueType: keyword 2, int 3. */
+const searchAttributes = { ArteStudent: 2, ArteRound: 3, ArteStage: 2, ArteStatus: 2 } as const;
+
+export async function announceDeployment(client: Client, namespace: string, deploymentName: string, buildId: string, logger: Logger): Promise<void> {
+  const until = Date.now() + announceWithinMs;
+  for (;;) {
+    try {
+      await client.workflowService.setWorkerDeploymentCurrentVersion({ namespace, deploymentName, buildId, ignoreMissingTaskQueues: true, identity: 'arte-orchestrator' });
+      logger.info({ deploymentName, buildId }, 'workflow version is current');
+      return;
+    } catch (error) {
+      if (Date.now() > until) {
+        logger.error({ deploymentName, buildId, error: String(error) }, 'workflow version could not be made current; new runs will wait');
+        return;
+      }
+      await new Promise((resolve) => setTimeout(resolve, announceEveryMs));
+    }
+  }
+}
+
+/** Adds what is missing; a server that has them, or that lets nobody add them, is left alone. */
+export async function ensureSearchAttributes(client: Client, namespace: string): Promise<void> {
+  const service = client.connection.operatorService;
+  const known = await service.listSearchAttributes({ namespace });
+  const missing = Object.fromEntries(Object.entries(searchAttributes).filter(([name]) => !(name in (known.customAttributes ?? {}))));
+  if (Object.keys(missing).length > 0) await service.addSearchAttributes({ namespace, searchAttributes: missing });
+}

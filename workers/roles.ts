@@ -1,0 +1,139 @@
+/**
+ * What each role is: its queue, its activities, how much it takes on at once (temporal.md section 2.8). One Temporal Worker per role; one process may run several.
+ * Owns the workers' options and their reasons.
+ */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { bundleWorkflowCode, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import { Client, Connection } from '@temporalio/client';
+import type { Logger } from 'pino';
+import { createInferActivities, createIoActivities, createTrainActivities } from '../activities';
+import { packageRoot } from '../drivers/package-root';
+import { killGraceMs, stickyQueueTimeoutMs } from '../schemas/limits';
+import { taskQueues, type WorkerRole } from '../schemas/messages';
+import type { WorkerPlatform } from './worker-platform';
+import { temporalConnectionOptions } from './connection';
+import { announceDeployment, ensureSearchAttributes } from './deployment';
+import { openDrivers, type OpenDrivers } from './wire';
+
+/** Workflow code is the unit that PINNED pins: the deployment's build id is the hash of the bundle. */
+export const deploymentName = 'arte';
+
+/** Heartbeats carry cancellation: how late a cancel may arrive. Short, because a person is waiting for it. */
+const heartbeatThrottleMs = 2_000;
+
+/** Shards at once in one infer worker: the row engine adapts the calls in flight, so a few shards keep it fed. */
+const shardsAtOnceMax = 4;
+
+/** Store-only activities at once. */
+const ioAtOnceMax = 16;
+
+/** Cached workflows: each costs some 40 KB without zod in the bundle. */
+const workflowsCachedMax = 200;
+
+/** Run the roles until the process is told to stop. Rejects when a worker fails. */
+export async function runRoles(roles: readonly WorkerRole[], platform: WorkerPlatform, logger: Logger): Promise<void> {
+  installRuntime(logger);
+  const connection = await NativeConnection.connect(temporalConnectionOptions(platform.temporal));
+  const drivers = await openDrivers(platform, logger);
+  try {
+    const workers: Worker[] = [];
+    for (const role of roles) workers.push(await createWorker(role, connection, platform, drivers, logger));
+    logger.info({ roles, address: platform.temporal.address }, 'worker ready');
+    process.stdout.write(`${JSON.stringify({ event: 'ready', roles })}\n`);
+    await Promise.all(workers.map((worker) => worker.run()));
+  } finally {
+    await drivers.close();
+    await connection.close();
+  }
+}
+
+function installRuntime(logger: Logger): void {
+  Runtime.install({
+    logger: {
+      log: (level, message, meta) => logger[level.toLowerCase() as 'info'](meta ?? {}, message),
+      trace: (message, meta) => logger.trace(meta ?? {}, message),
+      debug: (message, meta) => logger.debug(meta ?? {}, message),
+      info: (message, meta) => logger.info(meta ?? {}, message),
+      warn: (message, meta) => logger.warn(meta ?? {}, message),
+      error: (message, meta) => logger.error(meta ?? {}, message),
+    },
+    shutdownSignals: ['SIGINT', 'SIGTERM'],
+  });
+}
+
+async function createWorker(
+  role: WorkerRole,
+  connection: NativeConnection,
+  platform: WorkerPlatform,
+  drivers: OpenDrivers,
+  logger: Logger,
+): Promise<Worker> {
+  const { namespace } = platform.temporal;
+  const common: Pick<WorkerOptions, 'connection' | 'namespace' | 'maxHeartbeatThrottleInterval' | 'shutdownForceTime'> = {
+    connection,
+    namespace,
+    maxHeartbeatThrottleInterval: heartbeatThrottleMs,
+    // Children get their grace, then the worker goes, whatever an activity is stuck in.
+    shutdownForceTime: killGraceMs * 3,
+  };
+  switch (role) {
+    case 'orchestrator': {
+      const { bundle, buildId } = await workflowBundle();
+      const worker = await Worker.create({
+        ...common,
+        taskQueue: taskQueues.workflows,
+        workflowBundle: bundle,
+        maxCachedWorkflows: workflowsCachedMax,
+        stickyQueueScheduleToStartTimeout: stickyQueueTimeoutMs,
+        workerDeploymentOptions: {
+          version: { deploymentName, buildId },
+          useWorkerVersioning: true,
+          defaultVersioningBehavior: 'PINNED',
+        },
+      });
+      const client = new Client({ connection: await Connection.connect(temporalConnectionOptions(platform.temporal)), namespace });
+      await ensureSearchAttributes(client, namespace);
+      // The deployment exists only once its worker polls: made current in the background, said when it is.
+      void announceDeployment(client, namespace, deploymentName, buildId, logger);
+      return worker;
+    }
+    case 'io':
+      return Worker.create({
+        ...common,
+        taskQueue: taskQueues.io,
+        activities: createIoActivities(drivers.io()),
+        maxConcurrentActivityTaskExecutions: ioAtOnceMax,
+      });
+    case 'infer':
+      return Worker.create({
+        ...common,
+        taskQueue: taskQueues.infer,
+        activities: createInferActivities(await drivers.infer()),
+        maxConcurrentActivityTaskExecutions: shardsAtOnceMax,
+      });
+    case 'train':
+      return Worker.create({
+        ...common,
+        taskQueue: taskQueues.train,
+        activities: createTrainActivities(await drivers.train()),
+        maxConcurrentActivityTaskExecutions: 1,
+        maxConcurrentActivityTaskPolls: 1,
+      });
+  }
+}
+
+/** The bundle made by `npm run build`, else (from source) made now; with its build id. */
+export async function workflowBundle(): Promise<{ bundle: { codePath: string } | { code: string }; buildId: string }> {
+  const built = join(packageRoot(), 'dist', 'workflow-bundle.js');
+  if (existsSync(built) && __dirname.includes(`${join('dist', 'workers')}`)) {
+    return { bundle: { codePath: built }, buildId: buildIdOf(readFileSync(built)) };
+  }
+  const { code } = await bundleWorkflowCode({ workflowsPath: require.resolve('../workflows') });
+  return { bundle: { code }, buildId: buildIdOf(code) };
+}
+
+function buildIdOf(code: string | Uint8Array): string {
+  return createHash('sha256').update(code).digest('hex').slice(0, 16);
+}

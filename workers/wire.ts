@@ -1,0 +1,76 @@
+/**
+ * Opens the drivers and hands them to the activities (style.md 6). One pool and one store per process, whatever its roles.
+ * Owns the folders inside the data directory that workers use.
+ */
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Logger } from 'pino';
+import type { InferDependencies, StoreDependencies, TrainDependencies } from '../activities/dependencies';
+import type { ModelPool } from '../drivers/model/model';
+import { createMaterializer, type Materializer } from '../drivers/model/materialize';
+import { createModelPool } from '../drivers/model/pool';
+import { resolveModel } from '../drivers/model/resolve';
+import { createScriptedEndpoint } from '../drivers/model/scripted';
+import { createS3Store } from '../drivers/store/s3';
+import { createTrlTrainer } from '../drivers/trainer/trl';
+import type { PythonEnv } from '../drivers/local/python-env';
+import type { WorkerPlatform } from './worker-platform';
+
+export interface OpenDrivers {
+  io(): StoreDependencies;
+  infer(): Promise<InferDependencies>;
+  train(): Promise<TrainDependencies>;
+  close(): Promise<void>;
+}
+
+export function openDrivers(platform: WorkerPlatform, logger: Logger): OpenDrivers {
+  const { dataDir, cacheDir, logDir, scriptDir } = platform;
+  const journalDir = join(dataDir, 'journals');
+  const trainingDir = join(dataDir, 'training');
+  const spoolDir = join(dataDir, 'spool');
+  for (const folder of [journalDir, trainingDir, spoolDir, logDir]) mkdirSync(folder, { recursive: true });
+  const store = createS3Store({ ...platform.store, spoolDir });
+  // One device: one lock for model servers and trainers, in this process and in others.
+  const deviceLockPath = join(dataDir, 'device-0.lock');
+  let models: Promise<{ env: PythonEnv; materializer: Materializer; pool: ModelPool }> | undefined;
+
+  const openModels = (): Promise<{ env: PythonEnv; materializer: Materializer; pool: ModelPool }> => {
+    models ??= (async () => {
+      const env = await platform.python();
+      const materializer = createMaterializer({ cacheDir, python: env.python, scriptDir, store, logDir });
+      const pool = createModelPool({ materializer, python: env.python, scriptDir, logDir, deviceLockPath, scripted: createScriptedEndpoint });
+      return { env, materializer, pool };
+    })();
+    return models;
+  };
+
+  return {
+    io: () => ({ store }),
+    async infer() {
+      const { env, pool } = await openModels();
+      return {
+        store,
+        pool,
+        journalDir,
+        environment: platform.environment,
+        resolveModel: (name, config) => resolveModel(name, config, { configDir: dataDir, env }),
+      };
+    },
+    async train() {
+      const { env, materializer, pool } = await openModels();
+      const trainer = createTrlTrainer({
+        python: env.python,
+        scriptDir,
+        materializeFolder: (model) => materializer.folder(model, new AbortController().signal),
+        deviceLockPath,
+        logDir,
+      });
+      return { store, trainer, trainingDir, freeDevice: () => pool.closeAll() };
+    },
+    async close() {
+      if (models) await (await models).pool.closeAll();
+      store.close();
+      logger.info('drivers closed');
+    },
+  };
+}

@@ -1,0 +1,42 @@
+/**
+ * One row per kind of activity: queue, timeouts, retries. Owns the numbers and their reasons; limits.ts owns those that others share.
+ * Heartbeats are short because they are the wait after a kill -9; start-to-close is the longest legal run, not an expectation.
+ */
+import type { RetryPolicy } from '@temporalio/common';
+import { proxyActivities } from '@temporalio/workflow';
+import type { InferActivities, IoActivities, TrainActivities } from '../activities';
+import { finalErrorCodes } from '../schemas/errors';
+import { activityAttemptsMax, heartbeatTimeoutMs } from '../schemas/limits';
+import { taskQueues } from '../schemas/messages';
+
+const retry: RetryPolicy = {
+  initialInterval: '1 second',
+  backoffCoefficient: 2,
+  maximumInterval: '1 minute',
+  maximumAttempts: activityAttemptsMax,
+  nonRetryableErrorTypes: [...finalErrorCodes],
+};
+
+/** Reads and writes the store: minutes at most, but commits of a million rows are allowed their time. */
+export const io = proxyActivities<IoActivities>({
+  taskQueue: taskQueues.io,
+  startToCloseTimeout: '1 hour',
+  heartbeatTimeout: '2 minutes',
+  retry,
+});
+
+/** Asks models row by row; a shard of 2,000 rows on a slow machine takes hours. */
+export const infer = proxyActivities<InferActivities>({
+  taskQueue: taskQueues.infer,
+  startToCloseTimeout: '12 hours',
+  heartbeatTimeout: heartbeatTimeoutMs,
+  retry,
+});
+
+/** Trains on the device, exclusively. */
+export const train = proxyActivities<TrainActivities>({
+  taskQueue: taskQueues.train,
+  startToCloseTimeout: '3 days',
+  heartbeatTimeout: heartbeatTimeoutMs,
+  retry,
+});

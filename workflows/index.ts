@@ -1,0 +1,3 @@
+/** The exported workflows, and nothing else: every function exported here is registered with the worker. */
+export { alignWorkflow } from './align';
+export { stageWorkflow } from './shards';

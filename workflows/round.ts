@@ -1,0 +1,108 @@
+/**
+ * One round of ARTE, row by row as the method's table has it (method.md section 1). Each call is one stage: made, or found in the store.
+ * Owns the order and what feeds what; everything else is below.
+ */
+import type { ArtifactRef } from '../schemas/artifact-ref';
+import type { AlignCarry, AlignInput, EvaluationRecord, StageResult } from '../schemas/messages';
+import type { JsonObject } from '../schemas/json';
+import type { ModelRef } from '../schemas/model-ref';
+import type { RunState } from './run-state';
+
+export interface RoundOutcome {
+  /** The teacher that DPO made: the next round's. */
+  readonly teacher: ModelRef;
+  /** The student that was trained on the aligned teacher's data. */
+  readonly student: ModelRef;
+  readonly evaluations: readonly EvaluationRecord[];
+  readonly decision: JsonObject;
+}
+
+export async function runRound(run: RunState, input: AlignInput, carry: AlignCarry): Promise<RoundOutcome> {
+  const { teacher, round } = carry;
+  const { student } = carry.models;
+  const first = round === 1;
+
+  // data and preference set
+  const tasks = out(await run.stage('prepare-tasks', {}), 'tasks');
+  const responses = await askRespondents(run, input, carry, tasks);
+  const probes = out(await run.stage('select-probes', { tasks, ...responses }), 'probes');
+
+  // sample drafts, score them with the untuned student, build preference pairs
+  const questions = out(await run.stage('sample-questions', { tasks }, { model: teacher }), 'questions');
+  const drafts = out(await run.stage('sample-rationales', { tasks, questions }, { model: teacher }), 'drafts');
+  const scores = out(await run.stage('score-drafts', { tasks, probes, drafts }, { model: student }), 'scores');
+  const dpo = out(await run.stage('build-pairs', { tasks, questions, drafts, scores }), 'dpo');
+
+  // the baselines stand in every table; they belong to the first round, whose teacher is not aligned yet
+  const untuned = first ? await evaluate(run, input, round, 'untuned', tasks, student) : [];
+  const baselineSet = first ? await tailor(run, 'original_teacher', tasks, teacher) : undefined;
+
+  // align the teacher
+  const reference = input.reference === 'initial' && !first ? { reference: carry.models.teacher } : {};
+  const aligned = modelOf(await run.stage('train-dpo', { dpo }, { model: teacher, ...reference }));
+
+  // tailor the training set, train the student, evaluate
+  const tailoredSet = await tailor(run, 'arte', tasks, aligned);
+  const tuned = modelOf(await run.stage('train-sft', { sft: tailoredSet }, { model: student, arm: 'arte' }));
+  const arte = await evaluate(run, input, round, 'arte', tasks, tuned);
+  const original = baselineSet ? await baseline(run, input, round, tasks, student, baselineSet) : [];
+
+  const evaluations = [...untuned, ...original, ...arte];
+  const decided = await run.stage('decide', {}, { extra: { round, evaluations: [...carry.evaluations, ...evaluations].map((record) => ({ ...record })) } });
+  return { teacher: aligned, student: tuned, evaluations, decision: decided.facts };
+}
+
+/** Respondents x items, for the IRT preference set: any models x shot counts; the student where the config names none. */
+async function askRespondents(run: RunState, input: AlignInput, { models }: AlignCarry, tasks: ArtifactRef): Promise<Record<string, ArtifactRef>> {
+  const responses: Record<string, ArtifactRef> = {};
+  const respondents = models.respondents.length > 0 ? models.respondents : [models.student];
+  for (const shots of input.respondentShots) {
+    for (const [index, model] of respondents.entries()) {
+      const extra = { shots, split: 'validation', ...(models.respondents.length > 0 ? { respondent: index } : {}) };
+      const arm = `respondent-${index}-${shots}shot`;
+      responses[`responses-${index}-${shots}`] = out(await run.stage('evaluate', { tasks }, { model, extra, arm }), 'predictions');
+    }
+  }
+  return responses;
+}
+
+/** Questions, then rationales, by one teacher: the rows that a student is trained on. */
+async function tailor(run: RunState, arm: string, tasks: ArtifactRef, teacher: ModelRef): Promise<ArtifactRef> {
+  const questions = out(await run.stage('tailor-questions', { tasks }, { model: teacher, arm }), 'questions');
+  return out(await run.stage('tailor-rationales', { tasks, questions }, { model: teacher, arm }), 'sft');
+}
+
+/** A student trained at equal budget and seed on the unaligned teacher's data. */
+async function baseline(
+  run: RunState,
+  input: AlignInput,
+  round: number,
+  tasks: ArtifactRef,
+  student: ModelRef,
+  sft: ArtifactRef,
+): Promise<EvaluationRecord[]> {
+  const arm = 'original_teacher';
+  const tuned = modelOf(await run.stage('train-sft', { sft }, { model: student, arm }));
+  return evaluate(run, input, round, arm, tasks, tuned);
+}
+
+/** Accuracy on the held-out test set, once per shot count. */
+async function evaluate(run: RunState, input: AlignInput, round: number, arm: string, tasks: ArtifactRef, model: ModelRef): Promise<EvaluationRecord[]> {
+  const records: EvaluationRecord[] = [];
+  for (const shots of input.shots) {
+    const { key } = await run.stage('evaluate', { tasks }, { model, extra: { shots, split: 'test' }, arm: `${arm}-${shots}shot` });
+    records.push({ arm, round, shots, key });
+  }
+  return records;
+}
+
+function out(result: StageResult, name: string): ArtifactRef {
+  const ref = result.outputs[name];
+  if (!ref) throw new Error(`stage ${result.stage} left no output ${name}`);
+  return ref;
+}
+
+function modelOf(result: StageResult): ModelRef {
+  if (!result.model) throw new Error(`stage ${result.stage} left no model`);
+  return result.model;
+}

@@ -1,0 +1,178 @@
+/**
+ * The state of one run inside its workflow: what is finished, what runs, what it waits for; and the stage runner that keeps it true.
+ * Owns parking: a stage that fails for good stops the walk, the run says NEEDS_ATTENTION, and goes on when it is told to.
+ */
+import {
+  ApplicationFailure,
+  CancellationScope,
+  ChildWorkflowCancellationType,
+  condition,
+  executeChild,
+  isCancellation,
+  ParentClosePolicy,
+  setCurrentDetails,
+  setHandler,
+  upsertSearchAttributes,
+} from '@temporalio/workflow';
+import { defineSearchAttributeKey } from '@temporalio/common';
+import type { AlignInput, RunProgress, StageInput, StageRecord, StageResult } from '../schemas/messages';
+import { rowStageNames, type StageName } from '../schemas/stage-names';
+import { io, train } from './activity-options';
+import { errorDataOf } from './attention';
+import { progressQuery, retryUpdate } from './messages';
+import { stageWorkflow } from './shards';
+
+const studentKey = defineSearchAttributeKey('ArteStudent', 'KEYWORD');
+const roundKey = defineSearchAttributeKey('ArteRound', 'INT');
+const stageKey = defineSearchAttributeKey('ArteStage', 'KEYWORD');
+const statusKey = defineSearchAttributeKey('ArteStatus', 'KEYWORD');
+
+type StageParts = Omit<StageInput, 'stage' | 'bundle' | 'inputs'> & { readonly arm?: string };
+type Inputs = StageInput['inputs'];
+
+export interface RunState {
+  /** Make a stage, or get it from the store. Its name decides queue and shape. */
+  stage(name: StageName, inputs: Inputs, parts?: StageParts): Promise<StageResult>;
+  /** Walk until it comes through; a failure parks the run until a retry, then the walk starts again. */
+  walk<T>(work: () => Promise<T>): Promise<T>;
+  records(): readonly StageRecord[];
+  progress(): RunProgress;
+  set(change: Partial<Pick<RunProgress, 'status' | 'report'>>): void;
+  /** Leave the progress in the store, for when the engine's history is gone. */
+  save(): Promise<void>;
+  describeStudent(name: string): void;
+}
+
+export function createRunState(input: AlignInput, round: number, startedAt: string): RunState {
+  const finished = new Map<string, StageRecord>();
+  const running = new Map<string, RunProgress['current'][number]>();
+  let status: RunProgress['status'] = 'RUNNING';
+  let attention: RunProgress['attention'];
+  let report: RunProgress['report'];
+  let retryAsked = false;
+  let failing: { stage: StageName; error: unknown } | undefined;
+
+  const progress = (): RunProgress => ({
+    runId: input.runId,
+    status,
+    round,
+    rounds: input.rounds,
+    current: [...running.values()],
+    finished: [...finished.values()],
+    ...(attention ? { attention } : {}),
+    startedAt,
+    ...(report ? { report } : {}),
+  });
+
+  const show = (): void => {
+    const now = attention ? `${attention.stage}: ${attention.error.what}` : [...running.values()].map((entry) => entry.stage).join(', ');
+    setCurrentDetails(`**${status}** round ${round} of ${input.rounds}: ${now}`);
+  };
+
+  setHandler(progressQuery, progress);
+  setHandler(
+    retryUpdate,
+    () => {
+      retryAsked = true;
+      return progress();
+    },
+    {
+      validator: () => {
+        if (status !== 'NEEDS_ATTENTION') {
+          throw ApplicationFailure.nonRetryable(`The run is ${status}: there is nothing to retry.`, 'RunStateConflict');
+        }
+      },
+    },
+  );
+  upsertSearchAttributes([
+    { key: roundKey, value: round },
+    { key: statusKey, value: status },
+  ]);
+
+  const stage: RunState['stage'] = async (name, inputs, parts = {}) => {
+    const { arm = '', ...rest } = parts;
+    const stageInput: StageInput = { stage: name, bundle: input.bundle, inputs, ...rest };
+    const label = arm === '' ? name : `${name}/${arm}`;
+    const workflowId = `${input.runId}/r${round}/${label}`;
+    const row = (rowStageNames as readonly StageName[]).includes(name);
+    running.set(label, { stage: name, arm, since: new Date().toISOString(), ...(row ? { workflowId } : {}) });
+    upsertSearchAttributes([{ key: stageKey, value: name }]);
+    show();
+    try {
+      const result = row ? await asChild(workflowId, stageInput) : await wholeStages[name as WholeStageName](stageInput);
+      const record = { stage: name, round, arm, key: result.key, reused: result.reused, seconds: result.seconds, usage: result.usage };
+      // A second walk finds in the store what the first one made: that is not reuse.
+      if (finished.get(label)?.key !== result.key) finished.set(label, record);
+      return result;
+    } catch (error) {
+      if (!isCancellation(error)) failing = { stage: name, error };
+      throw error;
+    } finally {
+      running.delete(label);
+      show();
+    }
+  };
+  const save = (): Promise<void> => io.saveProgress(progress());
+
+  return {
+    stage,
+    records: () => [...finished.values()],
+    progress,
+    save,
+    set(change) {
+      if (change.status) {
+        status = change.status;
+        upsertSearchAttributes([{ key: statusKey, value: status }]);
+      }
+      if (change.report) report = change.report;
+      show();
+    },
+    describeStudent(name) {
+      upsertSearchAttributes([{ key: studentKey, value: name }]);
+    },
+    async walk(work) {
+      for (;;) {
+        try {
+          return await work();
+        } catch (error) {
+          if (isCancellation(error)) throw error;
+          const { stage: at, error: why } = failing ?? { stage: 'prepare-tasks' as const, error };
+          failing = undefined;
+          attention = { stage: at, error: errorDataOf(why), since: new Date().toISOString() };
+          status = 'NEEDS_ATTENTION';
+          upsertSearchAttributes([{ key: statusKey, value: status }]);
+          show();
+          await CancellationScope.nonCancellable(save);
+          await condition(() => retryAsked);
+          retryAsked = false;
+          attention = undefined;
+          status = 'RUNNING';
+          upsertSearchAttributes([{ key: statusKey, value: status }]);
+          show();
+          await save();
+        }
+      }
+    },
+  };
+}
+
+function asChild(workflowId: string, stageInput: StageInput): Promise<StageResult> {
+  return executeChild(stageWorkflow, {
+    workflowId,
+    args: [{ stage: stageInput }],
+    parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+    staticSummary: stageInput.stage,
+  });
+}
+
+type WholeStageName = Exclude<StageName, (typeof rowStageNames)[number] | 'report'>;
+
+const wholeStages: Record<WholeStageName, (input: StageInput) => Promise<StageResult>> = {
+  'prepare-tasks': (input) => io.prepareTasks(input),
+  'select-probes': (input) => io.selectProbes(input),
+  'build-pairs': (input) => io.buildPairs(input),
+  decide: (input) => io.decide(input),
+  'train-dpo': (input) => train.trainDpo(input),
+  'train-sft': (input) => train.trainSft(input),
+};
