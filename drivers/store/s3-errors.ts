@@ -1,0 +1,221 @@
+/**
+ * What an S3 store's failures mean to a person: every error of the SDK, the network and the local disk as one ArteError.
+ * Owns the mapping. When to try again is s3.ts's and, past that, the activity's retry policy.
+ *
+ * Invariant: no credential and no response body stands in a message; only names, codes, keys and addresses.
+ */
+import { statfs } from 'node:fs/promises';
+import { ArteError } from '../../schemas/errors';
+import { storeDiskBytesMin } from '../../schemas/limits';
+
+export interface StoreErrorContext {
+  /** As in "could not <action>": `write blobs/…`. */
+  readonly action: string;
+  readonly writes: boolean;
+  readonly bucket: string;
+  /** Left out for AWS itself. */
+  readonly endpoint?: string;
+  /** On the disk of the embedded server; tells a full disk from another inner error of that server. */
+  readonly spoolDir?: string;
+}
+
+const unauthorizedNames = new Set([
+  'AccessDenied',
+  'AccountProblem',
+  'AllAccessDisabled',
+  'CredentialsProviderError',
+  'ExpiredToken',
+  'Forbidden',
+  'InvalidAccessKeyId',
+  'InvalidToken',
+  'RequestTimeTooSkewed',
+  'SignatureDoesNotMatch',
+]);
+const fullNames = new Set(['InsufficientStorage', 'QuotaExceeded', 'ServiceQuotaExceeded', 'XMinioStorageFull']);
+const connectionCodes = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'ECONNABORTED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'EAI_AGAIN',
+  'EPIPE',
+  'ETIMEDOUT',
+  'ERR_STREAM_PREMATURE_CLOSE',
+]);
+const fullDiskCodes = new Set(['ENOSPC', 'EDQUOT']);
+
+/** HTTP status of an SDK error, where there was a response. */
+export function statusOf(error: unknown): number | undefined {
+  return (error as { $metadata?: { httpStatusCode?: number } } | null)?.$metadata?.httpStatusCode;
+}
+
+/** Error name of S3 or the SDK, or ''. */
+export function nameOf(error: unknown): string {
+  const name = (error as { name?: unknown } | null)?.name;
+  return typeof name === 'string' ? name : '';
+}
+
+function codeOf(error: unknown): string {
+  const code = (error as { code?: unknown } | null)?.code;
+  return typeof code === 'string' ? code : '';
+}
+
+export function isMissing(error: unknown): boolean {
+  return statusOf(error) === 404 && nameOf(error) !== 'NoSuchBucket';
+}
+
+/** IfNoneMatch or IfMatch did not hold. */
+export function isPreconditionFailed(error: unknown): boolean {
+  return statusOf(error) === 412;
+}
+
+/** Two conditional writes of one key met; one of them has to come again. */
+export function isConflict(error: unknown): boolean {
+  return (
+    statusOf(error) === 409 && nameOf(error) !== 'BucketAlreadyOwnedByYou' && nameOf(error) !== 'BucketAlreadyExists'
+  );
+}
+
+/** A connection that broke or never came to be, or a server that is not itself: worth another try. */
+export function isTransport(error: unknown): boolean {
+  const status = statusOf(error);
+  if (status !== undefined && status >= 500) {
+    return true;
+  }
+  return nameOf(error) === 'TimeoutError' || nameOf(error) === 'AbortError' || connectionCodes.has(codeOf(error));
+}
+
+/** An error of the local file system, while spooling or unpacking. */
+export function localFileError(error: unknown, path: string): ArteError {
+  if (error instanceof ArteError) {
+    return error;
+  }
+  const code = codeOf(error);
+  if (fullDiskCodes.has(code)) {
+    return new ArteError(
+      'DiskFull',
+      {
+        what: `${path} could not be written.`,
+        why: 'The disk has no room left.',
+        next: 'Free some room on that disk, or set ARTE_DATA_DIR and ARTE_CACHE_DIR to a larger one, then `arte retry RUN`.',
+      },
+      { cause: error },
+    );
+  }
+  if (code === 'ENOENT' || code === 'ENOTDIR') {
+    return new ArteError(
+      'InvalidInput',
+      {
+        what: `${path} is not there.`,
+        why: 'It was moved, deleted, or never made.',
+        next: 'Check the path, then try again.',
+      },
+      { cause: error },
+    );
+  }
+  return new ArteError(
+    'Unexpected',
+    {
+      what: `${path} could not be used.`,
+      why: `The file system answered ${code || String(error)}.`,
+      next: 'Run `arte doctor`; it checks the folders arte needs.',
+    },
+    { cause: error },
+  );
+}
+
+/** Any failure of a store operation as an ArteError; one that is one already is handed through. */
+export async function storeError(error: unknown, context: StoreErrorContext): Promise<ArteError> {
+  if (error instanceof ArteError) {
+    return error;
+  }
+  const status = statusOf(error);
+  const name = nameOf(error);
+  const code = codeOf(error);
+  const where = context.endpoint ?? 'AWS S3';
+  const what = `The store at ${where} could not ${context.action} (bucket ${context.bucket}).`;
+  const make = (errorCode: ConstructorParameters<typeof ArteError>[0], why: string, next: string): ArteError =>
+    new ArteError(errorCode, { what, why, next }, { cause: error });
+
+  if (fullDiskCodes.has(code)) {
+    return localFileError(error, context.spoolDir ?? 'the spool folder');
+  }
+  if (unauthorizedNames.has(name) || status === 401 || status === 403) {
+    if (name === 'RequestTimeTooSkewed') {
+      return make(
+        'StoreUnauthorized',
+        "This machine's clock is too far from the store's.",
+        'Set the clock (timedatectl set-ntp true), then `arte retry RUN`.',
+      );
+    }
+    return make(
+      'StoreUnauthorized',
+      `It refuses the credentials or their rights (${name || String(status)}).`,
+      'Check the access key, its secret and its rights on the bucket (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or platform.store), then `arte retry RUN`.',
+    );
+  }
+  if (status === 507 || fullNames.has(name) || (context.writes && (await embeddedDiskIsFull(status, context)))) {
+    return make(
+      'StoreFull',
+      'It has no room left for more data.',
+      'Free some room where the store keeps its files, then `arte retry RUN`: nothing that was stored is lost.',
+    );
+  }
+  if (name === 'NoSuchBucket') {
+    return make(
+      'InvalidConfig',
+      'The bucket does not exist.',
+      `Create bucket ${context.bucket}, or write the right one at platform.store.bucket.`,
+    );
+  }
+  if (status === 301 || name === 'PermanentRedirect' || name === 'AuthorizationHeaderMalformed') {
+    return make('InvalidConfig', 'The bucket lies in another region.', 'Write its region at platform.store.region.');
+  }
+  if (isTransport(error)) {
+    const seen = status === undefined ? code || name : `HTTP ${String(status)} ${name}`;
+    return make(
+      'StoreUnreachable',
+      `It did not answer as a working store does (${seen}), on any of several attempts.`,
+      "See whether it runs: the embedded one is started by `arte up`, another's address is platform.store.endpoint.",
+    );
+  }
+  return make(
+    'Unexpected',
+    `It answered ${status === undefined ? '' : `HTTP ${String(status)} `}${name || code || String(error)}.`,
+    'Run `arte doctor`; it tries the store step by step.',
+  );
+}
+
+/**
+ * SeaweedFS says only "internal error" when its disk is full. When the store is on this machine the disk can be asked.
+ * Source: a server without a writable volume answers 500 InternalError to every write and goes on serving reads.
+ */
+async function embeddedDiskIsFull(
+  status: number | undefined,
+  { endpoint, spoolDir }: StoreErrorContext,
+): Promise<boolean> {
+  if (
+    status === undefined ||
+    status < 500 ||
+    endpoint === undefined ||
+    spoolDir === undefined ||
+    !isLoopback(endpoint)
+  ) {
+    return false;
+  }
+  try {
+    const disk = await statfs(spoolDir);
+    const free = disk.bavail * disk.bsize;
+    // SeaweedFS stops writing below 1 % free; 2 % so that we are not wrong at the edge.
+    return free < storeDiskBytesMin || free < (disk.blocks * disk.bsize) / 50;
+  } catch {
+    return false;
+  }
+}
+
+function isLoopback(endpoint: string): boolean {
+  const host = new URL(endpoint).hostname;
+  return host === 'localhost' || host === '[::1]' || host.startsWith('127.');
+}

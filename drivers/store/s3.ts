@@ -1,0 +1,1056 @@
+/**
+ * The store on S3: Amazon's, or any server that speaks it and honours conditional writes (the embedded SeaweedFS).
+ *
+ * Owns: blobs under their own sha256, conditional documents, verification of what is read, and healing of what is damaged.
+ * Leaves to s3-errors.ts what a failure means, to drivers/local the starting of the embedded server, to callers all keys but blobs'.
+ *
+ * Invariants, besides those of store.ts:
+ * 1. A blob is written with `IfNoneMatch: *`: it costs one request, and bytes that are there already are not sent twice for nothing.
+ * 2. A blob that was read twice with a wrong hash is moved to `quarantine/`, on condition that nobody has replaced it meanwhile:
+ *    from then on it is missing, the stage that made it is no hit any more, and putting the bytes again heals it.
+ * 3. A request that was cut off is sent again from a stream or buffer of its own; a download goes on where it broke,
+ *    on the same version of the object.
+ * 4. What is held in memory is bounded by storeSinglePutBytesMax a call, whatever the size of a file.
+ *
+ * Keys are `/`-separated and hold no empty, `.` or `..` segment; no key may be a folder of another (SeaweedFS keeps them as files).
+ */
+import { createHash, randomUUID, type Hash } from 'node:crypto';
+import { lstat, mkdir, open, readdir, rename, rm, unlink, type FileHandle } from 'node:fs/promises';
+import { dirname, join, sep } from 'node:path';
+import { Readable } from 'node:stream';
+import {
+  CopyObjectCommand,
+  CreateBucketCommand,
+  DeleteObjectCommand,
+  GetObjectCommand,
+  HeadBucketCommand,
+  HeadObjectCommand,
+  ListObjectsV2Command,
+  PutObjectCommand,
+  S3Client,
+  type BucketLocationConstraint,
+  type GetObjectCommandOutput,
+} from '@aws-sdk/client-s3';
+import { Upload } from '@aws-sdk/lib-storage';
+import {
+  directoryManifestSchema,
+  mediaTypes,
+  type ArtifactRef,
+  type DirectoryManifest,
+} from '../../schemas/artifact-ref';
+import { ArteError } from '../../schemas/errors';
+import type { JsonValue } from '../../schemas/json';
+import {
+  storeAttemptsMax,
+  storeFilesInFlightMax,
+  storePartBytes,
+  storeSilenceMs,
+  storeSinglePutBytesMax,
+  storeSpoolBytesMin,
+} from '../../schemas/limits';
+import {
+  isConflict,
+  isMissing,
+  isPreconditionFailed,
+  isTransport,
+  localFileError,
+  nameOf,
+  storeError,
+} from './s3-errors';
+import type { ArtifactStore, PutOptions } from './store';
+
+// Node 20 is supported here and the SDK's minor version is pinned; its warning would stand in front of every command's output.
+process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
+
+export interface S3Options {
+  /** Left out: AWS's own endpoint for the region. */
+  readonly endpoint?: string;
+  readonly region: string;
+  readonly bucket: string;
+  readonly forcePathStyle: boolean;
+  /** Left out: AWS's default provider chain. */
+  readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
+  /** Default storeAttemptsMax; 1 or 2 for a probe that must answer at once (doctor, validate). */
+  readonly attempts?: number;
+}
+
+export interface S3StoreOptions extends S3Options {
+  /** Everything of ours lies under it; refs do not name it. */
+  readonly prefix?: string;
+  /** Folder for files on their way to the store. Made when needed; a crash leaves nothing in it. */
+  readonly spoolDir: string;
+}
+
+/** A conditional write that met another is tried again this often: each time one of the racers has won. */
+const conflictAttemptsMax = 20;
+/** A download that breaks again and again without a byte in between is given up after this many breaks. */
+const readBreaksMax = 5;
+/** A whole multipart upload is started anew this often. */
+const uploadAttemptsMax = 3;
+/** Parts of one upload in flight: with the one being filled, what an upload holds in memory. */
+const partsInFlightMax = 3;
+/** S3's greatest number of parts, with some to spare. */
+const partsMax = 9_500;
+/** Bytes of a file read at once. */
+const readBytes = 256 * 1024;
+/** Characters of lines gathered before they are made into bytes. */
+const lineCharactersMin = 128 * 1024;
+
+/** Opens nothing yet: the first request does. Errors of every method: Store*, DiskFull, Blob*, as their docs say. */
+export function createS3Store(options: S3StoreOptions): ArtifactStore {
+  return new S3Store(options);
+}
+
+/**
+ * Make the bucket unless it is there. Errors: StoreUnauthorized, StoreUnreachable, InvalidConfig.
+ */
+export async function ensureBucket(options: S3Options): Promise<void> {
+  const client = openClient(options);
+  const { bucket: Bucket, region } = options;
+  try {
+    try {
+      await client.send(new HeadBucketCommand({ Bucket }));
+      return;
+    } catch (error) {
+      if (!isMissing(error) && nameOf(error) !== 'NoSuchBucket') {
+        throw error;
+      }
+    }
+    // Amazon's first region is the one that must not be named.
+    const elsewhere = options.endpoint === undefined && region !== 'us-east-1';
+    await client.send(
+      new CreateBucketCommand({
+        Bucket,
+        ...(elsewhere ? { CreateBucketConfiguration: { LocationConstraint: region as BucketLocationConstraint } } : {}),
+      }),
+    );
+  } catch (error) {
+    if (nameOf(error) === 'BucketAlreadyOwnedByYou') {
+      return;
+    }
+    throw await storeError(error, {
+      action: 'open or make its bucket',
+      writes: true,
+      bucket: Bucket,
+      ...(options.endpoint === undefined ? {} : { endpoint: options.endpoint }),
+    });
+  } finally {
+    client.destroy();
+  }
+}
+
+/** The key of a blob: what an ArtifactRef's uri says. */
+export function blobKey(sha256: string): string {
+  return `blobs/sha256/${sha256.slice(0, 2)}/${sha256}`;
+}
+
+function openClient({ endpoint, region, forcePathStyle, credentials, attempts }: S3Options): S3Client {
+  return new S3Client({
+    region,
+    forcePathStyle,
+    ...(endpoint === undefined ? {} : { endpoint }),
+    ...(credentials === undefined ? {} : { credentials }),
+    maxAttempts: attempts ?? storeAttemptsMax,
+    retryMode: 'adaptive',
+    // Blobs are verified by their own hash, so the SDK need not hash them again; documents ask for it one by one.
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: { connectionTimeout: 5_000, socketTimeout: storeSilenceMs },
+  });
+}
+
+/** A blob whose bytes, all of them, hash to something else. Never leaves this file. */
+class HashMismatch extends Error {
+  constructor(readonly etag: string | undefined) {
+    super('hash mismatch');
+  }
+}
+
+/** What was seen of an object while it was read. */
+interface Seen {
+  etag?: string | undefined;
+}
+
+type BlobName = Pick<ArtifactRef, 'uri' | 'sha256'>;
+
+class S3Store implements ArtifactStore {
+  private readonly client: S3Client;
+  private readonly prefix: string;
+  /** Whether the server keeps the sha256 it was sent (undefined: not known yet). One that does can be asked for it. */
+  private keepsChecksums: boolean | undefined;
+
+  constructor(private readonly options: S3StoreOptions) {
+    this.client = openClient(options);
+    const trimmed = (options.prefix ?? '').replace(/^\/+|\/+$/g, '');
+    this.prefix = trimmed === '' ? '' : `${trimmed}/`;
+  }
+
+  // ---- blobs in ----------------------------------------------------------------------------------------------------
+
+  async putBlob(bytes: Uint8Array | string, options: PutOptions): Promise<ArtifactRef> {
+    const body = typeof bytes === 'string' ? Buffer.from(bytes, 'utf8') : bytes;
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    await this.putBytes(body, sha256, options.mediaType);
+    return makeRef(sha256, body.length, options);
+  }
+
+  async putFile(path: string, options: PutOptions): Promise<ArtifactRef> {
+    try {
+      // One handle for hashing and sending: a file that is replaced under its name in between cannot mix with its successor.
+      const file = await open(path, 'r');
+      try {
+        const { size } = await usualFile(file, path);
+        if (size <= storeSinglePutBytesMax) {
+          return await this.putBlob(await file.readFile(), options);
+        }
+        const hash = createHash('sha256');
+        for await (const chunk of bytesOfFile(file, size)) {
+          hash.update(chunk);
+        }
+        const sha256 = hash.digest('hex');
+        await this.uploadParts(file, size, sha256, options.mediaType, path);
+        return makeRef(sha256, size, options);
+      } finally {
+        await file.close();
+      }
+    } catch (error) {
+      throw localFileError(error, path);
+    }
+  }
+
+  async putLines(
+    lines: AsyncIterable<string> | Iterable<string>,
+    options: { schemaVersion?: number } = {},
+  ): Promise<ArtifactRef> {
+    const spool = new LineSpool(this.options.spoolDir);
+    try {
+      if (Symbol.iterator in lines) {
+        for (const line of lines) {
+          if (spool.add(line)) {
+            await spool.flush();
+          }
+        }
+      } else {
+        for await (const line of lines) {
+          if (spool.add(line)) {
+            await spool.flush();
+          }
+        }
+      }
+      const { sha256, bytes, rows, content } = await spool.finish();
+      if (Buffer.isBuffer(content)) {
+        await this.putBytes(content, sha256, mediaTypes.jsonl);
+      } else {
+        await this.uploadParts(content, bytes, sha256, mediaTypes.jsonl, this.options.spoolDir);
+      }
+      return makeRef(sha256, bytes, { ...options, mediaType: mediaTypes.jsonl, rows });
+    } finally {
+      await spool.close();
+    }
+  }
+
+  async putDirectory(path: string): Promise<ArtifactRef> {
+    const files = await filesUnder(path);
+    const blobs = await eachLimited(files, (file) =>
+      this.putFile(join(path, file), { mediaType: mediaTypes.bytes, rows: 1 }),
+    );
+    const manifest: DirectoryManifest = {
+      schemaVersion: 1,
+      files: files.map((file, index) => ({ path: file, blob: blobs[index] as ArtifactRef })),
+    };
+    return this.putBlob(JSON.stringify(manifest), { mediaType: mediaTypes.directory, rows: files.length });
+  }
+
+  // ---- blobs out ---------------------------------------------------------------------------------------------------
+
+  async getBlob(ref: BlobName): Promise<Buffer> {
+    return this.twice(ref, async () => {
+      const chunks: Buffer[] = [];
+      for await (const chunk of this.verified(ref)) {
+        chunks.push(chunk);
+      }
+      return Buffer.concat(chunks);
+    });
+  }
+
+  async getJson(ref: BlobName): Promise<JsonValue> {
+    const bytes = await this.getBlob(ref);
+    try {
+      return JSON.parse(bytes.toString('utf8')) as JsonValue;
+    } catch (error) {
+      throw new ArteError(
+        'InvalidInput',
+        {
+          what: `${ref.uri} is not JSON.`,
+          why: 'Its bytes are as they were stored, but they are no JSON document.',
+          next: 'Name an artifact that holds a JSON document.',
+        },
+        { cause: error },
+      );
+    }
+  }
+
+  async *getLines(ref: BlobName): AsyncGenerator<string> {
+    // The last line seen is held back until the hash of the whole is known to be right.
+    let held: string | undefined;
+    let carried: Buffer[] = [];
+    try {
+      for await (const chunk of this.verified(ref)) {
+        const end = chunk.lastIndexOf(0x0a);
+        if (end === -1) {
+          carried.push(chunk);
+          continue;
+        }
+        const whole = chunk.subarray(0, end);
+        const text = (carried.length === 0 ? whole : Buffer.concat([...carried, whole])).toString('utf8');
+        carried = end + 1 < chunk.length ? [chunk.subarray(end + 1)] : [];
+        for (const line of text.split('\n')) {
+          if (held !== undefined) {
+            yield held;
+          }
+          held = line;
+        }
+      }
+    } catch (error) {
+      throw error instanceof HashMismatch ? (await this.judge(ref, error)).error : error;
+    }
+    if (carried.length > 0) {
+      if (held !== undefined) {
+        yield held;
+      }
+      held = Buffer.concat(carried).toString('utf8');
+    }
+    if (held !== undefined) {
+      yield held;
+    }
+  }
+
+  async getFile(ref: BlobName, path: string): Promise<void> {
+    const partial = partialName(path);
+    try {
+      await mkdir(dirname(path), { recursive: true });
+      await this.twice(ref, () => this.download(ref, partial));
+      await rename(partial, path);
+    } catch (error) {
+      await rm(partial, { force: true });
+      throw localFileError(error, path);
+    }
+  }
+
+  async getDirectory(ref: BlobName, path: string): Promise<void> {
+    const { files } = parseManifest(await this.getJson(ref), ref.uri);
+    const partial = partialName(path);
+    try {
+      await mkdir(partial, { recursive: true });
+      await eachLimited(files, async (file) => {
+        const target = join(partial, ...file.path.split('/'));
+        await mkdir(dirname(target), { recursive: true });
+        await this.twice(file.blob, () => this.download(file.blob, target));
+      });
+      await putInPlace(partial, path, files);
+    } catch (error) {
+      throw localFileError(error, path);
+    } finally {
+      await rm(partial, { recursive: true, force: true });
+    }
+  }
+
+  async hasBlob(ref: Pick<ArtifactRef, 'uri' | 'bytes'>): Promise<boolean> {
+    const head = await this.head(ref.uri);
+    return head !== undefined && head.bytes === ref.bytes;
+  }
+
+  async openBlob(ref: Pick<ArtifactRef, 'uri'>): Promise<Readable> {
+    return this.run(`read ${ref.uri}`, false, async () => {
+      const response = await this.get(ref.uri);
+      if (response === undefined) {
+        throw blobMissing(ref.uri);
+      }
+      return response.Body as Readable;
+    });
+  }
+
+  // ---- documents ---------------------------------------------------------------------------------------------------
+
+  async putOnce(key: string, document: JsonValue): Promise<{ won: boolean; document: JsonValue }> {
+    const body = Buffer.from(JSON.stringify(document), 'utf8');
+    // A write whose answer was lost is sent again and refused, although it was ours that stands: the mark tells.
+    const writer = randomUUID();
+    return this.run(`write ${key}`, true, async () => {
+      for (let attempt = 1; ; attempt += 1) {
+        if (await this.putIfAbsent(key, body, { writer })) {
+          return { won: true, document };
+        }
+        const standing = await this.getSmall(key);
+        if (standing !== undefined) {
+          return { won: standing.writer === writer, document: parseDocument(key, standing.bytes) };
+        }
+        // It was removed between our write and our read: the race is open again.
+        if (attempt >= conflictAttemptsMax) {
+          throw new Error(`${key} comes and goes`);
+        }
+      }
+    });
+  }
+
+  async putDocument(key: string, document: JsonValue): Promise<void> {
+    await this.putObject(key, Buffer.from(JSON.stringify(document), 'utf8'), mediaTypes.json);
+  }
+
+  async getDocument(key: string): Promise<JsonValue | undefined> {
+    const bytes = await this.getObject(key);
+    return bytes === undefined ? undefined : parseDocument(key, bytes);
+  }
+
+  async *list(prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
+    let token: string | undefined;
+    do {
+      const page = await this.run(`list ${prefix}`, false, () =>
+        this.client.send(
+          new ListObjectsV2Command({
+            Bucket: this.options.bucket,
+            Prefix: this.prefix + prefix,
+            ...(token === undefined ? {} : { ContinuationToken: token }),
+          }),
+        ),
+      );
+      for (const { Key, Size } of page.Contents ?? []) {
+        if (Key !== undefined) {
+          yield { key: Key.slice(this.prefix.length), bytes: Size ?? 0 };
+        }
+      }
+      token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
+    } while (token !== undefined);
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.run(`remove ${key}`, true, async () => {
+      try {
+        await this.client.send(new DeleteObjectCommand(this.at(key)));
+      } catch (error) {
+        if (!isMissing(error)) {
+          throw error;
+        }
+      }
+    });
+  }
+
+  async putObject(key: string, bytes: Uint8Array, mediaType: string = mediaTypes.bytes): Promise<void> {
+    await this.run(`write ${key}`, true, () =>
+      this.client.send(new PutObjectCommand({ ...this.at(key), Body: bytes, ContentType: mediaType })),
+    );
+  }
+
+  async getObject(key: string): Promise<Buffer | undefined> {
+    return this.run(`read ${key}`, false, async () => (await this.getSmall(key))?.bytes);
+  }
+
+  close(): void {
+    this.client.destroy();
+  }
+
+  // ---- writing -----------------------------------------------------------------------------------------------------
+
+  /** One PUT on condition that nothing is there; what is there already is looked at, and replaced when it cannot be our bytes. */
+  private async putBytes(body: Uint8Array, sha256: string, mediaType: string): Promise<void> {
+    const key = blobKey(sha256);
+    const checksum = Buffer.from(sha256, 'hex').toString('base64');
+    const request = { ...this.at(key), Body: body, ContentType: mediaType, ChecksumSHA256: checksum };
+    await this.run(`write ${key}`, true, async () => {
+      for (let attempt = 1; ; attempt += 1) {
+        try {
+          const response = await this.client.send(new PutObjectCommand({ ...request, IfNoneMatch: '*' }));
+          this.keepsChecksums = response.ChecksumSHA256 !== undefined;
+          return;
+        } catch (error) {
+          if (isPreconditionFailed(error)) {
+            break;
+          }
+          if (!isConflict(error) || attempt >= conflictAttemptsMax) {
+            throw error;
+          }
+          await pause(attempt);
+        }
+      }
+      const head = await this.head(key);
+      if (head === undefined || head.bytes !== body.length || !this.mayBe(head.checksum, checksum)) {
+        await this.client.send(new PutObjectCommand(request));
+      }
+    });
+  }
+
+  /** Whether the checksum that the server keeps (or does not keep) leaves it possible that the object is whole. */
+  private mayBe(kept: string | undefined, checksum: string): boolean {
+    // `…-3` is a checksum of checksums, of an object that came in parts: it says nothing about the whole.
+    if (kept?.includes('-') === true) {
+      return true;
+    }
+    return kept === undefined ? this.keepsChecksums !== true : kept === checksum;
+  }
+
+  /** A large file, in parts. Whether it is there is asked first: finding out at the end would cost the whole transfer. */
+  private async uploadParts(
+    file: FileHandle,
+    size: number,
+    sha256: string,
+    mediaType: string,
+    path: string,
+  ): Promise<void> {
+    const key = blobKey(sha256);
+    await this.run(`write ${key}`, true, async () => {
+      for (let attempt = 1; ; attempt += 1) {
+        const head = await this.head(key);
+        if (head?.bytes === size) {
+          return;
+        }
+        const upload = new Upload({
+          client: this.client,
+          params: {
+            ...this.at(key),
+            // A stream of its own for every attempt: a consumed one cannot be sent again.
+            Body: Readable.from(checkedBytesOfFile(file, size, sha256, path), { objectMode: false }),
+            ContentType: mediaType,
+            ...(head === undefined ? { IfNoneMatch: '*' } : {}),
+          },
+          partSize: Math.max(storePartBytes, Math.ceil(size / partsMax)),
+          queueSize: partsInFlightMax,
+        });
+        try {
+          await upload.done();
+          return;
+        } catch (error) {
+          // Refused at the end: another has written it meanwhile, and the next look at its size says whether whole.
+          const again = isPreconditionFailed(error) || isConflict(error) || isTransport(error);
+          if (!again || attempt >= uploadAttemptsMax) {
+            throw error;
+          }
+          await pause(attempt);
+        }
+      }
+    });
+  }
+
+  /** True when it was written, false when something stands there. */
+  private async putIfAbsent(key: string, body: Uint8Array, metadata: Record<string, string>): Promise<boolean> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await this.client.send(
+          new PutObjectCommand({
+            ...this.at(key),
+            Body: body,
+            ContentType: mediaTypes.json,
+            Metadata: metadata,
+            IfNoneMatch: '*',
+          }),
+        );
+        return true;
+      } catch (error) {
+        if (isPreconditionFailed(error)) {
+          return false;
+        }
+        if (!isConflict(error) || attempt >= conflictAttemptsMax) {
+          throw error;
+        }
+        await pause(attempt);
+      }
+    }
+  }
+
+  // ---- reading -----------------------------------------------------------------------------------------------------
+
+  /** Read a blob whole; once more when it arrived damaged though it is stored right. */
+  private async twice<T>(ref: BlobName, read: () => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await read();
+      } catch (error) {
+        if (!(error instanceof HashMismatch)) {
+          throw error;
+        }
+        const verdict = await this.judge(ref, error);
+        if (attempt === 2 || verdict.stored) {
+          throw verdict.error;
+        }
+      }
+    }
+  }
+
+  /** All bytes of a blob to a new file, on the disk for certain when this returns. */
+  private async download(ref: BlobName, path: string): Promise<void> {
+    const file = await open(path, 'w');
+    try {
+      for await (const chunk of this.verified(ref)) {
+        await file.writeFile(chunk);
+      }
+      // A file that a power cut has emptied must not stand in a cache under the name of its content.
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+  }
+
+  /** The bytes of a blob; throws HashMismatch after the last when they are not what its name says. */
+  private async *verified(ref: BlobName): AsyncGenerator<Buffer> {
+    const hash = createHash('sha256');
+    const seen: Seen = {};
+    for await (const chunk of this.bytesOf(ref.uri, seen)) {
+      hash.update(chunk);
+      yield chunk;
+    }
+    if (hash.digest('hex') !== ref.sha256) {
+      throw new HashMismatch(seen.etag);
+    }
+  }
+
+  /** The bytes of an object in order; a download that breaks goes on where it broke, on the same version of the object. */
+  private async *bytesOf(key: string, seen: Seen): AsyncGenerator<Buffer> {
+    const action = `read ${key}`;
+    let offset = 0;
+    let size = Number.POSITIVE_INFINITY;
+    let breaks = 0;
+    for (;;) {
+      const from = offset === 0 ? undefined : { offset, etag: seen.etag };
+      const response = await this.run(action, false, () => this.get(key, from));
+      if (response === undefined) {
+        throw blobMissing(key);
+      }
+      if (offset === 0) {
+        size = response.ContentLength ?? Number.POSITIVE_INFINITY;
+        seen.etag = response.ETag;
+      }
+      const before = offset;
+      let broken: unknown = Object.assign(new Error('cut off'), { code: 'ECONNRESET' });
+      try {
+        for await (const chunk of response.Body as Readable) {
+          offset += (chunk as Buffer).length;
+          yield chunk as Buffer;
+        }
+        if (offset >= size || size === Number.POSITIVE_INFINITY) {
+          return;
+        }
+      } catch (error) {
+        broken = error;
+      }
+      breaks = offset > before ? 0 : breaks + 1;
+      if (breaks > readBreaksMax || !isTransport(broken)) {
+        throw await this.error(broken, action, false);
+      }
+      await pause(breaks + 1);
+    }
+  }
+
+  /**
+   * A blob was read whole and its hash was wrong: read it again. Right this time, it was damaged on the way. Wrong again, the
+   * stored copy is damaged: it is moved to `quarantine/`, where nothing reads it and nothing is lost.
+   */
+  private async judge(ref: BlobName, { etag }: HashMismatch): Promise<{ stored: boolean; error: ArteError }> {
+    const hash = createHash('sha256');
+    for await (const chunk of this.bytesOf(ref.uri, {})) {
+      hash.update(chunk);
+    }
+    const seen = hash.digest('hex');
+    if (seen === ref.sha256) {
+      const error = blobCorrupt(
+        ref.uri,
+        'It is stored right and arrived damaged.',
+        'Try again; when it comes back, look at the network and the memory of this machine.',
+      );
+      return { stored: false, error };
+    }
+    const why = `What the store holds under that name hashes to ${seen.slice(0, 12)}…: it was damaged or overwritten there.`;
+    // Only a blob's own name says what its bytes must be; a ref that names something else is a mistake of ours.
+    const aside = ref.uri === blobKey(ref.sha256) && etag !== undefined && (await this.quarantine(ref, etag));
+    const error = aside
+      ? blobCorrupt(
+          ref.uri,
+          `${why} It was moved to ${this.prefix}${quarantineKey(ref.sha256)}.`,
+          'Run `arte retry RUN`: the stage that made it makes it again.',
+        )
+      : blobCorrupt(
+          ref.uri,
+          why,
+          `Remove ${this.prefix}${ref.uri} from bucket ${this.options.bucket}, then \`arte retry RUN\`: the stage that made it makes it again.`,
+        );
+    return { stored: true, error };
+  }
+
+  /** True when the damaged object is out of the way. False when we may not, or when somebody has replaced it meanwhile. */
+  private async quarantine(ref: BlobName, etag: string): Promise<boolean> {
+    const { bucket } = this.options;
+    try {
+      const source = `${bucket}/${this.prefix}${ref.uri}`.split('/').map(encodeURIComponent).join('/');
+      await this.client.send(
+        new CopyObjectCommand({ ...this.at(quarantineKey(ref.sha256)), CopySource: source, CopySourceIfMatch: etag }),
+      );
+      await this.client.send(new DeleteObjectCommand({ ...this.at(ref.uri), IfMatch: etag }));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  /** A small object whole, checked by the checksum the server keeps, with the mark of its writer. */
+  private async getSmall(key: string): Promise<{ bytes: Buffer; writer: string | undefined } | undefined> {
+    for (let breaks = 1; ; breaks += 1) {
+      let response: GetObjectCommandOutput;
+      try {
+        response = await this.client.send(new GetObjectCommand({ ...this.at(key), ChecksumMode: 'ENABLED' }));
+      } catch (error) {
+        if (isMissing(error)) {
+          return undefined;
+        }
+        throw error;
+      }
+      try {
+        const chunks: Buffer[] = [];
+        for await (const chunk of response.Body as Readable) {
+          chunks.push(chunk as Buffer);
+        }
+        return { bytes: Buffer.concat(chunks), writer: response.Metadata?.writer };
+      } catch (error) {
+        // The SDK tries requests again, but not bodies: neither one that broke nor one that does not fit its checksum.
+        const mismatch = (error as Error).message.startsWith('Checksum mismatch');
+        if (breaks > readBreaksMax || !(mismatch || isTransport(error))) {
+          throw mismatch
+            ? blobCorrupt(
+                key,
+                'It does not fit the checksum that the store keeps of it.',
+                `Remove it, then \`arte retry RUN\`.`,
+              )
+            : error;
+        }
+        await pause(breaks);
+      }
+    }
+  }
+
+  private async get(
+    key: string,
+    from?: { offset: number; etag: string | undefined },
+  ): Promise<GetObjectCommandOutput | undefined> {
+    const rest = from && {
+      Range: `bytes=${String(from.offset)}-`,
+      ...(from.etag === undefined ? {} : { IfMatch: from.etag }),
+    };
+    try {
+      return await this.client.send(new GetObjectCommand({ ...this.at(key), ...rest }));
+    } catch (error) {
+      if (isMissing(error)) {
+        return undefined;
+      }
+      if (isPreconditionFailed(error)) {
+        throw blobCorrupt(key, 'It was replaced while it was being read.', 'Try again.');
+      }
+      throw error;
+    }
+  }
+
+  private async head(key: string): Promise<{ bytes: number; checksum: string | undefined } | undefined> {
+    return this.run(`look at ${key}`, false, async () => {
+      try {
+        const response = await this.client.send(new HeadObjectCommand({ ...this.at(key), ChecksumMode: 'ENABLED' }));
+        return { bytes: response.ContentLength ?? 0, checksum: response.ChecksumSHA256 };
+      } catch (error) {
+        if (isMissing(error)) {
+          return undefined;
+        }
+        throw error;
+      }
+    });
+  }
+
+  // ---- common ------------------------------------------------------------------------------------------------------
+
+  private at(key: string): { Bucket: string; Key: string } {
+    if (key.split('/').some((segment) => segment === '' || segment === '.' || segment === '..')) {
+      throw new RangeError(`not a key of the store: ${JSON.stringify(key)}`);
+    }
+    return { Bucket: this.options.bucket, Key: this.prefix + key };
+  }
+
+  private async run<T>(action: string, writes: boolean, operation: () => Promise<T>): Promise<T> {
+    try {
+      return await operation();
+    } catch (error) {
+      throw await this.error(error, action, writes);
+    }
+  }
+
+  private async error(error: unknown, action: string, writes: boolean): Promise<Error> {
+    if (error instanceof RangeError || error instanceof HashMismatch) {
+      return error;
+    }
+    const { bucket, endpoint, spoolDir } = this.options;
+    return storeError(error, { action, writes, bucket, spoolDir, ...(endpoint === undefined ? {} : { endpoint }) });
+  }
+}
+
+function blobCorrupt(uri: string, why: string, next: string): ArteError {
+  return new ArteError('BlobCorrupt', { what: `${uri} is not what its name says.`, why, next });
+}
+
+function blobMissing(uri: string): ArteError {
+  return new ArteError('BlobMissing', {
+    what: `${uri} is not in the store.`,
+    why: 'It was removed, or the store under this address and prefix is another one.',
+    next: 'Check platform.store, then `arte retry RUN`: the stage that made it makes it again.',
+  });
+}
+
+function quarantineKey(sha256: string): string {
+  return `quarantine/sha256/${sha256.slice(0, 2)}/${sha256}`;
+}
+
+function makeRef(sha256: string, bytes: number, options: PutOptions): ArtifactRef {
+  return {
+    uri: blobKey(sha256),
+    sha256,
+    bytes,
+    rows: options.rows,
+    mediaType: options.mediaType,
+    schemaVersion: options.schemaVersion ?? 1,
+  };
+}
+
+function parseDocument(key: string, bytes: Buffer): JsonValue {
+  try {
+    return JSON.parse(bytes.toString('utf8')) as JsonValue;
+  } catch (error) {
+    throw new ArteError(
+      'BlobCorrupt',
+      {
+        what: `Document ${key} is not JSON.`,
+        why: 'It was overwritten by something that is not arte.',
+        next: `Remove it from the bucket, then \`arte retry RUN\`: what stood there is made again.`,
+      },
+      { cause: error },
+    );
+  }
+}
+
+/** Waits longer from attempt to attempt, never in step with others. */
+async function pause(attempt: number): Promise<void> {
+  const ms = Math.min(5_000, 25 * 2 ** attempt) * (0.5 + Math.random() / 2);
+  await new Promise((resolve) => setTimeout(resolve, ms));
+}
+
+/** Run over all items, storeFilesInFlightMax at once, results in order. The first failure stops the taking of new ones. */
+async function eachLimited<T, R>(items: readonly T[], run: (item: T) => Promise<R>): Promise<R[]> {
+  const results: R[] = new Array<R>(items.length);
+  let next = 0;
+  let failed = false;
+  const take = async (): Promise<void> => {
+    while (next < items.length && !failed) {
+      const index = next;
+      next += 1;
+      try {
+        results[index] = await run(items[index] as T);
+      } catch (error) {
+        failed = true;
+        throw error;
+      }
+    }
+  };
+  const settled = await Promise.allSettled(Array.from({ length: storeFilesInFlightMax }, take));
+  for (const outcome of settled) {
+    if (outcome.status === 'rejected') {
+      throw outcome.reason;
+    }
+  }
+  return results;
+}
+
+// ---- local files -------------------------------------------------------------------------------------------------
+
+function partialName(path: string): string {
+  return `${path}.partial-${String(process.pid)}-${randomUUID().slice(0, 8)}`;
+}
+
+async function usualFile(file: FileHandle, path: string): Promise<{ size: number }> {
+  const stats = await file.stat();
+  if (!stats.isFile()) {
+    throw new ArteError('InvalidInput', {
+      what: `${path} is not a file.`,
+      why: 'Only ordinary files can be stored.',
+      next: 'Name a file; a folder is stored as a directory.',
+    });
+  }
+  return stats;
+}
+
+async function* bytesOfFile(file: FileHandle, size: number): AsyncGenerator<Buffer> {
+  for (let position = 0; position < size;) {
+    const buffer = Buffer.allocUnsafe(Math.min(readBytes, size - position));
+    const { bytesRead } = await file.read(buffer, 0, buffer.length, position);
+    if (bytesRead === 0) {
+      return;
+    }
+    position += bytesRead;
+    yield buffer.subarray(0, bytesRead);
+  }
+}
+
+/** The bytes that were hashed, or an error before the last of them is out: a file that changes while it is sent is never stored. */
+async function* checkedBytesOfFile(
+  file: FileHandle,
+  size: number,
+  sha256: string,
+  path: string,
+): AsyncGenerator<Buffer> {
+  const hash = createHash('sha256');
+  let held: Buffer | undefined;
+  for await (const chunk of bytesOfFile(file, size)) {
+    hash.update(chunk);
+    if (held !== undefined) {
+      yield held;
+    }
+    held = chunk;
+  }
+  if (hash.digest('hex') !== sha256) {
+    throw new ArteError('InvalidInput', {
+      what: `${path} changed while it was being stored.`,
+      why: 'Its bytes are not the ones that were hashed a moment ago.',
+      next: 'Wait until nothing writes to it, then try again.',
+    });
+  }
+  if (held !== undefined) {
+    yield held;
+  }
+}
+
+/** Files under a folder, `/`-separated, in the order of their names' code units. Errors: InvalidInput for links and devices. */
+async function filesUnder(root: string): Promise<string[]> {
+  const files: string[] = [];
+  const visit = async (folder: string): Promise<void> => {
+    for (const entry of await readdir(join(root, folder), { withFileTypes: true })) {
+      const path = folder === '' ? entry.name : `${folder}/${entry.name}`;
+      if (entry.isDirectory()) {
+        await visit(path);
+      } else if (entry.isFile()) {
+        files.push(path);
+      } else {
+        throw new ArteError('InvalidInput', {
+          what: `${join(root, path)} is neither a file nor a folder.`,
+          why: 'A link may lead out of the folder, and a device has no content.',
+          next: 'Put the file itself there.',
+        });
+      }
+    }
+  };
+  try {
+    await visit('');
+  } catch (error) {
+    throw localFileError(error, root);
+  }
+  return files.sort((a, b) => (a < b ? -1 : 1));
+}
+
+function parseManifest(document: JsonValue, uri: string): DirectoryManifest {
+  const parsed = directoryManifestSchema.safeParse(document);
+  const safe = (path: string): boolean =>
+    !path.includes('\\') && path.split('/').every((part) => part !== '' && part !== '.' && part !== '..');
+  if (!parsed.success || !parsed.data.files.every((file) => safe(file.path))) {
+    throw new ArteError('InvalidInput', {
+      what: `${uri} is not a directory.`,
+      why: 'The document is no list of files with relative paths.',
+      next: 'Name an artifact that was stored as a directory.',
+    });
+  }
+  return parsed.data;
+}
+
+/** Rename the finished folder to its place. One that another has put there meanwhile is kept, if it holds the same files. */
+async function putInPlace(partial: string, path: string, files: DirectoryManifest['files']): Promise<void> {
+  try {
+    await rename(partial, path);
+    return;
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code !== 'ENOTEMPTY' && code !== 'EEXIST' && code !== 'ENOTDIR') {
+      throw error;
+    }
+  }
+  const standing = await filesUnder(path).catch(() => []);
+  const wanted = files.map((file) => file.path);
+  const sizes = await Promise.all(standing.map(async (file) => (await lstat(join(path, ...file.split('/')))).size));
+  const same =
+    standing.length === wanted.length &&
+    standing.every((file, index) => file === wanted[index] && sizes[index] === files[index]?.blob.bytes);
+  if (!same) {
+    throw new ArteError('InvalidInput', {
+      what: `${path} is there already and holds something else.`,
+      why: 'A stored folder is only ever unpacked to a new place.',
+      next: `Name another folder, or move ${path}${sep} away.`,
+    });
+  }
+}
+
+/** Lines on their way to a blob: counted, hashed, in memory while they are few, else in a file that has no name any more. */
+class LineSpool {
+  private readonly hash: Hash = createHash('sha256');
+  private readonly kept: Buffer[] = [];
+  private file: FileHandle | undefined;
+  private pending = '';
+  private bytes = 0;
+  private rows = 0;
+
+  constructor(private readonly folder: string) {}
+
+  /** True when flush() is due. */
+  add(line: string): boolean {
+    if (line.includes('\n')) {
+      throw new RangeError('a line of JSONL holds no line break');
+    }
+    this.pending += `${line}\n`;
+    this.rows += 1;
+    return this.pending.length >= lineCharactersMin;
+  }
+
+  async flush(): Promise<void> {
+    const chunk = Buffer.from(this.pending, 'utf8');
+    this.pending = '';
+    this.hash.update(chunk);
+    this.bytes += chunk.length;
+    if (this.file === undefined && this.bytes <= storeSpoolBytesMin) {
+      this.kept.push(chunk);
+      return;
+    }
+    try {
+      if (this.file === undefined) {
+        this.file = await this.open();
+        for (const earlier of this.kept.splice(0)) {
+          await this.file.writeFile(earlier);
+        }
+      }
+      await this.file.writeFile(chunk);
+    } catch (error) {
+      throw localFileError(error, this.folder);
+    }
+  }
+
+  async finish(): Promise<{ sha256: string; bytes: number; rows: number; content: Buffer | FileHandle }> {
+    await this.flush();
+    const { bytes, rows, file } = this;
+    let content: Buffer | FileHandle = file ?? Buffer.concat(this.kept);
+    if (file !== undefined && bytes <= storeSinglePutBytesMax) {
+      const chunks: Buffer[] = [];
+      for await (const chunk of bytesOfFile(file, bytes)) {
+        chunks.push(chunk);
+      }
+      content = Buffer.concat(chunks);
+    }
+    return { sha256: this.hash.digest('hex'), bytes, rows, content };
+  }
+
+  async close(): Promise<void> {
+    await this.file?.close();
+  }
+
+  /** Open and unlinked at once: whatever ends this process, the operating system gives the room back. */
+  private async open(): Promise<FileHandle> {
+    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    const path = join(this.folder, `lines-${randomUUID()}`);
+    const file = await open(path, 'wx+', 0o600);
+    await unlink(path);
+    return file;
+  }
+}
