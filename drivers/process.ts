@@ -42,6 +42,8 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** stderr is appended here (and stdout, when there is no onLine). The folder is made; a log that has grown large is set aside as `.1`. */
   readonly logPath?: string;
+  /** Open files handed on as descriptors 3, 4, …: a lock that the child's work belongs under (local/lock.ts). */
+  readonly inherit?: readonly number[];
   /** Called with each whole line of stdout, without its line end; a line that is too long is cut. */
   readonly onLine?: (line: string) => void;
 }
@@ -70,7 +72,7 @@ export function startChild(options: ChildOptions): Child {
   const child = spawn(options.command, [...options.args], {
     detached: true,
     shell: false,
-    stdio: ['pipe', 'pipe', 'pipe'],
+    stdio: ['pipe', 'pipe', 'pipe', ...(options.inherit ?? [])],
     ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     env: environment(options.env),
   });
