@@ -57,9 +57,13 @@ export function nameOf(error: unknown): string {
   return typeof name === 'string' ? name : '';
 }
 
+/** The operating system's code, also out of the wrapper that the SDK puts around what is no Error of its own realm. */
 function codeOf(error: unknown): string {
-  const code = (error as { code?: unknown } | null)?.code;
-  return typeof code === 'string' ? code : '';
+  const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
+  if (typeof code === 'string') {
+    return code;
+  }
+  return /^AWS SDK error wrapper for .*?\b(E[A-Z]{3,}|ERR_[A-Z_]+)\b/.exec(String(message))?.[1] ?? '';
 }
 
 export function isMissing(error: unknown): boolean {
@@ -142,6 +146,13 @@ export async function storeError(error: unknown, context: StoreErrorContext): Pr
   if (fullDiskCodes.has(code)) {
     return localFileError(error, context.spoolDir ?? 'the spool folder');
   }
+  if (status === 507 || fullNames.has(name) || (context.writes && (await embeddedDiskIsFull(status, context)))) {
+    return make(
+      'StoreFull',
+      'It has no room left for more data.',
+      'Free some room where the store keeps its files, then `arte retry RUN`: nothing that was stored is lost.',
+    );
+  }
   if (unauthorizedNames.has(name) || status === 401 || status === 403) {
     if (name === 'RequestTimeTooSkewed') {
       return make(
@@ -154,13 +165,6 @@ export async function storeError(error: unknown, context: StoreErrorContext): Pr
       'StoreUnauthorized',
       `It refuses the credentials or their rights (${name || String(status)}).`,
       'Check the access key, its secret and its rights on the bucket (AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY or platform.store), then `arte retry RUN`.',
-    );
-  }
-  if (status === 507 || fullNames.has(name) || (context.writes && (await embeddedDiskIsFull(status, context)))) {
-    return make(
-      'StoreFull',
-      'It has no room left for more data.',
-      'Free some room where the store keeps its files, then `arte retry RUN`: nothing that was stored is lost.',
     );
   }
   if (name === 'NoSuchBucket') {
