@@ -133,3 +133,20 @@ export function sftRow(row: Pick<TailoredRow, 'question' | 'rationale'>, task: T
 function said(content: string): readonly ChatMessage[] {
   return [{ role: 'assistant', content }];
 }
+
+/** A training row as it stands in an artifact: TRL's preference or prompt-completion format, strings or messages. */
+export type ConversationSource = DpoRow | SftRow;
+
+/**
+ * A training row in conversational form, as TRL, LLaMA-Factory and axolotl read it: {messages} of an example, {prompt, chosen, rejected} of a pair.
+ * Raw text of the completion style becomes a user's and an assistant's message, trimmed: the split is the same, the template is the reader's.
+ */
+export function conversation(row: ConversationSource): { readonly [column: string]: readonly ChatMessage[] } {
+  const prompt = asMessages(row.prompt, 'user');
+  if ('completion' in row) return { messages: [...prompt, ...asMessages(row.completion, 'assistant')] };
+  return { prompt, chosen: asMessages(row.chosen, 'assistant'), rejected: asMessages(row.rejected, 'assistant') };
+}
+
+function asMessages(text: string | readonly ChatMessage[], role: ChatMessage['role']): readonly ChatMessage[] {
+  return typeof text === 'string' ? [{ role, content: text.trim() }] : text;
+}

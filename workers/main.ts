@@ -4,34 +4,17 @@
  */
 import { pino } from 'pino';
 import { ArteError } from '../schemas/errors';
-import { workerRoles, type WorkerRole } from '../schemas/messages';
 import { endWithParent } from './lifeline';
+import { parseRoles } from './parse-roles';
 import { openWorkerPlatform } from './worker-platform';
 import { runRoles } from './roles';
 
 async function main(): Promise<void> {
-  const roles = parseRoles(process.argv.slice(2));
+  const roles = parseRoles(process.argv[process.argv.indexOf('--role') + 1]);
   if (process.env['ARTE_LIFELINE'] === '1') endWithParent();
   const logger = pino({ base: { role: roles.join('+') }, timestamp: pino.stdTimeFunctions.isoTime, level: process.env['ARTE_LOG_LEVEL'] ?? 'info' });
   const platform = await openWorkerPlatform(process.env);
   await runRoles(roles, platform, logger);
-}
-
-function parseRoles(argv: readonly string[]): WorkerRole[] {
-  const [flag, value] = argv;
-  if (flag !== '--role' || value === undefined) throw usage();
-  if (value === 'all') return [...workerRoles];
-  const roles = value.split(',');
-  for (const role of roles) if (!(workerRoles as readonly string[]).includes(role)) throw usage();
-  return roles as WorkerRole[];
-}
-
-function usage(): ArteError {
-  return new ArteError('InvalidInput', {
-    what: 'The worker was started without a role it knows.',
-    why: 'It takes --role and one of orchestrator, io, infer, train, several of them with commas, or all.',
-    next: 'arte worker --role infer',
-  });
 }
 
 main().catch((error: unknown) => {

@@ -21,9 +21,9 @@ export interface WorkerPlatform extends PlatformAddresses {
   python(): Promise<PythonEnv>;
 }
 
-export async function openWorkerPlatform(environment: NodeJS.ProcessEnv): Promise<WorkerPlatform> {
+export async function openWorkerPlatform(environment: NodeJS.ProcessEnv, given?: PlatformAddresses): Promise<WorkerPlatform> {
   const dataDir = dataDirectory(environment);
-  const addresses = await addressesFromEnvironment(environment);
+  const addresses = given ?? (await addressesFromEnvironment(environment));
   return {
     ...addresses,
     cacheDir: cacheDirectory(environment),

@@ -1,0 +1,171 @@
+/**
+ * report: the run's own account, from the rounds' records, the stages' manifests and the predictions. Written new each time (it holds what this
+ * run reused), and honest: every accuracy has its interval, every comparison is paired on the same items, a gain within noise is called that.
+ */
+import type { ArtifactStore } from '../drivers/store/store';
+import { costOf } from '../method/ledger';
+import { evaluatePredictions, type Metrics } from '../method/evaluate';
+import { holmAdjusted, pairedComparison, wilsonInterval } from '../method/statistics';
+import { sha256Hex } from '../method/keys';
+import type { ArtifactRef } from '../schemas/artifact-ref';
+import type { JsonObject, JsonValue } from '../schemas/json';
+import type { StageManifest } from '../schemas/manifest';
+import type { EvaluationRecord, ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
+import { predictionRowSchema, type PredictionRow } from '../schemas/rows';
+import type { Comparison, Measure, ReportArm, ReportRound, ReportStage, RunReport } from '../schemas/report';
+import type { RunConfig } from '../schemas/run-config';
+import { openBundle } from './bundle';
+import { readRows } from './read-rows';
+import { readRounds, runKeys } from './run-records';
+import { finishedStage, noUsage } from './stage';
+
+/** Arms that every other arm is compared with, where they are in the run. */
+const comparedWith = ['untuned', 'original_teacher'] as const;
+
+/** Make and store the report; it replaces an earlier one of the same run. */
+export async function writeReport(store: ArtifactStore, input: ReportInput): Promise<ArtifactRef> {
+  const { config } = await openBundle(store, input.bundle);
+  const rounds = await readRounds(store, input.runId, input.rounds);
+  const manifests = await readManifests(store, rounds);
+  const stages = rounds.flatMap((round) => round.stages.map((record) => reportStage(record, manifests.get(record.key), config)));
+  const arms = await reportArms(store, rounds, manifests);
+  const report: RunReport = {
+    schemaVersion: 1,
+    runId: input.runId,
+    name: config.name,
+    status: input.status,
+    rounds: rounds.map((round) => reportRound(round, manifests)),
+    arms,
+    stages,
+    totals: totalsOf(stages, config),
+    notes: notesOf(config, stages, arms),
+    writtenAt: new Date().toISOString(),
+  };
+  const text = JSON.stringify(report);
+  await store.putDocument(runKeys.report(input.runId), report as unknown as JsonValue);
+  return store.putBlob(text, { mediaType: 'application/json', rows: 1 });
+}
+
+async function readManifests(store: ArtifactStore, rounds: readonly RoundRecord[]): Promise<Map<string, StageManifest>> {
+  const manifests = new Map<string, StageManifest>();
+  for (const { key } of rounds.flatMap((round) => round.stages)) {
+    const manifest = manifests.has(key) ? undefined : await finishedStage(store, key);
+    if (manifest) manifests.set(key, manifest);
+  }
+  return manifests;
+}
+
+function reportStage(record: StageRecord, manifest: StageManifest | undefined, config: RunConfig): ReportStage {
+  const usage = manifest?.usage ?? noUsage;
+  const trainingSeconds = Number(manifest?.facts['trainingSeconds'] ?? 0);
+  return {
+    name: record.stage,
+    round: record.round,
+    arm: record.arm,
+    key: record.key,
+    ...usage,
+    seconds: manifest?.seconds ?? record.seconds,
+    reused: record.reused,
+    cost: costOf(record.stage, usage, trainingSeconds, config),
+    outcomes: { ...(manifest?.counts ?? {}) } as JsonObject,
+    facts: (manifest?.facts ?? {}) as JsonObject,
+  };
+}
+
+function reportRound(round: RoundRecord, manifests: ReadonlyMap<string, StageManifest>): ReportRound {
+  const artifacts: Record<string, ArtifactRef> = {};
+  for (const record of round.stages) {
+    const label = record.arm === '' ? record.stage : `${record.stage}/${record.arm}`;
+    for (const [name, ref] of Object.entries(manifests.get(record.key)?.outputs ?? {})) artifacts[`${label}/${name}`] = ref;
+  }
+  const { teacher, student } = round.models;
+  if (!teacher || !student) throw new Error(`the record of round ${round.round} names no models`);
+  return { round: round.round, decision: round.decision, teacher, student, artifacts };
+}
+
+async function reportArms(
+  store: ArtifactStore,
+  rounds: readonly RoundRecord[],
+  manifests: ReadonlyMap<string, StageManifest>,
+): Promise<ReportArm[]> {
+  const evaluated: { record: EvaluationRecord; predictions: PredictionRow[]; metrics: Metrics }[] = [];
+  const lastRound = rounds.at(-1);
+  for (const record of lastRound?.evaluations ?? []) {
+    const ref = manifests.get(record.key)?.outputs['predictions'];
+    if (!ref) continue;
+    const predictions = await readRows(store, ref, predictionRowSchema);
+    evaluated.push({ record, predictions, metrics: evaluatePredictions(predictions, new Map()) });
+  }
+  return evaluated.map(({ record, predictions, metrics }) => {
+    const baselines = evaluated.filter(
+      (other) =>
+        other.record.shots === record.shots &&
+        other.record.arm !== record.arm &&
+        (comparedWith as readonly string[]).includes(other.record.arm) &&
+        record.arm !== 'untuned',
+    );
+    const comparisons = baselines.map((other) => compare(other.record.arm, predictions, other.predictions, record.key));
+    const adjusted = holmAdjusted(comparisons.map(({ p }) => p));
+    return {
+      name: record.arm,
+      round: record.round,
+      shots: record.shots,
+      stageKey: record.key,
+      ...measure(metrics.overall),
+      byTask: Object.fromEntries(Object.entries(metrics.byTask).map(([task, values]) => [task, measure(values)])),
+      comparisons: comparisons.map((comparison, index) => ({ ...comparison, p: adjusted[index] ?? comparison.p })),
+    };
+  });
+}
+
+/** Paired on item ids; the bootstrap's seed follows from what is compared, so the report is the same each time. */
+function compare(against: string, ours: readonly PredictionRow[], theirs: readonly PredictionRow[], key: string): Comparison {
+  const other = new Map(theirs.map((row) => [`${row.task}/${row.itemId}`, row.correct]));
+  const pairs = ours.flatMap((row) => {
+    const theirCorrect = other.get(`${row.task}/${row.itemId}`);
+    return theirCorrect === undefined ? [] : [[row.correct, theirCorrect] as const];
+  });
+  const seed = Number.parseInt(sha256Hex(`${key}/${against}`).slice(0, 7), 16);
+  const { difference, low, high, p, verdict } = pairedComparison(pairs.map(([mine]) => mine), pairs.map(([, theirs_]) => theirs_), { seed });
+  return { against, difference, low, high, p, verdict };
+}
+
+function measure(values: Metrics['overall']): Measure {
+  const { low, high } = wilsonInterval(values.correct, values.n);
+  const { n, correct, accuracy, stderr, tagRate, parseFailures } = values;
+  return { n, correct, accuracy, stderr, low, high, tagRate, parseFailures };
+}
+
+function totalsOf(stages: readonly ReportStage[], config: RunConfig): RunReport['totals'] {
+  const made = stages.filter((stage) => !stage.reused);
+  const sum = (of: (stage: ReportStage) => number): number => made.reduce((total, stage) => total + of(stage), 0);
+  return {
+    calls: sum((stage) => stage.calls),
+    inputTokens: sum((stage) => stage.inputTokens),
+    cachedInputTokens: sum((stage) => stage.cachedInputTokens),
+    outputTokens: sum((stage) => stage.outputTokens),
+    seconds: sum((stage) => stage.seconds),
+    cost: sum((stage) => stage.cost),
+    currency: config.platform.currency,
+  };
+}
+
+function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readonly ReportArm[]): string[] {
+  const notes: string[] = [];
+  if (config.probe.method !== 'full') {
+    const step = 100 / config.probe.size;
+    const error = 100 * Math.sqrt(0.25 / config.probe.size);
+    notes.push(`One step of a draft's score is ${step.toFixed(1)} points and its standard error up to ${error.toFixed(1)}, with ${config.probe.size} probe items.`);
+  }
+  for (const stage of stages) {
+    const short = stage.facts['short'];
+    if (Array.isArray(short) && short.length > 0) notes.push(`${stage.name} (round ${stage.round}${stage.arm === '' ? '' : `, ${stage.arm}`}) came short: ${short.join('; ')}.`);
+  }
+  for (const [role, model] of Object.entries(config.models)) {
+    if (model.source.startsWith('hosted:')) notes.push(`The ${role} is hosted: its identity is what its provider declares, not its content.`);
+  }
+  const aligned = arms.filter((arm) => arm.name === 'arte');
+  const gains = aligned.flatMap((arm) => arm.comparisons.filter((comparison) => comparison.against === 'original_teacher' && comparison.verdict === 'gain'));
+  if (aligned.length > 0 && gains.length === 0) notes.push('No arm of this run beats the unaligned teacher beyond noise: nothing may be claimed for the alignment here.');
+  return notes;
+}

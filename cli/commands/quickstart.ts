@@ -1,0 +1,74 @@
+/** `arte quickstart`: two rounds of the loop on the embedded models, then what came of it in files, and what to type next. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { packageRoot } from '../../drivers/package-root';
+import { exportRun, type ExportForm, type ModelFormat } from '../export-run';
+import { colorsFor, exitCodes, printLine, progress } from '../output';
+import { readReport } from '../read-report';
+import { openSession } from '../session';
+import { runConfig } from './run';
+
+const runId = 'quickstart';
+
+/** What the quickstart leaves in files, and the name of each. */
+const exports: readonly { what: ExportForm; name: string; format?: ModelFormat; says: string }[] = [
+  { what: 'dataset', name: 'tailored-set.jsonl', says: 'the tailored training set' },
+  { what: 'pairs', name: 'preference-pairs.jsonl', says: 'the student\'s preferences, as pairs' },
+  { what: 'teacher', name: 'teacher-adapter', format: 'adapter', says: 'the aligned teacher\'s adapter (PEFT, safetensors)' },
+  { what: 'student', name: 'student', format: 'safetensors', says: 'the tuned student (safetensors)' },
+  { what: 'student', name: 'student.gguf', format: 'gguf', says: 'the tuned student for the edge (GGUF, Q8_0)' },
+];
+
+export function register(program: Command): void {
+  program
+    .command('quickstart')
+    .description('two rounds of the whole loop on small real models, here and now')
+    .option('--to <folder>', 'where to put what comes of it', 'arte-quickstart')
+    .action(async ({ to }: { to: string }) => {
+      process.exitCode = await quickstart(to);
+    });
+}
+
+async function quickstart(folder: string): Promise<number> {
+  const config = join(packageRoot(), 'examples', 'quickstart.yaml');
+  const code = await runConfig(config, { id: runId });
+  if (code !== exitCodes.done) return code;
+  await writeFiles(folder);
+  const color = colorsFor(process.stdout);
+  printLine();
+  printLine(color.bold('Next'));
+  for (const [command, says] of [
+    ['npx arte report quickstart --json', 'every number with the key of the stage it came from'],
+    [`npx arte run ${join('examples', 'quickstart.yaml')} --id again`, 'the same again: all of it comes from the store'],
+    [`npx arte plan ${join('examples', 'paper-bbh.yaml')}`, 'what the paper\'s own set-up takes'],
+    ['npx arte init my-task.jsonl', 'a config for a task of your own'],
+    ['npx arte down', 'stop the background services (npx arte up brings them back)'],
+  ] as const) {
+    printLine(`  ${command.padEnd(52)} ${color.dim(says)}`);
+  }
+  return code;
+}
+
+async function writeFiles(folder: string): Promise<void> {
+  const session = await openSession({ start: true });
+  const line = progress('writing files');
+  try {
+    const report = await readReport(session.store, runId);
+    const written: string[] = [];
+    for (const { what, name, format, says } of exports) {
+      const target = join(folder, name);
+      if (!existsSync(target)) {
+        await exportRun(session.store, report, { what, target, ...(format ? { format } : {}), onProgress: (text) => line.update(`${name}: ${text}`) });
+      }
+      written.push(`  ${target.padEnd(44)} ${says}`);
+    }
+    line.done('files written');
+    for (const text of written) printLine(text);
+  } catch (error) {
+    line.fail();
+    throw error;
+  } finally {
+    await session.close();
+  }
+}

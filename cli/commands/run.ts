@@ -1,0 +1,67 @@
+/** `arte run CONFIG`: start a run, attach to it, or resume it; watch until it ends. */
+import type { Command } from 'commander';
+import { loadConfig } from '../load-config';
+import { exitCodes, printJson, printLine, progress } from '../output';
+import { printReport } from '../report-view';
+import { readReport } from '../read-report';
+import { openSession } from '../session';
+import { startRun } from '../start-run';
+import { watchRun } from '../watch-run';
+
+interface Options {
+  readonly id?: string;
+  readonly detach?: boolean;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command('run')
+    .argument('<config>', 'the run\'s YAML file')
+    .description('start a run, or attach to it, or resume it; Ctrl-C leaves it running')
+    .option('--id <run>', 'id of the run (default: its name)')
+    .option('--detach', 'start it and come back at once')
+    .option('--json', 'print the report, or with --detach the id, as JSON')
+    .action(async (path: string, options: Options) => {
+      process.exitCode = await runConfig(path, options);
+    });
+}
+
+/** The command's body, also of quickstart and smoke. */
+export async function runConfig(path: string, options: Options): Promise<number> {
+  const loaded = await loadConfig(path, { env: process.env, purpose: 'run' });
+  const runId = options.id ?? loaded.config.name;
+  const line = progress('connecting');
+  const session = await openSession({
+    platform: loaded.config.platform,
+    start: true,
+    onProgress: (text) => line.update(text),
+  }).catch((error: unknown) => {
+    line.fail();
+    throw error;
+  });
+  try {
+    line.update('starting the run');
+    const started = await startRun(session, loaded, runId);
+    const words = {
+      started: `run ${runId} started`,
+      attached: `attached to run ${runId}`,
+      resumed: `run ${runId} resumed: what is finished comes from the store`,
+      done: `run ${runId} is done already`,
+    };
+    line.done(words[started.how]);
+    if (options.detach) {
+      if (options.json) printJson({ runId, how: started.how });
+      else printLine(`Watch it with: arte watch ${runId}`);
+      return exitCodes.done;
+    }
+    const code = await watchRun(session, runId, { quiet: options.json === true });
+    if (code !== exitCodes.done) return code;
+    const report = await readReport(session.store, runId);
+    if (options.json) printJson(report);
+    else printReport(report);
+    return code;
+  } finally {
+    await session.close();
+  }
+}

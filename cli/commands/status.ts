@@ -1,0 +1,56 @@
+/** `arte status [RUN]`: one run as it stands, or all runs in a table. */
+import type { Command } from 'commander';
+import { runKeys } from '../../activities/run-records';
+import type { RunProgress } from '../../schemas/messages';
+import { colorsFor, exitCodes, printJson, printLine, table } from '../output';
+import { openBundleOf } from '../run-config-of';
+import { viewRun } from '../run-progress';
+import { renderRun } from '../run-view';
+import { openSession, type Session } from '../session';
+import { exitCodeOfView } from '../watch-run';
+
+export function register(program: Command): void {
+  program
+    .command('status')
+    .argument('[run]', 'id of a run; all runs when left out')
+    .description('where a run is, what it waits for, and what to type next')
+    .option('--json', 'as JSON')
+    .action(async (runId: string | undefined, options: { json?: boolean }) => {
+      const session = await openSession({ start: false });
+      try {
+        process.exitCode = runId === undefined ? await listRuns(session, options.json === true) : await showRun(session, runId, options.json === true);
+      } finally {
+        await session.close();
+      }
+    });
+}
+
+/** Exit code: 0 running or done, 1 failed, 3 waiting for a person. */
+async function showRun(session: Session, runId: string, json: boolean): Promise<number> {
+  const view = await viewRun(session.client, session.store, runId);
+  if (json) printJson({ ...view.progress, live: view.live });
+  else printLine(renderRun(view, new Map(), await openBundleOf(session.store, runId), colorsFor(process.stdout)).join('\n'));
+  return exitCodeOfView(view) ?? exitCodes.done;
+}
+
+async function listRuns(session: Session, json: boolean): Promise<number> {
+  const runs: RunProgress[] = [];
+  for await (const { key } of session.store.list('runs/')) {
+    const runId = /^runs\/([^/]+)\/progress\.json$/.exec(key)?.[1];
+    if (runId === undefined) continue;
+    const document = await session.store.getDocument(runKeys.progress(runId));
+    if (document === undefined) continue;
+    const stored = document as unknown as RunProgress;
+    // Only a run that had not ended when it last wrote needs the engine's word.
+    const ended = stored.status === 'DONE' || stored.status === 'CANCELLED';
+    runs.push(ended ? stored : (await viewRun(session.client, session.store, runId)).progress);
+  }
+  if (json) printJson(runs);
+  else if (runs.length === 0) printLine('There are no runs yet. arte quickstart makes one.');
+  else {
+    const columns = [{ title: 'run' }, { title: 'status' }, { title: 'round' }, { title: 'now' }, { title: 'started' }];
+    const now = (run: RunProgress): string => run.attention?.error.what ?? run.current.map(({ stage }) => stage).join(', ');
+    printLine(table(columns, runs.map((run) => [run.runId, run.status, `${run.round}/${run.rounds}`, now(run), run.startedAt])));
+  }
+  return exitCodes.done;
+}

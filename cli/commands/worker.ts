@@ -1,0 +1,24 @@
+/** `arte worker --role ROLE`: one role in this process, against the platform of a config or of the environment. */
+import type { Command } from 'commander';
+import { pino } from 'pino';
+import { addressesOf } from '../../drivers/open';
+import { workerRoles } from '../../schemas/messages';
+import { parseRoles } from '../../workers/parse-roles';
+import { runRoles } from '../../workers/roles';
+import { openWorkerPlatform } from '../../workers/worker-platform';
+import { loadConfig } from '../load-config';
+
+export function register(program: Command): void {
+  program
+    .command('worker')
+    .requiredOption('--role <role>', `${workerRoles.join(', ')} or all; several with commas`)
+    .option('--config <file>', 'take the addresses from its platform section')
+    .description('run one role: orchestrator, io, infer or train')
+    .action(async (options: { role: string; config?: string }) => {
+      const roles = parseRoles(options.role);
+      const logger = pino({ base: { role: roles.join('+') }, timestamp: pino.stdTimeFunctions.isoTime });
+      const addresses = options.config === undefined ? undefined : addressesOf((await loadConfig(options.config, { env: process.env, purpose: 'worker' })).config.platform, process.env);
+      const platform = await openWorkerPlatform(process.env, addresses);
+      await runRoles(roles, platform, logger);
+    });
+}

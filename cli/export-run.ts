@@ -1,0 +1,111 @@
+/**
+ * Takes what a run made out of the store, in the forms others read: conversational JSONL, a PEFT adapter or a Hugging Face folder, a GGUF.
+ * Owns the forms; where a run's artifacts are comes from its report. A target that exists is refused, never overwritten.
+ */
+import { once } from 'node:events';
+import { createWriteStream, existsSync } from 'node:fs';
+import { copyFile, cp, mkdir, rename } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { cacheDirectory, dataDirectory } from '../drivers/local/directories';
+import { ensurePythonEnv } from '../drivers/local/python-env';
+import { createMaterializer, type Materializer } from '../drivers/model/materialize';
+import type { ArtifactStore } from '../drivers/store/store';
+import { packageRoot } from '../drivers/package-root';
+import { conversation, type ConversationSource } from '../method/training-rows';
+import type { ArtifactRef } from '../schemas/artifact-ref';
+import { ArteError } from '../schemas/errors';
+import type { ModelRef } from '../schemas/model-ref';
+import type { ReportRound, RunReport } from '../schemas/report';
+
+export const exportForms = ['dataset', 'pairs', 'student', 'teacher'] as const;
+export type ExportForm = (typeof exportForms)[number];
+export const modelFormats = ['adapter', 'safetensors', 'gguf'] as const;
+export type ModelFormat = (typeof modelFormats)[number];
+
+export interface ExportRequest {
+  readonly what: ExportForm;
+  readonly target: string;
+  /** Left out: the last round. */
+  readonly round?: number;
+  readonly format?: ModelFormat;
+  readonly onProgress: (text: string) => void;
+}
+
+/** Write one export; resolves with the path. Errors: InvalidInput, RunNotFound (no such round), DiskFull. */
+export async function exportRun(store: ArtifactStore, report: RunReport, request: ExportRequest): Promise<string> {
+  const target = resolve(request.target);
+  if (existsSync(target)) {
+    throw new ArteError('InvalidInput', {
+      what: `${target} is there already.`,
+      why: 'An export never overwrites.',
+      next: 'Give another path with --to, or move the old one away.',
+    });
+  }
+  await mkdir(dirname(target), { recursive: true });
+  const round = roundOf(report, request.round);
+  switch (request.what) {
+    case 'dataset':
+      return exportRows(store, artifact(round, 'tailor-rationales/arte/sft'), target);
+    case 'pairs':
+      return exportRows(store, artifact(round, 'build-pairs/dpo'), target);
+    case 'student':
+      return exportModel(store, round.student, request.format ?? 'safetensors', target, request.onProgress);
+    case 'teacher':
+      return exportModel(store, round.teacher, request.format ?? 'adapter', target, request.onProgress);
+  }
+}
+
+function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
+  const round = wanted === undefined ? report.rounds.at(-1) : report.rounds.find((candidate) => candidate.round === wanted);
+  if (round) return round;
+  throw new ArteError('RunNotFound', {
+    what: wanted === undefined ? `The run ${report.runId} finished no round.` : `The run ${report.runId} has no round ${wanted}.`,
+    why: `Its report holds ${report.rounds.length} rounds.`,
+    next: `arte report ${report.runId}`,
+  });
+}
+
+function artifact(round: ReportRound, name: string): ArtifactRef {
+  const ref = round.artifacts[name];
+  if (!ref) throw new Error(`round ${round.round} has no artifact ${name}`);
+  return ref;
+}
+
+/** Training rows as conversations, one JSON object a line. */
+async function exportRows(store: ArtifactStore, ref: ArtifactRef, target: string): Promise<string> {
+  const partial = `${target}.partial`;
+  const stream = createWriteStream(partial, { flags: 'w' });
+  for await (const line of store.getLines(ref)) {
+    if (!stream.write(`${JSON.stringify(conversation(JSON.parse(line) as ConversationSource))}\n`)) await once(stream, 'drain');
+  }
+  stream.end();
+  await once(stream, 'finish');
+  await rename(partial, target);
+  return target;
+}
+
+async function exportModel(store: ArtifactStore, model: ModelRef, format: ModelFormat, target: string, onProgress: (text: string) => void): Promise<string> {
+  if (format === 'adapter') {
+    const layer = model.layers.at(-1);
+    if (!layer) throw new Error(`${model.name} was not trained`);
+    onProgress('fetching the adapter');
+    await store.getDirectory(layer.files, target);
+    return target;
+  }
+  const materializer = await openMaterializer(store);
+  const never = new AbortController().signal;
+  if (format === 'safetensors') {
+    onProgress('merging the weights');
+    await cp(await materializer.folder(model, never), target, { recursive: true });
+    return target;
+  }
+  onProgress('converting to GGUF');
+  await copyFile(await materializer.gguf(model, 'q8_0', never), target);
+  return target;
+}
+
+async function openMaterializer(store: ArtifactStore): Promise<Materializer> {
+  const env = await ensurePythonEnv({});
+  const logDir = join(dataDirectory(), 'logs');
+  return createMaterializer({ cacheDir: cacheDirectory(), python: env.python, scriptDir: join(packageRoot(), 'python'), store, logDir });
+}

@@ -1,0 +1,124 @@
+/**
+ * What is known of a run right now: the workflow's own answer, the live heartbeats of what runs, and, when the engine knows nothing, what
+ * the run left in the store. Owns the gathering; the look is run-view.ts.
+ */
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { Client } from '@temporalio/client';
+import { runKeys } from '../activities/run-records';
+import type { ArtifactStore } from '../drivers/store/store';
+import { ArteError } from '../schemas/errors';
+import { shardRowsMax } from '../schemas/limits';
+import type { ActivityProgress, RunProgress } from '../schemas/messages';
+import type { StageUsage } from '../schemas/manifest';
+import { progressQuery, stageProgressQuery } from '../workflows/messages';
+import { statusOf, type RunHandle } from './start-run';
+
+export interface LiveStage {
+  readonly label: string;
+  readonly since: string;
+  readonly unit: 'rows' | 'steps';
+  readonly phase: string;
+  readonly done: number;
+  readonly total: number;
+  readonly inFlight: number;
+  readonly usage: StageUsage;
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Of an attempt that failed and will be tried again, so that a retry is never silent. */
+  readonly trouble?: string;
+}
+
+export interface RunView {
+  readonly progress: RunProgress;
+  readonly live: readonly LiveStage[];
+  /** The engine's own word: RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED; undefined when it has no such run. */
+  readonly engine: string | undefined;
+}
+
+type PendingActivities = NonNullable<Awaited<ReturnType<RunHandle['describe']>>['raw']['pendingActivities']>;
+
+/** Look at a run. Errors: RunNotFound. */
+export async function viewRun(client: Client, store: ArtifactStore, runId: string): Promise<RunView> {
+  const handle = client.workflow.getHandle(runId) as RunHandle;
+  const engine = await statusOf(handle);
+  const progress = engine === 'RUNNING' ? await queried(handle, store, runId) : await stored(store, runId);
+  if (!progress) {
+    throw new ArteError('RunNotFound', {
+      what: `There is no run ${runId}.`,
+      why: 'Neither the engine nor the store knows the id.',
+      next: 'arte status lists the runs there are.',
+    });
+  }
+  // What the store says of a run that the engine has lost or closed is the last word it left; RUNNING would be a lie.
+  const settled = engine !== 'RUNNING' && progress.status === 'RUNNING' ? { ...progress, status: 'FAILED' as const, current: [] } : progress;
+  const live = engine === 'RUNNING' ? await liveStages(client, handle, progress) : [];
+  return { progress: settled, live, engine };
+}
+
+async function queried(handle: RunHandle, store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {
+  try {
+    return await handle.query(progressQuery);
+  } catch (error) {
+    // No worker answers (yet): the stored progress is older, and better than nothing.
+    const fallback = await stored(store, runId);
+    if (fallback) return fallback;
+    throw error;
+  }
+}
+
+async function stored(store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {
+  const document = await store.getDocument(runKeys.progress(runId));
+  return document === undefined ? undefined : (document as unknown as RunProgress);
+}
+
+async function liveStages(client: Client, handle: RunHandle, progress: RunProgress): Promise<LiveStage[]> {
+  const stages: LiveStage[] = [];
+  for (const entry of progress.current) {
+    const label = entry.arm === '' ? entry.stage : `${entry.stage}/${entry.arm}`;
+    const base = { label, since: entry.since };
+    try {
+      if (entry.workflowId === undefined) {
+        const { raw } = await handle.describe();
+        stages.push(fromHeartbeats(base, raw.pendingActivities ?? [], 0, 0));
+      } else {
+        const child = client.workflow.getHandle(entry.workflowId);
+        const [{ raw }, rows] = await Promise.all([child.describe(), child.query(stageProgressQuery)]);
+        stages.push(fromHeartbeats(base, raw.pendingActivities ?? [], rows.rowsInFinishedShards, rows.rows));
+      }
+    } catch {
+      // Between two stages, or no worker to answer: shown without figures rather than not at all.
+      stages.push(fromHeartbeats(base, [], 0, 0));
+    }
+  }
+  return stages;
+}
+
+function fromHeartbeats(base: { label: string; since: string }, pending: PendingActivities, finishedRows: number, totalRows: number): LiveStage {
+  let done = Math.min(finishedRows, totalRows);
+  let total = totalRows;
+  let inFlight = 0;
+  let phase = 'waiting for a worker';
+  let unit: LiveStage['unit'] = totalRows > 0 ? 'rows' : 'steps';
+  let trouble: string | undefined;
+  const usage = { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+  let metrics: Record<string, number> = {};
+  for (const activity of pending) {
+    if (activity.lastStartedTime) phase = 'working';
+    const payload = activity.heartbeatDetails?.payloads?.[0];
+    if (payload) {
+      const beat = defaultPayloadConverter.fromPayload<ActivityProgress>(payload);
+      done += beat.done;
+      if (totalRows === 0) total = Math.max(total, beat.total);
+      inFlight += beat.inFlight;
+      ({ phase, unit } = beat);
+      for (const name of Object.keys(usage) as (keyof typeof usage)[]) usage[name] += beat.usage[name];
+      metrics = { ...metrics, ...(beat.metrics ?? {}) };
+    }
+    if ((activity.attempt ?? 1) > 1 && activity.lastFailure?.message) {
+      trouble = `attempt ${activity.attempt ?? 0}: ${activity.lastFailure.message}`;
+    }
+  }
+  // One shard's heartbeat and the finished rows of the others overlap for a moment when a shard ends.
+  if (total > 0) done = Math.min(done, total);
+  if (total === 0 && finishedRows > 0) total = shardRowsMax;
+  return { ...base, unit, phase, done, total, inFlight, usage, metrics, ...(trouble === undefined ? {} : { trouble }) };
+}

@@ -1,0 +1,118 @@
+/**
+ * A run on the screen: the same few lines for `status`, `watch` and `run`. Owns words and layout; figures come from run-progress.ts.
+ * Pure: takes a view and the time, returns text.
+ */
+import { costOf } from '../method/ledger';
+import type { RunConfig } from '../schemas/run-config';
+import type { StageRecord } from '../schemas/messages';
+import type { Colors } from './output';
+import { formatCount, formatSeconds } from './output';
+import type { LiveStage, RunView } from './run-progress';
+
+/** Speed of a live stage, measured between two looks at it. */
+export interface Rate {
+  readonly perSecond: number;
+  readonly tokensPerSecond: number;
+}
+
+/** Looks back this far for a rate: long enough to be calm, short enough to follow. */
+const rateWindowMs = 20_000;
+
+interface Sample {
+  readonly at: number;
+  readonly done: number;
+  readonly tokens: number;
+}
+
+/** Remembers what live stages had done, and says how fast they go. One per watch. */
+export class RateMeter {
+  private readonly samples = new Map<string, Sample[]>();
+
+  observe(stage: LiveStage, at: number): Rate | undefined {
+    const key = `${stage.label} ${stage.since}`;
+    const seen = this.samples.get(key) ?? [];
+    const tokens = stage.usage.inputTokens + stage.usage.outputTokens;
+    seen.push({ at, done: stage.done, tokens });
+    while (seen.length > 2 && at - (seen[0] as Sample).at > rateWindowMs) seen.shift();
+    this.samples.set(key, seen);
+    const first = seen[0] as Sample;
+    const seconds = (at - first.at) / 1000;
+    if (seconds < 1 || stage.done <= first.done) return undefined;
+    return { perSecond: (stage.done - first.done) / seconds, tokensPerSecond: Math.max(0, tokens - first.tokens) / seconds };
+  }
+}
+
+/** What the run has spent so far by its finished stages; reused ones cost nothing. */
+export function spentSoFar(records: readonly StageRecord[], config: RunConfig | undefined): number {
+  if (!config) return 0;
+  return records.filter((record) => !record.reused).reduce((sum, record) => sum + costOf(record.stage, record.usage, record.seconds, config), 0);
+}
+
+/** The whole picture, one string per line. */
+export function renderRun(view: RunView, rates: ReadonlyMap<string, Rate>, config: RunConfig | undefined, color: Colors): string[] {
+  const { progress } = view;
+  const lines = [`${color.bold(progress.runId)}  ${statusWord(progress.status, color)}  round ${progress.round} of ${progress.rounds}`, ''];
+  for (const record of progress.finished) lines.push(finishedLine(record, color));
+  for (const stage of view.live) lines.push(...liveLines(stage, rates.get(stage.label), color));
+  const made = progress.finished.filter((record) => !record.reused);
+  const calls = made.reduce((sum, record) => sum + record.usage.calls, 0);
+  const tokens = made.reduce((sum, record) => sum + record.usage.inputTokens + record.usage.outputTokens, 0);
+  const cost = spentSoFar(progress.finished, config);
+  lines.push('', color.dim(`this round so far: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens, cost ${cost.toFixed(2)} ${config?.platform.currency ?? ''}`.trimEnd()));
+  if (progress.attention) lines.push(...attentionLines(view, color));
+  return lines;
+}
+
+/** One line per event, for terminals that are none: what changed since the last look. */
+export function eventLine(stage: LiveStage, rate: Rate | undefined): string {
+  return `${stage.label}: ${amount(stage)}${pace(stage, rate)}${stage.trouble === undefined ? '' : `  (${stage.trouble})`}`;
+}
+
+export function finishedLine(record: StageRecord, color: Colors): string {
+  const label = record.arm === '' ? record.stage : `${record.stage}/${record.arm}`;
+  const detail = record.reused
+    ? color.dim('from the store')
+    : [formatSeconds(record.seconds), record.usage.calls > 0 ? `${formatCount(record.usage.calls)} calls` : ''].filter(Boolean).join(', ');
+  return `${color.green('✓')} r${record.round} ${label.padEnd(38)} ${detail}`;
+}
+
+function liveLines(stage: LiveStage, rate: Rate | undefined, color: Colors): string[] {
+  const lines = [`${color.cyan('▸')} ${stage.label.padEnd(41)} ${amount(stage)}${pace(stage, rate)}`];
+  const metrics = Object.entries(stage.metrics).filter(([name]) => /loss|margin|accurac/.test(name)).slice(0, 4);
+  if (metrics.length > 0) lines.push(color.dim(`    ${metrics.map(([name, value]) => `${name} ${value.toPrecision(3)}`).join('  ')}`));
+  if (stage.trouble !== undefined) lines.push(color.yellow(`    ${stage.trouble}`));
+  return lines;
+}
+
+function amount(stage: LiveStage): string {
+  if (stage.total === 0) return stage.phase;
+  return `${formatCount(stage.done)}/${formatCount(stage.total)} ${stage.unit}${stage.phase === stage.unit || stage.phase === 'step' ? '' : ` (${stage.phase})`}`;
+}
+
+function pace(stage: LiveStage, rate: Rate | undefined): string {
+  if (!rate || stage.total === 0) return '';
+  const left = (stage.total - stage.done) / rate.perSecond;
+  const tokens = rate.tokensPerSecond > 0 ? `, ${formatCount(rate.tokensPerSecond)} tok/s` : '';
+  return `  ${rate.perSecond.toFixed(1)}/s${tokens}, this stage ends in ${formatSeconds(left)}`;
+}
+
+function statusWord(status: RunView['progress']['status'], color: Colors): string {
+  const paint = { RUNNING: color.cyan, NEEDS_ATTENTION: color.yellow, DONE: color.green, FAILED: color.red, CANCELLED: color.yellow }[status];
+  return paint(status);
+}
+
+/** What a parked run says: what happened, why, and the command that goes on. */
+export function attentionLines({ progress }: RunView, color: Colors): string[] {
+  const attention = progress.attention;
+  if (!attention) return [];
+  const { stage, error, since } = attention;
+  return [
+    '',
+    color.yellow(`The run waits for you since ${since} (stage ${stage}, ${error.code}).`),
+    `what   ${error.what}`,
+    `why    ${error.why}`,
+    ...(error.details ?? []).flatMap((detail) => detail.split('\n').map((line) => `       ${line}`)),
+    `next   ${error.next}`,
+    `       arte retry ${progress.runId}   goes on where it stopped; nothing that is finished is made again`,
+  ];
+}

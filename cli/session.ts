@@ -1,0 +1,74 @@
+/**
+ * A command's connection to the platform: Temporal's client and the store, embedded or at given addresses.
+ * Owns opening and closing them; starting the embedded parts is drivers/local/platform.ts.
+ */
+import { join } from 'node:path';
+import { Client, Connection } from '@temporalio/client';
+import { dataDirectory } from '../drivers/local/directories';
+import { ensurePlatform, runningPlatform } from '../drivers/local/platform';
+import { addressesOf, isEmbedded } from '../drivers/open';
+import { createS3Store } from '../drivers/store/s3';
+import type { ArtifactStore } from '../drivers/store/store';
+import { ArteError } from '../schemas/errors';
+import type { PlatformAddresses } from '../schemas/platform';
+import type { RunConfig } from '../schemas/run-config';
+import { temporalConnectionOptions } from '../workers/connection';
+
+export interface Session {
+  readonly client: Client;
+  readonly store: ArtifactStore;
+  readonly embedded: boolean;
+  close(): Promise<void>;
+}
+
+export interface SessionOptions {
+  /** The config's platform section, where a command has a config. */
+  readonly platform?: RunConfig['platform'];
+  /** Start the embedded platform when it is not running; else its absence is an error. */
+  readonly start: boolean;
+  readonly onProgress?: (text: string) => void;
+}
+
+/** Connect. Errors: PlatformDown, PortTaken, StoreUnauthorized, StoreUnreachable, each naming what to do. */
+export async function openSession(options: SessionOptions): Promise<Session> {
+  const embedded = isEmbedded(options.platform, process.env);
+  const addresses = embedded ? await embeddedAddresses(options) : addressesOf(options.platform, process.env);
+  const connection = await connect(addresses);
+  const client = new Client({ connection, namespace: addresses.temporal.namespace });
+  const store = createS3Store({ ...addresses.store, spoolDir: join(dataDirectory(), 'spool') });
+  return {
+    client,
+    store,
+    embedded,
+    async close() {
+      store.close();
+      await connection.close();
+    },
+  };
+}
+
+async function embeddedAddresses({ start, onProgress }: SessionOptions): Promise<PlatformAddresses> {
+  const running = start ? await ensurePlatform(onProgress ? { onProgress } : {}) : await runningPlatform();
+  if (running) return running.addresses;
+  throw new ArteError('PlatformDown', {
+    what: 'The embedded platform is not running here.',
+    why: `Nothing answers for the data directory ${dataDirectory()}.`,
+    next: 'arte up starts it; runs that were under way go on by themselves.',
+  });
+}
+
+async function connect({ temporal }: PlatformAddresses): Promise<Connection> {
+  try {
+    return await Connection.connect({ ...temporalConnectionOptions(temporal), connectTimeout: '10 seconds' });
+  } catch (cause) {
+    throw new ArteError(
+      'PlatformDown',
+      {
+        what: `Temporal does not answer at ${temporal.address}.`,
+        why: cause instanceof Error ? cause.message : String(cause),
+        next: 'Check platform.temporal.address and the network; arte doctor looks at each part.',
+      },
+      { cause },
+    );
+  }
+}

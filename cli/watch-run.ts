@@ -1,0 +1,116 @@
+/**
+ * Watches a run until it ends, parks, or the person leaves. Redraws in place on a terminal, prints a line per event elsewhere.
+ * Leaving (Ctrl-C) stops the watching, never the run. Owns the loop and its exit code.
+ */
+import { openBundleOf } from './run-config-of';
+import { colorsFor, exitCodes, formatSeconds, type ExitCode } from './output';
+import { viewRun, type RunView } from './run-progress';
+import { attentionLines, eventLine, finishedLine, RateMeter, renderRun, type Rate } from './run-view';
+import type { Session } from './session';
+
+/** How often a terminal is redrawn; each look is a few requests to the engine. */
+const redrawMs = 1_000;
+/** Without a terminal: a line about a running stage at most this often. */
+const plainLineMs = 10_000;
+
+/** Resolves with the command's exit code: 0 done, 1 failed or cancelled, 3 waits for a person, 130 left by Ctrl-C. */
+export async function watchRun(session: Session, runId: string, { quiet = false } = {}): Promise<ExitCode> {
+  const config = await openBundleOf(session.store, runId);
+  const terminal = process.stdout.isTTY && process.env['TERM'] !== 'dumb' && !quiet;
+  const screen = terminal ? terminalScreen() : plainScreen();
+  const meter = new RateMeter();
+  const leaving = new AbortController();
+  const leave = (): void => leaving.abort();
+  process.once('SIGINT', leave);
+  try {
+    for (;;) {
+      const view = await viewRun(session.client, session.store, runId);
+      const rates = new Map<string, Rate>();
+      for (const stage of view.live) {
+        const rate = meter.observe(stage, Date.now());
+        if (rate) rates.set(stage.label, rate);
+      }
+      screen.show(view, rates, config);
+      const code = exitCodeOfView(view);
+      if (code !== undefined) return code;
+      if (leaving.signal.aborted) return leftBehind(runId);
+      await pause(redrawMs, leaving.signal);
+      if (leaving.signal.aborted) return leftBehind(runId);
+    }
+  } finally {
+    screen.end();
+    process.removeListener('SIGINT', leave);
+  }
+}
+
+/** Undefined while the run works. */
+export function exitCodeOfView({ progress, engine }: RunView): ExitCode | undefined {
+  if (progress.status === 'DONE') return exitCodes.done;
+  if (progress.status === 'NEEDS_ATTENTION' && engine === 'RUNNING') return exitCodes.waiting;
+  if (progress.status === 'FAILED' || progress.status === 'CANCELLED') return exitCodes.failed;
+  return undefined;
+}
+
+function leftBehind(runId: string): ExitCode {
+  process.stderr.write(`\nThe run goes on without you. Come back with: arte watch ${runId}   (stop it: arte cancel ${runId})\n`);
+  return exitCodes.interrupted;
+}
+
+interface Screen {
+  show(view: RunView, rates: ReadonlyMap<string, Rate>, config: Awaited<ReturnType<typeof openBundleOf>>): void;
+  end(): void;
+}
+
+function terminalScreen(): Screen {
+  const color = colorsFor(process.stdout);
+  let drawn = 0;
+  return {
+    show(view, rates, config) {
+      const all = renderRun(view, rates, config, color);
+      // A terminal that is too low shows the end: what runs now matters more than what is done.
+      const lines = all.slice(-Math.max(4, process.stdout.rows - 1));
+      const up = drawn > 0 ? `\u001b[${drawn}A\u001b[0J` : '';
+      process.stdout.write(`${up}${lines.join('\n')}\n`);
+      drawn = lines.length;
+    },
+    end: () => undefined,
+  };
+}
+
+function plainScreen(): Screen {
+  const color = colorsFor(process.stdout);
+  const said = new Set<string>();
+  const spokenAt = new Map<string, number>();
+  const startedAt = Date.now();
+  return {
+    show(view, rates) {
+      for (const record of view.progress.finished) {
+        const key = `${record.round} ${record.stage} ${record.arm}`;
+        if (said.has(key)) continue;
+        said.add(key);
+        process.stdout.write(`${finishedLine(record, color)}\n`);
+      }
+      for (const stage of view.live) {
+        const last = spokenAt.get(stage.label) ?? 0;
+        if (stage.total === 0 || Date.now() - last < plainLineMs) continue;
+        spokenAt.set(stage.label, Date.now());
+        process.stdout.write(`  [${formatSeconds((Date.now() - startedAt) / 1000)}] ${eventLine(stage, rates.get(stage.label))}\n`);
+      }
+      if (view.progress.attention && !said.has(view.progress.attention.since)) {
+        said.add(view.progress.attention.since);
+        process.stdout.write(`${attentionLines(view, color).join('\n')}\n`);
+      }
+    },
+    end: () => undefined,
+  };
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}

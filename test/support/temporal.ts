@@ -1,0 +1,33 @@
+/** A real Temporal dev server for a test file, from the binary that set-up installed. */
+import { defineSearchAttributeKey } from '@temporalio/common';
+import { TestWorkflowEnvironment } from '@temporalio/testing';
+import { bundleWorkflowCode, DefaultLogger, Runtime, type WorkflowBundle } from '@temporalio/worker';
+import { ensurePythonEnv } from '../../drivers/local/python-env';
+
+export async function startTemporal(): Promise<TestWorkflowEnvironment> {
+  const env = await ensurePythonEnv({});
+  return TestWorkflowEnvironment.createLocal({
+    server: {
+      executable: { type: 'existing-path', path: env.bin('temporal') },
+      searchAttributes: [
+        defineSearchAttributeKey('ArteStudent', 'KEYWORD'),
+        defineSearchAttributeKey('ArteRound', 'INT'),
+        defineSearchAttributeKey('ArteStage', 'KEYWORD'),
+        defineSearchAttributeKey('ArteStatus', 'KEYWORD'),
+      ],
+    },
+  });
+}
+
+/** Only warnings of the SDK in a test's output. Once per process, before anything else of the SDK. */
+export function quietRuntime(): void {
+  Runtime.install({ logger: new DefaultLogger('WARN'), shutdownSignals: [] });
+}
+
+let bundle: Promise<WorkflowBundle> | undefined;
+
+/** The workflow bundle, made once per test process (1.4 s). */
+export function workflowBundle(): Promise<WorkflowBundle> {
+  bundle ??= bundleWorkflowCode({ workflowsPath: require.resolve('../../workflows'), logger: new DefaultLogger('WARN') });
+  return bundle;
+}

@@ -1,0 +1,290 @@
+/**
+ * Goal: the loop's order, rounds, parking, cancelling and payload sizes hold on a real Temporal server.
+ * Method: alignWorkflow and stageWorkflow from the bundle that workers run, with named activity stand-ins that record what they were asked.
+ */
+import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
+import { Context } from '@temporalio/activity';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import type { InferActivities, IoActivities, TrainActivities } from '../../activities';
+import type { ArtifactRef } from '../../schemas/artifact-ref';
+import { payloadBytesMax, shardRowsMax } from '../../schemas/limits';
+import { taskQueues, type AlignInput, type RunProgress, type ShardInput, type StageInput, type StageResult } from '../../schemas/messages';
+import type { ModelRef } from '../../schemas/model-ref';
+import { progressQuery, retryUpdate } from '../../workflows/messages';
+import { quietRuntime, startTemporal, workflowBundle } from '../support/temporal';
+
+jest.setTimeout(120_000);
+
+const sha = (name: string): string => Buffer.from(name.padEnd(32, '.').slice(0, 32)).toString('hex');
+const ref = (name: string): ArtifactRef => ({ uri: `blobs/${sha(name)}`, sha256: sha(name), bytes: 1, rows: 1, mediaType: 'application/json', schemaVersion: 1 });
+const model = (name: string): ModelRef => ({ name, source: { kind: 'embedded', name }, baseSha256: sha(name), layers: [], contentSha256: sha(name) });
+const usage = { calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 };
+const counts = { ok: 1, malformed: 0, refused: 0, truncated: 0, failed: 0 };
+
+/** What each stage hands on, by the names that later stages ask for. */
+const outputsOf: Record<string, readonly string[]> = {
+  'prepare-tasks': ['tasks'],
+  'select-probes': ['probes'],
+  'sample-questions': ['questions'],
+  'sample-rationales': ['drafts'],
+  'score-drafts': ['scores', 'cells'],
+  'build-pairs': ['pairs', 'dpo'],
+  'tailor-questions': ['questions'],
+  'tailor-rationales': ['tailored', 'sft'],
+  evaluate: ['predictions', 'metrics'],
+  decide: ['decision'],
+};
+
+interface Recorded {
+  readonly stages: StageInput[];
+  readonly shards: ShardInput[];
+  readonly saved: RunProgress[];
+  readonly payloads: number[];
+  reports: number;
+}
+
+function result(input: StageInput, recorded: Recorded): StageResult {
+  recorded.stages.push(input);
+  const label = `${input.stage} ${JSON.stringify(input.extra ?? {})} ${input.model?.name ?? ''} ${Object.values(input.inputs).map(({ sha256 }) => sha256.slice(0, 4)).join()}`;
+  const trained = input.stage === 'train-dpo' || input.stage === 'train-sft' ? { model: model(`${input.model?.name ?? ''}+`) } : {};
+  return {
+    stage: input.stage,
+    key: sha(label),
+    reused: false,
+    outputs: Object.fromEntries((outputsOf[input.stage] ?? []).map((name) => [name, ref(`${input.stage}/${name}`)])),
+    counts,
+    usage,
+    seconds: 1,
+    facts: input.stage === 'decide' ? { bestRound: 1 } : {},
+    ...trained,
+  };
+}
+
+function standIns(recorded: Recorded, change: Partial<IoActivities & InferActivities & TrainActivities> = {}): IoActivities & InferActivities & TrainActivities {
+  const whole = async (input: StageInput): Promise<StageResult> => result(input, recorded);
+  const all: IoActivities & InferActivities & TrainActivities = {
+    prepareTasks: whole,
+    selectProbes: whole,
+    buildPairs: whole,
+    decide: whole,
+    trainDpo: whole,
+    trainSft: whole,
+    resolveModels: async () => ({ teacher: model('teacher'), student: model('student'), respondents: [] }),
+    openRowStage: async (input) => ({ done: false, key: sha(`${input.stage}${input.model?.name ?? ''}`), rows: 3 }),
+    runShard: async (shard) => {
+      recorded.shards.push(shard);
+      return { results: ref('shard'), counts, usage };
+    },
+    commitWave: async (wave) => ({ done: true, result: result(wave.stage, recorded) }),
+    saveProgress: async (progress) => {
+      recorded.saved.push(progress);
+    },
+    saveRound: async () => undefined,
+    writeReport: async () => {
+      recorded.reports += 1;
+      return ref('report');
+    },
+    ...change,
+  };
+  const measured = Object.entries(all).map(([name, activity]) => [
+    name,
+    async (input: unknown) => {
+      const output: unknown = await (activity as (input: unknown) => Promise<unknown>)(input);
+      recorded.payloads.push(JSON.stringify(input).length, JSON.stringify(output ?? null).length);
+      return output;
+    },
+  ]);
+  return Object.fromEntries(measured) as typeof all;
+}
+
+const input = (runId: string, change: Partial<AlignInput> = {}): AlignInput => ({
+  runId,
+  bundle: ref('bundle'),
+  rounds: 2,
+  shots: [0, 3],
+  reference: 'previous',
+  respondentShots: [],
+  ...change,
+});
+
+describe('alignWorkflow', () => {
+  let env: TestWorkflowEnvironment;
+  let recorded: Recorded;
+
+  beforeAll(async () => {
+    quietRuntime();
+    env = await startTemporal();
+  });
+  afterAll(async () => {
+    await env.teardown();
+  });
+  beforeEach(() => {
+    recorded = { stages: [], shards: [], saved: [], payloads: [], reports: 0 };
+  });
+
+  async function withWorkers<T>(activities: IoActivities & InferActivities & TrainActivities, work: () => Promise<T>): Promise<T> {
+    const { nativeConnection: connection } = env;
+    const workers = await Promise.all([
+      Worker.create({ connection, taskQueue: taskQueues.workflows, workflowBundle: await workflowBundle() }),
+      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) => Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: 100 })),
+    ]);
+    const running = Promise.all(workers.map((worker) => worker.run()));
+    try {
+      return await work();
+    } finally {
+      for (const worker of workers) worker.shutdown();
+      await running;
+    }
+  }
+
+  const start = (of: AlignInput) =>
+    env.client.workflow.start('alignWorkflow', { workflowId: of.runId, taskQueue: taskQueues.workflows, args: [of] });
+
+  it('walks the method\'s table, trains round 2 from the teacher of round 1, and evaluates the baselines once', async () => {
+    const done = await withWorkers(standIns(recorded), async () => (await start(input('order'))).result() as Promise<RunProgress>);
+    expect(done.status).toBe('DONE');
+    const order = recorded.stages.map(({ stage, model: of }) => (of ? `${stage}:${of.name}` : stage));
+    expect(order).toEqual([
+      'prepare-tasks',
+      'select-probes',
+      'sample-questions:teacher',
+      'sample-rationales:teacher',
+      'score-drafts:student',
+      'build-pairs',
+      'evaluate:student',
+      'evaluate:student',
+      'tailor-questions:teacher',
+      'tailor-rationales:teacher',
+      'train-dpo:teacher',
+      'tailor-questions:teacher+',
+      'tailor-rationales:teacher+',
+      'train-sft:student',
+      'evaluate:student+',
+      'evaluate:student+',
+      'train-sft:student',
+      'evaluate:student+',
+      'evaluate:student+',
+      'decide',
+      // round 2: no baselines again
+      'prepare-tasks',
+      'select-probes',
+      'sample-questions:teacher+',
+      'sample-rationales:teacher+',
+      'score-drafts:student',
+      'build-pairs',
+      'train-dpo:teacher+',
+      'tailor-questions:teacher++',
+      'tailor-rationales:teacher++',
+      'train-sft:student',
+      'evaluate:student+',
+      'evaluate:student+',
+      'decide',
+    ]);
+    expect(recorded.reports).toBe(1);
+    expect(recorded.saved.at(-1)?.status).toBe('DONE');
+    expect(Math.max(...recorded.payloads)).toBeLessThan(payloadBytesMax);
+  });
+
+  it('hands the first teacher to DPO as the reference in later rounds when the config says initial', async () => {
+    await withWorkers(standIns(recorded), async () => (await start(input('reference', { reference: 'initial' }))).result());
+    const references = recorded.stages.filter(({ stage }) => stage === 'train-dpo').map(({ reference }) => reference?.name);
+    expect(references).toEqual([undefined, 'teacher']);
+  });
+
+  it('asks every respondent with every shot count before it selects the preference set by IRT', async () => {
+    const respondents = [model('small'), model('smaller')];
+    const activities = standIns(recorded, { resolveModels: async () => ({ teacher: model('teacher'), student: model('student'), respondents }) });
+    await withWorkers(activities, async () => (await start(input('irt', { rounds: 1, respondentShots: [0, 1] }))).result());
+    const asked = recorded.stages.filter(({ stage, extra }) => stage === 'evaluate' && extra?.['split'] === 'validation');
+    expect(asked.map(({ model: of, extra }) => `${of?.name ?? ''} ${String(extra?.['shots'])}`)).toEqual(['small 0', 'smaller 0', 'small 1', 'smaller 1']);
+    const select = recorded.stages.find(({ stage }) => stage === 'select-probes');
+    expect(Object.keys(select?.inputs ?? {}).sort()).toEqual(['responses-0-0', 'responses-0-1', 'responses-1-0', 'responses-1-1', 'tasks']);
+  });
+
+  it('cuts a large stage into shards, and asks another wave when the stage needs more', async () => {
+    let waves = 0;
+    const activities = standIns(recorded, {
+      openRowStage: async ({ stage }) => (stage === 'sample-questions' ? { done: false, key: sha('big'), rows: shardRowsMax * 2 + 7 } : { done: false, key: sha(stage), rows: 1 }),
+      commitWave: async (wave) => {
+        if (wave.stage.stage === 'sample-questions' && wave.wave === 0) {
+          waves += 1;
+          return { done: false, wave: ref('wave0'), rows: 5 };
+        }
+        return { done: true, result: result(wave.stage, recorded) };
+      },
+    });
+    await withWorkers(activities, async () => (await start(input('shards', { rounds: 1 }))).result());
+    const mine = recorded.shards.filter((shard) => shard.stage.stage === 'sample-questions');
+    expect(waves).toBe(1);
+    const slices = mine.filter(({ wave }) => wave === 0).map(({ offset, length }) => [offset, length] as const);
+    expect(slices.sort(([a], [b]) => a - b)).toEqual([
+      [0, shardRowsMax],
+      [shardRowsMax, shardRowsMax],
+      [shardRowsMax * 2, 7],
+    ]);
+    expect(mine.filter(({ wave }) => wave === 1)).toMatchObject([{ offset: 0, length: 5, waves: [ref('wave0')] }]);
+  });
+
+  it('parks on a final failure, says what and what next, refuses a retry while it works, and goes on when told', async () => {
+    let broken = true;
+    const data = { code: 'NotEnoughPairs', what: 'Only 2 pairs.', why: 'Ties.', next: 'More probes.', retryable: false };
+    const activities = standIns(recorded, {
+      buildPairs: async (of) => {
+        if (broken) throw ApplicationFailure.create({ message: data.what, type: data.code, nonRetryable: true, details: [data] });
+        return result(of, recorded);
+      },
+    });
+    await withWorkers(activities, async () => {
+      const handle = await start(input('parked', { rounds: 1 }));
+      const parked = await until(async () => {
+        const progress = await handle.query(progressQuery);
+        return progress.status === 'NEEDS_ATTENTION' ? progress : undefined;
+      });
+      expect(parked.attention).toMatchObject({ stage: 'build-pairs', error: data });
+      await until(async () => (recorded.saved.at(-1)?.attention?.error.code === 'NotEnoughPairs' ? true : undefined));
+      broken = false;
+      await handle.executeUpdate(retryUpdate);
+      expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+    });
+    await withWorkers(standIns(recorded, { buildPairs: () => new Promise(() => undefined) }), async () => {
+      const handle = await start(input('busy', { rounds: 1 }));
+      await until(async () => ((await handle.query(progressQuery)).current.length > 0 ? true : undefined));
+      await expect(handle.executeUpdate(retryUpdate)).rejects.toMatchObject({ cause: { type: 'RunStateConflict' } });
+      await handle.terminate();
+    });
+  });
+
+  it('cancels with cleanup: the shard sees it, the report is written, the store says CANCELLED', async () => {
+    let stopped = false;
+    const activities = standIns(recorded, {
+      runShard: async () => {
+        const context = Context.current();
+        const beating = setInterval(() => context.heartbeat(), 50);
+        try {
+          await context.cancelled;
+        } finally {
+          clearInterval(beating);
+          stopped = true;
+        }
+        throw new Error('not reached');
+      },
+    });
+    await withWorkers(activities, async () => {
+      const handle = await start(input('cancelled', { rounds: 1 }));
+      await until(async () => ((await handle.query(progressQuery)).current.some(({ stage }) => stage === 'sample-questions') ? true : undefined));
+      await handle.cancel();
+      await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+    });
+    expect(stopped).toBe(true);
+    expect(recorded.saved.at(-1)?.status).toBe('CANCELLED');
+  });
+});
+
+async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
+  for (;;) {
+    const seen = await look();
+    if (seen !== undefined) return seen;
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
