@@ -31,9 +31,14 @@ export interface Judgement {
   readonly notes: readonly string[];
 }
 
+/**
+ * What the config is read for. `run`: what only planning can do without becomes a problem. `worker`: only the platform is used, on a
+ * machine that need not have the task files or the client's secrets.
+ */
+export type ConfigPurpose = 'plan' | 'run' | 'worker';
+
 export interface JudgeOptions {
-  /** `run`: the config is about to be run here, so what only planning can do without becomes a problem. */
-  readonly purpose: 'plan' | 'run';
+  readonly purpose: ConfigPurpose;
   /** The environment that secrets are looked up in; only whether a variable is set and not empty is used. */
   readonly environment: { readonly [name: string]: string | undefined };
 }
@@ -210,6 +215,19 @@ export function taskNameOf(task: TaskConfig): string {
   }
 }
 
+/** The files that a task names, with the setting that names each. Relative to the config file. */
+export function taskFilesOf(task: TaskConfig): readonly { readonly setting: string; readonly path: string }[] {
+  switch (task.source) {
+    case 'builtin':
+    case 'declared':
+      return [];
+    case 'files':
+      return (['seeds', 'validation', 'test'] as const).map((setting) => ({ setting, path: task[setting] }));
+    default:
+      return [{ setting: 'path', path: task.path }];
+  }
+}
+
 function fileStem(path: string): string {
   const file = path.split(/[/\\]/).at(-1) ?? path;
   return file.replace(/\.[^.]*$/, '').toLowerCase();
@@ -337,23 +355,12 @@ function shotFindings(config: RunConfig, index: number, task: TaskConfig): Findi
   });
 }
 
-/** The items of a task, judged once they have been read: overlap between the parts, and targets that cannot be answered. */
+/**
+ * The items of a task, judged once they have been read: targets that an answer of the task's type could never equal. Overlap between
+ * the parts is refused by split.ts, which makes them.
+ */
 export function judgeTask(record: TaskRecord, segments: readonly Segment[]): ConfigProblem[] {
   const problems: ConfigProblem[] = [];
-  const normal = (text: string): string => text.normalize('NFKC').toLowerCase().replaceAll(/\s+/g, ' ').trim();
-  const testQuestions = new Map(record.test.map(({ id, question }) => [normal(question), id]));
-  for (const part of ['seeds', 'validation'] as const) {
-    const leaked = record[part].filter(({ question }) => testQuestions.has(normal(question)));
-    const [first] = leaked;
-    if (first === undefined) continue;
-    problems.push(
-      configProblem(segments, {
-        what: `${String(leaked.length)} test ${leaked.length === 1 ? 'item' : 'items'} of "${record.name}" also ${leaked.length === 1 ? 'stands' : 'stand'} among the ${part === 'seeds' ? 'seed questions' : 'validation items, which the probe set is chosen from'}: ${shortQuestion(first.question)}`,
-        why: 'The held-out set would be seen while the training data is made, and the reported accuracy would mean nothing.',
-        instead: `Take ${leaked.length === 1 ? 'it' : 'them'} out of one of the two parts.`,
-      }),
-    );
-  }
   const items = [...record.seeds, ...record.validation, ...record.test];
   const unreadable = items.filter(({ question, target }) => !answerFits(target, record.answer, question));
   const [first] = unreadable;
@@ -845,6 +852,7 @@ function environmentFindings(
   for (const { segments, name } of secrets) {
     if ((environment[name] ?? '') !== '') continue;
     const place = pathText(segments);
+    if (purpose === 'worker' && segments[0] !== 'platform') continue;
     if (purpose === 'plan') {
       notes.push(`${name} is not set in this environment; a run needs it (${place}).`);
       continue;
@@ -914,10 +922,6 @@ const quotedCharactersMax = 80;
 function clipped(text: string): string {
   const line = text.replaceAll(/\s+/g, ' ').trim();
   return line.length > quotedCharactersMax ? `${line.slice(0, quotedCharactersMax)}…` : line;
-}
-
-function shortQuestion(question: string): string {
-  return `"${clipped(question)}".`;
 }
 
 function quoted(texts: readonly string[]): string {

@@ -1,36 +1,43 @@
-/** What a run will do and take, before anything is spent (design promise 1). `arte plan --json` prints exactly this. */
+/**
+ * What a run will do and take, before anything is spent (design promise 1). `arte plan --json` prints exactly this.
+ * Owns the shape; the arithmetic is method/plan.ts. Names of stages and arms are those the run itself will record.
+ */
 import type { StageName } from './stage-names';
 
 export interface PlannedStage {
   readonly name: StageName;
   readonly round: number;
-  /** What the stage is made for, where one stage serves several arms. */
+  /** What the stage is made for, where one stage serves several: `arte`, `untuned-0shot`, `respondent-1-3shot`. */
   readonly arm: string;
-  /** teacher | student | '' for stages without a model. */
-  readonly model: string;
+  /** Whom it asks or trains. */
+  readonly model: 'teacher' | 'student' | 'respondent' | '';
   /** Model calls when nothing fails and nothing is reused. */
   readonly calls: number;
-  /** Rows that the stage puts out: questions, drafts, cells, pairs, examples, predictions. */
+  /** Rows that the stage puts out: items, probes, questions, drafts, cells, pairs, examples, predictions. */
   readonly rows: number;
   /** Optimizer steps of a training stage, else 0. */
   readonly steps: number;
-  /** Whether the store already holds it; null where that cannot be told yet (its inputs are still to be made). */
+  /** Whether the store already holds it; null where that is not known (no store asked, or its inputs are still to be made). */
   readonly reused: boolean | null;
-  /** Estimated, by the prompts' length and max_tokens; 0 for stages without a model. */
+  /** Estimated by the length of the prompts; 0 for stages without a model. */
   readonly inputTokens: number;
+  /** The ceiling: max_tokens for every call. */
   readonly outputTokens: number;
+  /** In Plan.currency, by the prices of the config, nothing cached: a ceiling too. */
   readonly cost: number;
 }
 
 export interface Plan {
   readonly name: string;
   readonly rounds: number;
-  readonly tasks: readonly { name: string; validation: number; test: number }[];
+  readonly tasks: readonly { readonly name: string; readonly validation: number; readonly test: number }[];
   readonly stages: readonly PlannedStage[];
   readonly totals: {
     readonly calls: number;
     readonly teacherCalls: number;
     readonly studentCalls: number;
+    /** Calls of models that only answer for the preference set (probe.respondents). */
+    readonly respondentCalls: number;
     readonly inputTokens: number;
     readonly outputTokens: number;
     readonly cost: number;

@@ -1,0 +1,119 @@
+/** `arte plan CONFIG`: what a run will do and take, before anything is spent. Needs no platform, no network and no models. */
+import type { Command } from 'commander';
+import { planRun } from '../../method/plan';
+import type { Plan, PlannedStage } from '../../schemas/plan';
+import { loadConfig } from '../load-config';
+import { colorsFor, formatCount, printJson, printLine, table } from '../output';
+import { plannedTasks } from '../plan-facts';
+
+interface Options {
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command('plan')
+    .argument('<config>', "the run's YAML file")
+    .description('what a run will do: stages, calls, tokens, training steps, cost; starts nothing')
+    .option('--json', 'as JSON: {stages: [{name, round, calls, reused, …}], totals, notes}')
+    .action(async (path: string, { json }: Options) => {
+      const loaded = await loadConfig(path, { env: process.env });
+      const planned = planRun(loaded.config, { tasks: plannedTasks(loaded) });
+      const plan: Plan = { ...planned, notes: [...planned.notes, ...loaded.notes] };
+      if (json === true) printJson(plan);
+      else printPlan(plan);
+    });
+}
+
+function printPlan(plan: Plan): void {
+  const color = colorsFor(process.stdout);
+  const test = plan.tasks.reduce((total, task) => total + task.test, 0);
+  const count = plan.tasks.length === 1 ? 'one task' : `${plan.tasks.length} tasks`;
+  printLine(
+    `${color.bold(plan.name)}: ${count}, ${plan.rounds === 1 ? 'one round' : `${plan.rounds} rounds`}, ${formatCount(test)} test items`,
+  );
+  printLine();
+  const priced = plan.totals.cost > 0;
+  printLine(
+    table(
+      [
+        { title: 'round', align: 'right' },
+        { title: 'stage' },
+        { title: 'for' },
+        { title: 'model' },
+        { title: 'calls', align: 'right' },
+        { title: 'rows', align: 'right' },
+        { title: 'steps', align: 'right' },
+        { title: 'tokens in', align: 'right' },
+        { title: 'tokens out ≤', align: 'right' },
+        ...(priced ? [{ title: `cost ≤ (${plan.currency})`, align: 'right' as const }] : []),
+        { title: 'in the store' },
+      ],
+      grouped(plan.stages).map((stage) => [
+        stage.round,
+        stage.name,
+        stage.arm,
+        stage.model,
+        blankZero(stage.calls),
+        blankZero(stage.rows),
+        blankZero(stage.steps),
+        shortCount(stage.inputTokens),
+        shortCount(stage.outputTokens),
+        ...(priced ? [stage.cost === 0 ? '' : stage.cost.toFixed(2)] : []),
+        stage.reused === null ? '?' : stage.reused ? 'yes' : 'no',
+      ]),
+    ),
+  );
+  const { totals } = plan;
+  printLine();
+  const respondents = totals.respondentCalls > 0 ? `, ${formatCount(totals.respondentCalls)} of the respondents` : '';
+  printLine(
+    `${color.bold('in all')}  ${formatCount(totals.calls)} calls: ${formatCount(totals.teacherCalls)} of the teacher, ${formatCount(totals.studentCalls)} of the student${respondents}`,
+  );
+  printLine(
+    `        ${shortCount(totals.inputTokens)} tokens in, at most ${shortCount(totals.outputTokens)} out; ${formatCount(totals.trainingSteps)} optimizer steps`,
+  );
+  if (priced) printLine(`        at most ${totals.cost.toFixed(2)} ${plan.currency} for tokens`);
+  if (plan.stages.some(({ reused }) => reused === null)) {
+    printLine(
+      `        what the store holds already is unknown until the platform is up; what is there is not made again`,
+    );
+  }
+  for (const note of plan.notes) printLine(`${color.dim('note')}    ${note}`);
+}
+
+/** Respondents and shot counts of one use in one line: a person wants the sum, --json has each. */
+function grouped(stages: readonly PlannedStage[]): PlannedStage[] {
+  const lines: PlannedStage[] = [];
+  for (const stage of stages) {
+    const arm = stage.arm.startsWith('respondent-') ? 'respondents' : stage.arm.replace(/-\d+shot$/, '');
+    const last = lines.at(-1);
+    if (last?.name !== stage.name || last.round !== stage.round || last.arm !== arm || last.model !== stage.model) {
+      lines.push({ ...stage, arm });
+      continue;
+    }
+    lines[lines.length - 1] = {
+      ...last,
+      calls: last.calls + stage.calls,
+      rows: last.rows + stage.rows,
+      inputTokens: last.inputTokens + stage.inputTokens,
+      outputTokens: last.outputTokens + stage.outputTokens,
+      cost: last.cost + stage.cost,
+      reused: last.reused === stage.reused ? last.reused : null,
+    };
+  }
+  return lines;
+}
+
+function blankZero(value: number): string {
+  return value === 0 ? '' : formatCount(value);
+}
+
+/** 1234567 -> "1.2M". */
+function shortCount(value: number): string {
+  if (value === 0) return '';
+  if (value < 10_000) return formatCount(value);
+  if (value < 1_000_000) return `${Math.round(value / 1000)}k`;
+  if (value < 1_000_000_000) return `${(value / 1_000_000).toFixed(1)}M`;
+  return `${(value / 1_000_000_000).toFixed(2)}G`;
+}

@@ -1,0 +1,333 @@
+/**
+ * Reads a config from disk and judges it whole: YAML, shape, fields that must fit together, and every file it names.
+ *
+ * Owns file access, line numbers, and the one error that carries all problems. Leaves the judgement to method/check-config.ts,
+ * the reading of task files to method/readers.ts.
+ * Invariants: every problem is found before anything is started; nothing but task files, model folders' listings and the
+ * config itself is read; a secret is never repeated, not even out of a line that is no YAML.
+ */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, resolve } from 'node:path';
+import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
+import { judgeConfig, judgeTask, namedModels, taskFilesOf, taskNameOf } from '../method/check-config';
+import type { ConfigProblem, ConfigPurpose, Segment } from '../method/check-config';
+import { configProblem } from '../method/config-problem';
+import { defaultTechniques } from '../method/prompts';
+import { buildTaskRecord } from '../method/split';
+import { redacted } from '../method/written-secrets';
+import { ArteError } from '../schemas/errors';
+import { runConfigSchema, taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/run-config';
+import type { TaskRecord, Technique } from '../schemas/task';
+
+export type Environment = { readonly [name: string]: string | undefined };
+
+export interface LoadOptions {
+  readonly env: Environment;
+  /** Default `plan`: notes say what a run would still need. */
+  readonly purpose?: ConfigPurpose;
+}
+
+/** A problem with the place where a person will look for it. Lines and columns count from 1. */
+export interface PlacedProblem extends ConfigProblem {
+  readonly line?: number;
+  readonly column?: number;
+}
+
+/** Everything that is wrong with a config. `details` of the error hold the same in words. */
+export class ConfigError extends ArteError {
+  constructor(
+    readonly file: string,
+    readonly problems: readonly PlacedProblem[],
+  ) {
+    const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
+    super('InvalidConfig', {
+      what: `${file} cannot be used: ${count}.`,
+      why: 'Nothing was started.',
+      next: `Correct ${problems.length === 1 ? 'it' : 'them'}, then check with: arte validate ${file}`,
+      details: problems.map((problem) => problemText(file, problem)),
+    });
+  }
+}
+
+export interface LoadedConfig {
+  /** With defaults filled in; secrets as `${env:NAME}`; model folders and files as absolute paths. */
+  readonly config: RunConfig;
+  /** Folder of the config file: what relative task paths are relative to. */
+  readonly configDir: string;
+  /** The tasks with their items, in the config's order; tasks that are only declared have none and are left out. */
+  readonly tasks: readonly TaskRecord[];
+  readonly notes: readonly string[];
+}
+
+/** A config that can be used. Errors: ConfigError (code InvalidConfig) with all problems at once. */
+export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOptions): Promise<LoadedConfig> {
+  const configDir = dirname(resolve(path));
+  const { document, lines } = parseYaml(path, await readConfigFile(path));
+  const input: unknown = document.toJS();
+  const judged = judgeConfig(input, { purpose, environment: env });
+  // A worker's machine need not have what the client's has.
+  const here = purpose !== 'worker';
+  const { tasks, problems: ofTasks } = here
+    ? await readTasks(input, configDir, judged.config?.prompts.techniques)
+    : { tasks: [], problems: [] };
+  const ofModels = judged.config === undefined || !here ? [] : await modelPathProblems(judged.config, configDir);
+  const problems = [...judged.problems, ...ofTasks, ...ofModels].map((problem) => ({
+    ...problem,
+    ...placeOf(document, lines, problem),
+  }));
+  if (judged.config === undefined || problems.length > 0) {
+    throw new ConfigError(
+      path,
+      problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)),
+    );
+  }
+  return { config: withAbsoluteModels(judged.config, configDir), configDir, tasks, notes: judged.notes };
+}
+
+/** A config as it is stored: parsed again, so that a document from elsewhere is checked as well. Throws zod's own error. */
+export function parseStoredConfig(document: unknown): RunConfig {
+  return runConfigSchema.parse(document);
+}
+
+// ---- YAML --------------------------------------------------------------------------------------------------------
+
+async function readConfigFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    throw new ArteError(
+      'InvalidConfig',
+      {
+        what: `${path} cannot be read.`,
+        why:
+          code === 'ENOENT'
+            ? 'There is no such file.'
+            : code === 'EISDIR'
+              ? 'It is a folder.'
+              : `The system says ${code ?? 'no'}.`,
+        next: 'Name a config file. `arte init TASKFILE` writes one; examples/ has some.',
+      },
+      { cause: error },
+    );
+  }
+}
+
+function parseYaml(path: string, text: string): { document: Document.Parsed; lines: LineCounter } {
+  const lines = new LineCounter();
+  // prettyErrors would quote the line, which may hold a secret.
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
+  const problems = [...document.errors, ...document.warnings].map((error) => {
+    const { line, col } = lines.linePos(error.pos[0]);
+    const problem = configProblem([], {
+      what: `This is not YAML: ${redacted(firstLine(error.message))}`,
+      why: 'The file is read as YAML: "name: value" lines, sections indented by two spaces, lists with "- ".',
+      instead: hintFor(error.code),
+    });
+    return { ...problem, line, column: col };
+  });
+  if (problems.length > 0) throw new ConfigError(path, problems);
+  return { document, lines };
+}
+
+function firstLine(text: string): string {
+  const line = text.split('\n')[0] ?? '';
+  return line.endsWith('.') ? line : `${line}.`;
+}
+
+function hintFor(code: string): string {
+  switch (code) {
+    case 'BAD_INDENT':
+      return 'Indent the line like its neighbours.';
+    case 'TAB_AS_INDENT':
+      return 'Indent with spaces; YAML takes no tabs.';
+    case 'DUPLICATE_KEY':
+      return 'Keep one of the two lines.';
+    case 'MISSING_CHAR':
+      return 'Close the quote or bracket that was opened before, or put the text in quotes.';
+    case 'MULTIPLE_DOCS':
+      return 'Take the "---" line out: one file is one run.';
+    default:
+      return 'Put texts that hold ": ", "#" or quotes in quotes, and check the indentation.';
+  }
+}
+
+/** Where a problem stands: the key for an unknown setting, the key's line for a value, the nearest section for what is missing. */
+function placeOf(
+  document: Document.Parsed,
+  lines: LineCounter,
+  { segments }: ConfigProblem,
+): { line?: number; column?: number } {
+  let node: unknown = document.contents;
+  let offset = isNode(node) ? node.range?.[0] : undefined;
+  for (const segment of segments) {
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(segment));
+      if (!isPair(pair)) break;
+      offset = isNode(pair.key) ? (pair.key.range?.[0] ?? offset) : offset;
+      node = pair.value;
+    } else if (isSeq(node) && typeof segment === 'number') {
+      node = node.items[segment];
+      offset = isNode(node) ? (node.range?.[0] ?? offset) : offset;
+    } else {
+      break;
+    }
+  }
+  if (offset === undefined) return {};
+  const { line, col } = lines.linePos(offset);
+  return { line, column: col };
+}
+
+function isNode(value: unknown): value is Node {
+  return typeof value === 'object' && value !== null && 'range' in value;
+}
+
+function problemText(file: string, { line, column, path, what, why, instead }: PlacedProblem): string {
+  const place = line === undefined ? file : `${file}:${line}:${column ?? 1}`;
+  const reason = why.replaceAll('\n', `\n${' '.repeat(9)}`);
+  return [path === '' ? place : `${place}  ${path}`, `  ${what}`, `  why    ${reason}`, `  write  ${instead}`].join(
+    '\n',
+  );
+}
+
+// ---- tasks -------------------------------------------------------------------------------------------------------
+
+/** Reads every task whose own section is sound, even when another part of the config is not: all problems at once. */
+async function readTasks(
+  input: unknown,
+  configDir: string,
+  techniques: readonly Technique[] | undefined,
+): Promise<{ tasks: TaskRecord[]; problems: ConfigProblem[] }> {
+  const list = (input as { tasks?: unknown } | null)?.tasks;
+  const tasks: TaskRecord[] = [];
+  const problems: ConfigProblem[] = [];
+  for (const [index, item] of (Array.isArray(list) ? (list as unknown[]) : []).entries()) {
+    const parsed = taskConfigSchema.safeParse(item);
+    if (!parsed.success || parsed.data.source === 'declared') continue;
+    const read = await readTask(parsed.data, index, configDir, techniques);
+    problems.push(...read.problems);
+    if (read.task !== undefined) tasks.push(read.task);
+  }
+  return { tasks, problems };
+}
+
+async function readTask(
+  task: TaskConfig,
+  index: number,
+  configDir: string,
+  techniques: readonly Technique[] | undefined,
+): Promise<{ task?: TaskRecord; problems: ConfigProblem[] }> {
+  const place: readonly Segment[] = ['tasks', index];
+  const texts = new Map<string, string>();
+  const problems: ConfigProblem[] = [];
+  for (const { setting, path } of taskFilesOf(task)) {
+    const text = await readTaskFile(resolve(configDir, path));
+    if (typeof text === 'string') texts.set(setting, text);
+    else {
+      problems.push(
+        configProblem([...place, setting], {
+          what: `The file ${path} of the task "${taskNameOf(task)}" cannot be read.`,
+          why: `${text.why} Paths are relative to the config file; this one is ${resolve(configDir, path)}.`,
+          instead: 'Write the path of a file that is there.',
+        }),
+      );
+    }
+  }
+  if (problems.length > 0) return { problems };
+  try {
+    const chosen = task.techniques ?? techniques;
+    const record = buildTaskRecord(
+      chosen === undefined ? task : { ...task, techniques: [...chosen] },
+      task.source === 'files'
+        ? {
+            texts: {
+              seeds: texts.get('seeds') ?? '',
+              validation: texts.get('validation') ?? '',
+              test: texts.get('test') ?? '',
+            },
+          }
+        : { text: texts.get('path') ?? '' },
+      defaultTechniques,
+    );
+    return { task: record, problems: judgeTask(record, place) };
+  } catch (error) {
+    if (!(error instanceof ArteError)) throw error;
+    const { what, why, next, details = [] } = error.data;
+    const more = details.filter((line) => !why.includes(line)).slice(0, taskDetailsMax);
+    return { problems: [configProblem(place, { what, why: [why, ...more].join('\n'), instead: next })] };
+  }
+}
+
+/** Bad lines of a task file that are listed besides the first. */
+const taskDetailsMax = 6;
+
+async function readTaskFile(path: string): Promise<string | { why: string }> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const code = (error as NodeJS.ErrnoException).code;
+    if (code === 'ENOENT') return { why: 'There is no such file.' };
+    if (code === 'EISDIR') return { why: 'It is a folder.' };
+    if (code === 'EACCES') return { why: 'It may not be read by this user.' };
+    return { why: `The system says ${code ?? 'no'}.` };
+  }
+}
+
+// ---- models on this machine --------------------------------------------------------------------------------------
+
+/** Whether a source is a path of this machine, not an address of something elsewhere. */
+function isPath(source: string): boolean {
+  return !/^(embedded|hf|hosted|s3):/.test(source);
+}
+
+/** A model folder or GGUF file that is not there, or lacks what serving and training need. Its content is looked at when the run starts. */
+async function modelPathProblems(config: RunConfig, configDir: string): Promise<ConfigProblem[]> {
+  const problems: ConfigProblem[] = [];
+  for (const { segments, model } of namedModels(config)) {
+    if (!isPath(model.source)) continue;
+    const path = resolve(configDir, model.source);
+    const trouble = await modelTrouble(path);
+    if (trouble !== undefined)
+      problems.push(
+        configProblem([...segments, 'source'], { what: `${model.source} is not a usable model.`, ...trouble }),
+      );
+  }
+  return problems;
+}
+
+async function modelTrouble(path: string): Promise<{ why: string; instead: string } | undefined> {
+  const instead =
+    'Name a folder with config.json, tokenizer and safetensors, a .gguf file, hf:ORG/NAME or embedded:NAME.';
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return { why: `There is nothing at ${path}.`, instead };
+  if (found.isFile()) return path.endsWith('.gguf') ? undefined : { why: 'It is a file, and no .gguf.', instead };
+  const files = new Set(await readdir(path));
+  const missing = [
+    ...(files.has('config.json') ? [] : ['config.json']),
+    ...(['tokenizer.json', 'tokenizer.model', 'vocab.json', 'spiece.model'].some((name) => files.has(name))
+      ? []
+      : ['a tokenizer (tokenizer.json or tokenizer.model)']),
+    ...([...files].some((name) => name.endsWith('.safetensors')) ? [] : ['weights as safetensors']),
+  ];
+  if (missing.length === 0) return undefined;
+  return {
+    why: `The folder lacks ${missing.join(' and ')}.`,
+    instead: `Put ${missing.length === 1 ? 'it' : 'them'} there; a model saved by transformers with save_pretrained, tokenizer included, has everything.`,
+  };
+}
+
+/** Workers do not run in the config's folder: what is relative to it is made absolute. */
+function withAbsoluteModels(config: RunConfig, configDir: string): RunConfig {
+  const absolute = <Model extends { source: string }>(model: Model): Model =>
+    isPath(model.source) && !isAbsolute(model.source) ? { ...model, source: resolve(configDir, model.source) } : model;
+  return {
+    ...config,
+    models: { teacher: absolute(config.models.teacher), student: absolute(config.models.student) },
+    probe: { ...config.probe, respondents: config.probe.respondents.map(absolute) },
+  };
+}
+
+/** `examples/paper-bbh.yaml` -> `paper-bbh`. */
+export function configStem(path: string): string {
+  return basename(path).replace(/\.(ya?ml|json)$/, '');
+}

@@ -1,0 +1,106 @@
+#!/usr/bin/env node
+/**
+ * `arte`: the command line. One file per command in commands/; each is loaded only when it is called, because the engine's and the
+ * store's clients take longer to load than most commands take to run.
+ *
+ * Owns the global options, the exit code, and what becomes of an error that nobody caught. Leaves the words of an error to output.ts.
+ */
+import { readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { Command, CommanderError } from 'commander';
+import { packageRoot } from '../drivers/package-root';
+import { ArteError, type ErrorData } from '../schemas/errors';
+import { exitCodeOf, exitCodes, forbidColor, printError, printJson } from './output';
+
+/** In the order in which the help lists them: a first look, a config of one's own, runs, what came of them, the platform. */
+const commands: Readonly<Record<string, () => Promise<{ register(program: Command): void }>>> = {
+  smoke: () => import('./commands/smoke.js'),
+  quickstart: () => import('./commands/quickstart.js'),
+  init: () => import('./commands/init.js'),
+  validate: () => import('./commands/validate.js'),
+  plan: () => import('./commands/plan.js'),
+  preview: () => import('./commands/preview.js'),
+  families: () => import('./commands/families.js'),
+  schema: () => import('./commands/schema.js'),
+  run: () => import('./commands/run.js'),
+  status: () => import('./commands/status.js'),
+  watch: () => import('./commands/watch.js'),
+  cancel: () => import('./commands/cancel.js'),
+  retry: () => import('./commands/retry.js'),
+  report: () => import('./commands/report.js'),
+  export: () => import('./commands/export.js'),
+  up: () => import('./commands/up.js'),
+  down: () => import('./commands/down.js'),
+  doctor: () => import('./commands/doctor.js'),
+  worker: () => import('./commands/worker.js'),
+};
+
+interface GlobalOptions {
+  readonly verbose?: boolean;
+  readonly color: boolean;
+  readonly dataDir?: string;
+}
+
+/** The program with the commands that this call needs: the one that is named, or all of them for help and for a misspelt name. */
+async function buildProgram(words: readonly string[]): Promise<Command> {
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+  const program = new Command('arte')
+    .description('Aligns a teacher model with the preferences of a student model (ARTE, arXiv 2406.19227), durably.')
+    .version(version, '--version', 'print the version')
+    .option('--verbose', 'print the stack and the causes of an error')
+    .option('--no-color', 'no colours; also the environment variable NO_COLOR')
+    .option('--data-dir <folder>', 'where the embedded platform keeps its files (default: $ARTE_DATA_DIR or ./.arte)')
+    .helpOption('-h, --help', 'print this help')
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 failed, 2 bad input, 3 a run waits for a person, 130 interrupted.\nEvery command has its own help: arte COMMAND --help',
+    )
+    .exitOverride()
+    .hook('preAction', (_, action) => {
+      const { color, dataDir } = action.optsWithGlobals<GlobalOptions>();
+      if (!color) forbidColor();
+      if (dataDir !== undefined) process.env.ARTE_DATA_DIR = resolve(dataDir);
+    });
+  const named = commands[commandWord(words) ?? ''];
+  for (const load of named === undefined ? Object.values(commands) : [named]) (await load()).register(program);
+  return program;
+}
+
+/** The first word that is no option of the program itself. */
+function commandWord(words: readonly string[]): string | undefined {
+  for (let index = 0; index < words.length; index += 1) {
+    const word = words[index] ?? '';
+    if (word === '--data-dir') index += 1;
+    else if (!word.startsWith('-')) return Object.hasOwn(commands, word) ? word : undefined;
+  }
+  return undefined;
+}
+
+/** With --json an error is the one JSON document on stdout, besides its words on stderr. */
+function errorDocument(error: unknown): { error: ErrorData } {
+  if (error instanceof ArteError) return { error: error.data };
+  const what = error instanceof Error ? error.message : String(error);
+  return { error: { code: 'Unexpected', what, why: '', next: 'Run it again with --verbose.', retryable: false } };
+}
+
+async function main(words: readonly string[]): Promise<void> {
+  // The reader of a pipe may leave early (`arte plan … | head`): that is no failure.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(exitCodes.done);
+    throw error;
+  });
+  try {
+    await (await buildProgram(words)).parseAsync([...words], { from: 'user' });
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Commander has printed its message; help and version end with 0.
+      process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.badInput;
+      return;
+    }
+    if (words.includes('--json')) printJson(errorDocument(error));
+    printError(error, { verbose: words.includes('--verbose') });
+    process.exitCode = exitCodeOf(error);
+  }
+}
+
+void main(process.argv.slice(2));

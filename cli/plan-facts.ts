@@ -1,0 +1,32 @@
+/** What a plan needs to know of the tasks, from a loaded config: counts and mean lengths. */
+import { taskNameOf } from '../method/check-config';
+import type { PlannedTask } from '../method/plan';
+import type { LoadedConfig } from './load-config';
+
+/** One entry per task of the config, in its order; declared tasks by what they declare. */
+export function plannedTasks({ config, tasks }: Pick<LoadedConfig, 'config' | 'tasks'>): PlannedTask[] {
+  const records = new Map(tasks.map((task) => [task.name, task]));
+  return config.tasks.map((task) => {
+    const name = taskNameOf(task);
+    if (task.source === 'declared') {
+      return {
+        name,
+        validation: task.validation_items,
+        test: task.test_items,
+        ...(task.techniques === undefined ? {} : { techniques: task.techniques.length }),
+        ...(task.description === undefined ? {} : { descriptionCharacters: task.description.length }),
+      };
+    }
+    const record = records.get(name);
+    if (record === undefined) throw new Error(`the task ${name} was not read`);
+    const items = [...record.seeds, ...record.validation];
+    return {
+      name,
+      validation: record.validation.length,
+      test: record.test.length,
+      techniques: record.techniques.length,
+      descriptionCharacters: record.description.length,
+      questionCharacters: items.reduce((total, { question }) => total + question.length, 0) / Math.max(1, items.length),
+    };
+  });
+}

@@ -1,0 +1,403 @@
+/**
+ * What a run will do, as arithmetic on its config: stages, calls, rows, steps, tokens and money (design promise 1).
+ *
+ * Owns the counts. The order, the names and the arms of the stages follow workflows/round.ts, so that plan and report can be
+ * laid side by side. Leaves reading the tasks and asking the store what is there to the caller.
+ *
+ * Invariants
+ * 1. Pure: no store, no engine, no clock. The same config and facts give the same plan.
+ * 2. Counts are exact when nothing fails, is dropped or is asked again; tokens and money are ceilings, and the notes say so.
+ * 3. What does not depend on the round (tasks, respondents, baselines) is counted once, in round 1.
+ */
+import type { ModelConfig, RunConfig } from '../schemas/run-config';
+import type { Plan, PlannedStage } from '../schemas/plan';
+
+export interface PlannedTask {
+  readonly name: string;
+  readonly validation: number;
+  readonly test: number;
+  /** Technique prompts of the task. Default: those of the config, else the four built-in ones. */
+  readonly techniques?: number;
+  /** Mean length of a question in characters, where the items are known. */
+  readonly questionCharacters?: number;
+  /** Length of the task's description in characters. */
+  readonly descriptionCharacters?: number;
+}
+
+export interface PlanFacts {
+  readonly tasks: readonly PlannedTask[];
+  /** Whether the store holds the stage already; left out, or null: not known. */
+  readonly reused?: (stage: Pick<PlannedStage, 'name' | 'round' | 'arm'>) => boolean | null;
+}
+
+/** The paper's four technique prompts, which are built in. */
+const builtinTechniques = 4;
+
+/** English text under the tokenizers of today's models: about four characters a token. */
+const charactersPerToken = 4;
+/** A question whose text is not known, in tokens: between a line of arithmetic (20) and a logic puzzle (200). */
+const questionTokensAssumed = 90;
+/** Description, reminder and the words around them, in tokens, where the description is not known. */
+const descriptionTokensAssumed = 60;
+/** Reminder, "Question:", "Answer:" and the chat template, in tokens. */
+const frameTokens = 60;
+/** A rationale that is shown as a demonstration, in tokens, where max_tokens does not bound it lower. */
+const rationaleTokensAssumed = 120;
+
+/** The plan of a run. */
+export function planRun(config: RunConfig, facts: PlanFacts): Plan {
+  const stages = plannedStages(config, facts);
+  const sum = (of: (stage: PlannedStage) => number, model?: PlannedStage['model']): number =>
+    stages.reduce((total, stage) => total + (model === undefined || stage.model === model ? of(stage) : 0), 0);
+  const calls = ({ calls: made }: PlannedStage): number => made;
+  return {
+    name: config.name,
+    rounds: config.rounds.count,
+    tasks: facts.tasks.map(({ name, validation, test }) => ({ name, validation, test })),
+    stages,
+    totals: {
+      calls: sum(calls),
+      teacherCalls: sum(calls, 'teacher'),
+      studentCalls: sum(calls, 'student'),
+      respondentCalls: sum(calls, 'respondent'),
+      inputTokens: sum((stage) => stage.inputTokens),
+      outputTokens: sum((stage) => stage.outputTokens),
+      cost: roundMoney(sum((stage) => stage.cost)),
+      trainingSteps: sum((stage) => stage.steps),
+    },
+    currency: config.platform.currency,
+    notes: planNotes(config, facts),
+  };
+}
+
+// ---- the stages, in the order of workflows/round.ts --------------------------------------------------------------
+
+function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
+  const counts = countsOf(config, facts);
+  const tokens = tokensOf(config, facts);
+  const { teacher, student } = config.models;
+  const stages: PlannedStage[] = [];
+  const add = (stage: StageDraft): void => {
+    const { name, round, arm = '', model = '', calls = 0, rows, steps = 0, input = 0, output = 0, price } = stage;
+    stages.push({
+      name,
+      round,
+      arm,
+      model,
+      calls,
+      rows,
+      steps,
+      reused: facts.reused?.({ name, round, arm }) ?? null,
+      inputTokens: Math.round(calls * input),
+      outputTokens: calls * output,
+      cost: roundMoney((calls * (input * (price?.input ?? 0) + output * (price?.output ?? 0))) / 1_000_000),
+    });
+  };
+  const evaluate = (round: number, arm: string): void => {
+    for (const shots of config.evaluate.shots) {
+      add({
+        name: 'evaluate',
+        round,
+        arm: `${arm}-${shots}shot`,
+        model: 'student',
+        calls: counts.test,
+        rows: counts.test,
+        input: tokens.asked(shots),
+        output: config.evaluate.max_tokens,
+        price: student.price,
+      });
+    }
+  };
+  const tailor = (round: number, arm: string): void => {
+    add({
+      name: 'tailor-questions',
+      round,
+      arm,
+      model: 'teacher',
+      calls: counts.tailorCalls,
+      rows: counts.tailored,
+      input: tokens.questionPrompt,
+      output: config.tailor.questions.max_tokens,
+      price: teacher.price,
+    });
+    add({
+      name: 'tailor-rationales',
+      round,
+      arm,
+      model: 'teacher',
+      calls: counts.tailored,
+      rows: counts.tailored,
+      input: tokens.asked(0),
+      output: config.tailor.rationales.max_tokens,
+      price: teacher.price,
+    });
+  };
+  const trainStudent = (round: number, arm: string): void => {
+    add({
+      name: 'train-sft',
+      round,
+      arm,
+      model: 'student',
+      rows: counts.tailored,
+      steps: trainingSteps(counts.tailored, config.sft),
+    });
+  };
+
+  for (let round = 1; round <= config.rounds.count; round += 1) {
+    const first = round === 1;
+    if (first) {
+      add({ name: 'prepare-tasks', round, rows: counts.items });
+      for (const respondent of respondentsOf(config)) {
+        add({
+          name: 'evaluate',
+          round,
+          arm: respondent.arm,
+          model: respondent.role,
+          calls: counts.validation,
+          rows: counts.validation,
+          input: tokens.asked(respondent.shots),
+          output: config.probe.max_tokens,
+          price: respondent.model.price,
+        });
+      }
+      add({ name: 'select-probes', round, rows: counts.probes });
+    }
+    add({
+      name: 'sample-questions',
+      round,
+      model: 'teacher',
+      calls: counts.questionCalls,
+      rows: counts.questions,
+      input: tokens.questionPrompt,
+      output: config.questions.max_tokens,
+      price: teacher.price,
+    });
+    add({
+      name: 'sample-rationales',
+      round,
+      model: 'teacher',
+      calls: counts.drafts,
+      rows: counts.drafts,
+      input: tokens.asked(0),
+      output: config.rationales.max_tokens,
+      price: teacher.price,
+    });
+    add({
+      name: 'score-drafts',
+      round,
+      model: 'student',
+      calls: counts.cells,
+      rows: counts.cells,
+      input: tokens.asked(1),
+      output: config.score.max_tokens,
+      price: student.price,
+    });
+    add({ name: 'build-pairs', round, rows: counts.pairs });
+    if (first) {
+      evaluate(round, 'untuned');
+      tailor(round, 'original_teacher');
+    }
+    add({
+      name: 'train-dpo',
+      round,
+      model: 'teacher',
+      rows: counts.pairs,
+      steps: trainingSteps(counts.pairs, config.align),
+    });
+    tailor(round, 'arte');
+    trainStudent(round, 'arte');
+    evaluate(round, 'arte');
+    if (first) {
+      trainStudent(round, 'original_teacher');
+      evaluate(round, 'original_teacher');
+    }
+    add({ name: 'decide', round, rows: 1 });
+  }
+  add({ name: 'report', round: config.rounds.count, rows: 1 });
+  return stages;
+}
+
+interface StageDraft extends Pick<PlannedStage, 'name' | 'round' | 'rows'> {
+  readonly arm?: string;
+  readonly model?: PlannedStage['model'];
+  readonly calls?: number;
+  readonly steps?: number;
+  /** Tokens of one call's prompt, and the ceiling of its answer. */
+  readonly input?: number;
+  readonly output?: number;
+  readonly price?: ModelConfig['price'];
+}
+
+// ---- counts ------------------------------------------------------------------------------------------------------
+
+interface Counts {
+  readonly items: number;
+  readonly validation: number;
+  readonly test: number;
+  readonly probes: number;
+  readonly questions: number;
+  readonly questionCalls: number;
+  readonly drafts: number;
+  readonly cells: number;
+  readonly questionPairs: number;
+  readonly rationalePairs: number;
+  readonly pairs: number;
+  readonly tailored: number;
+  readonly tailorCalls: number;
+}
+
+function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
+  const { questions, pairs, tailor } = config;
+  const each = (of: (task: PlannedTask) => number): number => tasks.reduce((total, task) => total + of(task), 0);
+  const techniques = (task: PlannedTask): number =>
+    task.techniques ?? config.prompts.techniques?.length ?? builtinTechniques;
+  const drafts = (task: PlannedTask): number => questions.per_task * techniques(task);
+  const probes = (task: PlannedTask): number =>
+    config.probe.method === 'full' ? task.validation : Math.min(config.probe.size, task.validation);
+  const questionPairs = each(() => questionPairsOfTask(config));
+  // A pair needs a best and a worst draft of one question, so at least two techniques.
+  const rationalePairs = each((task) =>
+    techniques(task) > 1 ? Math.min(pairs.rationale.per_task, questions.per_task) : 0,
+  );
+  return {
+    items: each(({ validation, test }) => validation + test),
+    validation: each(({ validation }) => validation),
+    test: each(({ test }) => test),
+    probes: each(probes),
+    questions: each(() => questions.per_task),
+    questionCalls: each(() => Math.ceil(questions.per_task / questions.per_call)),
+    drafts: each(drafts),
+    cells: each((task) => drafts(task) * probes(task)),
+    questionPairs,
+    rationalePairs,
+    pairs: questionPairs + rationalePairs,
+    tailored: each(() => tailor.per_task),
+    tailorCalls: each(() => Math.ceil(tailor.per_task / questions.per_call)),
+  };
+}
+
+function questionPairsOfTask({ pairs }: RunConfig): number {
+  return pairs.question.per_task;
+}
+
+type TrainingBudget = Pick<RunConfig['sft'], 'batch_size' | 'gradient_accumulation' | 'epochs' | 'max_steps'>;
+
+/** Optimizer steps as transformers' Trainer counts them (5.18: ceil over batches, then over accumulation, then over epochs). */
+export function trainingSteps(
+  rows: number,
+  { batch_size, gradient_accumulation, epochs, max_steps }: TrainingBudget,
+): number {
+  if (max_steps > 0) return max_steps;
+  if (rows === 0) return 0;
+  const batches = Math.ceil(rows / batch_size);
+  return Math.ceil(epochs * Math.max(1, Math.ceil(batches / gradient_accumulation)));
+}
+
+interface Respondent {
+  readonly arm: string;
+  readonly role: 'student' | 'respondent';
+  readonly model: ModelConfig;
+  readonly shots: number;
+}
+
+/** Who answers the validation items for the IRT preference set: every respondent with every shot count; the student where none is named. */
+function respondentsOf({ probe, models }: RunConfig): Respondent[] {
+  if (probe.method !== 'irt') return [];
+  const named = probe.respondents.length > 0;
+  const respondents = named ? probe.respondents : [models.student];
+  return probe.respondent_shots.flatMap((shots) =>
+    respondents.map((model, index) => ({
+      arm: `respondent-${index}-${shots}shot`,
+      role: named ? ('respondent' as const) : ('student' as const),
+      model,
+      shots,
+    })),
+  );
+}
+
+// ---- tokens and money --------------------------------------------------------------------------------------------
+
+interface PromptTokens {
+  /** A prompt that asks for questions: description and seeds. */
+  readonly questionPrompt: number;
+  /** A prompt that asks a question after so many demonstrations. */
+  asked(demonstrations: number): number;
+}
+
+/** Mean prompt lengths over the tasks. The scripts' own lengths are not rebuilt: a plan wants the size of the bill, not its cents. */
+function tokensOf(config: RunConfig, { tasks }: PlanFacts): PromptTokens {
+  const mean = (of: (task: PlannedTask) => number): number =>
+    tasks.length === 0 ? 0 : tasks.reduce((total, task) => total + of(task), 0) / tasks.length;
+  const question = mean(({ questionCharacters: characters }) =>
+    characters === undefined ? questionTokensAssumed : characters / charactersPerToken,
+  );
+  const description = mean(({ descriptionCharacters: characters }) =>
+    characters === undefined ? descriptionTokensAssumed : characters / charactersPerToken,
+  );
+  const rationale = Math.min(rationaleTokensAssumed, config.rationales.max_tokens);
+  const seeds = Math.max(
+    0,
+    ...config.tasks.map((task) => (task.source === 'declared' ? task.seed_items : task.split.seeds)),
+  );
+  return {
+    questionPrompt: description + frameTokens + seeds * (question + frameTokens / 3),
+    asked: (demonstrations) => description + frameTokens + question + demonstrations * (question + rationale),
+  };
+}
+
+function roundMoney(amount: number): number {
+  return Math.round(amount * 10_000) / 10_000;
+}
+
+// ---- notes -------------------------------------------------------------------------------------------------------
+
+function planNotes(config: RunConfig, facts: PlanFacts): string[] {
+  const notes: string[] = [];
+  const { probe, models } = config;
+  const sizes = facts.tasks.map(({ validation }) =>
+    probe.method === 'full' ? validation : Math.min(probe.size, validation),
+  );
+  const smallest = Math.min(...sizes);
+  if (Number.isFinite(smallest) && smallest > 0) {
+    const step = (100 / smallest).toFixed(1);
+    // The standard error of a share is largest at one half.
+    const stderr = (100 * Math.sqrt(0.25 / smallest)).toFixed(1);
+    notes.push(
+      `With ${smallest} probe items one step of a score is ${step} points, and its standard error up to ${stderr}.`,
+    );
+  }
+  for (const [role, model] of [
+    ['teacher', models.teacher],
+    ['student', models.student],
+  ] as const) {
+    if (model.source.startsWith('hf:') && model.revision === undefined) {
+      notes.push(
+        `The ${role} ${model.source} has no revision: the run records the one that it finds. Write models.${role}.revision to pin it.`,
+      );
+    }
+  }
+  for (const [index, model] of probe.respondents.entries()) {
+    if (model.source.startsWith('hosted:')) {
+      notes.push(
+        `probe.respondents[${index}] is hosted: its weights cannot be read, so what it answered is known by its name and declared revision only.`,
+      );
+    }
+  }
+  const declared = config.tasks.filter(({ source }) => source === 'declared').length;
+  if (declared > 0) {
+    notes.push(`${declared} of ${config.tasks.length} tasks are only declared: this can be planned, not run.`);
+  }
+  const total = facts.tasks.length;
+  if (
+    total > 0 &&
+    config.pairs.question.method === 'quartiles' &&
+    config.pairs.question.per_task > 0 &&
+    config.questions.per_task < 4
+  ) {
+    notes.push('With fewer than four questions a task there are no quartiles, so no question pairs.');
+  }
+  notes.push(
+    'Calls are exact when nothing fails or is asked again; output tokens and cost are ceilings (max_tokens, nothing cached).',
+  );
+  return notes;
+}
