@@ -1,0 +1,396 @@
+/**
+ * Task files as people have them: text in, items out.
+ *
+ * Owns the three formats (JSONL, BIG-Bench-Hard JSON, GSM8K JSONL), the guess of how answers look, and what is said about a bad line.
+ * Leaves opening files to the caller, duplicates and splitting to split.ts, whether targets fit a configured answer type to check-config.ts.
+ *
+ * Invariants
+ * 1. A file is read whole or refused: every bad line is named (the first `problemsShownMax`), none is dropped in silence.
+ * 2. Ids follow from the content, so reordering a file renames nothing.
+ * 3. A BIG-Bench-Hard file that nobody has seen before works: what is known by name is only the wording of its description.
+ */
+import { ArteError } from '../schemas/errors';
+import type { AnswerSpec, TaskItem } from '../schemas/task';
+import { labelsOf, optionsOf } from './answers';
+import { contentId } from './families/family';
+
+export interface LoadedItems {
+  readonly items: TaskItem[];
+  /** How answers look, guessed from the targets. A config's own `answer` goes before it. */
+  readonly answer: AnswerSpec;
+  /** What the student is asked to do; '' where the format cannot tell (JSONL). */
+  readonly description: string;
+  readonly category?: string;
+}
+
+/** Bad lines shown at once: enough to see the pattern, few enough to read. */
+export const problemsShownMax = 20;
+
+/** Below the start of a line that a person will look for in the file. */
+const excerptCharsMax = 60;
+
+// ---- JSONL -------------------------------------------------------------------------------------------------------
+
+export interface JsonlFields {
+  readonly question: string;
+  readonly target: string;
+  /** A worked answer, where the file has one. */
+  readonly rationale?: string;
+}
+
+/**
+ * Lines `{"question": "...", "target": "..."}`; blank lines are skipped, other fields ignored. A target may be a number or true/false.
+ * @param file How the file is called in messages.
+ * @throws ArteError InvalidTaskFile that names every bad line.
+ */
+export function readJsonl(
+  text: string,
+  fields: JsonlFields = { question: 'question', target: 'target' },
+  file = 'The task file',
+): LoadedItems {
+  const example = `{"${fields.question}": "What is 2 + 3?", "${fields.target}": "5"}`;
+  const items = readLines(text, file, example, (line) => {
+    const record = parseObject(line);
+    const problem = (why: string): Problem => ({ why, instead: `write ${example}` });
+    const names = Object.keys(record);
+    for (const field of [fields.question, fields.target]) {
+      if (names.includes(field)) continue;
+      const has = names.length === 0 ? 'no fields at all' : `the fields ${names.map((name) => `"${name}"`).join(', ')}`;
+      return {
+        why: `has no "${field}", it has ${has}`,
+        instead: `add it, or name the right field with question_field and target_field`,
+      };
+    }
+    const question = record[fields.question];
+    if (typeof question !== 'string') return problem(`"${fields.question}" is ${kindOf(question)}, not text`);
+    if (question.trim() === '') return problem(`"${fields.question}" is empty`);
+    const target = targetText(record[fields.target]);
+    if (target === undefined)
+      return problem(`"${fields.target}" is ${kindOf(record[fields.target])}, not text or a number`);
+    if (target === '') return problem(`"${fields.target}" is empty: an item without its answer cannot be used`);
+    const rationale = fields.rationale === undefined ? undefined : record[fields.rationale];
+    return itemOf(question, target, typeof rationale === 'string' ? rationale : undefined);
+  });
+  return { items, answer: guessAnswer(items), description: '' };
+}
+
+// ---- GSM8K -------------------------------------------------------------------------------------------------------
+
+/**
+ * Lines `{"question", "answer"}` whose answer ends in `#### <number>`; the text before it becomes the worked answer, without the
+ * calculator's `<<...>>` marks. The gold number has no `,` and `$` (lm-evaluation-harness, gsm8k).
+ * @throws ArteError InvalidTaskFile that names every bad line.
+ */
+export function readGsm8k(text: string, file = 'The GSM8K file'): LoadedItems {
+  const example = '{"question": "...", "answer": "2 + 3 = 5\\n#### 5"}';
+  const items = readLines(text, file, example, (line) => {
+    const record = parseObject(line);
+    const { question, answer } = record;
+    const problem = (why: string): Problem => ({ why, instead: `write ${example}` });
+    if (typeof question !== 'string' || question.trim() === '') return problem(`"question" is ${kindOf(question)}`);
+    if (typeof answer !== 'string') return problem(`"answer" is ${kindOf(answer)}`);
+    const marker = answer.lastIndexOf('####');
+    if (marker < 0) return problem('"answer" has no line "#### <number>"');
+    const target = answer
+      .slice(marker + 4)
+      .trim()
+      .replace(/[,$]/g, '')
+      .replace(/\.$/, '');
+    if (!/^-?\d+(?:\.\d+)?$/.test(target)) return problem(`"${clipped(target)}" after #### is not a number`);
+    return itemOf(question, target, oneLine(answer.slice(0, marker)));
+  });
+  return {
+    items,
+    answer: { type: 'number', labels: [] },
+    description: 'Solve a grade-school math word problem. The answer is a number.',
+    category: 'numbers',
+  };
+}
+
+// ---- BIG-Bench-Hard ----------------------------------------------------------------------------------------------
+
+/**
+ * A BIG-Bench-Hard file `{"canary": "...", "examples": [{"input", "target"}]}`.
+ * @param name Of the task, for its description (`logical_deduction_three_objects`); a path or `.json` around it does no harm.
+ * @throws ArteError InvalidTaskFile that names every bad example.
+ */
+export function readBbhJson(text: string, name: string, file = `The BIG-Bench-Hard file ${name}`): LoadedItems {
+  const next =
+    'The file must look like {"examples": [{"input": "...", "target": "..."}]}. For lines of JSON use source: jsonl.';
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(withoutMark(text));
+  } catch (error) {
+    throw new ArteError('InvalidTaskFile', {
+      what: `${file} is not JSON.`,
+      why: `${error instanceof Error ? error.message : String(error)}.`,
+      next,
+    });
+  }
+  const examples = (parsed as { examples?: unknown } | null)?.examples;
+  if (!Array.isArray(examples) || examples.length === 0) {
+    throw new ArteError('InvalidTaskFile', {
+      what: `${file} holds no items.`,
+      why: Array.isArray(examples) ? 'Its "examples" list is empty.' : 'It has no list "examples".',
+      next,
+    });
+  }
+  const items: TaskItem[] = [];
+  const problems: string[] = [];
+  examples.forEach((example: unknown, index) => {
+    const read = bbhItem(example);
+    if ('why' in read) problems.push(`examples[${index}] (item ${index + 1}): ${read.why}; ${read.instead}`);
+    else items.push(read);
+  });
+  refuseIfBad(problems, examples.length, 'items', file, next);
+  const answer = guessAnswer(items);
+  return { items, answer, ...describeBbh(name, answer) };
+}
+
+function bbhItem(example: unknown): TaskItem | Problem {
+  const instead = 'write {"input": "...", "target": "..."}';
+  if (typeof example !== 'object' || example === null) return { why: `is ${kindOf(example)}`, instead };
+  const { input, target } = example as Record<string, unknown>;
+  if (typeof input !== 'string' || input.trim() === '') return { why: `"input" is ${kindOf(input)}`, instead };
+  const text = targetText(target);
+  if (text === undefined || text === '') {
+    return { why: `"target" is ${kindOf(target)}: an item without its answer cannot be used`, instead };
+  }
+  return itemOf(input, text);
+}
+
+interface Described {
+  readonly description: string;
+  readonly category: string;
+}
+
+/** The 23 tasks by name, with the two groups of the BIG-Bench-Hard paper (arXiv 2210.09261). */
+const bbhTasks: Readonly<Record<string, readonly [category: 'algorithmic' | 'language', description: string]>> = {
+  boolean_expressions: ['algorithmic', 'Evaluate an expression of True, False, and, or, not and brackets.'],
+  causal_judgement: [
+    'language',
+    'Read a short story and say how a typical person would answer a question about what caused what.',
+  ],
+  date_understanding: ['language', 'Work out a date from the facts given and choose the right option.'],
+  disambiguation_qa: [
+    'language',
+    'Say what the pronoun of a sentence refers to, or that it is ambiguous, and choose the right option.',
+  ],
+  dyck_languages: ['algorithmic', 'Complete the sequence so that every bracket is closed in the right order.'],
+  formal_fallacies: ['language', 'Say whether the conclusion follows logically from the premises.'],
+  geometric_shapes: ['algorithmic', 'Name the shape that an SVG path draws and choose the right option.'],
+  hyperbaton: ['language', 'Choose the sentence whose adjectives are in the right order.'],
+  logical_deduction: [
+    'algorithmic',
+    'Work out the order of a set of objects from the clues and choose the right option.',
+  ],
+  movie_recommendation: ['language', 'Choose the movie that goes best with the movies of a list.'],
+  multistep_arithmetic_two: ['algorithmic', 'Work out the value of an arithmetic expression with several steps.'],
+  navigate: ['algorithmic', 'Say whether following the instructions leads back to the starting point.'],
+  object_counting: ['algorithmic', 'Count the objects of the kind that is asked for.'],
+  penguins_in_a_table: ['language', 'Answer a question about a table of penguins and choose the right option.'],
+  reasoning_about_colored_objects: [
+    'language',
+    'Answer a question about the colors of objects and choose the right option.',
+  ],
+  ruin_names: ['language', 'Choose the funniest edit of the name of an artist, band or movie.'],
+  salient_translation_error_detection: [
+    'language',
+    'Name the kind of error in a translation from German and choose the right option.',
+  ],
+  snarks: ['language', 'Choose the sentence that is sarcastic.'],
+  sports_understanding: ['language', 'Say whether a made-up sentence about sports is plausible.'],
+  temporal_sequences: ['algorithmic', 'Work out when a person was free for an activity and choose the right option.'],
+  tracking_shuffled_objects: [
+    'algorithmic',
+    'Follow a series of swaps and choose the option that tells who ends up with what.',
+  ],
+  web_of_lies: ['algorithmic', 'Work out whether a person tells the truth from what the others say.'],
+  word_sorting: ['algorithmic', 'Sort a list of words alphabetically and give them with single spaces between.'],
+};
+
+function describeBbh(name: string, answer: AnswerSpec): Described {
+  const stem = (name.split(/[/\\]/).at(-1) ?? name)
+    .replace(/\.[^.]*$/, '')
+    .toLowerCase()
+    .replaceAll('-', '_');
+  const known = bbhTasks[stem] ?? bbhTasks[stem.replace(/_(?:three|five|seven)_objects$/, '')];
+  if (known) return { category: known[0], description: known[1] };
+  const title = stem.replaceAll('_', ' ').trim();
+  return {
+    category: 'general',
+    description: `Answer questions about ${title === '' ? 'the task' : title}. ${askFor(answer)}`,
+  };
+}
+
+function askFor(answer: AnswerSpec): string {
+  const labels = labelsOf(answer);
+  switch (answer.type) {
+    case 'number':
+      return 'The answer is a number.';
+    case 'choice':
+      if (labels.every((label) => /^\(?[A-Z]\)?$/.test(label))) return 'Choose the right option.';
+      return `The answer is one of: ${labels.join(', ')}.`;
+    case 'boolean':
+    case 'yes-no':
+      return `The answer is ${labels.join(' or ')}.`;
+    case 'text':
+    case 'exact':
+      return 'Give the answer and nothing else.';
+  }
+}
+
+// ---- how answers look --------------------------------------------------------------------------------------------
+
+/** A set of targets is taken for closed when it is small and each of its members is met again and again. */
+const closedSetMax = 6;
+const closedSetRepeats = 10;
+
+/** How the answers of a file look: the narrowest type that every target fits. Labels are written as the file writes them. */
+export function guessAnswer(items: readonly Pick<TaskItem, 'question' | 'target'>[]): AnswerSpec {
+  const targets = [...new Set(items.map((item) => item.target.trim()))];
+  const all = (pattern: RegExp): boolean => targets.length > 0 && targets.every((target) => pattern.test(target));
+  if (all(/^(?:true|false)$/i)) return { type: 'boolean', labels: pairOf(targets, 'True', 'False') };
+  if (all(/^(?:yes|no)$/i)) return { type: 'yes-no', labels: pairOf(targets, 'Yes', 'No') };
+  const options = new Set(items.flatMap((item) => optionsOf(item.question).map(({ label }) => label)));
+  if (all(/^\([A-Z]\)$/)) return { type: 'choice', labels: letters([...options, ...targets], true) };
+  if (all(/^[A-Z]$/) && [...options].some((label) => /^\([A-Z]\)$/.test(label))) {
+    return { type: 'choice', labels: letters([...options, ...targets], false) };
+  }
+  if (all(/^-?\$?(?:\d+|\d{1,3}(?:,\d{3})+)(?:\.\d+)?$/)) return { type: 'number', labels: [] };
+  if (options.size > 0 && options.size <= closedSetMax * 2 && targets.every((target) => options.has(target))) {
+    return { type: 'choice', labels: [...options] };
+  }
+  if (targets.length > 1 && targets.length <= closedSetMax && items.length >= closedSetRepeats * targets.length) {
+    return { type: 'choice', labels: targets.sort() };
+  }
+  // Brackets and other signs, or one character: every sign counts. Words: case and spacing do not.
+  if (targets.every((target) => target.length === 1 || !/[\p{L}\p{N}]/u.test(target)))
+    return { type: 'exact', labels: [] };
+  return { type: 'text', labels: [] };
+}
+
+/** Both labels of a pair, spelled the way the targets spell the one or two that occur. */
+function pairOf(targets: readonly string[], yes: string, no: string): string[] {
+  const spelled = (wanted: string): string => {
+    const written = targets.find((target) => target.toLowerCase() === wanted.toLowerCase());
+    if (written !== undefined) return written;
+    const [other = wanted] = targets;
+    if (other === other.toLowerCase()) return wanted.toLowerCase();
+    return other === other.toUpperCase() ? wanted.toUpperCase() : wanted;
+  };
+  return [spelled(yes), spelled(no)];
+}
+
+/** Every letter from A to the highest one seen: a label that happens to be no target is still an option. */
+function letters(seen: readonly string[], bracketed: boolean): string[] {
+  const codes = seen.map((label) => /^\(?([A-Z])\)?$/.exec(label)?.[1]?.charCodeAt(0) ?? 65);
+  const highest = codes.reduce((most, code) => Math.max(most, code), 65);
+  return Array.from({ length: highest - 64 }, (_, step) => {
+    const letter = String.fromCharCode(65 + step);
+    return bracketed ? `(${letter})` : letter;
+  });
+}
+
+// ---- lines -------------------------------------------------------------------------------------------------------
+
+interface Problem {
+  readonly why: string;
+  readonly instead: string;
+}
+
+class NotAnObject extends Error {}
+
+function readLines(
+  text: string,
+  file: string,
+  example: string,
+  read: (line: string) => TaskItem | Problem,
+): TaskItem[] {
+  const items: TaskItem[] = [];
+  const problems: string[] = [];
+  let lines = 0;
+  withoutMark(text)
+    .split(/\r\n|\n|\r/)
+    .forEach((line, index) => {
+      if (line.trim() === '') return;
+      lines += 1;
+      const where = `line ${index + 1}`;
+      try {
+        const result = read(line);
+        if ('why' in result) problems.push(`${where}: ${result.why}; ${result.instead}`);
+        else items.push(result);
+      } catch (error) {
+        if (!(error instanceof NotAnObject)) throw error;
+        problems.push(`${where}: ${error.message}: ${clipped(line)}; write ${example}`);
+      }
+    });
+  const next = `Every line is one item: ${example}.`;
+  if (lines === 0) {
+    throw new ArteError('InvalidTaskFile', { what: `${file} holds no items.`, why: 'It is empty.', next });
+  }
+  refuseIfBad(problems, lines, 'lines', file, next);
+  return items;
+}
+
+function refuseIfBad(problems: readonly string[], of: number, unit: string, file: string, next: string): void {
+  if (problems.length === 0) return;
+  const shown = problems.slice(0, problemsShownMax);
+  const rest = problems.length - shown.length;
+  throw new ArteError('InvalidTaskFile', {
+    what: `${file} cannot be used: ${problems.length} of ${of} ${unit} ${problems.length === 1 ? 'is' : 'are'} bad.`,
+    why: `The first is ${shown[0] ?? ''}.`,
+    next,
+    details: rest > 0 ? [...shown, `and ${rest} more`] : shown,
+  });
+}
+
+function parseObject(line: string): Record<string, unknown> {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    throw new NotAnObject('is not JSON');
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw new NotAnObject('is not a JSON object');
+  return value as Record<string, unknown>;
+}
+
+function itemOf(question: string, target: string, rationale?: string): TaskItem {
+  const trimmed = { question: question.trim(), target: target.trim() };
+  const worked = rationale === undefined ? '' : rationale.trim();
+  return { id: contentId(trimmed.question, trimmed.target), ...trimmed, ...(worked !== '' && { rationale: worked }) };
+}
+
+/** Text, a number or a truth value as a target; undefined for anything else. */
+function targetText(value: unknown): string | undefined {
+  if (typeof value === 'string') return value.trim();
+  if (typeof value === 'number' && Number.isFinite(value)) return String(value);
+  if (typeof value === 'boolean') return value ? 'True' : 'False';
+  return undefined;
+}
+
+function kindOf(value: unknown): string {
+  if (value === undefined) return 'missing';
+  if (value === null) return 'null';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'an object';
+  if (typeof value === 'string') return value.trim() === '' ? 'empty' : 'text';
+  return typeof value === 'number' ? 'a number' : 'true or false';
+}
+
+/** A worked answer of several lines as sentences of one line, which is how small models are shown one. */
+function oneLine(text: string): string {
+  return text
+    .replace(/<<[^<>]*>>/g, '')
+    .split('\n')
+    .map((line) => line.replace(/\s+/g, ' ').trim())
+    .filter((line) => line !== '')
+    .map((line) => (/[.!?:]$/.test(line) ? line : `${line}.`))
+    .join(' ');
+}
+
+const clipped = (text: string): string => (text.length > excerptCharsMax ? `${text.slice(0, excerptCharsMax)}…` : text);
+/** Files from some editors begin with a byte order mark. */
+const withoutMark = (text: string): string => text.replace(/^\uFEFF/, '');

@@ -1,0 +1,191 @@
+/**
+ * Goal: files as people have them are read whole or refused with every bad line named.
+ * Method: small fixtures in the shape of the real files (all 27 kinds of BIG-Bench-Hard answers, GSM8K), and one vice per bad file.
+ */
+import { ArteError } from '../../schemas/errors';
+import { guessAnswer, problemsShownMax, readBbhJson, readGsm8k, readJsonl } from '../../method/readers';
+
+function refusal(read: () => unknown): ArteError['data'] {
+  try {
+    read();
+  } catch (error) {
+    if (error instanceof ArteError) return error.data;
+    throw error;
+  }
+  throw new Error('was not refused');
+}
+
+const bbh = (...examples: readonly (readonly [input: string, target: string])[]): string =>
+  JSON.stringify({ canary: 'canary GUID', examples: examples.map(([input, target]) => ({ input, target })) });
+
+describe('readJsonl', () => {
+  it('reads lines, skips blank ones, takes numbers and truth values, other field names, a byte order mark and CRLF', () => {
+    const text =
+      '\uFEFF{"q": " How many? ", "a": 3, "why": "1, 2, 3"}\r\n\r\n{"q": "Is it?", "a": true, "extra": [1]}\r\n';
+    const { items, description } = readJsonl(text, { question: 'q', target: 'a', rationale: 'why' });
+    expect(items.map(({ question, target, rationale }) => [question, target, rationale])).toEqual([
+      ['How many?', '3', '1, 2, 3'],
+      ['Is it?', 'True', undefined],
+    ]);
+    expect(new Set(items.map((item) => item.id)).size).toBe(2);
+    expect(description).toBe('');
+  });
+
+  it('gives an item the same id wherever it stands', () => {
+    const [one, two] = ['{"question":"a","target":"b"}', '{"question":"c","target":"d"}'];
+    const ids = (text: string) => readJsonl(text).items.map((item) => item.id);
+    expect(ids(`${one}\n${two}`)).toEqual(ids(`${two}\n${one}`).reverse());
+  });
+
+  it('names every bad line with what to write instead', () => {
+    const lines = [
+      '{"question": "fine", "target": "yes"}',
+      'not json',
+      '[1]',
+      '{"question": "a seed without target"}',
+      '{"question": "", "target": "x"}',
+      '{"question": 5, "target": "x"}',
+      '{"question": "q", "target": null}',
+      '{"question": "q", "target": "  "}',
+      '{"input": "q", "output": "x"}',
+    ];
+    const { code, what, details } = refusal(() => readJsonl(lines.join('\n'), undefined, 'tasks.jsonl'));
+    expect(code).toBe('InvalidTaskFile');
+    expect(what).toBe('tasks.jsonl cannot be used: 8 of 9 lines are bad.');
+    expect(details?.map((line) => line.split(';')[0])).toEqual([
+      'line 2: is not JSON: not json',
+      'line 3: is not a JSON object: [1]',
+      'line 4: has no "target", it has the fields "question"',
+      'line 5: "question" is empty',
+      'line 6: "question" is a number, not text',
+      'line 7: "target" is null, not text or a number',
+      'line 8: "target" is empty: an item without its answer cannot be used',
+      'line 9: has no "question", it has the fields "input", "output"',
+    ]);
+    expect(details?.every((line) => line.includes('write {') || line.includes('question_field'))).toBe(true);
+  });
+
+  it('shows at most twenty bad lines and says how many more there are', () => {
+    const { details } = refusal(() => readJsonl('x\n'.repeat(50)));
+    expect(details).toHaveLength(problemsShownMax + 1);
+    expect(details?.at(-1)).toBe('and 30 more');
+  });
+
+  it('refuses an empty file', () => {
+    expect(refusal(() => readJsonl('\n \n')).what).toBe('The task file holds no items.');
+  });
+});
+
+describe('readGsm8k', () => {
+  it('takes the number after #### and the worked answer before it, on one line, without calculator marks', () => {
+    const line = {
+      question: 'How much?',
+      answer: 'A robe takes 2/2=<<2/2=1>>1 bolt\nSo it is 1,200*2=$<<1200*2=2400>>2,400.\n#### $2,400',
+    };
+    const { items, answer } = readGsm8k(JSON.stringify(line));
+    expect(items[0]).toMatchObject({ target: '2400', rationale: 'A robe takes 2/2=1 bolt. So it is 1,200*2=$2,400.' });
+    expect(answer).toEqual({ type: 'number', labels: [] });
+    const negative = JSON.stringify({ question: 'q', answer: '#### -5.' });
+    expect(readGsm8k(negative).items[0]).toMatchObject({ target: '-5' });
+    expect(readGsm8k(negative).items[0]).not.toHaveProperty('rationale');
+  });
+
+  it('names lines without a gold answer', () => {
+    const { details } = refusal(() =>
+      readGsm8k('{"question":"q","answer":"18"}\n{"question":"q","answer":"#### many"}\n{"question":"q","answer":7}'),
+    );
+    expect(details?.map((line) => line.split(';')[0])).toEqual([
+      'line 1: "answer" has no line "#### <number>"',
+      'line 2: "many" after #### is not a number',
+      'line 3: "answer" is a number',
+    ]);
+  });
+});
+
+describe('readBbhJson', () => {
+  it.each([
+    ['boolean_expressions', bbh(['not True is', 'False']), { type: 'boolean', labels: ['True', 'False'] }],
+    ['navigate', bbh(['Do you return?\nOptions:\n- Yes\n- No', 'No']), { type: 'yes-no', labels: ['Yes', 'No'] }],
+    ['sports_understanding', bbh(['Is it plausible?', 'yes']), { type: 'yes-no', labels: ['yes', 'no'] }],
+    [
+      'date_understanding',
+      bbh(['What date?\nOptions:\n(A) 1\n(B) 2\n(C) 3', '(B)'], ['What date?\nOptions:\n(A) 1\n(B) 2', '(A)']),
+      { type: 'choice', labels: ['(A)', '(B)', '(C)'] },
+    ],
+    [
+      'formal_fallacies',
+      bbh(['Is it valid?\nOptions:\n- valid \n- invalid', 'invalid']),
+      { type: 'choice', labels: ['valid', 'invalid'] },
+    ],
+    ['object_counting', bbh(['How many?', '8'], ['How many?', '12']), { type: 'number', labels: [] }],
+    ['multistep_arithmetic_two', bbh(['((1 - 25)) =', '-24']), { type: 'number', labels: [] }],
+    ['word_sorting', bbh(['Sort: b a', 'a b']), { type: 'text', labels: [] }],
+    ['dyck_languages', bbh(['Complete: [ [', '] ]']), { type: 'exact', labels: [] }],
+  ])('%s', (name, text, answer) => {
+    const loaded = readBbhJson(text, name);
+    expect(loaded.answer).toEqual(answer);
+    expect(loaded.description).not.toContain('Answer questions about');
+    expect(['algorithmic', 'language']).toContain(loaded.category);
+  });
+
+  it('describes the three sizes of a task alike, by file name or path', () => {
+    const text = bbh(['q\nOptions:\n(A) a\n(B) b', '(A)']);
+    const three = readBbhJson(text, 'data/logical_deduction_three_objects.json').description;
+    expect(readBbhJson(text, 'logical_deduction_seven_objects').description).toBe(three);
+  });
+
+  it('reads a file it has never seen before', () => {
+    const text = bbh(
+      ['Is the glass full?\nOptions:\n- full\n- empty\n- half', 'full'],
+      ['Is the glass empty?\nOptions:\n- full\n- empty\n- half', 'empty'],
+    );
+    expect(readBbhJson(text, 'glass_states.json')).toMatchObject({
+      answer: { type: 'choice', labels: ['full', 'empty', 'half'] },
+      description: 'Answer questions about glass states. The answer is one of: full, empty, half.',
+      category: 'general',
+    });
+  });
+
+  it.each([
+    ['{"examples": [', 'is not JSON'],
+    ['[]', 'holds no items'],
+    ['null', 'holds no items'],
+    ['{"examples": []}', 'holds no items'],
+    ['{"examples": [{"input": "q", "target": "a"}, {"input": "q"}, 5]}', '2 of 3 items are bad'],
+  ])('refuses %s', (text, what) => {
+    const data = refusal(() => readBbhJson(text, 'some_task'));
+    expect(data.code).toBe('InvalidTaskFile');
+    expect(data.what).toContain(what);
+    expect(data.next).toContain('examples');
+  });
+
+  it('names the bad items', () => {
+    const text = '{"examples": [{"input": "q", "target": "a"}, {"input": "q"}, 5, {"target": "a"}]}';
+    expect(refusal(() => readBbhJson(text, 'some_task')).details).toEqual([
+      'examples[1] (item 2): "target" is missing: an item without its answer cannot be used; write {"input": "...", "target": "..."}',
+      'examples[2] (item 3): is a number; write {"input": "...", "target": "..."}',
+      'examples[3] (item 4): "input" is missing; write {"input": "...", "target": "..."}',
+    ]);
+  });
+});
+
+describe('guessAnswer', () => {
+  const items = (targets: readonly string[], question = 'q') => targets.map((target) => ({ question, target }));
+  it.each([
+    [items(['true', 'TRUE']), { type: 'boolean', labels: ['true', 'false'] }],
+    [items(['NO']), { type: 'yes-no', labels: ['YES', 'NO'] }],
+    [items(['1,000', '$5', '-2.5']), { type: 'number', labels: [] }],
+    [items(['1,00']), { type: 'text', labels: [] }],
+    [items(['B', 'A'], 'Which?\n(A) x\n(B) y\n(C) z'), { type: 'choice', labels: ['A', 'B', 'C'] }],
+    [items(['B', 'A']), { type: 'exact', labels: [] }],
+    [
+      items(Array.from({ length: 40 }, (_, at) => ['spam', 'ham'][at % 2] as string)),
+      { type: 'choice', labels: ['ham', 'spam'] },
+    ],
+    [items(['spam', 'ham']), { type: 'text', labels: [] }],
+    [items(['x', '3']), { type: 'exact', labels: [] }],
+    [items(['Paris', '3']), { type: 'text', labels: [] }],
+  ])('%j', (given, answer) => {
+    expect(guessAnswer(given)).toEqual(answer);
+  });
+});
