@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from child import claim_stdout, emit, fail, hold_device, read_settings, watch_stdin
+from child import claim_stdout, emit, fail, hold_device, read_settings, share_cores, watch_stdin
 
 
 @dataclass
@@ -108,13 +108,14 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     os.environ["HF_HUB_OFFLINE"] = "1"  # all is in local folders; a lookup could only hang
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    cores = share_cores()
     import torch
     from datasets import Dataset
     from peft import LoraConfig
     from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
-    torch.set_num_threads(usable_cores())
+    torch.set_num_threads(cores)
     rows = read_rows(settings)
     hold_device(settings.device_lock)
 
@@ -275,17 +276,6 @@ def choose_dtype(asked: str, torch) -> str:
         has = torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
         return "bfloat16" if has else "float32"
     return asked
-
-
-def usable_cores() -> int:
-    """The cores that this process may use: a container's quota is often less than what the machine has."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        cores = min(cores, math.ceil(int(quota) / int(period)))
-    except (OSError, ValueError):
-        pass  # no quota, or not Linux
-    return int(os.environ.get("OMP_NUM_THREADS") or cores)
 
 
 # ---- what comes in -----------------------------------------------------------------------------------------------
