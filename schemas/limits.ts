@@ -121,3 +121,29 @@ export const refusalDrainMs = 10_000;
 
 /** How long an aborted shard waits for its calls to end and for its last part to reach the store, each. */
 export const abortFlushMs = 2_000;
+
+/** A server of the embedded platform must answer within this after its start: ten times what was measured on 2 busy cores. */
+export const serverReadyMs = 60_000;
+
+/** An answer of a model larger than this is none: the longest real ones, with log-probabilities, stay far below. */
+export const answerBytesMax = 64 * 1024 * 1024;
+
+/** An endpoint that takes no connection for this long is not there; a loaded one takes it at once and answers late. */
+export const connectTimeoutMs = 10_000;
+
+// ---- model servers -----------------------------------------------------------------------------------------------
+
+/** From holding the device to the first answer: 140 GB of weights come from a slow disk in this time. */
+export const modelServerStartMs = 20 * 60_000;
+
+/** One call to a managed server: every slot busy with a long answer of a large model on a CPU. */
+export const modelServerCallMs = 600_000;
+
+/** A running server must answer a question about itself within this before it is leased again: it does between two steps of the model. */
+export const modelServerProbeMs = 60_000;
+
+/** A server nobody holds is kept for this long, so that shard after shard finds it warm; then the device is free for a training. */
+export const modelServerIdleMs = 3_000;
+
+/** So many ends of a server in a row without one answer in between: another start would end the same way. */
+export const modelServerCrashesMax = 3;

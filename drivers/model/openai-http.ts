@@ -1,0 +1,529 @@
+/**
+ * Any OpenAI-compatible endpoint over HTTP: OpenAI and its like, llama.cpp's server, vLLM, SGLang.
+ *
+ * Owns: one call, its body in the server's dialect, the reading of its answer, and the cause of its failure.
+ * Leaves to the row engine retries and how many calls are in flight, to llama-cpp.ts the starting of a server.
+ *
+ * Invariants:
+ * 1. Every sampling field is sent, under the name the server knows and with the server's word for "off": its own defaults never
+ *    leak into an answer. What an endpoint did not declare is refused as bad-request, not dropped in silence.
+ * 2. One call is one HTTP request, never repeated here: a repeated call is paid again, so only the engine may decide on it.
+ * 3. The API key stands in no error, whatever a server echoes.
+ * 4. A call holds no more than answerBytesMax, whatever a server sends.
+ */
+import type { IncomingHttpHeaders } from 'node:http';
+import { Pool, type Dispatcher } from 'undici';
+import { ArteError } from '../../schemas/errors';
+import type { JsonObject, JsonValue } from '../../schemas/json';
+import { answerBytesMax, connectTimeoutMs } from '../../schemas/limits';
+import type { ModelAnswer, ModelRequest } from '../../schemas/rows';
+import { CallFailure, type Capabilities, type CallFailureCause, type ModelEndpoint } from './model';
+
+export type Dialect = 'openai' | 'llama.cpp' | 'vllm' | 'sglang';
+
+export interface OpenAiEndpointOptions {
+  /** Identifies limiter and metrics. */
+  readonly id: string;
+  /** Up to and including `/v1`. A query (`?api-version=…`) is kept. */
+  readonly baseUrl: string;
+  /** Name under which the endpoint serves the model. */
+  readonly model: string;
+  readonly apiKey?: string;
+  readonly dialect: Dialect;
+  readonly capabilities: Capabilities;
+  readonly concurrency: { readonly start: number; readonly max: number };
+  /** From sending to the last byte of the answer. */
+  readonly timeoutMs: number;
+}
+
+export interface OpenAiEndpoint extends ModelEndpoint {
+  /** Drop the connections; calls in flight fail as reset. Idle connections keep no process alive, so this is for tidiness. */
+  close(): Promise<void>;
+}
+
+/** What a server says is cut to this many characters in a message. */
+const quotedCharactersMax = 300;
+
+/**
+ * An endpoint; connects with the first call. `complete` throws CallFailure, or the signal's reason when that aborts.
+ * Errors: InvalidConfig when the address or the key cannot be one.
+ */
+export function createOpenAiEndpoint(options: OpenAiEndpointOptions): OpenAiEndpoint {
+  return new HttpEndpoint(options);
+}
+
+class HttpEndpoint implements OpenAiEndpoint {
+  readonly id: string;
+  readonly capabilities: Capabilities;
+  readonly concurrency: { readonly start: number; readonly max: number };
+  private readonly pool: Pool;
+  private readonly chatPath: string;
+  private readonly completionPath: string;
+  private readonly headers: Record<string, string>;
+
+  constructor(private readonly options: OpenAiEndpointOptions) {
+    this.id = options.id;
+    this.capabilities = options.capabilities;
+    this.concurrency = options.concurrency;
+    const url = parseBaseUrl(options.baseUrl);
+    const base = url.pathname.replace(/\/+$/, '');
+    this.chatPath = `${base}/chat/completions${url.search}`;
+    this.completionPath = `${base}/completions${url.search}`;
+    this.headers = {
+      'content-type': 'application/json',
+      accept: 'application/json',
+      ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${checkedKey(options.apiKey)}` }),
+    };
+    this.pool = new Pool(url.origin, {
+      connections: options.concurrency.max,
+      pipelining: 1,
+      connect: { timeout: connectTimeoutMs },
+      // The call has a deadline of its own; undici's two would only cut it into parts.
+      headersTimeout: 0,
+      bodyTimeout: 0,
+    });
+  }
+
+  async complete(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> {
+    signal.throwIfAborted();
+    this.refuseUndeclared(request);
+    const chat = request.prompt.kind === 'chat';
+    const body = JSON.stringify(requestBody(request, this.options));
+    const response = await this.send(chat ? this.chatPath : this.completionPath, body, signal);
+    return readResponse(response, (cause, message, retryAfterMs) => this.failure(cause, message, retryAfterMs));
+  }
+
+  async close(): Promise<void> {
+    await this.pool.destroy();
+  }
+
+  private refuseUndeclared({ prompt, sampling, jsonSchema }: ModelRequest): void {
+    const { completion, extendedSampling, structured } = this.capabilities;
+    const refuse = (what: string, name: string): never => {
+      throw this.failure('bad-request', `${what}, which this endpoint does not declare (capabilities.${name}).`);
+    };
+    if (prompt.kind === 'completion' && !completion) {
+      refuse('The prompt is raw text for /v1/completions', 'completion');
+    }
+    if (jsonSchema !== undefined && !structured) {
+      refuse('The output is constrained by a JSON schema', 'structured');
+    }
+    if (!extendedSampling && (sampling.topK > 0 || sampling.minP > 0)) {
+      refuse('top_k or min_p is set', 'extended_sampling');
+    }
+  }
+
+  /** One request, the answer whole in memory. Uses undici's dispatch: its streams cost more than the rest of a call together. */
+  private send(path: string, body: string, signal: AbortSignal): Promise<RawResponse> {
+    return new Promise<RawResponse>((resolve, reject) => {
+      let controller: Dispatcher.DispatchController | undefined;
+      let settled = false;
+      const settle = (): boolean => {
+        if (settled) {
+          return false;
+        }
+        settled = true;
+        clearTimeout(deadline);
+        sharedAborts.delete(signal, onAbort);
+        return true;
+      };
+      const fail = (error: unknown): void => {
+        if (settle()) {
+          reject(error as Error);
+          controller?.abort(error as Error);
+        }
+      };
+      const onAbort = (): void => fail(signal.reason);
+      const { timeoutMs } = this.options;
+      const deadline = setTimeout(
+        () => fail(this.failure('timeout', `No whole answer within ${String(timeoutMs / 1000)} s.`)),
+        timeoutMs,
+      );
+      sharedAborts.add(signal, onAbort);
+
+      let status = 0;
+      let headers: IncomingHttpHeaders = {};
+      let bytes = 0;
+      const chunks: Buffer[] = [];
+      this.pool.dispatch(
+        { path, method: 'POST', headers: this.headers, body },
+        {
+          onRequestStart: (started) => {
+            controller = started;
+            if (settled) {
+              started.abort(new Error('given up before it was sent'));
+            }
+          },
+          onResponseStart: (_, statusCode, responseHeaders) => {
+            status = statusCode;
+            headers = responseHeaders;
+          },
+          onResponseData: (_, chunk) => {
+            bytes += chunk.length;
+            if (bytes > answerBytesMax) {
+              fail(this.failure('garbage', `The answer is larger than ${String(answerBytesMax)} bytes.`));
+              return;
+            }
+            chunks.push(chunk);
+          },
+          onResponseEnd: () => {
+            if (settle()) {
+              const whole = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
+              resolve({ status, headers, text: whole.toString('utf8') });
+            }
+          },
+          onResponseError: (_, error) => fail(this.transportFailure(error)),
+        },
+      );
+    });
+  }
+
+  private transportFailure(error: Error): CallFailure {
+    const code = (error as NodeJS.ErrnoException).code ?? error.name;
+    const timeout = code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT';
+    return this.failure(timeout ? 'timeout' : 'reset', `The connection failed: ${code} ${error.message}`);
+  }
+
+  private failure(cause: CallFailureCause, message: string, retryAfterMs?: number): CallFailure {
+    const { apiKey } = this.options;
+    const text = `${this.id}: ${message}`;
+    return new CallFailure(cause, apiKey === undefined ? text : text.replaceAll(apiKey, '[key]'), retryAfterMs);
+  }
+}
+
+/**
+ * Aborts of many calls under one signal: one listener a signal, because an EventTarget removes a listener in the time it takes
+ * to walk past all others.
+ */
+class SharedAborts {
+  private readonly calls = new WeakMap<AbortSignal, Set<() => void>>();
+
+  add(signal: AbortSignal, onAbort: () => void): void {
+    let group = this.calls.get(signal);
+    if (group === undefined) {
+      const made = new Set<() => void>();
+      group = made;
+      this.calls.set(signal, made);
+      signal.addEventListener(
+        'abort',
+        () => {
+          for (const call of [...made]) {
+            call();
+          }
+        },
+        { once: true },
+      );
+    }
+    group.add(onAbort);
+  }
+
+  delete(signal: AbortSignal, onAbort: () => void): void {
+    this.calls.get(signal)?.delete(onAbort);
+  }
+}
+const sharedAborts = new SharedAborts();
+
+// ---- the request -------------------------------------------------------------------------------------------------
+
+/** The body in the server's dialect. Exported for the test that pins it. */
+export function requestBody(
+  { prompt, sampling, jsonSchema }: ModelRequest,
+  { model, dialect, capabilities }: Pick<OpenAiEndpointOptions, 'model' | 'dialect' | 'capabilities'>,
+): JsonObject {
+  return {
+    model,
+    ...(prompt.kind === 'chat' ? { messages: prompt.messages as unknown as JsonValue } : { prompt: prompt.text }),
+    temperature: sampling.temperature,
+    top_p: sampling.topP,
+    max_tokens: sampling.maxTokens,
+    // OpenAI refuses an empty list; elsewhere it takes the place of a server's own stop words.
+    ...(dialect === 'openai' && sampling.stop.length === 0 ? {} : { stop: sampling.stop }),
+    ...(capabilities.seed ? { seed: sampling.seed } : {}),
+    ...(capabilities.extendedSampling ? extendedSampling(sampling.topK, sampling.minP, dialect) : {}),
+    ...dialectFields(dialect),
+    ...(jsonSchema === undefined ? {} : constraint(jsonSchema, prompt.kind, dialect)),
+  };
+}
+
+function extendedSampling(topK: number, minP: number, dialect: Dialect): JsonObject {
+  // vLLM (before 0.8) and SGLang write "off" as -1 and refuse 0; llama.cpp and the hosted ones write 0.
+  const off = dialect === 'vllm' || dialect === 'sglang' ? -1 : 0;
+  return { top_k: topK === 0 ? off : topK, min_p: minP };
+}
+
+/** What else would change an answer if the server's start-up flags or the model's generation_config set it. */
+function dialectFields(dialect: Dialect): JsonObject {
+  switch (dialect) {
+    case 'openai':
+      return {};
+    case 'llama.cpp':
+      return { cache_prompt: true, repeat_penalty: 1, presence_penalty: 0, frequency_penalty: 0, typical_p: 1 };
+    case 'vllm':
+    case 'sglang':
+      return { repetition_penalty: 1, presence_penalty: 0, frequency_penalty: 0 };
+  }
+}
+
+/** A JSON Schema for the output. `response_format` in chat everywhere; raw completions have a name of their own at each server. */
+function constraint(schema: JsonValue, kind: 'chat' | 'completion', dialect: Dialect): JsonObject {
+  if (kind === 'completion' && dialect === 'llama.cpp') {
+    return { json_schema: schema };
+  }
+  if (kind === 'completion' && dialect === 'sglang') {
+    return { json_schema: JSON.stringify(schema) };
+  }
+  return { response_format: { type: 'json_schema', json_schema: { name: 'answer', strict: true, schema } } };
+}
+
+function parseBaseUrl(baseUrl: string): URL {
+  const wrong = (why: string): ArteError =>
+    new ArteError('InvalidConfig', {
+      what: 'base_url of an endpoint cannot be used.',
+      why,
+      next: 'Write it like http://host:8000/v1, with the key as api_key: ${env:NAME}.',
+    });
+  if (!URL.canParse(baseUrl)) {
+    throw wrong('It is no URL.');
+  }
+  const url = new URL(baseUrl);
+  if (url.protocol !== 'http:' && url.protocol !== 'https:') {
+    throw wrong('It is neither http nor https.');
+  }
+  if (url.username !== '' || url.password !== '') {
+    throw wrong('It holds a user name or a password, and secrets are only ever read from the environment.');
+  }
+  return url;
+}
+
+function checkedKey(apiKey: string): string {
+  if (!/^[\x21-\x7e]+$/.test(apiKey)) {
+    throw new ArteError('InvalidConfig', {
+      what: 'The API key of an endpoint cannot be sent.',
+      why: 'It is empty or holds a space, a line break or a character that no HTTP header may hold.',
+      next: 'Look at the environment variable it comes from; a line break at its end is the usual cause.',
+    });
+  }
+  return apiKey;
+}
+
+// ---- the response ------------------------------------------------------------------------------------------------
+
+interface RawResponse {
+  readonly status: number;
+  readonly headers: IncomingHttpHeaders;
+  readonly text: string;
+}
+
+type Fail = (cause: CallFailureCause, message: string, retryAfterMs?: number) => CallFailure;
+
+interface CompletionBody {
+  readonly choices?: readonly {
+    readonly finish_reason?: string | null;
+    readonly text?: unknown;
+    readonly message?: { readonly content?: unknown; readonly refusal?: unknown };
+  }[];
+  readonly usage?: {
+    readonly prompt_tokens?: number;
+    readonly completion_tokens?: number;
+    readonly prompt_tokens_details?: { readonly cached_tokens?: number } | null;
+    /** DeepSeek's name for it. */
+    readonly prompt_cache_hit_tokens?: number;
+  };
+  /** llama.cpp. */
+  readonly timings?: { readonly cache_n?: number };
+  readonly error?: unknown;
+}
+
+function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
+  const { status, text } = response;
+  if (status !== 200) {
+    return refusalOrFailure(status, response, fail);
+  }
+  let body: CompletionBody | null;
+  try {
+    body = JSON.parse(text) as CompletionBody | null;
+  } catch {
+    throw unreadable(response, fail);
+  }
+  const choice = body?.choices?.[0];
+  if (choice === undefined) {
+    const code = errorFields(body?.error).code;
+    if (body?.error !== undefined && body.error !== null) {
+      // Some gateways put an upstream's failure into a 200.
+      const inner = /^[45]\d\d$/.test(code) ? Number(code) : 500;
+      return refusalOrFailure(inner, response, fail);
+    }
+    throw fail('garbage', `The answer has no choices: ${quote(text)}`);
+  }
+  const content = choice.message === undefined ? choice.text : textOf(choice.message.content);
+  const refusal = choice.message?.refusal;
+  if (choice.finish_reason === 'content_filter' || (typeof refusal === 'string' && refusal !== '')) {
+    return {
+      text: typeof content === 'string' && content !== '' ? content : String(refusal ?? ''),
+      finish: 'refused',
+      usage: usageOf(body),
+    };
+  }
+  if (choice.finish_reason === 'abort' || choice.finish_reason === 'error') {
+    throw fail('server-error', `The server gave the call up (finish_reason ${choice.finish_reason}).`);
+  }
+  if (typeof content !== 'string') {
+    throw fail('garbage', `The answer has no text: ${quote(text)}`);
+  }
+  return { text: content, finish: choice.finish_reason === 'length' ? 'length' : 'stop', usage: usageOf(body) };
+}
+
+/** Content is a string, nothing (a reasoning model that ran out of tokens), or a list of parts. */
+function textOf(content: unknown): unknown {
+  if (content === null) {
+    return '';
+  }
+  if (Array.isArray(content)) {
+    return content.map((part: { text?: unknown }) => (typeof part.text === 'string' ? part.text : '')).join('');
+  }
+  return content;
+}
+
+function usageOf(body: CompletionBody | null): ModelAnswer['usage'] {
+  const usage = body?.usage;
+  const cached =
+    usage?.prompt_tokens_details?.cached_tokens ?? usage?.prompt_cache_hit_tokens ?? body?.timings?.cache_n ?? 0;
+  return {
+    inputTokens: usage?.prompt_tokens ?? 0,
+    cachedInputTokens: cached,
+    outputTokens: usage?.completion_tokens ?? 0,
+  };
+}
+
+/** A 200 whose body is no JSON. */
+function unreadable({ headers, text }: RawResponse, fail: Fail): CallFailure {
+  const type = String(headers['content-type'] ?? '');
+  if (type.includes('text/html') || /^\s*<(!doctype|html|head|body)/i.test(text)) {
+    return fail('not-compatible', 'It answers with a web page: the address is not that of an OpenAI-compatible API.');
+  }
+  if (type.includes('text/event-stream')) {
+    return fail('not-compatible', 'It streams although it was not asked to.');
+  }
+  const trimmed = text.trim();
+  if (trimmed.startsWith('{') && !trimmed.endsWith('}')) {
+    return fail('reset', `The answer was cut off after ${String(text.length)} characters.`);
+  }
+  return fail('garbage', `The answer is no JSON: ${quote(text)}`);
+}
+
+const contextPattern =
+  /context_length|exceed_context_size|context (length|size|window)|maximum (context|model) length|max_model_len|(prompt|input|request).{0,40}(too long|too large|exceeds)|longer than the (maximum )?model/i;
+const moneyPattern =
+  /insufficient_quota|billing|insufficient (credits?|balance|funds)|payment required|credit balance/i;
+const modelPattern =
+  /model_not_found|model.{0,80}(not exist|not found|not a valid|unknown|not available)|(unknown|invalid|no such|not a valid) model/i;
+
+/** Any status but 200: the cause by which the row engine acts. A content filter's refusal is an answer, not a failure. */
+function refusalOrFailure(status: number, { headers, text }: RawResponse, fail: Fail): ModelAnswer {
+  const error = describeError(text);
+  const said = `HTTP ${String(status)}${error.said === '' ? '' : `: ${quote(error.said)}`}`;
+  const retryAfterMs = retryAfter(headers);
+  if (status === 400 && /content_filter|content_policy/.test(error.code)) {
+    return { text: '', finish: 'refused', usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 } };
+  }
+  if (status === 402 || (status < 500 && moneyPattern.test(error.all))) {
+    throw fail('out-of-money', said);
+  }
+  if (status === 401 || status === 403) {
+    throw fail('unauthorized', said);
+  }
+  if (status === 429 || status === 503 || status === 529) {
+    throw retryAfterMs === undefined ? fail('overloaded', said) : fail('rate-limited', said, retryAfterMs);
+  }
+  if (status === 413 || contextPattern.test(error.all)) {
+    throw fail('context-too-long', said);
+  }
+  if (status >= 500) {
+    throw fail('server-error', said);
+  }
+  if (
+    (status === 404 && /model/i.test(error.all) && !error.html) ||
+    ((status === 400 || status === 422) && modelPattern.test(error.all))
+  ) {
+    throw fail('unknown-model', said);
+  }
+  if (status === 404 || status === 405 || status < 400) {
+    const location = headers.location === undefined ? '' : ` It points to ${headers.location}.`;
+    throw fail(
+      'not-compatible',
+      `${said}: there is no such call at this address; base_url ends in /v1 as a rule.${location}`,
+    );
+  }
+  if (status === 408) {
+    throw fail('timeout', said);
+  }
+  if (status === 409 || status === 425) {
+    throw fail('server-error', said);
+  }
+  throw fail('bad-request', said);
+}
+
+interface ErrorDescription {
+  /** What a person should read. */
+  readonly said: string;
+  readonly code: string;
+  /** Everything that patterns may look at. */
+  readonly all: string;
+  readonly html: boolean;
+}
+
+/** Error bodies as OpenAI, llama.cpp, vLLM (old and new), SGLang and FastAPI write them; else the text itself. */
+function describeError(text: string): ErrorDescription {
+  try {
+    const body = JSON.parse(text) as { error?: unknown; message?: unknown; detail?: unknown };
+    const { message, code, type } = errorFields(body.error ?? body.detail ?? body);
+    return {
+      said: message === '' ? text : message,
+      code: `${code} ${type}`,
+      all: `${message} ${code} ${type}`,
+      html: false,
+    };
+  } catch {
+    const html = /^\s*</.test(text);
+    // A web page is told by its title.
+    const said = html ? (/<title>([^<]*)<\/title>/i.exec(text)?.[1] ?? 'a web page') : text;
+    return { said, code: '', all: said.slice(0, 2_000), html };
+  }
+}
+
+function errorFields(error: unknown): { message: string; code: string; type: string } {
+  if (typeof error === 'string') {
+    return { message: error, code: '', type: '' };
+  }
+  const { message, code, type } = (error ?? {}) as { message?: unknown; code?: unknown; type?: unknown };
+  const word = (value: unknown): string =>
+    typeof value === 'string' || typeof value === 'number' ? String(value) : '';
+  return { message: word(message), code: word(code), type: word(type) };
+}
+
+/** Milliseconds to wait as told: `retry-after-ms`, or `retry-after` in seconds or as a date (by the server's own clock, if it tells). */
+function retryAfter(headers: IncomingHttpHeaders): number | undefined {
+  const exact = Number(headers['retry-after-ms'] ?? Number.NaN);
+  if (Number.isFinite(exact) && exact >= 0) {
+    return exact;
+  }
+  const value = headers['retry-after'];
+  if (value === undefined || value.trim() === '') {
+    return undefined;
+  }
+  const seconds = Number(value);
+  if (Number.isFinite(seconds)) {
+    return Math.max(0, seconds * 1000);
+  }
+  const at = Date.parse(value);
+  if (Number.isNaN(at)) {
+    return undefined;
+  }
+  const served = Date.parse(headers.date ?? '');
+  return Math.max(0, at - (Number.isNaN(served) ? Date.now() : served));
+}
+
+function quote(text: string): string {
+  const line = text.replace(/\s+/g, ' ').trim();
+  return line.length <= quotedCharactersMax ? line : `${line.slice(0, quotedCharactersMax)}…`;
+}
