@@ -72,7 +72,9 @@ LOG_LINES_MAX = 1_000
 COMPLETE = "COMPLETE"
 # What a published folder may hold of a checkpoint; the rest (optimizer, random states, trainer state) is the trainer's own.
 WEIGHTS = re.compile(r"(adapter_config\.json|config\.json|.*\.safetensors|.*\.safetensors\.index\.json)")
-TOKENIZER = re.compile(r"(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|chat_template.*|generation_config\.json)")
+TOKENIZER = re.compile(
+    r"(tokenizer.*|special_tokens_map\.json|added_tokens\.json|vocab\..*|merges\.txt|chat_template.*|generation_config\.json)"
+)
 
 
 def main() -> None:
@@ -329,7 +331,9 @@ def read_rows(settings: Settings) -> list[dict]:
     columns = ("prompt", "chosen", "rejected") if settings.kind == "dpo" else ("prompt", "completion")
 
     def refuse(line: int, why: str):
-        fail("InvalidInput", f"{settings.data}:{line} is no {settings.kind} row.", why, f"Every line is an object with {', '.join(columns)}.")
+        fail(
+            "InvalidInput", f"{settings.data}:{line} is no {settings.kind} row.", why, f"Every line is an object with {', '.join(columns)}."
+        )
 
     rows: list[dict] = []
     shape = None
