@@ -28,6 +28,8 @@ export interface ExportRequest {
   /** Left out: the last round. */
   readonly round?: number;
   readonly format?: ModelFormat;
+  /** Whose tailored set: `arte`, or `original_teacher` (first round). */
+  readonly arm?: string;
   readonly onProgress: (text: string) => void;
 }
 
@@ -45,7 +47,7 @@ export async function exportRun(store: ArtifactStore, report: RunReport, request
   const round = roundOf(report, request.round);
   switch (request.what) {
     case 'dataset':
-      return exportRows(store, artifact(round, 'tailor-rationales/arte/sft'), target);
+      return exportRows(store, artifact(round, `tailor-rationales/${request.arm ?? 'arte'}/sft`), target);
     case 'pairs':
       return exportRows(store, artifact(round, 'build-pairs/dpo'), target);
     case 'student':
@@ -56,10 +58,14 @@ export async function exportRun(store: ArtifactStore, report: RunReport, request
 }
 
 function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
-  const round = wanted === undefined ? report.rounds.at(-1) : report.rounds.find((candidate) => candidate.round === wanted);
+  const round =
+    wanted === undefined ? report.rounds.at(-1) : report.rounds.find((candidate) => candidate.round === wanted);
   if (round) return round;
   throw new ArteError('RunNotFound', {
-    what: wanted === undefined ? `The run ${report.runId} finished no round.` : `The run ${report.runId} has no round ${wanted}.`,
+    what:
+      wanted === undefined
+        ? `The run ${report.runId} finished no round.`
+        : `The run ${report.runId} has no round ${wanted}.`,
     why: `Its report holds ${report.rounds.length} rounds.`,
     next: `arte report ${report.runId}`,
   });
@@ -67,8 +73,12 @@ function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
 
 function artifact(round: ReportRound, name: string): ArtifactRef {
   const ref = round.artifacts[name];
-  if (!ref) throw new Error(`round ${round.round} has no artifact ${name}`);
-  return ref;
+  if (ref) return ref;
+  throw new ArteError('RunNotFound', {
+    what: `Round ${round.round} made no ${name}.`,
+    why: `It made ${Object.keys(round.artifacts).join(', ')}.`,
+    next: 'Name a round and an arm that are in the report.',
+  });
 }
 
 /** Training rows as conversations, one JSON object a line. */
@@ -76,7 +86,8 @@ async function exportRows(store: ArtifactStore, ref: ArtifactRef, target: string
   const partial = `${target}.partial`;
   const stream = createWriteStream(partial, { flags: 'w' });
   for await (const line of store.getLines(ref)) {
-    if (!stream.write(`${JSON.stringify(conversation(JSON.parse(line) as ConversationSource))}\n`)) await once(stream, 'drain');
+    if (!stream.write(`${JSON.stringify(conversation(JSON.parse(line) as ConversationSource))}\n`))
+      await once(stream, 'drain');
   }
   stream.end();
   await once(stream, 'finish');
@@ -84,7 +95,13 @@ async function exportRows(store: ArtifactStore, ref: ArtifactRef, target: string
   return target;
 }
 
-async function exportModel(store: ArtifactStore, model: ModelRef, format: ModelFormat, target: string, onProgress: (text: string) => void): Promise<string> {
+async function exportModel(
+  store: ArtifactStore,
+  model: ModelRef,
+  format: ModelFormat,
+  target: string,
+  onProgress: (text: string) => void,
+): Promise<string> {
   if (format === 'adapter') {
     const layer = model.layers.at(-1);
     if (!layer) throw new Error(`${model.name} was not trained`);
@@ -107,5 +124,11 @@ async function exportModel(store: ArtifactStore, model: ModelRef, format: ModelF
 async function openMaterializer(store: ArtifactStore): Promise<Materializer> {
   const env = await ensurePythonEnv({});
   const logDir = join(dataDirectory(), 'logs');
-  return createMaterializer({ cacheDir: cacheDirectory(), python: env.python, scriptDir: join(packageRoot(), 'python'), store, logDir });
+  return createMaterializer({
+    cacheDir: cacheDirectory(),
+    python: env.python,
+    scriptDir: join(packageRoot(), 'python'),
+    store,
+    logDir,
+  });
 }

@@ -9,6 +9,7 @@ interface Options {
   readonly to?: string;
   readonly round?: string;
   readonly format?: ModelFormat;
+  readonly arm?: string;
   readonly json?: boolean;
 }
 
@@ -23,6 +24,7 @@ export function register(program: Command): void {
     .option('--to <path>', 'where to write (default: RUN-WHAT in the current folder)')
     .option('--round <n>', 'of this round (default: the last)')
     .addOption(new Option('--format <format>', 'of a model: the adapter alone, merged safetensors, or a GGUF for the edge').choices([...modelFormats]))
+    .option('--arm <arm>', 'of a data set: arte, or original_teacher for the unaligned teacher\'s')
     .option('--json', 'print the path as JSON')
     .action(async (what: ExportForm, runId: string, options: Options) => {
       const session = await openSession({ start: false });
@@ -35,6 +37,7 @@ export function register(program: Command): void {
           target: options.to ?? `${runId}-${what}${ending}`,
           ...(options.round === undefined ? {} : { round: Number(options.round) }),
           ...(options.format === undefined ? {} : { format: options.format }),
+          ...(options.arm === undefined ? {} : { arm: options.arm }),
           onProgress: (text) => line.update(text),
         });
         line.done(`${what} of ${runId} written`);
