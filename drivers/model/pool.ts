@@ -1,0 +1,344 @@
+/**
+ * Who holds the device: hands out endpoints by model content and runs at most one model server at a time.
+ *
+ * Owns: sharing one server among all who want the same model under the same settings, the order in which models take turns,
+ * closing a server before the next one takes the device, starting a server again that died in use, and idle time.
+ * Leaves to llama-cpp.ts one server's life, to materialize.ts the file it serves, to the device lock (child.py) other
+ * processes on the same device.
+ *
+ * Invariants:
+ * 1. A lease's endpoint serves the bytes that the ModelRef names, for as long as the lease is held: the server may die and be
+ *    started again in between; calls in flight then fail as `reset`, later ones wait for the new server.
+ * 2. The next server starts when the last one's process is gone.
+ * 3. No model waits for ever: while somebody waits for another model, a newcomer does not join the running one but queues up.
+ *    A turn takes in everybody who was queued for its model when it began.
+ * 4. A server that nobody holds is closed after a short while, so that a training in another process gets the device.
+ * Whoever holds a lease must not ask for another model's: it would wait for itself.
+ */
+import { createHash } from 'node:crypto';
+import { ArteError } from '../../schemas/errors';
+import { modelServerCrashesMax, modelServerIdleMs, modelServerProbeMs } from '../../schemas/limits';
+import type { ModelRef } from '../../schemas/model-ref';
+import { llamaCppCapabilities, llamaCppConcurrency, startLlamaServer } from './llama-cpp';
+import type { LlamaServerOptions, ManagedSettings, ModelServer } from './llama-cpp';
+import type { Materializer } from './materialize';
+import { CallFailure } from './model';
+import type { EndpointSettings, ModelEndpoint, ModelLease, ModelPool } from './model';
+import { createOpenAiEndpoint } from './openai-http';
+
+type ScriptedSettings = Extract<EndpointSettings, { kind: 'scripted' }>;
+type StaticSettings = Extract<EndpointSettings, { kind: 'static' }>;
+
+export interface ModelPoolOptions {
+  readonly materializer: Materializer;
+  /** Interpreter of the Python environment. */
+  readonly python: string;
+  /** Folder of serve.py. */
+  readonly scriptDir: string;
+  readonly logDir: string;
+  /** One file for one device: model servers and trainings of all processes agree by it. */
+  readonly deviceLockPath: string;
+  /** Default modelServerIdleMs. */
+  readonly idleCloseMs?: number;
+  readonly scripted: (script: string, options: ScriptedSettings['options']) => ModelEndpoint;
+  /** Default: llama.cpp. Tests of the order alone hand in another. */
+  readonly startServer?: (options: LlamaServerOptions) => Promise<ModelServer>;
+}
+
+/** Calls in flight that a static endpoint is begun with; the row engine finds the rest. */
+const staticStart = 16;
+
+export interface ManagedModelPool extends ModelPool {
+  /** End at once, whatever is held: waiting and future leases are refused, servers are gone when it resolves. */
+  shutdown(): Promise<void>;
+}
+
+/** One pool for one process and device. */
+export function createModelPool(options: ModelPoolOptions): ManagedModelPool {
+  return new Pool(options);
+}
+
+/** What is waited for: a turn with a model, or the device with no server on it. */
+interface Waiter {
+  /** undefined: the device free of servers. */
+  readonly key: string | undefined;
+  readonly admit: () => void;
+  readonly refuse: (error: unknown) => void;
+}
+
+class Pool implements ManagedModelPool {
+  private resident: Resident | undefined;
+  private readonly queue: Waiter[] = [];
+  private switching: Promise<void> | undefined;
+  private idleTimer: NodeJS.Timeout | undefined;
+  private ended = false;
+  private readonly statics = new Map<string, ModelEndpoint>();
+
+  constructor(private readonly options: ModelPoolOptions) {}
+
+  async lease(model: ModelRef, settings: EndpointSettings, signal: AbortSignal): Promise<ModelLease> {
+    signal.throwIfAborted();
+    switch (settings.kind) {
+      case 'static':
+        return freeLease(this.staticEndpoint(settings));
+      case 'scripted':
+        return freeLease(this.options.scripted(settings.script, settings.options));
+      case 'managed':
+        return this.managedLease(model, settings, signal);
+    }
+  }
+
+  closeAll(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.queue.push({ key: undefined, admit: resolve, refuse: reject });
+      this.turn();
+    });
+  }
+
+  async shutdown(): Promise<void> {
+    this.ended = true;
+    for (const waiter of this.queue.splice(0)) {
+      waiter.refuse(poolEnded());
+    }
+    await this.switching;
+    await this.closeResident();
+  }
+
+  private async managedLease(model: ModelRef, settings: ManagedSettings, signal: AbortSignal): Promise<ModelLease> {
+    const { materializer, startServer = startLlamaServer, python, scriptDir, logDir, deviceLockPath } = this.options;
+    const { quantization, slots, contextTokens, threads } = settings;
+    // Before the turn: making a form may take long, and the device can go on serving somebody else meanwhile.
+    const ggufPath = await materializer.gguf(model, quantization, signal);
+    const key = [model.contentSha256, quantization, slots, contextTokens, threads].join(' ');
+    const id = `llama.cpp/${model.contentSha256.slice(0, 12)}/${quantization}`;
+    const resident = await this.admitted(key, signal, () => {
+      const start = (starting: AbortSignal): Promise<ModelServer> =>
+        startServer({ id, python, scriptDir, logDir, ggufPath, settings, deviceLockPath, signal: starting });
+      return new Resident(key, id, settings.slots, start);
+    });
+    let held = true;
+    const release = (): Promise<void> => {
+      if (held) {
+        held = false;
+        resident.holders -= 1;
+        this.turn();
+      }
+      return Promise.resolve();
+    };
+    try {
+      await resident.ready(signal);
+    } catch (error) {
+      await release();
+      throw error;
+    }
+    return { endpoint: resident, release };
+  }
+
+  /** Wait for a turn with the model of `key`; counted as a holder from the moment it is admitted. */
+  private admitted(key: string, signal: AbortSignal, open: () => Resident): Promise<Resident> {
+    return new Promise((resolve, reject) => {
+      if (this.ended || signal.aborted) {
+        reject(this.ended ? poolEnded() : (signal.reason as Error));
+        return;
+      }
+      const waiter: Waiter = {
+        key,
+        admit: () => {
+          signal.removeEventListener('abort', giveUp);
+          this.resident ??= open();
+          this.resident.holders += 1;
+          resolve(this.resident);
+        },
+        refuse: (error) => {
+          signal.removeEventListener('abort', giveUp);
+          reject(error as Error);
+        },
+      };
+      const giveUp = (): void => {
+        const at = this.queue.indexOf(waiter);
+        if (at !== -1) {
+          this.queue.splice(at, 1);
+          waiter.refuse(signal.reason);
+          this.turn();
+        }
+      };
+      signal.addEventListener('abort', giveUp, { once: true });
+      this.queue.push(waiter);
+      this.turn();
+    });
+  }
+
+  /** Admit whoever may be admitted now; else see to it that the device changes hands as soon as it can. */
+  private turn(): void {
+    clearTimeout(this.idleTimer);
+    if (this.switching !== undefined) {
+      return;
+    }
+    const [head] = this.queue;
+    if (head === undefined) {
+      if (this.resident?.holders === 0) {
+        this.idleTimer = setTimeout(() => this.change(), this.options.idleCloseMs ?? modelServerIdleMs);
+        // The child's pipes keep this process alive for as long as there is a server; the timer need not.
+        this.idleTimer.unref();
+      }
+    } else if (head.key !== undefined && (this.resident === undefined || this.resident.key === head.key)) {
+      const mine = this.queue.filter(({ key }) => key === head.key);
+      this.queue.splice(0, this.queue.length, ...this.queue.filter(({ key }) => key !== head.key));
+      for (const waiter of mine) {
+        waiter.admit();
+      }
+    } else if (this.resident === undefined) {
+      this.queue.shift();
+      head.admit();
+      this.turn();
+    } else if (this.resident.holders === 0) {
+      this.change();
+    }
+  }
+
+  /** Close the server that nobody holds, then go on. */
+  private change(): void {
+    this.switching = this.closeResident().then(() => {
+      this.switching = undefined;
+      this.turn();
+    });
+  }
+
+  private async closeResident(): Promise<void> {
+    clearTimeout(this.idleTimer);
+    const closing = this.resident;
+    await closing?.close();
+    if (this.resident === closing) {
+      this.resident = undefined;
+    }
+  }
+
+  private staticEndpoint(settings: StaticSettings): ModelEndpoint {
+    // By all of its settings, the key hashed: one connection pool for all leases of the same endpoint.
+    const known = createHash('sha256').update(JSON.stringify(settings)).digest('hex');
+    let endpoint = this.statics.get(known);
+    if (endpoint === undefined) {
+      const { baseUrl, model, apiKey, dialect, capabilities, maxInFlight, timeoutMs } = settings;
+      endpoint = createOpenAiEndpoint({
+        id: `${baseUrl}/${model}`,
+        baseUrl,
+        model,
+        ...(apiKey === undefined ? {} : { apiKey }),
+        dialect,
+        capabilities,
+        concurrency: { start: Math.min(staticStart, maxInFlight), max: maxInFlight },
+        timeoutMs,
+      });
+      this.statics.set(known, endpoint);
+    }
+    return endpoint;
+  }
+}
+
+/** The model that has the device, as an endpoint that outlives its server processes. */
+class Resident implements ModelEndpoint {
+  holders = 0;
+  readonly capabilities = llamaCppCapabilities;
+  readonly concurrency: { readonly start: number; readonly max: number };
+  private server: ModelServer | undefined;
+  private starting: Promise<ModelServer> | undefined;
+  private readonly closing = new AbortController();
+  private crashes = 0;
+  /** Kept from the last server that ended by itself, for the error when it was one too many. */
+  private lastEnd = '';
+
+  constructor(
+    readonly key: string,
+    readonly id: string,
+    slots: number,
+    private readonly start: (signal: AbortSignal) => Promise<ModelServer>,
+  ) {
+    this.concurrency = llamaCppConcurrency(slots);
+  }
+
+  /** Wait until a server runs that answers. Errors: ModelServerFailed, InvalidConfig; the signal's reason. */
+  async ready(signal: AbortSignal): Promise<void> {
+    const running = this.server;
+    if (running !== undefined && !(await running.responds(modelServerProbeMs)) && this.server === running) {
+      await running.stop();
+    }
+    await this.running(signal);
+  }
+
+  async complete(...[request, signal]: Parameters<ModelEndpoint['complete']>): ReturnType<ModelEndpoint['complete']> {
+    const server = this.server ?? (await this.running(signal));
+    try {
+      const answer = await server.endpoint.complete(request, signal);
+      this.crashes = 0;
+      return answer;
+    } catch (error) {
+      if (this.closing.signal.aborted && error instanceof CallFailure) {
+        throw new CallFailure('reset', 'The model server was closed.');
+      }
+      throw error;
+    }
+  }
+
+  /** The process gone, also one that is just being started. */
+  async close(): Promise<void> {
+    this.closing.abort();
+    await this.starting?.catch(() => undefined);
+    await this.server?.stop();
+  }
+
+  private async running(signal: AbortSignal): Promise<ModelServer> {
+    signal.throwIfAborted();
+    if (this.closing.signal.aborted) {
+      throw new CallFailure('reset', 'The model server was closed.');
+    }
+    if (this.server !== undefined) {
+      return this.server;
+    }
+    if (this.crashes >= modelServerCrashesMax) {
+      throw new ArteError('ModelServerFailed', {
+        what: `The model server ended ${this.crashes} times in a row without answering.`,
+        why: this.lastEnd,
+        next: 'Read model-server.log; fewer slots or a shorter context need less memory.',
+      });
+    }
+    this.starting ??= this.startServer();
+    return abortable(this.starting, signal);
+  }
+
+  private async startServer(): Promise<ModelServer> {
+    try {
+      const server = await this.start(this.closing.signal);
+      this.server = server;
+      void server.exited.then(({ code, signal }) => {
+        if (this.server === server) {
+          this.server = undefined;
+          this.crashes += 1;
+          this.lastEnd = `The last one ended with ${signal ?? `status ${String(code)}`}.`;
+        }
+      });
+      return server;
+    } finally {
+      this.starting = undefined;
+    }
+  }
+}
+
+function freeLease(endpoint: ModelEndpoint): ModelLease {
+  return { endpoint, release: () => Promise.resolve() };
+}
+
+function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason as Error);
+    signal.addEventListener('abort', onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+  });
+}
+
+function poolEnded(): ArteError {
+  return new ArteError('ModelServerFailed', {
+    what: 'The worker that was to ask the model is ending.',
+    why: 'Its model servers are closed.',
+    next: 'Nothing: the work goes on at another worker, or when this one is started again.',
+  });
+}
