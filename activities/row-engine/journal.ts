@@ -12,7 +12,15 @@ import * as fs from 'node:fs';
 import { mkdir, open, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArteError } from '../../schemas/errors';
-import { framedBytes, lineOf, RecordBuffer, RecordParser, type RecordPlace, type RecordsEnd, type RecordVisitor } from './records';
+import {
+  framedBytes,
+  lineOf,
+  RecordBuffer,
+  RecordParser,
+  type RecordPlace,
+  type RecordsEnd,
+  type RecordVisitor,
+} from './records';
 
 const suffix = '.journal';
 const readChunkBytes = 1024 * 1024;
@@ -32,7 +40,11 @@ export class JournalWriter {
   private closed = false;
   private commitTimer: NodeJS.Timeout | undefined;
   private writeSoon: NodeJS.Immediate | undefined;
-  private waiting: { readonly upTo: number; readonly resolve: () => void; readonly reject: (error: unknown) => void }[] = [];
+  private waiting: {
+    readonly upTo: number;
+    readonly resolve: () => void;
+    readonly reject: (error: unknown) => void;
+  }[] = [];
 
   private constructor(
     readonly path: string,
@@ -43,7 +55,12 @@ export class JournalWriter {
   ) {}
 
   /** Make a new file; its folder entry is durable before the first record is. Errors: DiskFull, Unexpected. */
-  static async create(folder: string, name: string, commitIntervalMs: number, onError: (error: ArteError) => void): Promise<JournalWriter> {
+  static async create(
+    folder: string,
+    name: string,
+    commitIntervalMs: number,
+    onError: (error: ArteError) => void,
+  ): Promise<JournalWriter> {
     const path = join(folder, `${name}${suffix}`);
     try {
       await mkdir(folder, { recursive: true });
@@ -84,7 +101,7 @@ export class JournalWriter {
     const bytes = this.records.view();
     if (bytes.length === 0 || this.closed) return;
     try {
-      for (let sent = 0; sent < bytes.length; ) sent += fs.writeSync(this.fd, bytes, sent, bytes.length - sent);
+      for (let sent = 0; sent < bytes.length;) sent += fs.writeSync(this.fd, bytes, sent, bytes.length - sent);
     } catch (error) {
       throw diskError(error, this.path);
     }
@@ -134,7 +151,8 @@ export class JournalWriter {
       }
       if (this.closed) fs.closeSync(this.fd);
       else if (this.waiting.length > 0) this.commit();
-      else if (this.committed < this.written) this.commitTimer ??= setTimeout(() => this.commit(), this.commitIntervalMs);
+      else if (this.committed < this.written)
+        this.commitTimer ??= setTimeout(() => this.commit(), this.commitIntervalMs);
     });
   }
 
@@ -166,7 +184,7 @@ export async function readJournal(path: string, visitor: RecordVisitor): Promise
   const file = await open(path);
   try {
     const parser = new RecordParser(visitor);
-    for (let at = 0; ; ) {
+    for (let at = 0; ;) {
       const chunk = Buffer.allocUnsafe(readChunkBytes);
       const { bytesRead } = await file.read(chunk, 0, readChunkBytes, at);
       if (bytesRead === 0 || !parser.push(chunk.subarray(0, bytesRead))) return parser.end();

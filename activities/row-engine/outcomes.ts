@@ -120,7 +120,13 @@ const parkTexts: { readonly [code in ErrorCode]?: { readonly what: string; reado
 };
 
 /** The error a shard is parked with. `message` is the endpoint's own. */
-export function parkError(code: ErrorCode, endpointId: string, message: string, done: number, total: number): ArteError {
+export function parkError(
+  code: ErrorCode,
+  endpointId: string,
+  message: string,
+  done: number,
+  total: number,
+): ArteError {
   const text = parkTexts[code];
   return new ArteError(code, {
     what: `The endpoint ${endpointId} ${text?.what ?? 'cannot be used'}; ${done} of ${total} rows of the shard are done and kept.`,
@@ -138,7 +144,11 @@ export type ThresholdName = (typeof thresholdNames)[number];
  * enough rows are done (thresholdRowsMin and a tenth of the shard: rows come demonstration by demonstration, and the first may be an
  * unlucky one) and the share's lower confidence bound (Wilson, 99.9 %) is above the threshold.
  */
-export function brokenThreshold(counts: OutcomeCounts, total: number, thresholds: RowThresholds): ThresholdName | undefined {
+export function brokenThreshold(
+  counts: OutcomeCounts,
+  total: number,
+  thresholds: RowThresholds,
+): ThresholdName | undefined {
   const done = counts.ok + counts.malformed + counts.refused + counts.truncated + counts.failed;
   if (done === 0) return undefined;
   for (const name of thresholdNames) {
@@ -160,7 +170,7 @@ function wilsonLower(hits: number, of: number): number {
   const z2 = 3.29 ** 2;
   const share = hits / of;
   const centre = share + z2 / (2 * of);
-  return (centre - Math.sqrt(z2 * (share * (1 - share) / of + z2 / (4 * of * of)))) / (1 + z2 / of);
+  return (centre - Math.sqrt(z2 * ((share * (1 - share)) / of + z2 / (4 * of * of)))) / (1 + z2 / of);
 }
 
 /** At most `length` characters from the head. */

@@ -8,15 +8,20 @@
 import { createHash } from 'node:crypto';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { partBytesMax } from '../../schemas/limits';
+import { RecordReader, type JournalWriter } from './journal';
 import {
+  forEachLasting,
   journalFormat,
   RecordBuffer,
   RecordParser,
   type AttemptIdentity,
   type RecordsEnd,
   type RecordVisitor,
-  type ShardHeader,
 } from './records';
+import type { RowTable } from './row-table';
+
+/** How much of the journal is read at once. */
+const readChunkBytes = 1024 * 1024;
 
 /** How many parts are fetched at once when a shard is resumed. */
 const partsInFlightMax = 8;
@@ -28,36 +33,100 @@ export function partsPrefix(shardKey: string): string {
 
 /** An attempt's name in keys and file names: ordered by ordinal, safe for any file system. */
 export function attemptName({ ordinal, id }: AttemptIdentity): string {
-  const safe = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/.test(id) ? id : createHash('sha256').update(id).digest('hex').slice(0, 32);
+  const safe = /^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$/.test(id)
+    ? id
+    : createHash('sha256').update(id).digest('hex').slice(0, 32);
   return `${String(ordinal).padStart(6, '0')}.${safe}`;
 }
 
-/** One attempt's parts, one after another. */
+/** Puts what an attempt has finished into the store, part after part. */
 export class PartWriter {
   private next = 0;
+  /** Our own journal is in parts up to here. */
+  private storedUpTo: number;
+  /** Rows whose results are only in journals of earlier attempts on this machine; another machine would have to ask them again. */
+  private backlog: number[] = [];
+  private readonly reader: RecordReader;
+  private stopped = false;
 
   constructor(
     private readonly store: ArtifactStore,
     private readonly shardKey: string,
-    private readonly rows: number,
     private readonly attempt: AttemptIdentity,
-  ) {}
+    private readonly table: RowTable,
+    private readonly journal: JournalWriter,
+  ) {
+    this.storedUpTo = journal.readable;
+    this.reader = RecordReader.over(journal.path, journal.fd);
+    for (let row = 0; row < table.length; row += 1)
+      if (table.isDone(row) && !table.isStored(row)) this.backlog.push(row);
+  }
 
-  /** A buffer that opens as a part must. */
-  begin(attempt: AttemptIdentity = this.attempt): RecordBuffer {
+  /** Whether the journals hold more than the store. */
+  hasMore(): boolean {
+    return this.backlog.length > 0 || this.journal.readable > this.storedUpTo;
+  }
+
+  /** Store all that was written to the journals so far. What fails is tried again by the next flush. Errors: the store's. */
+  async flush(): Promise<void> {
+    await this.flushBacklog();
+    await this.flushOwn();
+  }
+
+  /** No more reading from the journals: they are about to be closed. A part on its way still arrives. */
+  stop(): void {
+    this.stopped = true;
+  }
+
+  private async flushBacklog(): Promise<void> {
+    while (this.backlog.length > 0 && !this.stopped) {
+      const records = this.begin();
+      let attempt: number | undefined;
+      let taken = 0;
+      for (const row of this.backlog) {
+        if (records.length >= partBytesMax) break;
+        taken += 1;
+        if (!this.table.isDone(row)) continue;
+        const by = this.table.attemptOf(row);
+        const identity = this.table.attempts[by];
+        if (by !== attempt && identity) records.attempt(identity);
+        attempt = by;
+        records.frame(this.table.frame(row));
+      }
+      await this.put(records);
+      this.backlog = this.backlog.slice(taken);
+    }
+  }
+
+  private async flushOwn(): Promise<void> {
+    const upTo = this.journal.readable;
+    while (this.storedUpTo < upTo && !this.stopped) {
+      const records = this.begin();
+      records.attempt(this.attempt);
+      let at = this.storedUpTo;
+      let found = 0;
+      for (let chunkBytes = readChunkBytes; at < upTo && records.length < partBytesMax;) {
+        const whole = forEachLasting(this.reader.read(at, Math.min(chunkBytes, upTo - at)), (frame) => {
+          records.frame(frame);
+          found += 1;
+        });
+        at += whole;
+        // One record may be larger than a chunk.
+        chunkBytes = whole === 0 ? chunkBytes * 2 : readChunkBytes;
+      }
+      if (found > 0) await this.put(records);
+      this.storedUpTo = at;
+    }
+  }
+
+  private begin(): RecordBuffer {
     const records = new RecordBuffer();
-    records.header({ format: journalFormat, shardKey: this.shardKey, rows: this.rows });
-    records.attempt(attempt);
+    records.header({ format: journalFormat, shardKey: this.shardKey, rows: this.table.length });
     return records;
   }
 
-  /** Whether a part is large enough to be sent before more goes in. */
-  isFull(records: RecordBuffer): boolean {
-    return records.length >= partBytesMax;
-  }
-
-  /** Put a part. A number is used once, even when putting fails half-way: what stands under a key never changes. */
-  async put(records: RecordBuffer): Promise<void> {
+  /** A number is used once, even when putting fails half-way: what stands under a key never changes. */
+  private async put(records: RecordBuffer): Promise<void> {
     const key = `${partsPrefix(this.shardKey)}${attemptName(this.attempt)}-${String(this.next).padStart(6, '0')}`;
     this.next += 1;
     await this.store.putObject(key, records.view());
@@ -65,7 +134,11 @@ export class PartWriter {
 }
 
 /** Read all parts of a shard, several at once but in the order of their keys. Returns how many were damaged. */
-export async function readParts(store: ArtifactStore, shardKey: string, visitor: () => RecordVisitor): Promise<{ parts: number; damaged: number }> {
+export async function readParts(
+  store: ArtifactStore,
+  shardKey: string,
+  visitor: () => RecordVisitor,
+): Promise<{ parts: number; damaged: number }> {
   const keys: string[] = [];
   for await (const { key } of store.list(partsPrefix(shardKey))) keys.push(key);
   let damaged = 0;
@@ -100,5 +173,3 @@ export async function removeParts(store: ArtifactStore, shardKey: string): Promi
     // Left over; whoever finds the shard's record next tries again.
   }
 }
-
-export type { ShardHeader };

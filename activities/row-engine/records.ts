@@ -6,6 +6,7 @@
  *   header   {format, shardKey, rows}: the first record of every journal and part
  *   attempt  {ordinal, id}: who made the records that follow, until the next one
  *   intent   row, ask: a call is about to be made
+ *   failure  row, ask: that call ended without an answer (an intent with neither was in flight, or lost)
  *   answer   row, ask, usage, result: an answer that will be asked again (malformed); it was paid for
  *   outcome  row, ask, usage, result: the row is finished
  *   reopen   failed outcomes of attempts up to this one are void: a person was told and asked us to go on
@@ -18,10 +19,10 @@ import { rowOutcomes, type RowOutcome, type Usage } from '../../schemas/rows';
 
 export const journalFormat = 1;
 
-const types = { header: 1, attempt: 2, intent: 3, answer: 4, outcome: 5, reopen: 6 } as const;
+const types = { header: 1, attempt: 2, intent: 3, answer: 4, outcome: 5, reopen: 6, failure: 7 } as const;
 const frameBytes = 8;
-/** [type u8][row u32][ask u8] */
-const intentBytes = 6;
+/** Of an intent and of a failure: [type u8][row u32][ask u8]. */
+const callBytes = 6;
 /** [type u8][row u32][ask u8][outcome u8][answered u8][input u32][cached u32][output u32], then the result's line. */
 const answerBytes = 20;
 
@@ -60,6 +61,7 @@ export interface RecordVisitor {
   header(header: ShardHeader): boolean;
   attempt(identity: AttemptIdentity): void;
   intent(row: number, ask: number): void;
+  failure(row: number, ask: number): void;
   /** `frame` is the whole framed record, valid only during the call. */
   answer(record: AnswerRecord, place: RecordPlace, frame: Buffer): void;
   reopen(frame: Buffer): void;
@@ -91,11 +93,11 @@ export class RecordBuffer {
   }
 
   intent(row: number, ask: number): void {
-    const start = this.open(intentBytes);
-    this.bytes[start] = types.intent;
-    this.bytes.writeUInt32LE(row, start + 1);
-    this.bytes[start + 5] = ask;
-    this.close(start, intentBytes);
+    this.call(types.intent, row, ask);
+  }
+
+  failure(row: number, ask: number): void {
+    this.call(types.failure, row, ask);
   }
 
   /** Returns the record's place relative to the start of this buffer. `line` is the row's result as canonical JSON. */
@@ -134,6 +136,14 @@ export class RecordBuffer {
     this.used = 0;
     // A giant answer must not keep its buffer for the rest of the shard.
     if (this.bytes.length > 1024 * 1024) this.bytes = Buffer.allocUnsafe(64 * 1024);
+  }
+
+  private call(type: number, row: number, ask: number): void {
+    const start = this.open(callBytes);
+    this.bytes[start] = type;
+    this.bytes.writeUInt32LE(row, start + 1);
+    this.bytes[start + 5] = ask;
+    this.close(start, callBytes);
   }
 
   private json(type: number, value: unknown): void {
@@ -222,9 +232,14 @@ export class RecordParser {
         this.visitor.attempt(JSON.parse(payload.toString('utf8', 1)) as AttemptIdentity);
         return undefined;
       case types.intent:
-        if (payload.length !== intentBytes) return 'torn';
-        this.visitor.intent(payload.readUInt32LE(1), payload[5] ?? 0);
+      case types.failure: {
+        if (payload.length !== callBytes) return 'torn';
+        const row = payload.readUInt32LE(1);
+        const ask = payload[5] ?? 0;
+        if (type === types.intent) this.visitor.intent(row, ask);
+        else this.visitor.failure(row, ask);
         return undefined;
+      }
       case types.answer:
       case types.outcome: {
         const record = parseAnswer(payload, type === types.outcome);
@@ -256,6 +271,22 @@ function parseAnswer(payload: Buffer, final: boolean): AnswerRecord | undefined 
       outputTokens: payload.readUInt32LE(16),
     },
   };
+}
+
+/**
+ * Call `visit` with every whole frame that another machine needs: answers, outcomes, reopenings. Returns how many bytes were whole frames.
+ * For bytes that this process wrote itself: they are not verified.
+ */
+export function forEachLasting(bytes: Buffer, visit: (frame: Buffer) => void): number {
+  let at = 0;
+  while (bytes.length - at >= frameBytes) {
+    const end = at + frameBytes + bytes.readUInt32LE(at);
+    if (end > bytes.length) break;
+    const type = bytes[at + frameBytes];
+    if (type === types.answer || type === types.outcome || type === types.reopen) visit(bytes.subarray(at, end));
+    at = end;
+  }
+  return at;
 }
 
 /** The result's line out of a framed answer or outcome; undefined when the frame is damaged. */

@@ -6,6 +6,7 @@ import type { ArtifactStore } from '../../drivers/store/store';
 import type { StageUsage } from '../../schemas/manifest';
 import type { OutcomeCounts, RowReading, RowRequest, ModelAnswer } from '../../schemas/rows';
 import type { ShardOutput } from '../../schemas/messages';
+import type { LimiterRegistry } from './limiter';
 
 export interface RowSource {
   readonly length: number;
@@ -32,12 +33,33 @@ export interface ShardRun {
   /** How often a malformed answer is asked again with another seed; 0 for greedy sampling, where it would say the same. */
   readonly repairs: number;
   readonly store: ArtifactStore;
-  /** Folder for journals on this machine; one file per shard key. */
+  /** Folder for journals on this machine: a folder per shard key, a file per attempt. */
   readonly journalDir: string;
   /** Fences duplicate attempts: recorded in the journal and the parts. */
   readonly attemptId: string;
+  /** Called about once a second. Must not throw. */
   readonly onProgress: (progress: ShardProgress) => void;
   readonly signal: AbortSignal;
+  /** Adaptive concurrency by endpoint; the process's own when not given. */
+  readonly limiters?: LimiterRegistry;
+  /** Other limits than schemas/limits.ts: for tests. */
+  readonly limits?: Partial<EngineLimits>;
+}
+
+/** What of schemas/limits.ts the engine goes by. */
+export interface EngineLimits {
+  readonly journalCommitIntervalMs: number;
+  readonly partFlushIntervalMs: number;
+  readonly progressIntervalMs: number;
+  readonly rowAttemptsMax: number;
+  readonly retryBackoffBaseMs: number;
+  readonly waitingRowsMax: number;
+  readonly endpointDownMs: number;
+  readonly rowsStallFloorMs: number;
+  readonly rowsStallFirstMs: number;
+  readonly rowsStallFactor: number;
+  readonly refusalDrainMs: number;
+  readonly abortFlushMs: number;
 }
 
 export interface ShardProgress {
@@ -46,6 +68,9 @@ export interface ShardProgress {
   readonly inFlight: number;
   readonly counts: OutcomeCounts;
   readonly usage: StageUsage;
+  /** Calls of earlier attempts that were in flight when those ended: answered by nobody, paid for perhaps. */
+  readonly lostCalls?: number;
+  /** What a person should know: what it waits for, what was found damaged. */
   readonly note?: string;
 }
 

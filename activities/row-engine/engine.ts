@@ -1,0 +1,697 @@
+/**
+ * The row engine: ask a model all rows of a shard, keep every answer, and leave one artifact whose bytes depend on nothing but the answers.
+ * Owns the flow of a shard: resume, ask, flush, judge, commit, stop. What a failure means is outcomes.ts, how many calls at a time
+ * limiter.ts, what is on disk journal.ts, in the store parts.ts, and what counts of both resume.ts.
+ *
+ * Invariants:
+ *  1. An answer is in the journal before the row counts as done; every call has its intent there before it is made.
+ *  2. Memory holds calls in flight and rows that wait for a retry, about twenty bytes for every other row, and no result.
+ *  3. However a shard ends, what is done is kept: in the journal, and as far as the store can be reached in a part.
+ *  4. The shard's record decides between attempts: whoever writes it first has made the shard, and everybody returns that.
+ */
+import { setMaxListeners } from 'node:events';
+import { setImmediate } from 'node:timers/promises';
+import { z } from 'zod';
+import type {
+  ModelAnswer,
+  ModelRequest,
+  RowOutcome,
+  RowReading,
+  RowRequest,
+  RowResult,
+  Usage,
+} from '../../schemas/rows';
+import { CallFailure } from '../../drivers/model/model';
+import { artifactRefSchema } from '../../schemas/artifact-ref';
+import { ArteError, errorCodes } from '../../schemas/errors';
+import type { JsonValue } from '../../schemas/json';
+import * as limits from '../../schemas/limits';
+import { stageUsageSchema } from '../../schemas/manifest';
+import type { ShardOutput } from '../../schemas/messages';
+import { outcomeCountsSchema } from '../../schemas/rows';
+import { canonicalJson, seedFrom } from '../../method/keys';
+import { journalFolder, removeJournals } from './journal';
+import { processLimiters, systemClock, Ticket, type CallEnd, type Limiter, type LimiterClient } from './limiter';
+import {
+  actionFor,
+  brokenThreshold,
+  clipped,
+  mayBeAway,
+  parkError,
+  readingStep,
+  signalOf,
+  type FailedCode,
+  type ThresholdName,
+} from './outcomes';
+import { removeParts } from './parts';
+import { addUsage, resumeShard, type AskedBefore, type Resumed } from './resume';
+import type { RowTable } from './row-table';
+import { shardRecordKey } from './shard-record';
+import type { EngineLimits, RunShard, ShardProgress, ShardRun } from './types';
+import { WaitingRows } from './waiting-rows';
+
+const defaultLimits: EngineLimits = {
+  journalCommitIntervalMs: limits.journalCommitIntervalMs,
+  partFlushIntervalMs: limits.partFlushIntervalMs,
+  progressIntervalMs: limits.heartbeatIntervalMs,
+  rowAttemptsMax: limits.rowAttemptsMax,
+  retryBackoffBaseMs: limits.retryBackoffBaseMs,
+  waitingRowsMax: limits.waitingRowsMax,
+  endpointDownMs: limits.endpointDownMs,
+  rowsStallFloorMs: limits.rowsStallFloorMs,
+  rowsStallFirstMs: limits.rowsStallFirstMs,
+  rowsStallFactor: limits.rowsStallFactor,
+  refusalDrainMs: limits.refusalDrainMs,
+  abortFlushMs: limits.abortFlushMs,
+};
+
+const shardRecordSchema = z.object({
+  results: artifactRefSchema,
+  counts: outcomeCountsSchema,
+  usage: stageUsageSchema,
+});
+const noUsage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+
+/**
+ * Ask all rows of a shard and return its output; a shard that is finished is returned at once.
+ * Errors: EndpointUnauthorized, EndpointUnknownModel, EndpointNotCompatible, EndpointOutOfMoney, EndpointUnreachable, OutcomeThreshold,
+ * RowsStalled, DiskFull, Unexpected, and the store's. An abort rejects with the signal's reason. Whatever the error, a further call with
+ * the same shard key goes on where this one stood.
+ */
+export const runShard: RunShard = async (run) => {
+  run.signal.throwIfAborted();
+  const settings = { ...defaultLimits, ...run.limits };
+  const finished = await finishedShard(run);
+  if (finished) return finished;
+  let diskError: ((error: Error) => void) | undefined;
+  const resumed = await resumeShard(run, {
+    journalCommitIntervalMs: settings.journalCommitIntervalMs,
+    onJournalError: (error) => diskError?.(error),
+  });
+  const asking = new Asking(run, settings, resumed);
+  diskError = (error) => asking.stop(error);
+  try {
+    await asking.untilDone();
+    return await commit(run, resumed);
+  } finally {
+    resumed.parts.stop();
+    resumed.journal.close();
+    resumed.table.close();
+  }
+};
+
+/** The record of a shard, when its results are there too. */
+async function finishedShard(run: ShardRun): Promise<ShardOutput | undefined> {
+  const document = await run.store.getDocument(shardRecordKey(run.shardKey));
+  if (document === undefined) return undefined;
+  const output = shardRecordSchema.parse(document);
+  if (!(await run.store.hasBlob(output.results))) return undefined;
+  await removeTraces(run);
+  return output;
+}
+
+/** Write the results in row order, then the record that makes them the shard's. */
+async function commit(
+  run: ShardRun,
+  { table, journal, usage }: Resumed & { usage: ShardOutput['usage'] },
+): Promise<ShardOutput> {
+  journal.write();
+  const results = await run.store.putLines(resultLines(table, run.signal));
+  const output: ShardOutput = { results, counts: table.counts, usage };
+  const key = shardRecordKey(run.shardKey);
+  const put = async (): Promise<ShardOutput> => {
+    const { document } = await run.store.putOnce(key, output as unknown as JsonValue);
+    return shardRecordSchema.parse(document);
+  };
+  let standing = await put();
+  if (standing.results.sha256 !== results.sha256 && !(await run.store.hasBlob(standing.results))) {
+    // The record of results that have gone: a key whose artifact is gone is not a hit.
+    await run.store.remove(key);
+    standing = await put();
+  }
+  await removeTraces(run);
+  return standing;
+}
+
+async function* resultLines(table: RowTable, signal: AbortSignal): AsyncGenerator<string> {
+  for (let row = 0; row < table.length; row += 1) {
+    if (row % 512 === 511) {
+      // Heartbeats and other shards get their turn.
+      await setImmediate();
+      signal.throwIfAborted();
+    }
+    yield table.line(row);
+  }
+}
+
+/** Journals and parts are of no use once the record stands. Best effort: an attempt that is still running may leave some behind. */
+async function removeTraces(run: ShardRun): Promise<void> {
+  await Promise.allSettled([
+    removeParts(run.store, run.shardKey),
+    removeJournals(journalFolder(run.journalDir, run.shardKey)),
+  ]);
+}
+
+/** A call in flight. */
+class Call extends Ticket {
+  constructor(
+    readonly index: number,
+    readonly row: RowRequest,
+    readonly ask: number,
+    readonly request: ModelRequest,
+  ) {
+    super();
+  }
+}
+
+/** What is remembered of a row that did not go well the first time. */
+interface Trouble {
+  tries: number;
+  turnedAway: number;
+  before: AskedBefore | undefined;
+}
+
+/** Asks the open rows of a shard. */
+class Asking implements LimiterClient {
+  private readonly table: RowTable;
+  private readonly limiter: Limiter;
+  private readonly calls = new AbortController();
+  private readonly troubles = new Map<number, Trouble>();
+  private readonly waiting: WaitingRows;
+  private staged: Call[] = [];
+  private cursor = 0;
+  private inFlight = 0;
+  private state: 'asking' | 'draining' | 'ended' = 'asking';
+  private finish: { readonly resolve: () => void; readonly reject: (reason: unknown) => void } | undefined;
+  private idle: (() => void) | undefined;
+  private flushing: Promise<void> | undefined;
+  private timers: NodeJS.Timeout[] = [];
+  private readonly startedAt = systemClock.now();
+  /** Last row of this shard that was finished or asked again. */
+  private lastProgressAt = this.startedAt;
+  /** Latest time that a row was told to come back at. */
+  private toldUntil = 0;
+  /** Rows that failed since the endpoint's last sign of life, and since when. */
+  private readonly failing = new Set<number>();
+  private failingSince = 0;
+  private failingHard = true;
+  private lastFailure: { readonly code: FailedCode; readonly message: string } | undefined;
+  private storeTrouble: string | undefined;
+
+  constructor(
+    private readonly run: ShardRun,
+    private readonly settings: EngineLimits,
+    private readonly resumed: Resumed,
+  ) {
+    // One listener per call in flight is no leak.
+    setMaxListeners(0, this.calls.signal);
+    this.table = resumed.table;
+    this.limiter = (run.limiters ?? processLimiters).of(run.endpoint);
+    this.waiting = new WaitingRows(systemClock, () => this.limiter.wake());
+    for (const [row, before] of resumed.askedBefore) {
+      this.troubles.set(row, { tries: 0, turnedAway: 0, before });
+      this.waiting.addDue(row);
+    }
+  }
+
+  /** Resolves when every row is done; rejects with what stopped the shard, after keeping what was done. */
+  async untilDone(): Promise<void> {
+    const { run, settings } = this;
+    const onAbort = (): void => this.stop(run.signal.reason);
+    try {
+      await new Promise<void>((resolve, reject) => {
+        this.finish = { resolve, reject };
+        if (run.signal.aborted) return onAbort();
+        run.signal.addEventListener('abort', onAbort, { once: true });
+        this.timers.push(setInterval(() => this.tick(), settings.progressIntervalMs));
+        this.timers.push(setInterval(() => this.flush(), settings.partFlushIntervalMs));
+        this.report();
+        this.judge();
+        this.finishIfDone();
+        // What earlier attempts on this machine left only in their journals.
+        this.flush();
+        if (this.state === 'asking') this.limiter.join(this);
+      });
+      // A part that arrives after the shard's record would be left over.
+      await this.flushing;
+    } catch (reason) {
+      await this.keepAll();
+      throw reason;
+    } finally {
+      run.signal.removeEventListener('abort', onAbort);
+      this.end();
+      this.report();
+    }
+  }
+
+  /** Stop the shard with this reason: calls in flight are given up, what is done is kept. */
+  stop(reason: unknown): void {
+    if (this.state === 'ended') return;
+    this.end();
+    this.calls.abort(reason);
+    this.finish?.reject(reason);
+  }
+
+  // ---- the limiter's side ----------------------------------------------------------------------------------------
+
+  next(): Ticket | undefined {
+    if (this.state !== 'asking') return undefined;
+    const index = this.waiting.takeDue() ?? this.nextFresh();
+    if (index === undefined) return undefined;
+    try {
+      const row = this.run.rows.row(index);
+      const ask = this.troubles.get(index)?.before?.asks ?? 0;
+      this.resumed.journal.records.intent(index, ask);
+      const call = new Call(index, row, ask, requestOf(row, ask));
+      this.staged.push(call);
+      return call;
+    } catch (error) {
+      this.stop(error);
+      return undefined;
+    }
+  }
+
+  send(): void {
+    const { staged } = this;
+    this.staged = [];
+    let written = true;
+    try {
+      this.resumed.journal.write();
+    } catch (error) {
+      written = false;
+      this.stop(error);
+    }
+    for (const call of staged) {
+      this.inFlight += 1;
+      if (!written || this.calls.signal.aborted) this.ended(call, { kind: 'aborted' });
+      else this.ask(call);
+    }
+  }
+
+  private ask(call: Call): void {
+    let answer: Promise<ModelAnswer>;
+    try {
+      answer = this.run.endpoint.complete(call.request, this.calls.signal);
+    } catch (error) {
+      this.failed(call, error);
+      return;
+    }
+    answer.then(
+      (given) => this.answered(call, given),
+      (error: unknown) => this.failed(call, error),
+    );
+  }
+
+  private nextFresh(): number | undefined {
+    if (this.waiting.size >= this.settings.waitingRowsMax) return undefined;
+    while (this.cursor < this.table.length) {
+      const index = this.cursor;
+      this.cursor += 1;
+      if (!this.table.isDone(index) && !this.troubles.has(index)) return index;
+    }
+    return undefined;
+  }
+
+  // ---- what becomes of a call --------------------------------------------------------------------------------------
+
+  private answered(call: Call, answer: ModelAnswer): void {
+    const usage = wholeUsage(answer.usage);
+    this.ended(call, {
+      kind: 'answered',
+      work: 16 + usage.outputTokens + Math.max(0, usage.inputTokens - usage.cachedInputTokens) / 16,
+    });
+    if (this.state === 'ended') return;
+    this.failing.clear();
+    this.resumed.usage.calls += 1;
+    this.resumed.usage.inputTokens += usage.inputTokens;
+    this.resumed.usage.cachedInputTokens += usage.cachedInputTokens;
+    this.resumed.usage.outputTokens += usage.outputTokens;
+    try {
+      const reading = this.run.read(call.row, answer);
+      const before = this.troubles.get(call.index)?.before;
+      const total = before ? addUsage(before.usage, usage) : usage;
+      const line = resultLine(call.row, reading, answer.text, total);
+      if (readingStep(reading, call.ask + 1, this.run.repairs) === 'ask-again')
+        this.askAgain(call, { asks: call.ask + 1, usage: total, line }, usage);
+      else this.record(call.index, call.ask, reading.outcome, line, usage);
+    } catch (error) {
+      this.stop(unreadable(call, error));
+    }
+  }
+
+  private askAgain(call: Call, before: AskedBefore, usage: Usage): void {
+    const { journal } = this.resumed;
+    journal.records.answer(
+      { final: false, row: call.index, ask: call.ask, outcome: 'malformed', answered: true, usage },
+      before.line,
+    );
+    journal.touch();
+    this.troubleOf(call.index).before = before;
+    this.lastProgressAt = systemClock.now();
+    this.waiting.addDue(call.index);
+    this.limiter.wake();
+  }
+
+  private failed(call: Call, error: unknown): void {
+    if (this.state === 'ended') {
+      this.ended(call, { kind: 'aborted' });
+      return;
+    }
+    const failure = error instanceof CallFailure ? error : undefined;
+    const code: FailedCode = failure?.callCause ?? 'unexpected';
+    const message = error instanceof Error ? error.message : String(error);
+    const signal = signalOf(code);
+    const retryAfterMs = failure?.retryAfterMs;
+    this.ended(
+      call,
+      signal === 'limited'
+        ? { kind: signal, retryAfterMs: retryAfterMs ?? this.settings.retryBackoffBaseMs }
+        : { kind: signal },
+    );
+    if (error instanceof ArteError) {
+      this.stop(error);
+      return;
+    }
+    const { journal } = this.resumed;
+    journal.records.failure(call.index, call.ask);
+    journal.touch();
+    this.lastFailure = { code, message };
+    this.noteFailing(call.index, code);
+    const trouble = this.troubleOf(call.index);
+    if (signal === 'limited' || signal === 'overload') trouble.turnedAway += 1;
+    else trouble.tries += 1;
+    const action = actionFor(code, { ...trouble, retryAfterMs }, this.settings, Math.random);
+    switch (action.kind) {
+      case 'wait':
+      case 'retry': {
+        const dueAt = systemClock.now() + action.ms;
+        if (code === 'rate-limited') this.toldUntil = Math.max(this.toldUntil, dueAt);
+        this.waiting.add(call.index, dueAt);
+        return;
+      }
+      case 'record': {
+        // A malformed answer is more than none: it stands when asking again has failed.
+        const line = trouble.before?.line ?? resultLine(call.row, { outcome: 'failed', why: action.code }, '', noUsage);
+        this.record(call.index, call.ask, trouble.before ? 'malformed' : 'failed', line, undefined);
+        return;
+      }
+      case 'park':
+        this.stop(parkError(action.code, this.run.endpoint.id, message, this.table.done, this.table.length));
+    }
+  }
+
+  private ended(call: Call, end: CallEnd): void {
+    this.inFlight -= 1;
+    this.limiter.finish(call, end);
+    if (this.inFlight === 0) this.idle?.();
+  }
+
+  /** A row is finished. `usage` is that of the answer that finished it, undefined when there was none. */
+  private record(index: number, ask: number, outcome: RowOutcome, line: string, usage: Usage | undefined): void {
+    const { journal, attemptNumber, fileNumber } = this.resumed;
+    const base = journal.readable;
+    const answered = usage !== undefined;
+    const place = journal.records.answer(
+      { final: true, row: index, ask, outcome, answered, usage: usage ?? noUsage },
+      line,
+    );
+    this.table.take(
+      index,
+      outcome,
+      attemptNumber,
+      fileNumber,
+      { offset: base + place.offset, bytes: place.bytes },
+      false,
+    );
+    this.troubles.delete(index);
+    this.lastProgressAt = systemClock.now();
+    journal.touch();
+    if (outcome !== 'ok') this.judge();
+    this.finishIfDone();
+  }
+
+  private troubleOf(index: number): Trouble {
+    let trouble = this.troubles.get(index);
+    if (!trouble) this.troubles.set(index, (trouble = { tries: 0, turnedAway: 0, before: undefined }));
+    return trouble;
+  }
+
+  private finishIfDone(): void {
+    if (this.table.done < this.table.length) return;
+    this.judge();
+    if (this.state !== 'asking') return;
+    this.end();
+    this.finish?.resolve();
+  }
+
+  // ---- judging the shard as a whole --------------------------------------------------------------------------------
+
+  private judge(): void {
+    if (this.state !== 'asking') return;
+    const broken = brokenThreshold(this.table.counts, this.table.length, this.run.thresholds);
+    if (broken) void this.refuse(broken);
+  }
+
+  /** Park the shard for a person; answers on their way are waited for, because they are paid for. */
+  private async refuse(broken: ThresholdName): Promise<void> {
+    this.state = 'draining';
+    if (this.inFlight > 0) {
+      await new Promise<void>((resolve) => {
+        this.idle = resolve;
+        this.timers.push(setTimeout(resolve, this.settings.refusalDrainMs));
+      });
+    }
+    if (this.isEnded()) return;
+    try {
+      const error = this.thresholdError(broken);
+      // Failed rows are asked again when a person says to go on; answers stay.
+      if (this.table.count('failed') > 0) this.resumed.journal.records.reopen();
+      this.stop(error);
+    } catch (error) {
+      this.stop(error);
+    }
+  }
+
+  private thresholdError(broken: ThresholdName): ArteError {
+    const { table, run } = this;
+    this.resumed.journal.write();
+    const bad = table.count(broken);
+    const share = (part: number, of: number): string => `${((100 * part) / of).toFixed(1)} %`;
+    const details: string[] = [];
+    for (let row = 0; row < table.length && details.length < 5; row += 1) {
+      if (table.outcome(row) !== broken) continue;
+      const result = JSON.parse(table.line(row)) as RowResult;
+      const answer = result.text === '' ? 'no answer' : `answer: ${clipped(result.text, 400)}`;
+      details.push(
+        `row ${row} (${result.why ?? broken}): prompt: …${promptTail(run.rows.row(row).request, 400)} | ${answer}`,
+      );
+    }
+    const threshold = run.thresholds[broken];
+    const advice =
+      broken === 'failed'
+        ? 'Look at the endpoint and its log, then arte retry RUN: failed rows are asked again, answered ones are kept.'
+        : `Look at the examples: change the prompt or the model, or raise thresholds.${broken} in the config; then arte retry RUN. Answered rows are kept.`;
+    return new ArteError('OutcomeThreshold', {
+      what: `${bad} of ${table.done} rows done are ${broken} (${share(bad, table.done)}); the threshold is ${share(threshold, 1)} of the shard's ${table.length} rows.`,
+      why: details[0] === undefined ? 'No example is left.' : `For example ${clipped(details[0], 300)}`,
+      next: advice,
+      details,
+    });
+  }
+
+  /** Once a second: tell how it goes, and notice when it does not. */
+  private tick(): void {
+    this.report();
+    const error = this.unreachable() ?? this.stalled();
+    if (error) this.stop(error);
+  }
+
+  private noteFailing(index: number, code: FailedCode): void {
+    if (!mayBeAway(code)) {
+      this.failing.clear();
+      return;
+    }
+    if (this.failing.size === 0) {
+      this.failingSince = systemClock.now();
+      this.failingHard = true;
+    }
+    this.failing.add(index);
+    if (code === 'server-error') this.failingHard = false;
+  }
+
+  /** Nothing but resets, timeouts and 5xx for long, and from more than a row or two that a server may choke on. */
+  private unreachable(): ArteError | undefined {
+    const rows = this.failing.size;
+    const open = this.table.length - this.table.done;
+    const since = systemClock.now() - this.failingSince;
+    if (since < this.settings.endpointDownMs || rows < (this.failingHard ? Math.min(3, open) : 3) || rows === 0)
+      return undefined;
+    return new ArteError('EndpointUnreachable', {
+      what: `The endpoint ${this.run.endpoint.id} has answered nothing for ${Math.round(since / 1000)} s; ${this.table.done} of ${this.table.length} rows are done and kept.`,
+      why: `Its last failure: ${this.lastFailure?.code ?? 'none'}: ${clipped(this.lastFailure?.message ?? '', 500)}`,
+      next: 'It is tried again by itself; check that the server is up and that base_url reaches it from the worker.',
+    });
+  }
+
+  private stalled(): ArteError | undefined {
+    const { settings, limiter } = this;
+    const now = systemClock.now();
+    // Another shard may have the endpoint; then its progress is what this one waits for.
+    const last = Math.max(this.lastProgressAt, limiter.lastAnswerAt ?? 0, Math.min(this.toldUntil, now));
+    const p99 = limiter.latencyP99Ms();
+    const patience =
+      p99 === undefined
+        ? settings.rowsStallFirstMs
+        : Math.max(settings.rowsStallFloorMs, settings.rowsStallFactor * p99);
+    if (now - last < patience) return undefined;
+    return new ArteError('RowsStalled', {
+      what: `No row was finished for ${Math.round((now - last) / 1000)} s; ${this.table.done} of ${this.table.length} rows are done and kept.`,
+      why: `Waiting for ${this.inFlight} calls in flight at ${this.run.endpoint.id}, ${this.waiting.size} rows wait for a retry${
+        this.lastFailure ? `; last failure: ${this.lastFailure.code}: ${clipped(this.lastFailure.message, 300)}` : ''
+      }.`,
+      next: 'It is tried again by itself; if it repeats, look at the model server and its log.',
+    });
+  }
+
+  private report(): void {
+    const note = this.note();
+    const progress: ShardProgress = {
+      done: this.table.done,
+      total: this.table.length,
+      inFlight: this.inFlight,
+      counts: this.table.counts,
+      usage: { ...this.resumed.usage },
+      lostCalls: this.resumed.lostCalls,
+      ...(note === undefined ? {} : { note }),
+    };
+    this.run.onProgress(progress);
+  }
+
+  private note(): string | undefined {
+    const notes: string[] = [];
+    const { limit, ceiling, closedForMs } = this.limiter.state();
+    const now = systemClock.now();
+    if (this.failing.size > 0) {
+      notes.push(
+        `no answer for ${Math.round((now - this.failingSince) / 1000)} s: ${clipped(`${this.lastFailure?.code}: ${this.lastFailure?.message}`, 160)}`,
+      );
+    } else if (closedForMs > 1000) notes.push(`the endpoint asked to wait ${Math.ceil(closedForMs / 1000)} s`);
+    else if (limit < ceiling) notes.push(`${limit} of ${ceiling} calls at a time`);
+    if (this.storeTrouble)
+      notes.push(`parts cannot be stored (rows are safe in the journal): ${clipped(this.storeTrouble, 160)}`);
+    notes.push(...this.resumed.notes);
+    return notes.length === 0 ? undefined : clipped(notes.join('; '), 600);
+  }
+
+  // ---- keeping -----------------------------------------------------------------------------------------------------
+
+  /** Put what was finished since the last time into the store; one flush at a time. */
+  private flush(): void {
+    if (this.flushing || !this.resumed.parts.hasMore()) return;
+    this.flushing = this.resumed.parts
+      .flush()
+      .then(
+        () => {
+          this.storeTrouble = undefined;
+        },
+        (error: unknown) => {
+          this.storeTrouble = error instanceof Error ? error.message : String(error);
+          if (error instanceof ArteError && !errorCodes[error.data.code].retryable) this.stop(error);
+        },
+      )
+      .finally(() => {
+        this.flushing = undefined;
+      });
+  }
+
+  private async keepAll(): Promise<void> {
+    const { abortFlushMs } = this.settings;
+    if (this.inFlight > 0) {
+      await atMost(abortFlushMs, new Promise<void>((resolve) => (this.idle = resolve)));
+    }
+    try {
+      await this.resumed.journal.sync();
+    } catch {
+      // A disk that fails has stopped the shard already, or matters less than what did.
+    }
+    const flushed = (async () => {
+      await this.flushing;
+      if (this.resumed.parts.hasMore()) await this.resumed.parts.flush();
+    })().catch(() => undefined);
+    await atMost(abortFlushMs, flushed);
+  }
+
+  private isEnded(): boolean {
+    return this.state === 'ended';
+  }
+
+  private end(): void {
+    this.state = 'ended';
+    this.limiter.leave(this);
+    this.waiting.close();
+    for (const timer of this.timers) clearTimeout(timer);
+    this.timers = [];
+  }
+}
+
+/** Another seed for every time that a row is asked again; not a neighbour's, which may be that of another sample. */
+function requestOf(row: RowRequest, ask: number): ModelRequest {
+  if (ask === 0) return row.request;
+  const { sampling } = row.request;
+  return { ...row.request, sampling: { ...sampling, seed: seedFrom(sampling.seed, 'repair', ask) } };
+}
+
+function resultLine(
+  row: RowRequest,
+  reading: RowReading | { readonly outcome: 'failed'; readonly why: string },
+  text: string,
+  usage: Usage,
+): string {
+  const result: { [name in keyof RowResult]: JsonValue | undefined } = {
+    key: row.key,
+    meta: row.meta,
+    outcome: reading.outcome,
+    text,
+    usage: { ...usage },
+    value: 'value' in reading ? reading.value : undefined,
+    why: 'why' in reading ? reading.why : undefined,
+  };
+  return canonicalJson(result as unknown as JsonValue);
+}
+
+/** An endpoint's token counts as the journal can hold them. */
+function wholeUsage(usage: Usage): Usage {
+  return {
+    inputTokens: wholeCount(usage.inputTokens),
+    cachedInputTokens: wholeCount(usage.cachedInputTokens),
+    outputTokens: wholeCount(usage.outputTokens),
+  };
+}
+
+function wholeCount(count: number): number {
+  return Number.isFinite(count) ? Math.min(0xffff_ffff, Math.max(0, Math.round(count))) : 0;
+}
+
+function unreadable(call: Call, error: unknown): ArteError {
+  return new ArteError(
+    'Unexpected',
+    {
+      what: `The answer of row ${call.index} (${call.row.key.slice(0, 12)}) could not be read by its stage.`,
+      why: error instanceof Error ? error.message : String(error),
+      next: 'This is a fault of the stage, not of the answer: please report it with the row.',
+    },
+    { cause: error },
+  );
+}
+
+function promptTail(request: ModelRequest, length: number): string {
+  const { prompt } = request;
+  const text = prompt.kind === 'completion' ? prompt.text : (prompt.messages.at(-1)?.content ?? '');
+  return text.slice(-length);
+}
+
+async function atMost(ms: number, work: Promise<void>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  await Promise.race([work, new Promise<void>((resolve) => (timer = setTimeout(resolve, ms)))]);
+  clearTimeout(timer);
+}

@@ -1,0 +1,296 @@
+/**
+ * Where a shard stands: from any mixture of journals on this disk and parts in the store to one table of rows.
+ * Owns the reading back and what counts; formats are records.ts, the choice between results row-table.ts.
+ *
+ * Invariants: 1. An answer that was recorded anywhere readable is not asked for again, and is paid for once in the usage, however many
+ * copies of its record are found. 2. A record of other rows than the shard's is never used: journals and parts of another shard are
+ * refused by their header, and every result's row key is compared with the row's.
+ */
+import { randomBytes } from 'node:crypto';
+import { setImmediate } from 'node:timers/promises';
+import type { StageUsage } from '../../schemas/manifest';
+import type { Usage } from '../../schemas/rows';
+import { journalFolder, JournalWriter, journalPaths, readJournal, RecordReader } from './journal';
+import { attemptName, PartWriter, readParts } from './parts';
+import {
+  journalFormat,
+  lineOf,
+  type AnswerRecord,
+  type AttemptIdentity,
+  type RecordPlace,
+  type RecordVisitor,
+} from './records';
+import { RowTable } from './row-table';
+import type { ShardRun } from './types';
+
+/** Rows whose keys are compared before the event loop gets its turn. */
+const rowsPerTurn = 128;
+
+/** Malformed answers that a row has had and that are being asked again. */
+export interface AskedBefore {
+  readonly asks: number;
+  readonly usage: Usage;
+  /** The last of them as a result: recorded when nothing better comes. */
+  readonly line: string;
+}
+
+export interface Resumed {
+  readonly table: RowTable;
+  readonly attempt: AttemptIdentity;
+  /** Number of our own attempt and journal in the table. */
+  readonly attemptNumber: number;
+  readonly fileNumber: number;
+  readonly journal: JournalWriter;
+  readonly parts: PartWriter;
+  /** Of all answers found; the engine counts on. */
+  readonly usage: { -readonly [name in keyof StageUsage]: number };
+  readonly askedBefore: Map<number, AskedBefore>;
+  /** Calls that earlier attempts on this machine had in flight when they ended: paid for perhaps, answered never. */
+  readonly lostCalls: number;
+  /** What is worth telling: damage and strangers found. */
+  readonly notes: readonly string[];
+}
+
+interface Asked {
+  readonly attempt: number;
+  readonly usage: Usage;
+  readonly line: string;
+}
+
+/** Read everything known of the shard and open this attempt's journal. Errors: DiskFull, Unexpected, the store's. */
+export async function resumeShard(
+  run: ShardRun,
+  settings: { readonly journalCommitIntervalMs: number; readonly onJournalError: (error: Error) => void },
+): Promise<Resumed> {
+  const rows = run.rows.length;
+  const folder = journalFolder(run.journalDir, run.shardKey);
+  const loader = new Loader(run.shardKey, rows);
+  const notes: string[] = [];
+  const table = loader.table;
+  let journal: JournalWriter | undefined;
+  try {
+    for (const path of await journalPaths(folder)) {
+      const reader = RecordReader.open(path);
+      const file = table.readers.push(reader) - 1;
+      const end = await readJournal(path, loader.journalVisitor(file));
+      if (end === 'foreign') notes.push(`${path} belongs to another shard and was left alone`);
+      // A torn tail is what a kill leaves behind; not worth a word.
+    }
+    const name = `${attemptName({ ordinal: 0, id: run.attemptId })}-${randomBytes(6).toString('hex')}`;
+    journal = await JournalWriter.create(folder, name, settings.journalCommitIntervalMs, settings.onJournalError);
+    journal.records.header({ format: journalFormat, shardKey: run.shardKey, rows });
+    const fileNumber = table.readers.push(RecordReader.over(journal.path, journal.fd)) - 1;
+    const importing = new Importer(journal, table, fileNumber);
+    const { damaged } = await readParts(run.store, run.shardKey, () => loader.partVisitor(importing));
+    if (damaged > 0) notes.push(`${damaged} parts in the store were damaged; their rows are made again`);
+    loader.reopenVoid();
+    journal.write();
+    const strangers = await reopenStrangers(run, table);
+    if (strangers > 0) notes.push(`${strangers} results belonged to other rows and are made again`);
+    const attempt: AttemptIdentity = { ordinal: loader.lastOrdinal + 1, id: run.attemptId };
+    journal.records.attempt(attempt);
+    journal.write();
+    return {
+      table,
+      attempt,
+      attemptNumber: table.attemptNumber(attempt),
+      fileNumber,
+      journal,
+      parts: new PartWriter(run.store, run.shardKey, attempt, table, journal),
+      usage: loader.usage,
+      askedBefore: loader.askedBefore(),
+      lostCalls: loader.lostCalls,
+      notes,
+    };
+  } catch (error) {
+    journal?.close();
+    table.close();
+    throw error;
+  }
+}
+
+/** Results under another row key are no results of this row. */
+async function reopenStrangers(run: ShardRun, table: RowTable): Promise<number> {
+  let strangers = 0;
+  let compared = 0;
+  for (let row = 0; row < table.length; row += 1) {
+    if (!table.isDone(row)) continue;
+    const line = lineOf(table.frame(row));
+    // Canonical JSON sorts its members: `key` comes first.
+    if (line === undefined || !line.startsWith(`{"key":${JSON.stringify(run.rows.row(row).key)},`)) {
+      table.reopen(row);
+      strangers += 1;
+    }
+    compared += 1;
+    if (compared % rowsPerTurn === 0) await setImmediate();
+  }
+  return strangers;
+}
+
+/** Copies results that only the store has into our own journal, so that every result can be read from this disk. */
+class Importer {
+  private current: number | undefined;
+
+  constructor(
+    private readonly journal: JournalWriter,
+    private readonly table: RowTable,
+    readonly file: number,
+  ) {}
+
+  add(attempt: number, frame: Buffer): RecordPlace {
+    const identity = this.table.attempts[attempt];
+    if (identity && this.current !== attempt) {
+      this.journal.records.attempt(identity);
+      this.current = attempt;
+    }
+    const base = this.journal.readable;
+    const { offset, bytes } = this.journal.records.frame(frame);
+    if (this.journal.records.length >= 1024 * 1024) this.journal.write();
+    return { offset: base + offset, bytes };
+  }
+}
+
+class Loader {
+  readonly table: RowTable;
+  lastOrdinal = 0;
+  lostCalls = 0;
+  private readonly total = { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+  /** Bit sets over rows by attempt and ask: which physical answers were counted. */
+  private readonly seen = new Map<number, Uint8Array>();
+  private readonly asked = new Map<number, Map<number, Asked>>();
+  private voidUpTo = 0;
+
+  constructor(
+    private readonly shardKey: string,
+    private readonly rows: number,
+  ) {
+    this.table = new RowTable(rows);
+  }
+
+  get usage(): { [name in keyof StageUsage]: number } {
+    return { ...this.total };
+  }
+
+  journalVisitor(file: number): RecordVisitor {
+    return this.visitor((row, record, attempt, place) => {
+      if (this.table.wants(row, record.outcome, attempt))
+        this.table.take(row, record.outcome, attempt, file, place, false);
+    });
+  }
+
+  partVisitor(importer: Importer): RecordVisitor {
+    return this.visitor((row, record, attempt, _place, frame, fresh) => {
+      if (!fresh) {
+        if (this.table.isDone(row) && this.table.attemptOf(row) === attempt) this.table.markStored(row);
+      } else if (this.table.wants(row, record.outcome, attempt)) {
+        this.table.take(row, record.outcome, attempt, importer.file, importer.add(attempt, frame), true);
+      }
+    });
+  }
+
+  /** Failed rows that a person was told about are open again. */
+  reopenVoid(): void {
+    if (this.voidUpTo === 0 || this.table.count('failed') === 0) return;
+    for (let row = 0; row < this.rows; row += 1) {
+      const ordinal = this.table.attempts[this.table.attemptOf(row)]?.ordinal ?? 0;
+      if (this.table.outcome(row) === 'failed' && ordinal <= this.voidUpTo) this.table.reopen(row);
+    }
+  }
+
+  /** Open rows with malformed answers, without a gap from the first. */
+  askedBefore(): Map<number, AskedBefore> {
+    const open = new Map<number, AskedBefore>();
+    for (const [row, answers] of this.asked) {
+      if (this.table.isDone(row)) continue;
+      let usage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+      let asks = 0;
+      let line = '';
+      for (let answer = answers.get(0); answer; answer = answers.get(asks)) {
+        usage = addUsage(usage, answer.usage);
+        line = answer.line;
+        asks += 1;
+      }
+      if (asks > 0) open.set(row, { asks, usage, line });
+    }
+    return open;
+  }
+
+  private visitor(
+    finished: (
+      row: number,
+      record: AnswerRecord,
+      attempt: number,
+      place: RecordPlace,
+      frame: Buffer,
+      fresh: boolean,
+    ) => void,
+  ): RecordVisitor {
+    let attempt = -1;
+    // Copied records stand under attempts that made no call in this file.
+    const callers = new Set<number>();
+    return {
+      header: ({ shardKey, rows }) => shardKey === this.shardKey && rows === this.rows,
+      attempt: (identity) => {
+        attempt = this.table.attemptNumber(identity);
+        this.lastOrdinal = Math.max(this.lastOrdinal, identity.ordinal);
+      },
+      intent: () => {
+        callers.add(attempt);
+        this.lostCalls += 1;
+      },
+      failure: () => {
+        this.lostCalls -= 1;
+      },
+      reopen: () => {
+        this.voidUpTo = Math.max(this.voidUpTo, this.table.attempts[attempt]?.ordinal ?? 0);
+      },
+      answer: (record, place, frame) => {
+        const { row, ask } = record;
+        if (row >= this.rows || attempt < 0) return;
+        const fresh = this.firstSight(attempt, ask, row);
+        if (fresh && record.answered) {
+          this.total.calls += 1;
+          this.total.inputTokens += record.usage.inputTokens;
+          this.total.cachedInputTokens += record.usage.cachedInputTokens;
+          this.total.outputTokens += record.usage.outputTokens;
+        }
+        if (record.answered && callers.has(attempt)) this.lostCalls -= 1;
+        if (record.final) finished(row, record, attempt, place, frame, fresh);
+        else if (fresh) this.remember(row, ask, attempt, record.usage, lineOf(frame) ?? '');
+      },
+    };
+  }
+
+  private remember(row: number, ask: number, attempt: number, usage: Usage, line: string): void {
+    const answers = this.asked.get(row) ?? new Map<number, Asked>();
+    this.asked.set(row, answers);
+    const held = answers.get(ask);
+    const [mine, theirs] = [this.table.attempts[attempt], held && this.table.attempts[held.attempt]];
+    if (
+      held &&
+      mine &&
+      theirs &&
+      (theirs.ordinal < mine.ordinal || (theirs.ordinal === mine.ordinal && theirs.id < mine.id))
+    )
+      return;
+    answers.set(ask, { attempt, usage, line });
+  }
+
+  private firstSight(attempt: number, ask: number, row: number): boolean {
+    const key = attempt * 256 + ask;
+    let bits = this.seen.get(key);
+    if (!bits) this.seen.set(key, (bits = new Uint8Array(Math.ceil(this.rows / 8))));
+    const byte = bits[row >> 3] ?? 0;
+    const bit = 1 << (row & 7);
+    bits[row >> 3] = byte | bit;
+    return (byte & bit) === 0;
+  }
+}
+
+export function addUsage(one: Usage, other: Usage): Usage {
+  return {
+    inputTokens: one.inputTokens + other.inputTokens,
+    cachedInputTokens: one.cachedInputTokens + other.cachedInputTokens,
+    outputTokens: one.outputTokens + other.outputTokens,
+  };
+}

@@ -1,0 +1,125 @@
+/**
+ * A store in memory, for properties that need thousands of shards; kills and restarts are tested on the real one.
+ * Keeps the interface's promises as far as the row engine relies on them, and lets a test lose or damage what it holds.
+ */
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { ArtifactStore, PutOptions } from '../../../drivers/store/store';
+import { mediaTypes, type ArtifactRef } from '../../../schemas/artifact-ref';
+import { ArteError } from '../../../schemas/errors';
+import type { JsonValue } from '../../../schemas/json';
+
+export class MemoryStore implements ArtifactStore {
+  readonly objects = new Map<string, Buffer>();
+  /** Thrown by every write of an object or blob while set. */
+  failure: Error | undefined;
+
+  keys(prefix: string): string[] {
+    return [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
+  }
+
+  putBlob(bytes: Uint8Array | string, options: PutOptions): Promise<ArtifactRef> {
+    if (this.failure) return Promise.reject(this.failure);
+    const data = Buffer.from(bytes as Uint8Array);
+    const sha256 = createHash('sha256').update(data).digest('hex');
+    const uri = `blobs/sha256/${sha256.slice(0, 2)}/${sha256}`;
+    this.objects.set(uri, data);
+    return Promise.resolve({
+      uri,
+      sha256,
+      bytes: data.length,
+      rows: options.rows,
+      mediaType: options.mediaType,
+      schemaVersion: 1,
+    });
+  }
+
+  async putLines(lines: AsyncIterable<string> | Iterable<string>): Promise<ArtifactRef> {
+    const all: string[] = [];
+    for await (const line of lines) all.push(`${line}\n`);
+    return this.putBlob(all.join(''), { mediaType: mediaTypes.jsonl, rows: all.length });
+  }
+
+  getBlob({ uri }: { uri: string }): Promise<Buffer> {
+    const found = this.objects.get(uri);
+    return found ? Promise.resolve(found) : Promise.reject(missing(uri));
+  }
+
+  async getJson(ref: { uri: string }): Promise<JsonValue> {
+    return JSON.parse((await this.getBlob(ref)).toString()) as JsonValue;
+  }
+
+  async *getLines(ref: { uri: string }): AsyncIterable<string> {
+    const text = (await this.getBlob(ref)).toString();
+    if (text !== '') yield* text.slice(0, -1).split('\n');
+  }
+
+  hasBlob({ uri, bytes }: { uri: string; bytes: number }): Promise<boolean> {
+    return Promise.resolve(this.objects.get(uri)?.length === bytes);
+  }
+
+  putOnce(key: string, document: JsonValue): Promise<{ won: boolean; document: JsonValue }> {
+    const held = this.objects.get(key);
+    if (held) return Promise.resolve({ won: false, document: JSON.parse(held.toString()) as JsonValue });
+    this.objects.set(key, Buffer.from(JSON.stringify(document)));
+    return Promise.resolve({ won: true, document });
+  }
+
+  putDocument(key: string, document: JsonValue): Promise<void> {
+    this.objects.set(key, Buffer.from(JSON.stringify(document)));
+    return Promise.resolve();
+  }
+
+  getDocument(key: string): Promise<JsonValue | undefined> {
+    const held = this.objects.get(key);
+    return Promise.resolve(held && (JSON.parse(held.toString()) as JsonValue));
+  }
+
+  async *list(prefix: string): AsyncIterable<{ key: string; bytes: number }> {
+    await Promise.resolve();
+    for (const key of this.keys(prefix)) yield { key, bytes: this.objects.get(key)?.length ?? 0 };
+  }
+
+  remove(key: string): Promise<void> {
+    this.objects.delete(key);
+    return Promise.resolve();
+  }
+
+  putObject(key: string, bytes: Uint8Array): Promise<void> {
+    if (this.failure) return Promise.reject(this.failure);
+    this.objects.set(key, Buffer.from(bytes));
+    return Promise.resolve();
+  }
+
+  getObject(key: string): Promise<Buffer | undefined> {
+    return Promise.resolve(this.objects.get(key));
+  }
+
+  openBlob({ uri }: { uri: string }): Promise<Readable> {
+    return this.getBlob({ uri }).then((bytes) => Readable.from([bytes]));
+  }
+
+  putFile(): Promise<never> {
+    return Promise.reject(new Error('the row engine stores no files'));
+  }
+
+  putDirectory(): Promise<never> {
+    return Promise.reject(new Error('the row engine stores no directories'));
+  }
+
+  getFile(): Promise<never> {
+    return Promise.reject(new Error('the row engine reads no files'));
+  }
+
+  getDirectory(): Promise<never> {
+    return Promise.reject(new Error('the row engine reads no directories'));
+  }
+
+  close(): void {
+    this.objects.clear();
+  }
+}
+
+function missing(uri: string): ArteError {
+  return new ArteError('BlobMissing', { what: `${uri} is not there.`, why: 'It was removed.', next: 'Make it again.' });
+}
