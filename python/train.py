@@ -106,6 +106,7 @@ def main() -> None:
 
 def train(settings: Settings, job: str, resume: Path | None, started: float) -> Path:
     """Train to the last step; returns the checkpoint that was written there."""
+    rows = read_rows(settings)  # before the imports: bad rows are said at once
     # One device: with several visible the trainer would spread the batch over all of them, and mean another batch size.
     os.environ.setdefault("CUDA_VISIBLE_DEVICES", "0")
     os.environ["HF_HUB_OFFLINE"] = "1"  # all is in local folders; a lookup could only hang
@@ -118,7 +119,6 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
     torch.set_num_threads(cores)
-    rows = read_rows(settings)
     hold_device(settings.device_lock)
 
     on_cpu = not torch.cuda.is_available()

@@ -1,0 +1,212 @@
+"""Goal: a training ends with what its settings say, however often it was killed on the way, and says plainly why it cannot.
+Method: the real TRL on a random model of two layers, as a child process that is killed where the test wants it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from safetensors.numpy import load_file
+
+import train as script
+from conftest import plain_rows
+
+
+def steps_of(run) -> list[int]:
+    """The steps that a run really made (it says step 0 or the resumed one before the first)."""
+    said = [each["step"] for each in run.of("progress") if each["phase"] in ("step", "checkpoint")]
+    return sorted({step for step in said if step != said[0]})
+
+
+def test_dpo_killed_and_resumed_is_the_same_as_undisturbed(train, settings_of, tmp_path):
+    whole = train(settings_of("dpo", work_dir=str(tmp_path / "whole")))
+    done = whole.end()
+    assert (done["steps"], done["rows"], done["device"], done["dtype"]) == (8, 8, "cpu", "float32")
+    assert done["tokens"] > 0
+    assert done["metrics"]["rewards_margins"] > 0
+    assert steps_of(whole) == list(range(1, 9))
+
+    # Killed while the checkpoint of step 6 is being written: as far as a resume can see, it lacks its mark.
+    settings = settings_of("dpo", work_dir=str(tmp_path / "killed"))
+    killed = train(settings)
+    killed.until(lambda event: event.get("checkpoint", "").endswith("checkpoint-6"))
+    killed.kill()
+    half = tmp_path / "killed" / "checkpoints" / "checkpoint-6"
+    (half / "COMPLETE").unlink()
+
+    resumed = train(settings)
+    again = resumed.end()
+    assert [Path(each["checkpoint"]).name for each in resumed.of("checkpoint-skipped")] == ["checkpoint-6"]
+    assert steps_of(resumed) == [5, 6, 7, 8]
+    assert {name: again[name] for name in ("steps", "rows", "tokens")} == {name: done[name] for name in ("steps", "rows", "tokens")}
+    for name in ("adapter_model.safetensors", "adapter_config.json"):
+        assert (tmp_path / "killed" / "output" / name).read_bytes() == (tmp_path / "whole" / "output" / name).read_bytes()
+
+    # Ended, but its caller died before it wrote that down: said again at once, nothing is trained.
+    repeated = train(settings)
+    assert repeated.end() == again
+    assert steps_of(repeated) == []
+
+    # Trained to the end, killed before the output was in place: published from the last checkpoint.
+    (tmp_path / "killed" / "result.json").unlink()
+    shutil.rmtree(tmp_path / "killed" / "output")
+    published = train(settings)
+    assert published.end() == again
+    assert steps_of(published) == []
+
+
+def test_sft_of_conversations_in_full(train, settings_of, tmp_path, tiny_model):
+    def message(role, text):
+        return [{"role": role, "content": text}]
+
+    rows = [{"prompt": message("user", row["prompt"]), "completion": message("assistant", row["completion"])} for row in plain_rows("sft")]
+    rows.append({"prompt": message("user", "plus " * 70), "completion": message("assistant", "one")})
+    settings = settings_of("sft", rows, adapter="full", learning_rate=1e-3, add_bos=True, max_steps=3, checkpoint_steps=50)
+    run = train(settings)
+    done = run.end()
+    assert (done["steps"], done["rows"], done["metrics"]["rows_dropped"]) == (3, 8, 1)
+
+    output = Path(done["output_dir"])
+    files = sorted(path.name for path in output.iterdir())
+    assert {"model.safetensors", "config.json", "tokenizer.json"} < set(files)
+    assert not [name for name in files if name.endswith((".bin", ".pt", ".pth")) or name in ("README.md", "trainer_state.json")]
+    assert str(tmp_path) not in (output / "config.json").read_text()
+    before, after = load_file(tiny_model / "model.safetensors"), load_file(output / "model.safetensors")
+    assert before.keys() == after.keys()
+    assert any((before[name] != after[name]).any() for name in before)
+
+
+def test_dpo_against_another_reference(train, settings_of, tiny_model, tmp_path):
+    from safetensors.numpy import save_file
+
+    # The reference is another model: the loss of the first step, before anything is learned, is not that of equal policies (ln 2).
+    other = tmp_path / "other"
+    shutil.copytree(tiny_model, other)
+    save_file({k: v * 3 for k, v in load_file(other / "model.safetensors").items()}, other / "model.safetensors", {"format": "pt"})
+    run = train(settings_of("dpo", reference_dir=str(other), max_steps=1))
+    done = run.end()
+    assert abs(done["metrics"]["loss"] - 0.6931) > 0.01
+
+    output = Path(done["output_dir"])
+    assert sorted(path.name for path in output.iterdir()) == ["adapter_config.json", "adapter_model.safetensors"]
+    assert str(tmp_path) not in (output / "adapter_config.json").read_text()
+    assert not list((tmp_path / "work" / "checkpoints").rglob("training_args.bin"))
+
+
+def test_a_loss_that_is_no_number_is_said(train, settings_of):
+    error = train(settings_of("sft", learning_rate=1e30, optimizer="sgd", adapter="full", max_steps=6)).end()
+    assert (error["code"], error["what"]) == ("InvalidConfig", "The training diverged.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "changes", "said"),
+    [
+        ("dpo", {"learning_rat": 0.1}, "learning_rat: unknown setting"),
+        ("dpo", {"batch_size": "4"}, "batch_size: expected int"),
+        ("dpo", {"batch_size": True}, "batch_size: expected int"),
+        ("dpo", {"seed": None}, "seed: missing"),
+        ("dpo", {"schedule": "step"}, 'schedule: expected "cosine"'),
+        ("dpo", {"beta": None}, "beta: dpo needs"),
+        ("dpo", {"loss_on": "all"}, "loss_on: belongs to sft"),
+        ("sft", {"beta": 0.1}, "beta: belongs to dpo"),
+        ("sft", {"batch_size": 0}, "batch_size: must be above 0"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused(train, settings_of, kind, changes, said):
+    error = train(settings_of(kind, **changes)).end()
+    assert error["code"] == "InvalidInput"
+    assert said in error["why"]
+
+
+@pytest.mark.parametrize(
+    ("rows", "where"),
+    [
+        ([{"prompt": "a", "chosen": "b"}], ":1"),
+        ([{"prompt": "a", "chosen": "b", "rejected": [{"role": "user"}]}], ":1"),
+        ([*plain_rows("dpo"), {name: [{"role": "user", "content": "x"}] for name in ("prompt", "chosen", "rejected")}], ":9"),
+    ],
+)
+def test_rows_that_do_not_fit_are_refused(train, settings_of, rows, where):
+    error = train(settings_of("dpo", rows)).end()
+    assert error["code"] == "InvalidInput"
+    assert f"dpo.jsonl{where} is no dpo row" in error["what"]
+
+
+def test_a_model_folder_without_tokenizer_is_refused(train, settings_of, tiny_model, tmp_path):
+    bare = tmp_path / "bare"
+    bare.mkdir()
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(tiny_model / name, bare)
+    error = train(settings_of("dpo", model_dir=str(bare))).end()
+    assert error["code"] == "ModelIncomplete"
+    assert "a tokenizer" in error["why"]
+
+
+def test_checkpoints_of_another_job_are_never_continued(train, settings_of, tmp_path):
+    foreign = tmp_path / "work" / "checkpoints" / "checkpoint-4"
+    foreign.mkdir(parents=True)
+    script.mark_complete(foreign, {"job": "another", "step": 4, "max_steps": 8})
+    error = train(settings_of("dpo")).end()
+    assert error["code"] == "InvalidInput"
+    assert "belongs to another training" in error["what"]
+    assert foreign.is_dir()
+
+
+def test_a_checkpoint_counts_only_while_all_its_files_are_whole(tmp_path, capsys):
+    for step in (2, 4, 10):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        (folder / "weights").write_text("0123456789")
+        script.mark_complete(folder, {"job": "this"})
+    assert script.last_whole_checkpoint(tmp_path, "this").name == "checkpoint-10"
+    (tmp_path / "checkpoint-10" / "weights").write_text("01234")
+    (tmp_path / "checkpoint-4" / "COMPLETE").write_text('{"job"')
+    assert script.last_whole_checkpoint(tmp_path, "this").name == "checkpoint-2"
+    skipped = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sorted(each["why"] for each in skipped) == ["its COMPLETE file cannot be read", "weights is missing or cut short"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["checkpoint-2"]
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (
+            RuntimeError("[enforce fail at alloc_cpu.cpp:118] DefaultCPUAllocator: can't allocate memory: you tried to"),
+            "TrainerOutOfMemory",
+        ),
+        (RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB."), "TrainerOutOfMemory"),
+        (MemoryError(), "TrainerOutOfMemory"),
+        (OSError(28, "No space left on device"), "DiskFull"),
+        (RuntimeError("Error while deserializing header: incomplete metadata, SafetensorError"), "ModelIncomplete"),
+        (KeyError("something else"), "TrainerFailed"),
+    ],
+)
+def test_failures_have_names(error, code, tmp_path, monkeypatch):
+    class Said(Exception):
+        pass
+
+    def fail(code, *_):
+        raise Said(code)
+
+    monkeypatch.setattr(script, "fail", fail)
+    with pytest.raises(Said, match=code):
+        script.explain(error, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("cuda", "cpu", "asked", "chosen"),
+    [
+        (True, False, "auto", "bfloat16"),
+        (False, True, "auto", "bfloat16"),
+        (False, False, "auto", "float32"),
+        (False, True, "float32", "float32"),
+    ],
+)
+def test_dtype_follows_the_hardware(cuda, cpu, asked, chosen, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda including_emulation: cuda)
+    monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False)
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: cpu)
+    assert script.choose_dtype(asked, torch) == chosen
