@@ -7,7 +7,8 @@
  * config itself is read; a secret is never repeated, not even out of a line that is no YAML.
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, resolve } from 'node:path';
+import { homedir } from 'node:os';
+import { basename, dirname, resolve } from 'node:path';
 import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
 import { judgeConfig, judgeTask, namedModels, taskFilesOf, taskNameOf } from '../method/check-config';
 import type { ConfigProblem, ConfigPurpose, Segment } from '../method/check-config';
@@ -17,7 +18,7 @@ import { buildTaskRecord } from '../method/split';
 import { redacted } from '../method/written-secrets';
 import { ArteError } from '../schemas/errors';
 import { runConfigSchema, taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/run-config';
-import type { TaskRecord, Technique } from '../schemas/task';
+import type { TaskRecord } from '../schemas/task';
 
 export type Environment = { readonly [name: string]: string | undefined };
 
@@ -68,7 +69,7 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
   // A worker's machine need not have what the client's has.
   const here = purpose !== 'worker';
   const { tasks, problems: ofTasks } = here
-    ? await readTasks(input, configDir, judged.config?.prompts.techniques)
+    ? await readTasks(input, configDir, judged.config?.prompts)
     : { tasks: [], problems: [] };
   const ofModels = judged.config === undefined || !here ? [] : await modelPathProblems(judged.config, configDir);
   const problems = [...judged.problems, ...ofTasks, ...ofModels].map((problem) => ({
@@ -196,7 +197,7 @@ function problemText(file: string, { line, column, path, what, why, instead }: P
 async function readTasks(
   input: unknown,
   configDir: string,
-  techniques: readonly Technique[] | undefined,
+  prompts: RunConfig['prompts'] | undefined,
 ): Promise<{ tasks: TaskRecord[]; problems: ConfigProblem[] }> {
   const list = (input as { tasks?: unknown } | null)?.tasks;
   const tasks: TaskRecord[] = [];
@@ -204,7 +205,7 @@ async function readTasks(
   for (const [index, item] of (Array.isArray(list) ? (list as unknown[]) : []).entries()) {
     const parsed = taskConfigSchema.safeParse(item);
     if (!parsed.success || parsed.data.source === 'declared') continue;
-    const read = await readTask(parsed.data, index, configDir, techniques);
+    const read = await readTask(parsed.data, index, configDir, prompts);
     problems.push(...read.problems);
     if (read.task !== undefined) tasks.push(read.task);
   }
@@ -215,7 +216,7 @@ async function readTask(
   task: TaskConfig,
   index: number,
   configDir: string,
-  techniques: readonly Technique[] | undefined,
+  prompts: RunConfig['prompts'] | undefined,
 ): Promise<{ task?: TaskRecord; problems: ConfigProblem[] }> {
   const place: readonly Segment[] = ['tasks', index];
   const texts = new Map<string, string>();
@@ -235,7 +236,7 @@ async function readTask(
   }
   if (problems.length > 0) return { problems };
   try {
-    const chosen = task.techniques ?? techniques;
+    const chosen = task.techniques ?? prompts?.techniques;
     const record = buildTaskRecord(
       chosen === undefined ? task : { ...task, techniques: [...chosen] },
       task.source === 'files'
@@ -249,7 +250,7 @@ async function readTask(
         : { text: texts.get('path') ?? '' },
       defaultTechniques,
     );
-    return { task: record, problems: judgeTask(record, place) };
+    return { task: record, problems: judgeTask(record, place, prompts) };
   } catch (error) {
     if (!(error instanceof ArteError)) throw error;
     const { what, why, next, details = [] } = error.data;
@@ -280,12 +281,16 @@ function isPath(source: string): boolean {
   return !/^(embedded|hf|hosted|s3):/.test(source);
 }
 
+function absolutePath(source: string, configDir: string): string {
+  return resolve(configDir, source.replace(/^~(?=\/|$)/, homedir()));
+}
+
 /** A model folder or GGUF file that is not there, or lacks what serving and training need. Its content is looked at when the run starts. */
 async function modelPathProblems(config: RunConfig, configDir: string): Promise<ConfigProblem[]> {
   const problems: ConfigProblem[] = [];
   for (const { segments, model } of namedModels(config)) {
     if (!isPath(model.source)) continue;
-    const path = resolve(configDir, model.source);
+    const path = absolutePath(model.source, configDir);
     const trouble = await modelTrouble(path);
     if (trouble !== undefined)
       problems.push(
@@ -319,7 +324,7 @@ async function modelTrouble(path: string): Promise<{ why: string; instead: strin
 /** Workers do not run in the config's folder: what is relative to it is made absolute. */
 function withAbsoluteModels(config: RunConfig, configDir: string): RunConfig {
   const absolute = <Model extends { source: string }>(model: Model): Model =>
-    isPath(model.source) && !isAbsolute(model.source) ? { ...model, source: resolve(configDir, model.source) } : model;
+    isPath(model.source) ? { ...model, source: absolutePath(model.source, configDir) } : model;
   return {
     ...config,
     models: { teacher: absolute(config.models.teacher), student: absolute(config.models.student) },

@@ -113,9 +113,9 @@ export function formatCount(value: number): string {
 export function formatSeconds(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)}s`;
   const whole = Math.round(seconds);
-  if (whole < 60) return `${String(whole)}s`;
-  if (whole < 3600) return `${String(Math.floor(whole / 60))}m ${String(whole % 60)}s`;
-  return `${String(Math.floor(whole / 3600))}h ${String(Math.floor((whole % 3600) / 60))}m`;
+  if (whole < 60) return `${whole}s`;
+  if (whole < 3600) return `${Math.floor(whole / 60)}m ${whole % 60}s`;
+  return `${Math.floor(whole / 3600)}h ${String(Math.floor((whole % 3600) / 60))}m`;
 }
 
 // ---- errors ------------------------------------------------------------------------------------------------------
@@ -145,11 +145,16 @@ export function printError(error: unknown, { verbose }: { verbose: boolean }): v
   process.stderr.write(`${lines.join('\n')}\n`);
 }
 
+function textOf(cause: unknown): string {
+  if (cause instanceof Error) return cause.stack ?? cause.message;
+  return typeof cause === 'string' ? cause : JSON.stringify(cause);
+}
+
 function causeChain(error: Error): string[] {
   const lines: string[] = [];
   // Bounded, because a chain of causes may be circular.
   for (let cause: unknown = error, depth = 0; cause !== undefined && depth < 8; depth += 1) {
-    lines.push(...(cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)).split('\n'));
+    lines.push(...textOf(cause).split('\n'));
     cause = cause instanceof Error ? cause.cause : undefined;
     if (cause !== undefined) lines.push('caused by:');
   }

@@ -15,10 +15,11 @@ import {
   type RunConfig,
   type TaskConfig,
 } from '../schemas/run-config';
-import { answerTypes, type AnswerSpec, type AnswerType, type TaskRecord } from '../schemas/task';
+import type { AnswerSpec, TaskRecord } from '../schemas/task';
 import { canonicalAnswer, closeIsUnmistakable, labelsOf } from './answers';
 import { configProblem, pathText, type ConfigProblem, type Segment } from './config-problem';
-import { explainShape, nearestName, type ShapeIssue } from './explain-shape';
+import { explainShape, type ShapeIssue } from './explain-shape';
+import { promptProblems, reminderProblem } from './prompts';
 import { writtenSecrets } from './written-secrets';
 
 export type { ConfigProblem, Segment } from './config-problem';
@@ -74,7 +75,7 @@ export function judgeConfig(input: unknown, options: JudgeOptions): Judgement {
 /** Harmless values for settings that have no default, so that the rest of a broken config can be judged. */
 const stopgapTask = (index: number): unknown => ({
   source: 'declared',
-  name: `task-${String(index)}`,
+  name: `task-${index}`,
   description: '-',
   test_items: 1,
 });
@@ -134,13 +135,13 @@ function replace(document: Record<string, unknown>, place: readonly Segment[], p
     document.models = models;
     if (typeof second !== 'string' || place.length === 2 || pass > 0 || place[2] === 'source') {
       const roles = second === 'teacher' || second === 'student' ? [second] : ['teacher', 'student'];
-      if (typeof second === 'string' && !roles.includes(second)) delete models[second];
+      if (typeof second === 'string' && !roles.includes(second)) Reflect.deleteProperty(models, second);
       else for (const role of roles) models[role] = { source: stopgapSource };
       return typeof second === 'string' ? ['models', second] : ['models'];
     }
   }
   if (pass > 0 || place.length === 1) {
-    delete document[top];
+    Reflect.deleteProperty(document, top);
     return [top];
   }
   let parent: unknown = document;
@@ -152,10 +153,10 @@ function replace(document: Record<string, unknown>, place: readonly Segment[], p
   if (typeof parent === 'object' && parent !== null && last !== undefined) {
     if (Array.isArray(parent)) {
       // Removing one item would move the others away from their paths.
-      delete document[top];
+      Reflect.deleteProperty(document, top);
       return [top];
     }
-    delete (parent as Record<string, unknown>)[last];
+    Reflect.deleteProperty(parent, last);
   }
   return place;
 }
@@ -244,11 +245,11 @@ function taskFindings(config: RunConfig, { purpose }: JudgeOptions): Finding[] {
         finding(
           ['tasks', index],
           {
-            what: `Two tasks are called "${name}": tasks[${String(earlier)}] and tasks[${String(index)}].`,
+            what: `Two tasks are called "${name}": tasks[${earlier}] and tasks[${index}].`,
             why: 'Drafts, scores and reports are kept by the name of the task.',
             instead: `Give this one a name of its own, such as "name: ${name}-2".`,
           },
-          [`tasks[${String(earlier)}]`],
+          [`tasks[${earlier}]`],
         ),
       );
     }
@@ -294,7 +295,7 @@ function answerFindings(index: number, name: string, answer: AnswerSpec): Findin
     return [
       finding(place, {
         what: `The task "${name}" has the labels ${quoted(labels)}, but its answers are of type ${type}.`,
-        why: `The answer-tag reminder of ${type} asks for ${quoted(allowed)}: a right answer would be counted as none.`,
+        why: `Answers of type ${type} are ${quoted(allowed)}: the answer-tag reminder, the reading of answers and verifiers go by the type.`,
         instead: fits
           ? `Write "type: ${other}" and leave the labels out.`
           : 'Write "type: choice" with these labels, or leave the labels out.',
@@ -345,9 +346,9 @@ function shotFindings(config: RunConfig, index: number, task: TaskConfig): Findi
       finding(
         place,
         {
-          what: `The task "${taskNameOf(task)}" has ${String(seeds)} seed questions, but ${where} asks for ${String(most)} shots.`,
+          what: `The task "${taskNameOf(task)}" has ${seeds} seed questions, but ${where} asks for ${most} shots.`,
           why: 'The demonstrations of a k-shot prompt are the seed questions.',
-          instead: `Write at least ${String(most)} here, or take ${String(most)} out of ${where}.`,
+          instead: `Write at least ${most} here, or take ${most} out of ${where}.`,
         },
         [where],
       ),
@@ -356,11 +357,16 @@ function shotFindings(config: RunConfig, index: number, task: TaskConfig): Findi
 }
 
 /**
- * The items of a task, judged once they have been read: targets that an answer of the task's type could never equal. Overlap between
- * the parts is refused by split.ts, which makes them.
+ * A task judged once its items have been read: targets that an answer of the task's type could never equal, and a reminder of the
+ * user's own that does not fit them. Overlap between the parts is refused by split.ts, which makes them.
  */
-export function judgeTask(record: TaskRecord, segments: readonly Segment[]): ConfigProblem[] {
-  const problems: ConfigProblem[] = [];
+export function judgeTask(
+  record: TaskRecord,
+  segments: readonly Segment[],
+  prompts?: RunConfig['prompts'],
+): ConfigProblem[] {
+  const reminder = prompts === undefined ? undefined : reminderText(record.answer, record.name, prompts);
+  const problems: ConfigProblem[] = reminder === undefined ? [] : [reminder];
   const items = [...record.seeds, ...record.validation, ...record.test];
   const unreadable = items.filter(({ question, target }) => !answerFits(target, record.answer, question));
   const [first] = unreadable;
@@ -369,7 +375,7 @@ export function judgeTask(record: TaskRecord, segments: readonly Segment[]): Con
     const labels = labelsOf(record.answer);
     problems.push(
       configProblem(segments, {
-        what: `${String(unreadable.length)} of ${String(items.length)} targets of "${record.name}" do not fit answers of type ${type}${labels.length > 0 ? ` with the labels ${quoted(labels)}` : ''}, the first is "${clipped(first.target)}".`,
+        what: `${unreadable.length} of ${items.length} targets of "${record.name}" do not fit answers of type ${type}${labels.length > 0 ? ` with the labels ${quoted(labels)}` : ''}, the first is "${clipped(first.target)}".`,
         why: 'The answer-tag reminder asks for something else, so the right answer could never be given.',
         instead: 'Write answer.type (and answer.labels) that fit the targets, or correct the file.',
       }),
@@ -387,46 +393,11 @@ function answerFits(target: string, answer: AnswerSpec, question: string): boole
 
 // ---- prompts -----------------------------------------------------------------------------------------------------
 
-/** Slots of the prompts that can be replaced, and those without which the prompt could not do its work. */
-const promptSlots = {
-  question: { all: ['task', 'description', 'targets', 'seeds', 'count'], needed: ['description', 'seeds'] },
-  naive: { all: ['description', 'reminder', 'question'], needed: ['question', 'reminder'] },
-  rationale: {
-    all: ['technique', 'description', 'reminder', 'demonstration', 'question'],
-    needed: ['technique', 'question', 'reminder'],
-  },
-  student_one_shot: {
-    all: ['description', 'reminder', 'demonstrations', 'question'],
-    needed: ['demonstrations', 'question', 'reminder'],
-  },
-} as const satisfies {
-  readonly [prompt: string]: { readonly all: readonly string[]; readonly needed: readonly string[] };
-};
-
-const slotPattern = /\{([a-z_]+)\}/g;
-
-function slotsOf(text: string): string[] {
-  return [...text.matchAll(slotPattern)].map((match) => match[1] ?? '');
-}
-
 function promptFindings(config: RunConfig): Finding[] {
   const { prompts } = config;
-  const findings: Finding[] = [];
-  for (const [name, { all, needed }] of Object.entries(promptSlots)) {
-    const text = prompts[name as keyof typeof promptSlots];
-    if (text === undefined) continue;
-    // A text that writes the answer tag itself needs no reminder.
-    const missable = text.includes(prompts.answer_open.trim()) ? 'reminder' : '';
-    findings.push(
-      ...slotFindings(
-        ['prompts', name],
-        text,
-        all,
-        needed.filter((slot) => slot !== missable),
-      ),
-    );
-  }
-  if (prompts.answer_open.trim() === prompts.answer_close.trim()) {
+  const findings = promptProblems(prompts).map(({ segments, ...text }) => finding(segments, text));
+  const open = prompts.answer_open.trim();
+  if (open !== '' && open === prompts.answer_close.trim()) {
     findings.push(
       finding(
         ['prompts', 'answer_close'],
@@ -439,89 +410,46 @@ function promptFindings(config: RunConfig): Finding[] {
       ),
     );
   }
-  findings.push(...reminderFindings(config), ...closingFindings(config));
-  return findings;
-}
-
-function slotFindings(
-  segments: readonly Segment[],
-  text: string,
-  all: readonly string[],
-  needed: readonly string[],
-): Finding[] {
-  const used = slotsOf(text);
-  const unknown = [...new Set(used)].filter((slot) => !all.includes(slot));
-  const missing = needed.filter((slot) => !used.includes(slot));
-  const list = all.map((slot) => `{${slot}}`).join(' ');
-  return [
-    ...unknown.map((slot) => {
-      const nearest = nearestName(slot, all);
-      return finding(segments, {
-        what: `{${slot}} is not a slot of this text.`,
-        why: 'A slot that nothing fills would be sent to the model as it stands.',
-        instead:
-          nearest === undefined
-            ? `The slots are ${list}.`
-            : `Write {${nearest}}, if that is what was meant. The slots are ${list}.`,
-      });
-    }),
-    ...(missing.length === 0
-      ? []
-      : [
-          finding(segments, {
-            what: `The text lacks the slot${missing.length === 1 ? '' : 's'} ${missing.map((slot) => `{${slot}}`).join(' ')}.`,
-            why: 'Without it the model is not told what it needs to answer.',
-            instead: `Put ${missing.map((slot) => `{${slot}}`).join(' and ')} where it belongs. The slots are ${list}.`,
-          }),
-        ]),
-  ];
-}
-
-/** A reminder of the user's own must show the tag, and name the labels of every task that it is used for. */
-function reminderFindings(config: RunConfig): Finding[] {
-  const { answer_reminder: reminders, answer_open: open } = config.prompts;
-  const findings: Finding[] = [];
-  for (const type of answerTypes) {
-    const text = reminders?.[type];
-    if (text === undefined) continue;
-    const segments: readonly Segment[] = ['prompts', 'answer_reminder', type];
-    findings.push(...slotFindings(segments, text, ['open', 'close', 'labels'], []));
-    const used = slotsOf(text);
-    if (!used.includes('open') && !text.includes(open.trim())) {
-      findings.push(
-        finding(
-          segments,
-          {
-            what: 'The reminder does not show the answer tag.',
-            why: `Answers are read between ${JSON.stringify(open)} and ${JSON.stringify(config.prompts.answer_close)}; nobody tells the model so.`,
-            instead:
-              'Put {open} and {close} around where the answer belongs, such as "End with {open}your answer{close}."',
-          },
-          ['prompts.answer_open'],
-        ),
-      );
-    }
-    if (!used.includes('labels')) findings.push(...reminderLabelFindings(config, type, text));
-  }
-  return findings;
-}
-
-function reminderLabelFindings(config: RunConfig, type: AnswerType, text: string): Finding[] {
-  return config.tasks.flatMap((task, index) => {
-    if (task.answer?.type !== type) return [];
-    const missing = labelsOf(task.answer).filter((label) => !text.toLowerCase().includes(label.toLowerCase()));
-    if (missing.length === 0) return [];
-    return [
+  for (const name of ['naive', 'rationale', 'student_one_shot'] as const) {
+    const text = prompts[name];
+    // A text that writes the answer tag itself needs no reminder.
+    if (text === undefined || text.includes('{reminder}') || text.includes(open)) continue;
+    findings.push(
       finding(
-        ['prompts', 'answer_reminder', type],
+        ['prompts', name],
         {
-          what: `The reminder does not name ${quoted(missing)}, which the task "${taskNameOf(task)}" needs.`,
-          why: 'A student that is never told a label does not answer with it; the score would be made by the prompt.',
-          instead: 'Put {labels} into the reminder.',
+          what: `prompts.${name} neither has the slot {reminder} nor writes the answer tag ${JSON.stringify(prompts.answer_open)}.`,
+          why: 'Answers are read from the tag, and nobody tells the model to write it.',
+          instead: 'Put {reminder} after {description}.',
         },
-        [`tasks[${String(index)}].answer`],
+        ['prompts.answer_open'],
       ),
-    ];
+    );
+  }
+  return [...findings, ...reminderFindings(config), ...closingFindings(config)];
+}
+
+/** A reminder of the user's own against tasks whose answers the config itself names; the others are judged with their items. */
+function reminderFindings(config: RunConfig): Finding[] {
+  return config.tasks.flatMap((task, index) => {
+    const problem =
+      task.answer === undefined || task.source !== 'declared'
+        ? undefined
+        : reminderText(task.answer, taskNameOf(task), config.prompts);
+    return problem === undefined
+      ? []
+      : [finding(problem.segments, problem, [`tasks[${index}].answer`, 'prompts.answer_open'])];
+  });
+}
+
+function reminderText(answer: AnswerSpec, name: string, prompts: RunConfig['prompts']): ConfigProblem | undefined {
+  const trouble = reminderProblem(answer, prompts);
+  if (trouble === null) return undefined;
+  return configProblem(['prompts', 'answer_reminder', answer.type], {
+    what: `This answer-tag reminder does not fit the task "${name}": ${trouble}.`,
+    why: 'What a model is not asked for it does not answer; the score would be made by the prompt.',
+    instead:
+      'Put {labels} where the answers are named, and {open} and {close} around the answer, such as "End with {open}X{close}, where X is {labels}."',
   });
 }
 
@@ -540,7 +468,7 @@ function closingFindings(config: RunConfig): Finding[] {
           why: 'Such an answer would be cut off at the tag and counted as wrong.',
           instead: 'Write a closing tag that no answer holds, such as </ans>.',
         },
-        [`tasks[${String(index)}].answer`],
+        [`tasks[${index}].answer`],
       ),
     ];
   });
@@ -727,9 +655,9 @@ function probeFindings(config: RunConfig): Finding[] {
       finding(
         place,
         {
-          what: `The task "${taskNameOf(task)}" has ${String(items)} validation items, but the probe set is to have ${String(wanted)}.`,
+          what: `The task "${taskNameOf(task)}" has ${items} validation items, but the probe set is to have ${wanted}.`,
           why: 'The probe set is chosen from the validation items.',
-          instead: `Write at least ${String(wanted)} here, or lower probe.size.`,
+          instead: `Write at least ${wanted} here, or lower probe.size.`,
         },
         ['probe.size', 'probe.method'],
       ),
@@ -749,7 +677,7 @@ function pairFindings(config: RunConfig): Finding[] {
     finding(
       ['pairs', 'minimum'],
       {
-        what: `At most ${String(most)} pairs can be made, but at least ${String(pairs.minimum)} are asked for.`,
+        what: `At most ${most} pairs can be made, but at least ${pairs.minimum} are asked for.`,
         why: 'With fewer pairs than the minimum the run parks before the teacher is trained. A rationale pair needs two technique prompts.',
         instead:
           'Raise pairs.question.per_task, pairs.rationale.per_task or questions.per_task, or lower pairs.minimum.',
@@ -784,9 +712,9 @@ function lengthFindings(config: RunConfig): Finding[] {
         finding(
           [...segments, 'endpoint', 'context_tokens'],
           {
-            what: `${setting} is ${String(tokens)}, but the ${role}'s server holds only ${String(endpoint.context_tokens)} tokens of prompt and answer.`,
+            what: `${setting} is ${tokens}, but the ${role}'s server holds only ${endpoint.context_tokens} tokens of prompt and answer.`,
             why: 'The prompt would have no room left.',
-            instead: `Write a context_tokens above ${String(tokens)} and the prompt's length, or lower ${setting}.`,
+            instead: `Write a context_tokens above ${tokens} and the prompt's length, or lower ${setting}.`,
           },
           [setting],
         ),
@@ -798,7 +726,7 @@ function roundFindings(config: RunConfig): Finding[] {
   if (Math.abs(config.rounds.accept_margin) < 1) return [];
   return [
     finding(['rounds', 'accept_margin'], {
-      what: `rounds.accept_margin is ${String(config.rounds.accept_margin)}, which is ${String(Math.abs(config.rounds.accept_margin) * 100)} points.`,
+      what: `rounds.accept_margin is ${config.rounds.accept_margin}, which is ${Math.abs(config.rounds.accept_margin) * 100} points.`,
       why: 'Accuracies are shares between 0 and 1, so no round could ever pass (or fail) it.',
       instead: 'Write a share: 0.01 is one point.',
     }),

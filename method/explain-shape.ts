@@ -140,7 +140,7 @@ export function shown(segments: readonly Segment[], value: unknown): string {
   if (!showable(segments, value)) return 'a text that is not shown here';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'a section of settings';
-  const text = JSON.stringify(value) ?? String(value);
+  const text = JSON.stringify(value);
   return text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)}…` : text;
 }
 
@@ -158,7 +158,7 @@ function discriminatorValues(
   const union = nodeAt(schema, input, segments.at(-1) === discriminator ? segments.slice(0, -1) : segments);
   return (union?.oneOf ?? []).flatMap((option) => {
     const value = option.properties?.[discriminator]?.const;
-    return value === undefined ? [] : [String(value)];
+    return typeof value === 'string' ? [value] : [];
   });
 }
 
@@ -204,16 +204,12 @@ function bounds(node: JsonSchemaNode): string {
     exclusiveMinimum === 0 && type === 'integer'
       ? 'at least 1'
       : exclusiveMinimum !== undefined
-        ? `above ${String(exclusiveMinimum)}`
+        ? `above ${exclusiveMinimum}`
         : minimum === undefined
           ? ''
-          : `at least ${String(minimum)}`;
+          : `at least ${minimum}`;
   const high =
-    exclusiveMaximum !== undefined
-      ? `below ${String(exclusiveMaximum)}`
-      : maximum === undefined
-        ? ''
-        : `at most ${String(maximum)}`;
+    exclusiveMaximum !== undefined ? `below ${exclusiveMaximum}` : maximum === undefined ? '' : `at most ${maximum}`;
   if (low === '' && high === '') return '';
   return ` of ${[low, high].filter((text) => text !== '').join(' and ')}`;
 }

@@ -61,8 +61,8 @@ export function writtenSecrets(document: unknown): ConfigProblem[] {
 }
 
 function judge(text: string, segments: readonly Segment[]): ConfigProblem | undefined {
-  const key = segments.findLast((segment) => typeof segment === 'string') ?? '';
-  if (secretKeys.has(String(key))) {
+  const key = segments.findLast((segment): segment is string => typeof segment === 'string') ?? '';
+  if (secretKeys.has(key)) {
     if (secretReferencePattern.test(text)) return undefined;
     return configProblem(segments, {
       what: 'A secret is written out here.',
@@ -70,7 +70,7 @@ function judge(text: string, segments: readonly Segment[]): ConfigProblem | unde
       instead: `Write \${env:${suggestedName(segments)}}, set that variable where arte and its workers run, and change the secret if this file was shared.`,
     });
   }
-  const kind = lookalikes.has(String(key)) ? undefined : secretKind(text);
+  const kind = lookalikes.has(key) ? undefined : secretKind(text);
   if (kind === undefined) return undefined;
   return configProblem(segments, {
     what: `This looks like ${kind}.`,
