@@ -32,6 +32,7 @@ const commands: Readonly<Record<string, () => Promise<{ register(program: Comman
   up: () => import('./commands/up.js'),
   down: () => import('./commands/down.js'),
   doctor: () => import('./commands/doctor.js'),
+  setup: () => import('./commands/setup.js'),
   worker: () => import('./commands/worker.js'),
 };
 

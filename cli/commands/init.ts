@@ -1,0 +1,88 @@
+/** `arte init TASKFILE`: a commented config for a task file, with small counts on the embedded models. */
+import { readFile, writeFile } from 'node:fs/promises';
+import { basename, dirname, extname, relative, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { ArteError } from '../../schemas/errors';
+import { detectFormat, initialConfig, slug } from '../initial-config';
+import { loadConfig } from '../load-config';
+import { colorsFor, printLine } from '../output';
+
+interface Options {
+  readonly output: string;
+  readonly name?: string;
+  readonly force?: boolean;
+}
+
+export function register(program: Command): void {
+  program
+    .command('init')
+    .argument('<taskfile>', 'JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or GSM8K JSONL')
+    .description('write a config for a task file: small counts, embedded models, every choice explained')
+    .option('-o, --output <file>', 'where to write it', 'arte.yaml')
+    .option('--name <task>', 'name of the task (default: the file name)')
+    .option('--force', 'replace a file that is there')
+    .action(init);
+}
+
+async function init(taskFile: string, { output, name, force }: Options): Promise<void> {
+  const text = await readTaskFile(taskFile);
+  const format = detectFormat(taskFile, text);
+  const path = relative(dirname(resolve(output)), resolve(taskFile)).replaceAll('\\', '/');
+  const task = slug(name ?? basename(taskFile, extname(taskFile)));
+  const config = initialConfig({ path, name: task, format, text });
+  await writeConfig(output, config, force === true);
+  // What was written must stand the same judgement as what a person writes.
+  const { tasks } = await loadConfig(output, { env: process.env });
+  const color = colorsFor(process.stdout);
+  const [found] = tasks;
+  printLine(
+    `${color.green('wrote')}  ${output}: the task "${task}" from ${taskFile} (${format.source}${found ? `, answers of type ${found.answer.type}` : ''})`,
+  );
+  if (format.source === 'jsonl')
+    printLine('       Its description is a guess: say in a sentence or two what the student is asked to do.');
+  printLine(`${color.dim('next')}   arte preview ${output}     every prompt as the models will see it`);
+  printLine(`       arte plan ${output}        what a run will do`);
+  printLine(`       arte run ${output}`);
+}
+
+async function readTaskFile(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ArteError(
+      'InvalidTaskFile',
+      {
+        what: `${path} cannot be read.`,
+        why: code === 'ENOENT' ? 'There is no such file.' : `The system says ${code ?? 'no'}.`,
+        next: 'Name a task file: JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or GSM8K JSONL.',
+      },
+      { cause: error },
+    );
+  }
+}
+
+async function writeConfig(path: string, text: string, force: boolean): Promise<void> {
+  try {
+    await writeFile(path, text, { flag: force ? 'w' : 'wx' });
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new ArteError(
+      'InvalidInput',
+      {
+        what: `${path} was not written.`,
+        why:
+          code === 'EEXIST'
+            ? 'There is such a file already.'
+            : code === 'ENOENT'
+              ? 'Its folder does not exist.'
+              : `The system says ${code ?? 'no'}.`,
+        next:
+          code === 'EEXIST'
+            ? 'Name another file with -o, or replace it with --force.'
+            : 'Name a file in a folder that is there and can be written.',
+      },
+      { cause: error },
+    );
+  }
+}
