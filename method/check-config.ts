@@ -15,10 +15,11 @@ import {
   type RunConfig,
   type TaskConfig,
 } from '../schemas/run-config';
+import { embeddedModels } from '../schemas/model-ref';
 import type { AnswerSpec, TaskRecord } from '../schemas/task';
 import { canonicalAnswer, closeIsUnmistakable, labelsOf } from './answers';
 import { configProblem, pathText, type ConfigProblem, type Segment } from './config-problem';
-import { explainShape, type ShapeIssue } from './explain-shape';
+import { explainShape, nearestName, type ShapeIssue } from './explain-shape';
 import { promptProblems, reminderProblem } from './prompts';
 import { writtenSecrets } from './written-secrets';
 
@@ -504,13 +505,18 @@ function sourceTrouble(source: string): string | undefined {
   if (source.startsWith('hosted:') && !/^hosted:[^/\s]+\/\S+$/.test(source)) return 'A hosted model is PROVIDER/ID.';
   if (source.startsWith('s3:') && !/^s3:\/\/[a-z0-9][a-z0-9.-]+\/.+$/.test(source))
     return 'A model in S3 is s3://BUCKET/PREFIX.';
-  if (source.startsWith('embedded:') && !/^embedded:[\w.-]+$/.test(source))
-    return 'An embedded model is embedded:NAME.';
+  if (source.startsWith('embedded:')) return embeddedTrouble(source.slice('embedded:'.length));
   const scheme = /^([a-z][a-z0-9]*):/i.exec(source)?.[1];
   // One letter is a drive of Windows, not a scheme.
   if (scheme !== undefined && scheme.length > 1 && !['hf', 'hosted', 's3', 'embedded'].includes(scheme))
     return `"${scheme}:" is not known.`;
   return undefined;
+}
+
+function embeddedTrouble(name: string): string | undefined {
+  if (embeddedModels.some((known) => known === name)) return undefined;
+  const nearest = nearestName(name, embeddedModels);
+  return `There is no embedded model "${name}"; ${nearest === undefined ? `there is ${embeddedModels.join(', ')}` : `the nearest is "${nearest}"`}.`;
 }
 
 function modelFindings(config: RunConfig): Finding[] {

@@ -5,6 +5,9 @@
 import { z } from 'zod';
 import { artifactRefSchema, sha256Schema } from './artifact-ref';
 
+/** Models whose weights come with the Python environment: what `embedded:NAME` may name. Their files: drivers/model/resolve.ts. */
+export const embeddedModels = ['SmolLM2-135M-Instruct'] as const;
+
 /** Where the base weights come from. The source is *how to get the bytes*; contentSha256 says which bytes they must be. */
 export const modelSourceSchema = z.discriminatedUnion('kind', [
   /** Weights that the Python environment ships (SmolLM2-135M-Instruct). */
