@@ -18,6 +18,7 @@ import type { JsonObject, JsonValue } from '../../schemas/json';
 import { answerBytesMax, connectTimeoutMs } from '../../schemas/limits';
 import type { ModelAnswer, ModelRequest } from '../../schemas/rows';
 import { CallFailure, type Capabilities, type CallFailureCause, type ModelEndpoint } from './model';
+import { onAbort } from './shared-aborts';
 
 export type Dialect = 'openai' | 'llama.cpp' | 'vllm' | 'sglang';
 
@@ -113,7 +114,7 @@ class HttpEndpoint implements OpenAiEndpoint {
     }
   }
 
-  /** One request, the answer whole in memory. Uses undici's dispatch: its streams cost more than the rest of a call together. */
+  /** One request, the answer whole in memory. By undici's dispatch, without a stream in between. */
   private send(path: string, body: string, signal: AbortSignal): Promise<RawResponse> {
     return new Promise<RawResponse>((resolve, reject) => {
       let controller: Dispatcher.DispatchController | undefined;
@@ -124,7 +125,7 @@ class HttpEndpoint implements OpenAiEndpoint {
         }
         settled = true;
         clearTimeout(deadline);
-        sharedAborts.delete(signal, onAbort);
+        forget();
         return true;
       };
       const fail = (error: unknown): void => {
@@ -133,13 +134,12 @@ class HttpEndpoint implements OpenAiEndpoint {
           controller?.abort(error as Error);
         }
       };
-      const onAbort = (): void => fail(signal.reason);
+      const forget = onAbort(signal, () => fail(signal.reason));
       const { timeoutMs } = this.options;
       const deadline = setTimeout(
         () => fail(this.failure('timeout', `No whole answer within ${String(timeoutMs / 1000)} s.`)),
         timeoutMs,
       );
-      sharedAborts.add(signal, onAbort);
 
       let status = 0;
       let headers: IncomingHttpHeaders = {};
@@ -190,38 +190,6 @@ class HttpEndpoint implements OpenAiEndpoint {
     return new CallFailure(cause, apiKey === undefined ? text : text.replaceAll(apiKey, '[key]'), retryAfterMs);
   }
 }
-
-/**
- * Aborts of many calls under one signal: one listener a signal, because an EventTarget removes a listener in the time it takes
- * to walk past all others.
- */
-class SharedAborts {
-  private readonly calls = new WeakMap<AbortSignal, Set<() => void>>();
-
-  add(signal: AbortSignal, onAbort: () => void): void {
-    let group = this.calls.get(signal);
-    if (group === undefined) {
-      const made = new Set<() => void>();
-      group = made;
-      this.calls.set(signal, made);
-      signal.addEventListener(
-        'abort',
-        () => {
-          for (const call of [...made]) {
-            call();
-          }
-        },
-        { once: true },
-      );
-    }
-    group.add(onAbort);
-  }
-
-  delete(signal: AbortSignal, onAbort: () => void): void {
-    this.calls.get(signal)?.delete(onAbort);
-  }
-}
-const sharedAborts = new SharedAborts();
 
 // ---- the request -------------------------------------------------------------------------------------------------
 

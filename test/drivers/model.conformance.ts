@@ -19,8 +19,8 @@ export interface EndpointUnderTest {
   readonly endpoint: ModelEndpoint;
   /** A prompt that the endpoint answers with a few words or more. */
   readonly question: string;
-  /** Make the next call take seconds, where the endpoint answers at once by itself. */
-  readonly slowDown?: () => void;
+  /** Where the endpoint answers at once by itself: make its next call take seconds, or give another one that does. */
+  readonly slowDown?: () => ModelEndpoint;
 }
 
 /** Run all promises of the interface against an endpoint. Call it at the top of the driver's test file. */
@@ -100,9 +100,9 @@ export function modelConformance(name: string, start: () => Promise<EndpointUnde
     });
 
     it('ends within a second when it is told to, with the reason it was given', async () => {
-      under.slowDown?.();
+      const slow = under.slowDown?.() ?? under.endpoint;
       const abort = new AbortController();
-      const call = under.endpoint.complete(chat(under.question, { maxTokens: 400 }), abort.signal);
+      const call = slow.complete(chat(under.question, { maxTokens: 400 }), abort.signal);
       const ended = call.then(
         () => 'answered',
         (error: unknown) => error,
@@ -118,7 +118,7 @@ export function modelConformance(name: string, start: () => Promise<EndpointUnde
         expect(outcome).toBe(reason);
       }
       // And does not begin when it was told to end before.
-      await expect(under.endpoint.complete(chat(under.question), abort.signal)).rejects.toBe(reason);
+      await expect(slow.complete(chat(under.question), abort.signal)).rejects.toBe(reason);
     });
 
     it('constrains the output by a JSON schema, or refuses as it declares', async () => {

@@ -86,7 +86,10 @@ describe('conformance', () => {
     return {
       endpoint: client,
       question: 'Which is larger, 12 or 47?',
-      slowDown: () => standing.next({ kind: 'answer', delayMs: 5_000 }),
+      slowDown: () => {
+        standing.next({ kind: 'answer', delayMs: 5_000 });
+        return client;
+      },
     };
   });
 });
