@@ -17,6 +17,8 @@ export function normaliseQuestion(text: string): string {
   return text
     .normalize('NFKC')
     .toLowerCase()
+    // Lower case may bring back what normalisation had composed.
+    .normalize('NFKC')
     .replace(/\s+/gu, ' ')
     .trim()
     .replace(/[\s?.!]+$/u, '');

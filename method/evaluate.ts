@@ -1,0 +1,93 @@
+/**
+ * Predictions become figures: accuracy with its error, and apart from it how often there was an answer at all.
+ *
+ * Owns the counts per task, per category and in all. Leaves reading an answer to answers.ts, comparing arms to statistics.ts.
+ *
+ * Invariant: every prediction counts in n. One without an answer is wrong and is counted as a parse failure, a refusal or a failed call
+ * besides, so that a low accuracy can be told from a low answer rate.
+ */
+import type { PredictionRow } from '../schemas/rows';
+import { mean, standardErrorOfProportion, wilsonInterval } from './statistics';
+
+export interface MetricValues {
+  readonly n: number;
+  readonly correct: number;
+  readonly accuracy: number;
+  /** sqrt(p (1 - p) / (n - 1)). */
+  readonly stderr: number;
+  /** 95 % Wilson interval of the accuracy. */
+  readonly low: number;
+  readonly high: number;
+  /** Answers that stood between the answer tags. */
+  readonly tagged: number;
+  readonly tagRate: number;
+  /** Outputs in which no answer was found, whole or cut off. */
+  readonly parseFailures: number;
+  /** Of all outputs: cut off at max_tokens without an answer; refused by the provider; calls that failed. */
+  readonly truncated: number;
+  readonly refused: number;
+  readonly failed: number;
+}
+
+export interface Metrics {
+  /** Over all items: tasks count by their size (micro average). */
+  readonly overall: MetricValues;
+  /** Mean of the tasks' accuracies: every task counts the same. Its standard error takes the tasks as given. */
+  readonly macro: { readonly tasks: number; readonly accuracy: number; readonly stderr: number };
+  readonly byTask: Readonly<Record<string, MetricValues>>;
+  /** Over the items of a category; tasks without one are left out. */
+  readonly byCategory: Readonly<Record<string, MetricValues>>;
+}
+
+/** @param categories Task -> category. */
+export function evaluatePredictions(
+  predictions: readonly Pick<PredictionRow, 'task' | 'answer' | 'correct' | 'tagged' | 'outcome'>[],
+  categories: ReadonlyMap<string, string>,
+): Metrics {
+  const byTask = valuesBy(predictions, ({ task }) => task);
+  const tasks = Object.values(byTask);
+  return {
+    overall: valuesOf(predictions),
+    macro: {
+      tasks: tasks.length,
+      accuracy: mean(tasks.map(({ accuracy }) => accuracy)),
+      stderr: tasks.length === 0 ? 0 : Math.hypot(...tasks.map(({ stderr }) => stderr)) / tasks.length,
+    },
+    byTask,
+    byCategory: valuesBy(predictions, ({ task }) => categories.get(task)),
+  };
+}
+
+type Row = Pick<PredictionRow, 'task' | 'answer' | 'correct' | 'tagged' | 'outcome'>;
+
+function valuesBy(rows: readonly Row[], keyOf: (row: Row) => string | undefined): Record<string, MetricValues> {
+  const groups = new Map<string, Row[]>();
+  for (const row of rows) {
+    const key = keyOf(row);
+    if (key === undefined) continue;
+    const group = groups.get(key) ?? [];
+    group.push(row);
+    groups.set(key, group);
+  }
+  return Object.fromEntries([...groups].map(([key, group]) => [key, valuesOf(group)]));
+}
+
+function valuesOf(rows: readonly Row[]): MetricValues {
+  const n = rows.length;
+  const count = (wanted: (row: Row) => boolean): number => rows.filter(wanted).length;
+  const correct = count((row) => row.correct);
+  const tagged = count((row) => row.tagged);
+  return {
+    n,
+    correct,
+    accuracy: n === 0 ? 0 : correct / n,
+    stderr: standardErrorOfProportion(correct, n),
+    ...wilsonInterval(correct, n),
+    tagged,
+    tagRate: n === 0 ? 0 : tagged / n,
+    parseFailures: count((row) => row.answer === null && row.outcome !== 'refused' && row.outcome !== 'failed'),
+    truncated: count((row) => row.outcome === 'truncated'),
+    refused: count((row) => row.outcome === 'refused'),
+    failed: count((row) => row.outcome === 'failed'),
+  };
+}

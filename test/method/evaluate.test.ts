@@ -1,0 +1,70 @@
+/**
+ * Goal: accuracy, tag rate and failures to answer stay apart, per task, per category and in all.
+ * Method: a handful of predictions counted by hand.
+ */
+import { evaluatePredictions } from '../../method/evaluate';
+import type { RowOutcome } from '../../schemas/rows';
+
+const prediction = (
+  task: string,
+  answer: string | null,
+  correct: boolean,
+  outcome: RowOutcome = 'ok',
+  tagged = answer !== null,
+) => ({
+  task,
+  answer,
+  correct,
+  tagged,
+  outcome,
+});
+
+const predictions = [
+  prediction('a', '1', true),
+  prediction('a', '2', true, 'ok', false),
+  prediction('a', '3', false),
+  prediction('a', null, false, 'malformed'),
+  prediction('b', null, false, 'truncated'),
+  prediction('b', '5', true),
+  prediction('c', null, false, 'refused'),
+  prediction('c', null, false, 'failed'),
+];
+
+describe('evaluatePredictions', () => {
+  const metrics = evaluatePredictions(
+    predictions,
+    new Map([
+      ['a', 'numbers'],
+      ['b', 'numbers'],
+      ['c', 'words'],
+    ]),
+  );
+
+  it('counts in all', () => {
+    expect(metrics.overall).toMatchObject({ n: 8, correct: 3, accuracy: 0.375, tagged: 3, tagRate: 0.375 });
+    expect(metrics.overall).toMatchObject({ parseFailures: 2, truncated: 1, refused: 1, failed: 1 });
+    expect(metrics.overall.stderr).toBeCloseTo(Math.sqrt((0.375 * 0.625) / 7), 12);
+    expect(metrics.overall.low).toBeLessThan(0.375);
+    expect(metrics.overall.high).toBeGreaterThan(0.375);
+  });
+
+  it('counts by task and by category', () => {
+    expect(Object.keys(metrics.byTask)).toEqual(['a', 'b', 'c']);
+    expect(metrics.byTask.a).toMatchObject({ n: 4, accuracy: 0.5, parseFailures: 1 });
+    expect(metrics.byCategory.numbers).toMatchObject({ n: 6, correct: 3, accuracy: 0.5 });
+    expect(metrics.byCategory.words).toMatchObject({ n: 2, accuracy: 0, parseFailures: 0 });
+    expect(evaluatePredictions(predictions, new Map()).byCategory).toEqual({});
+  });
+
+  it('averages over tasks as well as over items', () => {
+    expect(metrics.macro.accuracy).toBeCloseTo((0.5 + 0.5 + 0) / 3, 12);
+    const [a, b] = [Math.sqrt(0.25 / 3), Math.sqrt(0.25 / 1)];
+    expect(metrics.macro.stderr).toBeCloseTo(Math.sqrt(a * a + b * b) / 3, 12);
+  });
+
+  it('has finite figures for nothing', () => {
+    const nothing = evaluatePredictions([], new Map());
+    expect(nothing.overall).toMatchObject({ n: 0, accuracy: 0, stderr: 0, low: 0, high: 1, tagRate: 0 });
+    expect(nothing.macro).toEqual({ tasks: 0, accuracy: 0, stderr: 0 });
+  });
+});

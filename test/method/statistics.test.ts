@@ -1,0 +1,179 @@
+/**
+ * Goal: every figure that a claim rests on is the textbook's.
+ * Method: golden values of SciPy and statsmodels (test/golden/statistics.py wrote them), hand-made edge cases, and the properties that
+ * no data may break (no NaN, intervals hold their estimate, verdicts need both an interval and a test).
+ */
+import fc from 'fast-check';
+import golden from '../golden/statistics.json';
+import {
+  correlation,
+  describeDifference,
+  holmAdjusted,
+  mcnemarExact,
+  mean,
+  normalDistribution,
+  normalQuantile,
+  pairedBootstrap,
+  pairedComparison,
+  quantile,
+  sampleVariance,
+  standardError,
+  standardErrorOfProportion,
+  unpairedComparison,
+  verdictOf,
+  wilsonInterval,
+} from '../../method/statistics';
+
+const bits = (text: string): boolean[] => [...text].map((bit) => bit === '1');
+
+describe('against SciPy and statsmodels', () => {
+  it.each(golden.sem)('standard error of $values', ({ values, stderr, variance }) => {
+    expect(standardError(values)).toBeCloseTo(stderr, 12);
+    expect(sampleVariance(values)).toBeCloseTo(variance, 12);
+  });
+
+  it('standard error of a share is that of its zeros and ones', () => {
+    const values = [0, 1, 1, 0, 1, 1, 1];
+    expect(standardErrorOfProportion(5, 7)).toBeCloseTo(standardError(values), 12);
+  });
+
+  it.each(golden.wilson)('Wilson interval of $correct of $n', ({ correct, n, confidence, low, high }) => {
+    const interval = wilsonInterval(correct, n, confidence);
+    expect(interval.low).toBeCloseTo(low, 9);
+    expect(interval.high).toBeCloseTo(high, 9);
+  });
+
+  it.each(golden.normal)('normal distribution at $x', ({ x, cdf }) => {
+    expect(Math.abs(normalDistribution(x) / cdf - 1)).toBeLessThan(1e-9);
+  });
+
+  it.each(golden.normalQuantile)('normal quantile at $p', ({ p, x }) => {
+    expect(normalQuantile(p)).toBeCloseTo(x, 8);
+  });
+
+  it.each(golden.quantile)('quantile $share of $values', ({ values, share, value }) => {
+    expect(quantile(values, share)).toBeCloseTo(value, 12);
+  });
+
+  it.each(golden.mcnemar)('exact McNemar, $mine against $theirs', ({ mine, theirs, p }) => {
+    expect(Math.abs(mcnemarExact(mine, theirs) / p - 1)).toBeLessThan(1e-9);
+    expect(mcnemarExact(theirs, mine)).toBe(mcnemarExact(mine, theirs));
+  });
+
+  it.each(golden.holm)('Holm of $p', ({ p, adjusted }) => {
+    holmAdjusted(p).forEach((value, at) => expect(value).toBeCloseTo(adjusted[at] ?? NaN, 12));
+  });
+
+  it.each(golden.pearson)('Pearson, r = $r', ({ one, other, r }) => {
+    expect(correlation(one, other)).toBeCloseTo(r, 12);
+  });
+
+  it('paired bootstrap, within the noise of its resampling', () => {
+    const { mine, theirs, difference, low, high } = golden.bootstrap;
+    const ours = pairedBootstrap(bits(mine).map(Number), bits(theirs).map(Number), { seed: 1 });
+    expect(ours.difference).toBeCloseTo(difference, 12);
+    expect(Math.abs(ours.low - low)).toBeLessThan(0.01);
+    expect(Math.abs(ours.high - high)).toBeLessThan(0.01);
+  });
+});
+
+describe('edges', () => {
+  it('nothing and one item', () => {
+    expect([mean([]), standardError([]), standardError([3]), quantile([], 0.5)]).toEqual([0, 0, 0, 0]);
+    expect([standardErrorOfProportion(0, 0), standardErrorOfProportion(1, 1)]).toEqual([0, 0.5]);
+    expect(wilsonInterval(0, 0)).toEqual({ low: 0, high: 1 });
+    expect(mcnemarExact(0, 0)).toBe(1);
+    expect(holmAdjusted([])).toEqual([]);
+    expect(correlation([1, 1, 1], [1, 2, 3])).toBeUndefined();
+    expect([normalQuantile(0), normalQuantile(1)]).toEqual([-Infinity, Infinity]);
+    expect(pairedComparison([], [], { seed: 0 })).toMatchObject({ difference: 0, p: 1, verdict: 'within noise', n: 0 });
+    expect(() => pairedBootstrap([1], [], { seed: 0 })).toThrow(RangeError);
+  });
+
+  it('same seed, same interval', () => {
+    const mine = bits('0110101110');
+    const theirs = bits('0100001010');
+    expect(pairedComparison(mine, theirs, { seed: 4 })).toEqual(pairedComparison(mine, theirs, { seed: 4 }));
+  });
+});
+
+describe('what may be claimed', () => {
+  const repeated = (right: number, n: number): boolean[] => Array.from({ length: n }, (_, at) => at < right);
+
+  it('a clear gain, a clear loss, and a difference within noise', () => {
+    expect(pairedComparison(repeated(40, 60), repeated(10, 60), { seed: 1 })).toMatchObject({
+      verdict: 'gain',
+      onlyMine: 30,
+    });
+    expect(pairedComparison(repeated(10, 60), repeated(40, 60), { seed: 1 })).toMatchObject({
+      verdict: 'loss',
+      onlyTheirs: 30,
+    });
+    expect(pairedComparison(repeated(32, 60), repeated(30, 60), { seed: 1 }).verdict).toBe('within noise');
+  });
+
+  it('five items more and none less exclude zero in the bootstrap, but not in the exact test: within noise', () => {
+    const comparison = pairedComparison(repeated(35, 100), repeated(30, 100), { seed: 1 });
+    expect(comparison.low).toBeGreaterThan(0);
+    expect(comparison.p).toBeCloseTo(0.0625, 12);
+    expect(comparison.verdict).toBe('within noise');
+    expect(describeDifference(comparison)).toMatch(/^\+5\.0 points \[\d\.\d, \d+\.\d\], within noise$/);
+  });
+
+  it('needs both the interval and the test', () => {
+    expect(verdictOf({ low: 0.01, high: 0.1, p: 0.01 })).toBe('gain');
+    expect(verdictOf({ low: -0.1, high: -0.01, p: 0.01 })).toBe('loss');
+    expect(verdictOf({ low: -0.01, high: 0.1, p: 0.01 })).toBe('within noise');
+    expect(verdictOf({ low: 0.01, high: 0.1, p: 0.06 })).toBe('within noise');
+  });
+
+  it('of noise alone, less than one in twenty claims is a gain or a loss', () => {
+    let claims = 0;
+    const random = fc.sample(fc.array(fc.tuple(fc.boolean(), fc.boolean()), { minLength: 60, maxLength: 60 }), {
+      numRuns: 200,
+      seed: 5,
+    });
+    for (const pairs of random) {
+      const { verdict } = pairedComparison(
+        pairs.map(([one]) => one),
+        pairs.map(([, other]) => other),
+        { seed: 1, resamples: 500 },
+      );
+      if (verdict !== 'within noise') claims += 1;
+    }
+    expect(claims / 200).toBeLessThanOrEqual(0.06);
+  });
+
+  it('compares accuracies whose items are not at hand, cautiously', () => {
+    const [mine, theirs] = [
+      { accuracy: 0.5, stderr: 0.03 },
+      { accuracy: 0.4, stderr: 0.04 },
+    ];
+    const compared = unpairedComparison(mine, theirs);
+    expect(compared.difference).toBeCloseTo(0.1, 12);
+    expect(compared.high - compared.low).toBeCloseTo(2 * 1.959963984540054 * 0.05, 9);
+    expect(compared.p).toBeCloseTo(0.04550026389635841, 9);
+    expect(compared.verdict).toBe('gain');
+    expect(unpairedComparison(theirs, theirs).verdict).toBe('within noise');
+    expect(unpairedComparison({ accuracy: 1, stderr: 0 }, { accuracy: 0, stderr: 0 }).verdict).toBe('gain');
+  });
+});
+
+it('never leaves the range or gives NaN', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(fc.boolean(), fc.boolean()), { maxLength: 40 }), fc.integer(), (pairs, seed) => {
+      const mine = pairs.map(([one]) => one);
+      const theirs = pairs.map(([, other]) => other);
+      const { low, high, difference, p } = pairedComparison(mine, theirs, { seed, resamples: 200 });
+      expect(p).toBeGreaterThanOrEqual(0);
+      expect(p).toBeLessThanOrEqual(1);
+      expect(low).toBeLessThanOrEqual(high);
+      expect([low, high, difference].every((value) => value >= -1 && value <= 1)).toBe(true);
+      const right = mine.filter(Boolean).length;
+      const interval = wilsonInterval(right, mine.length);
+      const share = mine.length === 0 ? 0.5 : right / mine.length;
+      expect(interval.low - 1e-12 <= share && share <= interval.high + 1e-12).toBe(true);
+    }),
+    { numRuns: 100, seed: 2 },
+  );
+});
