@@ -128,7 +128,7 @@ const defaultQuestion: Readonly<Record<`${PromptStyle}-${QuestionFormat}-${'one'
     'Write one more question of the same kind, different from these, with its correct target. {targets} Answer with one JSON object in the format of the examples and nothing else.',
   ),
   'chat-json-many': questionRequest(
-    'Write {count} more questions of the same kind, different from these and from each other, each with its correct target. {targets} Answer with a JSON array of {count} such objects and nothing else.',
+    'Write {count} more questions of the same kind, different from these and from each other, each with its correct target. {targets} Answer with {count} such objects in a JSON object {"questions": […]} and nothing else.',
   ),
   'completion-tagged-one':
     'Task: {description} {targets}\nDifferent questions of this task, each with its correct target:\n\n{seeds}\n\n',
@@ -137,7 +137,7 @@ const defaultQuestion: Readonly<Record<`${PromptStyle}-${QuestionFormat}-${'one'
   'completion-json-one':
     'Task: {description} {targets}\nDifferent questions of this task, each with its correct target, one JSON object per line:\n{seeds}\n',
   'completion-json-many':
-    'Task: {description} {targets}\nDifferent questions of this task, each with its correct target, as JSON arrays:\n{seeds}\n',
+    'Task: {description} {targets}\nDifferent questions of this task, each with its correct target, as JSON:\n{seeds}\n',
 };
 
 function questionRequest(request: string): string {
@@ -201,7 +201,7 @@ export function questionResponse(items: readonly QuestionItem[], format: Questio
   const objects = items.map(
     ({ question, target }) => `{"question": ${JSON.stringify(question)}, "target": ${JSON.stringify(target)}}`,
   );
-  return count === 1 ? objects.join('\n') : `[${objects.join(', ')}]`;
+  return count === 1 ? objects.join('\n') : `{"questions": [${objects.join(', ')}]}`;
 }
 
 function inOrder(seeds: readonly TaskItem[], variation: number): readonly TaskItem[] {
@@ -215,15 +215,21 @@ function targetsInWords(answer: AnswerSpec): string {
   return labels === '' ? 'Every target is as short as in the examples.' : `Every target is ${labels}.`;
 }
 
-/** JSON Schema of one object, or of an array of exactly `count`. Only keywords that llama.cpp, vLLM and OpenAI all honour. */
+/** JSON Schema of one item, or of an object with exactly `count`. Only keywords and a root that llama.cpp, vLLM and OpenAI all take. */
 function questionSchema(answer: AnswerSpec, count: number): JsonValue {
   const item = {
     type: 'object',
-    properties: { question: { type: 'string', minLength: 1 }, target: targetSchema(answer) },
+    properties: { question: { type: 'string' }, target: targetSchema(answer) },
     required: ['question', 'target'],
     additionalProperties: false,
   };
-  return count === 1 ? item : { type: 'array', items: item, minItems: count, maxItems: count };
+  if (count === 1) return item;
+  return {
+    type: 'object',
+    properties: { questions: { type: 'array', items: item, minItems: count, maxItems: count } },
+    required: ['questions'],
+    additionalProperties: false,
+  };
 }
 
 function targetSchema(answer: AnswerSpec): JsonValue {
@@ -231,7 +237,7 @@ function targetSchema(answer: AnswerSpec): JsonValue {
   if (labels.length > 0) return { type: 'string', enum: labels };
   if (answer.type === 'choice') return { type: 'string', pattern: '^\\([A-Z]\\)$' };
   if (answer.type === 'number') return { type: 'string', pattern: '^-?[0-9]{1,9}(\\.[0-9]{1,4})?$' };
-  return { type: 'string', minLength: 1 };
+  return { type: 'string' };
 }
 
 /** Ask the teacher for a rationale under a technique prompt (method.md section 1, sample: rationales). */

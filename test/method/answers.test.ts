@@ -1,0 +1,202 @@
+/**
+ * Goal: a model's text is read the same way for ever, and the way the field reads it; "no answer", "malformed" and "wrong" stay apart.
+ * Method: a golden table of edge cases per answer type; lm-evaluation-harness's own verdicts beside ours, with every difference
+ * named; seeded random texts for totality and idempotence.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import fc from 'fast-check';
+import {
+  canonicalAnswer,
+  cutAtNextQuestion,
+  extractAnswer,
+  findTags,
+  isCorrect,
+  optionsOf,
+} from '../../method/answers';
+import { answerTypes, type AnswerSpec, type AnswerType } from '../../schemas/task';
+
+const golden = (name: string) => readFileSync(join(__dirname, '..', 'golden', name), 'utf8');
+
+const dates = 'What is the date today in MM/DD/YYYY?\nOptions:\n(A) 05/01/2021\n(B) 02/23/2021\n(C) 03/11/2021';
+
+interface Case {
+  readonly type: AnswerType;
+  readonly labels?: string[];
+  readonly tags: 'tags' | 'words';
+  readonly text: string;
+  readonly mode?: 'strict';
+  readonly finish?: 'length';
+  readonly question?: 'dates';
+  readonly kind: string;
+  readonly value?: string;
+}
+interface Comparison {
+  readonly type: AnswerType;
+  readonly labels?: string[];
+  readonly value: string;
+  readonly target: string;
+  readonly correct: boolean;
+}
+const table = JSON.parse(golden('answers.json')) as {
+  tags: { open: string; close: string };
+  words: { open: string; close: string };
+  cases: Case[];
+  comparisons: Comparison[];
+};
+
+describe('extractAnswer, golden table', () => {
+  it.each(
+    table.cases.map((one) => [`${one.type} ${one.mode ?? 'flexible'} ${JSON.stringify(one.text)}`, one] as const),
+  )('%s', (_, one) => {
+    const found = extractAnswer(
+      one.text,
+      { type: one.type, labels: one.labels ?? [] },
+      {
+        ...table[one.tags],
+        mode: one.mode ?? 'flexible',
+        ...(one.finish === undefined ? {} : { finish: one.finish }),
+        ...(one.question === undefined ? {} : { question: dates }),
+      },
+    );
+    expect({ kind: found.kind, ...('value' in found ? { value: found.value } : {}) }).toEqual({
+      kind: one.kind,
+      ...(one.value === undefined ? {} : { value: one.value }),
+    });
+  });
+
+  it.each(table.comparisons.map((one) => [`${one.type} ${one.value} against ${one.target}`, one] as const))(
+    '%s',
+    (_, one) => {
+      expect(isCorrect(one.value, one.target, { type: one.type, labels: one.labels ?? [] })).toBe(one.correct);
+    },
+  );
+});
+
+describe('beside lm-evaluation-harness', () => {
+  interface Verdict {
+    readonly found: string | null;
+    readonly correct: boolean;
+  }
+  interface HarnessCase {
+    readonly task: string;
+    readonly text: string;
+    readonly target: string;
+    readonly question?: string;
+    readonly strict: Verdict;
+    readonly flexible: Verdict;
+  }
+  const { cases } = JSON.parse(golden('answers-lm-eval.json')) as { cases: HarnessCase[] };
+  const specs: Record<string, AnswerSpec> = {
+    gsm8k: { type: 'number', labels: [] },
+    gsm8k_cot: { type: 'number', labels: [] },
+    object_counting: { type: 'number', labels: [] },
+    boolean_expressions: { type: 'boolean', labels: ['True', 'False'] },
+    navigate: { type: 'yes-no', labels: ['Yes', 'No'] },
+    date_understanding: { type: 'choice', labels: ['(A)', '(B)', '(C)'] },
+  };
+  /** Where ours differs, with the reason; all others agree. */
+  const differences: Record<string, string> = {
+    '#### 18.00': 'numbers are compared as numbers',
+    'He ran 3-4 miles': 'a hyphen between digits is no minus sign',
+    'The total is 1,2,3': 'a list of numbers is not 123',
+    'The answer is eight.': 'number words are read everywhere, the harness means to in bbh only',
+    '#### three': 'number words are read everywhere, the harness means to in bbh only',
+    'you have eight musical instruments':
+      'the harness finds words only where its digit pattern finds no hyphen or digit',
+    'that is twenty-one fruits': 'the hyphen of twenty-one is a number to the harness',
+  };
+
+  it.each(cases.map((one) => [`${one.task}: ${JSON.stringify(one.text)}`, one] as const))('%s', (_, one) => {
+    const answer = specs[one.task] as AnswerSpec;
+    const found = extractAnswer(one.text, answer, {
+      open: one.task === 'gsm8k' ? '####' : 'The answer is ',
+      close: one.task === 'gsm8k' ? '' : '.',
+      mode: 'flexible',
+      ...(one.question === undefined ? {} : { question: one.question }),
+    });
+    const ours = 'value' in found && isCorrect(found.value, one.target, answer);
+    const theirs = one.strict.found === null ? one.flexible.correct : one.strict.correct;
+    expect(ours).toBe(one.text in differences ? !theirs : theirs);
+  });
+});
+
+describe('parts', () => {
+  it('finds every opening, with the words as they were written', () => {
+    const [first, second] = findTags('So the answer  is 5. The answer is 6.', { open: 'The answer is ', close: '.' });
+    expect(first).toMatchObject({ open: 'the answer  is ', content: '5', closed: true });
+    expect(second).toMatchObject({ open: 'The answer is ', content: '6', closed: true });
+  });
+
+  it('cuts where a model invents the next question, not where it repeats its own', () => {
+    expect(cutAtNextQuestion('5.\n\nQuestion: 2 + 2?')).toBe('5.\n');
+    expect(cutAtNextQuestion('Question: 2 + 2? It is 4.')).toBe('Question: 2 + 2? It is 4.');
+  });
+
+  it('reads the options of a question', () => {
+    expect(optionsOf(dates).map(({ label }) => label)).toEqual(['(A)', '(B)', '(C)']);
+    expect(optionsOf('Is it?\nOptions:\n- Yes\n- No')).toEqual([
+      { label: 'Yes', text: 'Yes' },
+      { label: 'No', text: 'No' },
+    ]);
+    expect(optionsOf('What is f(A)?')).toEqual([]);
+  });
+});
+
+describe('properties', () => {
+  const words = fc.constantFrom(
+    '<ans>',
+    '</ans>',
+    'the answer is ',
+    'True',
+    'no',
+    '(B)',
+    '$',
+    '1,000',
+    '-',
+    '.',
+    '\n',
+    'Question:',
+    'seven',
+    ' ',
+  );
+  const texts = fc.oneof(
+    fc.string(),
+    fc.array(fc.oneof(words, fc.string({ maxLength: 5 })), { maxLength: 30 }).map((parts) => parts.join('')),
+  );
+  const types = fc.constantFrom(...answerTypes);
+
+  it('is total, and a value is its own canonical form', () => {
+    fc.assert(
+      fc.property(texts, types, (text, type) => {
+        const answer = { type, labels: [] };
+        const found = extractAnswer(text, answer, { ...table.tags, mode: 'flexible', question: dates });
+        if (!('value' in found)) return;
+        expect(canonicalAnswer(found.value, answer, dates)).toBe(found.value);
+        expect(isCorrect(found.value, found.value, answer, dates)).toBe(true);
+      }),
+      { numRuns: 2_000, seed: 7 },
+    );
+  });
+
+  it('strict finds nothing that flexible does not', () => {
+    fc.assert(
+      fc.property(texts, types, (text, type) => {
+        const answer = { type, labels: [] };
+        const strict = extractAnswer(text, answer, { ...table.tags, mode: 'strict' });
+        if ('value' in strict) expect(extractAnswer(text, answer, { ...table.tags, mode: 'flexible' })).toEqual(strict);
+      }),
+      { numRuns: 1_000, seed: 8 },
+    );
+  });
+
+  it('reads a text of half a megabyte at once', () => {
+    const started = Date.now();
+    for (const part of ['<ans>', '(A) ', '1,', 'the answer is ', 'seven ', '-', '\n- ', '{"question": "']) {
+      for (const type of answerTypes) {
+        extractAnswer(part.repeat(50_000), { type, labels: [] }, { ...table.tags, mode: 'flexible', question: dates });
+      }
+    }
+    expect(Date.now() - started).toBeLessThan(20_000);
+  });
+});
