@@ -27,9 +27,11 @@ const listedKeysMax = 12;
 /** The known name that was probably meant, or undefined when none is near. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
   if (known.length === 0) return undefined;
-  const candidate = closest(name.toLowerCase(), [...known]);
-  const allowed = Math.max(1, Math.floor(Math.max(name.length, candidate.length) * misspeltShareMax));
-  return distance(name.toLowerCase(), candidate.toLowerCase()) <= allowed ? candidate : undefined;
+  const wanted = name.toLowerCase();
+  const lower = known.map((candidate) => candidate.toLowerCase());
+  const near = closest(wanted, lower);
+  const allowed = Math.max(1, Math.floor(Math.max(wanted.length, near.length) * misspeltShareMax));
+  return distance(wanted, near) <= allowed ? known[lower.indexOf(near)] : undefined;
 }
 
 /** One problem per issue, one per key for unknown keys. */
@@ -54,15 +56,17 @@ function unknownKey(schema: JsonSchemaNode, input: unknown, section: readonly Se
   let instead = `Take it out. Settings of ${place}: ${list}.`;
   if (elsewhere.length > 0) instead = `Move it to ${elsewhere.slice(0, 4).join(' or ')}, if that is what was meant.`;
   if (nearest !== undefined) instead = `Write "${nearest}", if that is what was meant.`;
-  return configProblem(
+  const named = showable([...section, key], key) ? key : '…';
+  const problem = configProblem(
     [...section, key],
     {
-      what: `"${showable([...section, key], key) ? key : '…'}" is not a setting of ${place}.`,
+      what: `"${named}" is not a setting of ${place}.`,
       why: 'A misspelt setting would silently change nothing, so unknown keys are refused.',
       instead,
     },
     'key',
   );
+  return { ...problem, path: pathText([...section, named]) };
 }
 
 function knownKeys(node: JsonSchemaNode | undefined): string[] {

@@ -21,7 +21,7 @@ const secretForms: readonly { readonly pattern: RegExp; readonly kind: string }[
   { pattern: /\bxox[abprs]-[A-Za-z0-9-]{10,}/, kind: 'an access token' },
   { pattern: /\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}/, kind: 'a signed token' },
   { pattern: /-----BEGIN [A-Z ]*PRIVATE KEY-----/, kind: 'a private key' },
-  { pattern: /^[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:[^/\s@]+@/i, kind: 'a password in an address' },
+  { pattern: /\b[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:[^/\s@]+@/i, kind: 'a password in an address' },
 ];
 
 /** What kind of secret a text looks like, or undefined. */

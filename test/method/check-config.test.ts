@@ -1,0 +1,388 @@
+/**
+ * Goal: whatever is wrong with a config is said once, with its place, its reason and what to write instead; a sound one passes.
+ * Method: a small sound config, one change at a time, and the problem it must cause; then many at once.
+ */
+import {
+  judgeConfig,
+  judgeTask,
+  secretReferences,
+  type ConfigPurpose,
+  type Judgement,
+} from '../../method/check-config';
+import type { TaskRecord } from '../../schemas/task';
+
+type Json = Record<string, unknown>;
+
+/** A sound config, as a person would write it: counts small, models hosted nowhere. */
+function soundConfig(): Json {
+  return {
+    version: 1,
+    name: 'trial',
+    tasks: [{ source: 'builtin', family: 'larger-number', split: { seeds: 3, validation: 40, test: 10 } }],
+    models: {
+      teacher: { source: 'embedded:SmolLM2-135M-Instruct' },
+      student: { source: 'embedded:SmolLM2-135M-Instruct' },
+    },
+  };
+}
+
+const endpoint = (capabilities: Json = {}): Json => ({
+  kind: 'static',
+  base_url: 'http://127.0.0.1:8000/v1',
+  model: 'm',
+  capabilities,
+});
+
+/** Sets the value at a dotted path of a sound config; undefined takes it out. */
+function withSetting(path: string, value: unknown, config: Json = soundConfig()): Json {
+  const keys = path.split('.');
+  let place: Json = config;
+  for (const key of keys.slice(0, -1)) {
+    place[key] ??= {};
+    place = place[key] as Json;
+  }
+  const last = keys.at(-1) ?? '';
+  if (value === undefined) Reflect.deleteProperty(place, last);
+  else place[last] = value;
+  return config;
+}
+
+function judge(config: unknown, purpose: ConfigPurpose = 'plan', environment: Record<string, string> = {}): Judgement {
+  return judgeConfig(config, { purpose, environment });
+}
+
+describe('a sound config', () => {
+  it('has no problems and its defaults filled in', () => {
+    const { config, problems, notes } = judge(soundConfig(), 'run');
+    expect(problems).toEqual([]);
+    expect(notes).toEqual([]);
+    expect(config?.align.learning_rate).toBe(1e-7);
+    expect(config?.probe.size).toBe(40);
+  });
+
+  it.each(['', null, undefined, [], 'text', 3])('is a mapping, so %p is refused with one problem', (input) => {
+    const { config, problems } = judge(input);
+    expect(config).toBeUndefined();
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.instead).toContain('arte init');
+  });
+});
+
+describe('the shape', () => {
+  it.each([
+    ['questions', { per_tsk: 5 }, 'questions.per_tsk', 'Write "per_task"'],
+    ['evaluate', { learning_rate: 1 }, 'evaluate.learning_rate', 'align.learning_rate or sft.learning_rate'],
+    ['algin', { beta: 1 }, 'algin', 'Write "align"'],
+    [
+      'models.teacher.endpoint',
+      { kind: 'managed', context_token: 5 },
+      'models.teacher.endpoint.context_token',
+      'Write "context_tokens"',
+    ],
+    ['zebra', 1, 'zebra', 'Take it out. Settings of the file: version, name'],
+  ])('an unknown key in %s is refused, with the nearest known one', (path, value, at, instead) => {
+    const [problem, ...others] = judge(withSetting(path, value)).problems;
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({ path: at, at: 'key', instead: expect.stringContaining(instead) });
+  });
+
+  it.each([
+    ['questions.per_task', 'many', 'is "many", but must be a whole number of at least 1', 'Left out, it is 250.'],
+    ['questions.per_task', 0, 'is 0, but must be a whole number of at least 1', ''],
+    ['questions.per_task', 2.5, 'is 2.5, but must be a whole number', ''],
+    ['questions.format', 'jsonn', 'one of tagged, json', 'Write "json"'],
+    ['rationales.temperature', 3, 'a number of at least 0 and at most 2', ''],
+    ['rounds', 3, 'rounds is 3, but must be a section of settings', ''],
+    ['models.student.source', undefined, 'models.student.source is missing.', 'Write a text.'],
+    ['models.student', undefined, 'models.student is missing.', ''],
+    ['name', 'My Run', 'is "My Run", but must be a name of lower-case letters, digits and -', ''],
+    ['version', 2, 'version is 2, but must be 1', ''],
+    ['evaluate.shots', [], 'a list that is not empty', ''],
+    ['models.teacher.endpoint', { kind: 'statik' }, 'one of managed, static, scripted', 'Write "static"'],
+    [
+      'models.teacher.endpoint',
+      { kind: 'static', base_url: 'ftp://x', model: 'm' },
+      'an address such as http://127.0.0.1:8000/v1',
+      '',
+    ],
+    ['tasks', [{ source: 'jsnol', path: 'x', name: 'x' }], 'one of builtin, jsonl, bbh-json', 'Write "jsonl"'],
+    ['tasks', [], 'a list that is not empty', ''],
+    ['seed', null, 'seed is empty.', 'leave the whole line out'],
+  ])('%s = %p says what may stand there', (path, value, what, instead) => {
+    const { config, problems } = judge(withSetting(path, value));
+    expect(config).toBeUndefined();
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.what).toContain(what);
+    expect(problems[0]?.instead).toContain(instead);
+    expect(problems[0]?.why).not.toBe('');
+  });
+
+  it('all problems are said at once, and only once', () => {
+    const config = soundConfig();
+    withSetting('questions.per_tsk', 5, config);
+    withSetting('rationales.temperature', 'hot', config);
+    withSetting('evaluate.shots', [0, 5], config);
+    withSetting('rounds.accept_margin', 5, config);
+    withSetting(
+      'models.teacher.endpoint.api_key',
+      'abcdefgh',
+      withSetting('models.teacher.endpoint', endpoint(), config),
+    );
+    expect(
+      judge(config)
+        .problems.map(({ path }) => path)
+        .sort(),
+    ).toEqual([
+      'models.teacher.endpoint.api_key',
+      'questions.per_tsk',
+      'rationales.temperature',
+      'rounds.accept_margin',
+      'tasks[0].split.seeds',
+    ]);
+  });
+
+  it('says nothing that only follows from another problem', () => {
+    const config = withSetting('models.teacher.endpoint', endpoint({ structured: 'yes' }));
+    withSetting('questions.format', 'json', config);
+    expect(judge(config).problems.map(({ path }) => path)).toEqual(['models.teacher.endpoint.capabilities.structured']);
+  });
+
+  it.each([
+    ['tasks', 'all of them'],
+    ['models', { teacher: 3 }],
+    ['models', []],
+    ['probe', { respondents: [{ source: 5 }, { surce: 'x' }] }],
+    ['pairs', { question: { per_task: 'x' }, rationale: 7 }],
+  ])('a broken section %s does not hide the others', (path, value) => {
+    const config = withSetting('rounds.accept_margin', 5, withSetting(path, value));
+    expect(judge(config).problems.map((problem) => problem.path)).toContain('rounds.accept_margin');
+  });
+});
+
+describe('tasks', () => {
+  const declared = (change: Json): Json =>
+    withSetting('tasks', [{ source: 'declared', name: 'd', description: 'x', test_items: 5, ...change }]);
+
+  it('two tasks of one name are refused', () => {
+    const config = withSetting(
+      'tasks',
+      [0, 1].map(() => ({ source: 'builtin', family: 'navigate' })),
+    );
+    expect(judge(config).problems).toMatchObject([
+      { path: 'tasks[1]', instead: expect.stringContaining('navigate-2') },
+    ]);
+  });
+
+  it('a task that is only declared can be planned, not run', () => {
+    expect(judge(declared({}), 'plan').problems).toEqual([]);
+    expect(judge(declared({}), 'run').problems).toMatchObject([{ path: 'tasks[0].source' }]);
+  });
+
+  it.each([
+    [{ type: 'boolean', labels: ['Yes', 'No'] }, 'Write "type: yes-no"'],
+    [{ type: 'yes-no', labels: ['True', 'False'] }, 'Write "type: boolean"'],
+    [{ type: 'boolean', labels: ['valid', 'invalid'] }, 'Write "type: choice"'],
+    [{ type: 'number', labels: ['few', 'many'] }, 'Write "type: choice"'],
+    [{ type: 'choice', labels: ['(A)', '(a)'] }, 'Write every label once.'],
+  ])('labels that do not fit the answer type are refused: %p', (answer, instead) => {
+    expect(judge(declared({ answer })).problems).toMatchObject([
+      { path: 'tasks[0].answer.labels', instead: expect.stringContaining(instead) },
+    ]);
+  });
+
+  it('a description is needed where the source brings none', () => {
+    expect(judge(declared({ description: undefined })).problems).toMatchObject([{ path: 'tasks[0].description' }]);
+  });
+
+  it('more shots than seeds, and a probe set larger than the validation items, are refused', () => {
+    const { problems } = judge(declared({ seed_items: 2, validation_items: 30 }));
+    expect(problems.map(({ path }) => path).sort()).toEqual([
+      'tasks[0].seed_items',
+      'tasks[0].seed_items',
+      'tasks[0].validation_items',
+    ]);
+  });
+});
+
+describe('the items of a task', () => {
+  const record = (change: Partial<TaskRecord>): TaskRecord => ({
+    name: 't',
+    category: 'general',
+    description: 'x',
+    answer: { type: 'boolean', labels: [] },
+    seeds: [{ id: '1', question: 'a', target: 'True' }],
+    validation: [],
+    test: [{ id: '2', question: 'b', target: 'False' }],
+    techniques: [{ name: 'plain', instruction: 'Answer.' }],
+    ...change,
+  });
+
+  it('pass when every target can be answered', () => {
+    expect(judgeTask(record({}), ['tasks', 0])).toEqual([]);
+  });
+
+  it.each([
+    [{ answer: { type: 'yes-no' as const, labels: [] } }, '2 of 2 targets of "t" do not fit answers of type yes-no'],
+    [{ test: [{ id: '2', question: 'b', target: '7' }] }, '1 of 2 targets'],
+    [
+      { answer: { type: 'choice' as const, labels: ['True', 'Maybe'] } },
+      'with the labels "True", "Maybe", the first is "False"',
+    ],
+  ])('are refused when a target could never be answered', (change, what) => {
+    const problems = judgeTask(record(change), ['tasks', 0]);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]?.path).toBe('tasks[0]');
+    expect(problems[0]?.what).toContain(what);
+  });
+
+  it("are judged against a reminder of the user's own", () => {
+    const prompts = judge(
+      withSetting('prompts.answer_reminder', { boolean: 'End with {open}Yes{close} or {open}No{close}.' }),
+    ).config?.prompts;
+    const problems = judgeTask(record({}), ['tasks', 0], prompts);
+    expect(problems).toMatchObject([{ path: 'prompts.answer_reminder.boolean' }]);
+    expect(problems[0]?.what).toContain('True');
+  });
+});
+
+describe('prompts', () => {
+  it.each([
+    ['naive', '{description} {qestion}', ['{qestion}', 'lacks the slot {question}', 'neither has the slot {reminder}']],
+    ['student_one_shot', '{reminder} {question}', ['lacks the slot {demonstrations}']],
+    ['rationale', '{technique} {question}', ['neither has the slot {reminder}']],
+    ['question', 'Write more.', ['lacks the slot {seeds}']],
+  ])('prompts.%s: slots that are unknown or missing are refused', (name, text, whats) => {
+    const { problems } = judge(withSetting(`prompts.${name}`, text));
+    for (const what of whats) expect(problems.map((problem) => problem.what).join('\n')).toContain(what);
+    expect(problems).toHaveLength(whats.length);
+  });
+
+  it('a prompt that writes the answer tag itself needs no reminder', () => {
+    expect(judge(withSetting('prompts.naive', '{question} End with <ans>X</ans>.')).problems).toEqual([]);
+  });
+
+  it('an answer tag that closes as it opens, or inside a label, is refused', () => {
+    const same = withSetting('prompts', { answer_open: '##', answer_close: '##' });
+    expect(judge(same).problems).toMatchObject([{ path: 'prompts.answer_close' }]);
+    const inside = withSetting('tasks', [
+      {
+        source: 'declared',
+        name: 'd',
+        description: 'x',
+        test_items: 5,
+        answer: { type: 'choice', labels: ['3.5', '4'] },
+      },
+    ]);
+    withSetting('prompts', { answer_open: 'The answer is ', answer_close: '.' }, inside);
+    expect(judge(inside).problems).toMatchObject([
+      { path: 'prompts.answer_close', what: expect.stringContaining('3.5') },
+    ]);
+  });
+});
+
+describe('models', () => {
+  it.each(['hf:gemma', 'hosted:openai', 's3://bucket', 'https://huggingface.co/x/y', '', 'embedded:SmolLM2'])(
+    'a source %p is refused',
+    (source) => {
+      expect(judge(withSetting('models.student.source', source)).problems).toMatchObject([
+        { path: 'models.student.source' },
+      ]);
+    },
+  );
+
+  it('a misspelt embedded model is told its right name', () => {
+    const { problems } = judge(withSetting('models.student.source', 'embedded:smollm2-135m-instruct'));
+    expect(problems[0]?.what).toContain('"SmolLM2-135M-Instruct"');
+  });
+
+  it('a hosted teacher or student cannot be trained, and cannot be managed; a hosted respondent may answer', () => {
+    const config = withSetting('models.teacher.source', 'hosted:somewhere/big');
+    expect(judge(config).problems.map(({ path }) => path)).toEqual([
+      'models.teacher.source',
+      'models.teacher.endpoint',
+    ]);
+    const respondent = { source: 'hosted:somewhere/small', endpoint: endpoint({ per_request_sampling: true }) };
+    expect(judge(withSetting('probe.respondents', [respondent])).problems).toEqual([]);
+  });
+
+  it.each([
+    ['questions', { format: 'json' }, 'structured'],
+    ['questions', { top_k: 40 }, 'extended_sampling'],
+    ['tailor', { rationales: { min_p: 0.1 } }, 'extended_sampling'],
+    ['models.teacher.prompt_style', 'completion', 'completion'],
+  ])('%s = %p needs a capability that the endpoint does not declare', (path, value, capability) => {
+    const config = withSetting('models.teacher.endpoint', endpoint({ [capability]: false }), withSetting(path, value));
+    expect(judge(config).problems).toMatchObject([{ path: `models.teacher.endpoint.capabilities.${capability}` }]);
+    withSetting('models.teacher.endpoint', endpoint({ [capability]: true }), config);
+    expect(judge(config).problems).toEqual([]);
+  });
+
+  it('an endpoint that ignores sampling settings is refused', () => {
+    const config = withSetting('models.student.endpoint', endpoint({ per_request_sampling: false }));
+    expect(judge(config).problems).toMatchObject([
+      { path: 'models.student.endpoint.capabilities.per_request_sampling' },
+    ]);
+  });
+
+  it('an answer as long as the context is refused', () => {
+    const config = withSetting('models.student.endpoint', { kind: 'managed', context_tokens: 256 });
+    const problems = judge(config).problems;
+    expect(problems.map(({ path }) => path)).toEqual(Array(2).fill('models.student.endpoint.context_tokens'));
+  });
+});
+
+describe('counts', () => {
+  it('fewer pairs than the minimum can be made', () => {
+    const config = withSetting('pairs', { question: { per_task: 0 }, rationale: { per_task: 3 } });
+    expect(judge(config).problems).toMatchObject([
+      { path: 'pairs.minimum', what: expect.stringContaining('At most 3 pairs') },
+    ]);
+  });
+
+  it('one technique makes no rationale pairs', () => {
+    const config = withSetting('pairs', { question: { per_task: 2 } });
+    withSetting('prompts.techniques', [{ name: 'plain', instruction: 'Answer.' }], config);
+    expect(judge(config).problems).toMatchObject([
+      { path: 'pairs.minimum', what: expect.stringContaining('At most 2 pairs') },
+    ]);
+  });
+});
+
+describe('platform and environment', () => {
+  it.each([
+    [{ store: { endpoint: 'http://127.0.0.1:9000' } }, 'platform.store.bucket'],
+    [{ store: { bucket: 'b', access_key_id: '${env:A}' } }, 'platform.store.secret_access_key'],
+    [{ temporal: { api_key: '${env:A}' } }, 'platform.temporal.address'],
+  ])('half of a platform is refused: %p', (platform, path) => {
+    expect(judge(withSetting('platform', platform)).problems).toMatchObject([{ path }]);
+  });
+
+  it("a variable that is not set stops a run, is a note in a plan, and none of a worker's business", () => {
+    const config = withSetting('models.teacher.endpoint', { ...endpoint(), api_key: '${env:TEACHER_KEY}' });
+    expect(judge(config, 'run').problems).toMatchObject([{ path: 'models.teacher.endpoint.api_key' }]);
+    expect(judge(config, 'run', { TEACHER_KEY: 'x' }).problems).toEqual([]);
+    expect(judge(config, 'plan')).toMatchObject({ problems: [], notes: [expect.stringContaining('TEACHER_KEY')] });
+    expect(judge(config, 'worker')).toMatchObject({ problems: [], notes: [] });
+  });
+
+  it("a worker needs the platform's secrets", () => {
+    const config = withSetting('platform.store', {
+      bucket: 'b',
+      access_key_id: '${env:A}',
+      secret_access_key: '${env:B}',
+    });
+    expect(judge(config, 'worker', { A: 'x' }).problems).toMatchObject([{ path: 'platform.store.secret_access_key' }]);
+  });
+
+  it('finds every reference to a secret', () => {
+    const config = withSetting('models.teacher.endpoint', { ...endpoint(), api_key: '${env:TEACHER_KEY}' });
+    withSetting('platform.store', { bucket: 'b', access_key_id: '${env:A}', secret_access_key: '${env:B}' }, config);
+    const parsed = judge(config).config;
+    expect(parsed && secretReferences(parsed).map(({ name }) => name)).toEqual(['TEACHER_KEY', 'A', 'B']);
+  });
+
+  it('the environment is read for secrets only', () => {
+    const config = withSetting('models.teacher.endpoint', { ...endpoint(), model: '${env:MODEL}' });
+    expect(judge(config).problems).toMatchObject([{ path: 'models.teacher.endpoint.model' }]);
+  });
+});
