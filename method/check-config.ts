@@ -20,6 +20,7 @@ import type { AnswerSpec, TaskRecord } from '../schemas/task';
 import { canonicalAnswer, closeIsUnmistakable, labelsOf } from './answers';
 import { configProblem, pathText, type ConfigProblem, type Segment } from './config-problem';
 import { explainShape, nearestName, type ShapeIssue } from './explain-shape';
+import { builtinTechniques, questionPairsOfTask, rationalePairsOfTask } from './plan';
 import { promptProblems, reminderProblem } from './prompts';
 import { writtenSecrets } from './written-secrets';
 
@@ -672,11 +673,11 @@ function probeFindings(config: RunConfig): Finding[] {
 }
 
 function pairFindings(config: RunConfig): Finding[] {
-  const { pairs, questions } = config;
+  const { pairs } = config;
   let most = 0;
   for (const task of config.tasks) {
     const techniques = task.techniques?.length ?? config.prompts.techniques?.length ?? builtinTechniques;
-    most += Math.min(pairs.rationale.per_task, techniques > 1 ? questions.per_task : 0) + pairs.question.per_task;
+    most += rationalePairsOfTask(config, techniques) + questionPairsOfTask(config);
   }
   if (most >= pairs.minimum) return [];
   return [
@@ -692,9 +693,6 @@ function pairFindings(config: RunConfig): Finding[] {
     ),
   ];
 }
-
-/** Technique prompts where neither the task nor prompts.techniques names any: expert role, recall rules, plain, eliminate options. */
-const builtinTechniques = 4;
 
 /** An answer as long as the whole context leaves no room for the question. */
 function lengthFindings(config: RunConfig): Finding[] {

@@ -31,7 +31,7 @@ export interface PlanFacts {
 }
 
 /** The paper's four technique prompts, which are built in. */
-const builtinTechniques = 4;
+export const builtinTechniques = 4;
 
 /** English text under the tokenizers of today's models: about four characters a token. */
 const charactersPerToken = 4;
@@ -247,7 +247,7 @@ interface Counts {
 }
 
 function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
-  const { questions, pairs, tailor } = config;
+  const { questions, tailor } = config;
   const each = (of: (task: PlannedTask) => number): number => tasks.reduce((total, task) => total + of(task), 0);
   const techniques = (task: PlannedTask): number =>
     task.techniques ?? config.prompts.techniques?.length ?? builtinTechniques;
@@ -255,10 +255,7 @@ function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
   const probes = (task: PlannedTask): number =>
     config.probe.method === 'full' ? task.validation : Math.min(config.probe.size, task.validation);
   const questionPairs = each(() => questionPairsOfTask(config));
-  // A pair needs a best and a worst draft of one question, so at least two techniques.
-  const rationalePairs = each((task) =>
-    techniques(task) > 1 ? Math.min(pairs.rationale.per_task, questions.per_task) : 0,
-  );
+  const rationalePairs = each((task) => rationalePairsOfTask(config, techniques(task)));
   return {
     items: each(({ validation, test }) => validation + test),
     validation: each(({ validation }) => validation),
@@ -276,8 +273,22 @@ function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
   };
 }
 
-function questionPairsOfTask({ pairs }: RunConfig): number {
-  return pairs.question.per_task;
+/** Question pairs that one task can give at most: distinct pairs of the two quarters, or best against worst (method/pairs.ts). */
+export function questionPairsOfTask({ pairs, questions }: Pick<RunConfig, 'pairs' | 'questions'>): number {
+  const { per_task: wanted, method, response } = pairs.question;
+  const size = response === 'list' ? questions.per_call : 1;
+  const of = questions.per_task;
+  if (method === 'extremes') return Math.min(wanted, Math.floor(Math.floor(of / 2) / size));
+  const quarter = of < 2 ? 0 : Math.max(1, Math.floor(of / 4));
+  return quarter < size ? 0 : Math.min(wanted, Math.ceil((quarter * quarter) / size));
+}
+
+/** Rationale pairs that one task can give at most: one a question, and none with a single technique, which has no best and worst. */
+export function rationalePairsOfTask(
+  { pairs, questions }: Pick<RunConfig, 'pairs' | 'questions'>,
+  techniques: number,
+): number {
+  return techniques > 1 ? Math.min(pairs.rationale.per_task, questions.per_task) : 0;
 }
 
 type TrainingBudget = Pick<RunConfig['sft'], 'batch_size' | 'gradient_accumulation' | 'epochs' | 'max_steps'>;
@@ -387,14 +398,10 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
   if (declared > 0) {
     notes.push(`${declared} of ${config.tasks.length} tasks are only declared: this can be planned, not run.`);
   }
-  const total = facts.tasks.length;
-  if (
-    total > 0 &&
-    config.pairs.question.method === 'quartiles' &&
-    config.pairs.question.per_task > 0 &&
-    config.questions.per_task < 4
-  ) {
-    notes.push('With fewer than four questions a task there are no quartiles, so no question pairs.');
+  if (config.pairs.question.per_task > questionPairsOfTask(config)) {
+    notes.push(
+      `${config.questions.per_task} questions give at most ${questionPairsOfTask(config)} question pairs a task, not the ${config.pairs.question.per_task} that pairs.question.per_task asks for.`,
+    );
   }
   notes.push(
     'Calls are exact when nothing fails or is asked again; output tokens and cost are ceilings (max_tokens, nothing cached).',

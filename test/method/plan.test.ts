@@ -1,0 +1,231 @@
+/**
+ * Goal: a plan is the method's arithmetic, exactly; the paper's own set-up gives the paper's numbers.
+ * Method: figures of method.md section 1, counted here by hand, and small configs in which each setting changes one figure.
+ */
+import { planRun, questionPairsOfTask, trainingSteps, type PlannedTask } from '../../method/plan';
+import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
+import type { Plan, PlannedStage } from '../../schemas/plan';
+import { rowStageNames, stageNames } from '../../schemas/stage-names';
+
+const model = { source: 'embedded:SmolLM2-135M-Instruct' };
+
+function configOf(change: Record<string, unknown> = {}): RunConfig {
+  return runConfigSchema.parse({
+    version: 1,
+    name: 'trial',
+    tasks: [{ source: 'builtin', family: 'navigate' }],
+    models: { teacher: model, student: model },
+    ...change,
+  });
+}
+
+function tasksOf(count: number, test = 250): PlannedTask[] {
+  return Array.from({ length: count }, (_, index) => ({ name: `t${index}`, validation: 100, test }));
+}
+
+function stagesOf(plan: Plan, name: string, arm?: string): PlannedStage[] {
+  return plan.stages.filter((stage) => stage.name === name && (arm === undefined || stage.arm === arm));
+}
+
+const sum = (stages: readonly PlannedStage[], of: (stage: PlannedStage) => number): number =>
+  stages.reduce((total, stage) => total + of(stage), 0);
+
+describe('the paper', () => {
+  const respondents = Array.from({ length: 5 }, () => model);
+  const plan = planRun(configOf({ probe: { respondents }, align: { adapter: 'full' } }), { tasks: tasksOf(23) });
+
+  it.each([
+    [
+      'evaluate respondents',
+      () =>
+        sum(
+          plan.stages.filter(({ model: who }) => who === 'respondent'),
+          ({ calls }) => calls,
+        ),
+      23 * 20 * 100,
+    ],
+    ['probe items', () => sum(stagesOf(plan, 'select-probes'), ({ rows }) => rows), 23 * 40],
+    ['question calls', () => sum(stagesOf(plan, 'sample-questions'), ({ calls }) => calls), 1_150],
+    ['questions', () => sum(stagesOf(plan, 'sample-questions'), ({ rows }) => rows), 5_750],
+    ['rationales', () => sum(stagesOf(plan, 'sample-rationales'), ({ calls }) => calls), 23_000],
+    ['student calls for scoring', () => sum(stagesOf(plan, 'score-drafts'), ({ calls }) => calls), 920_000],
+    ['pairs', () => sum(stagesOf(plan, 'build-pairs'), ({ rows }) => rows), 1_150 + 5_750],
+    ['DPO steps', () => sum(stagesOf(plan, 'train-dpo'), ({ steps }) => steps), 432],
+    ['tailored questions', () => sum(stagesOf(plan, 'tailor-questions', 'arte'), ({ rows }) => rows), 5_750],
+    ['tailored rationales', () => sum(stagesOf(plan, 'tailor-rationales', 'arte'), ({ calls }) => calls), 5_750],
+    [
+      'the baseline at equal budget',
+      () => sum(stagesOf(plan, 'tailor-rationales', 'original_teacher'), ({ calls }) => calls),
+      5_750,
+    ],
+    [
+      'evaluations of three arms with two shot counts',
+      () =>
+        sum(
+          stagesOf(plan, 'evaluate').filter(({ model: who }) => who === 'student'),
+          ({ calls }) => calls,
+        ),
+      3 * 2 * 23 * 250,
+    ],
+  ])('%s', (_, figure, expected) => {
+    expect(figure()).toBe(expected);
+  });
+
+  it('27 subtasks have 6,750 tailored examples', () => {
+    const subtasks = planRun(configOf(), { tasks: tasksOf(27) });
+    expect(stagesOf(subtasks, 'train-sft', 'arte')[0]?.rows).toBe(6_750);
+  });
+
+  it('says how coarse a score is', () => {
+    expect(plan.notes.join('\n')).toContain('one step of a score is 2.5 points, and its standard error up to 7.9');
+  });
+});
+
+describe('a plan', () => {
+  it('has the stages of the method in order, and only their names', () => {
+    const { stages } = planRun(configOf(), { tasks: tasksOf(1) });
+    expect(stages.every(({ name }) => stageNames.includes(name))).toBe(true);
+    expect(stages.map(({ name }) => name).filter((name) => name !== 'evaluate')).toEqual([
+      'prepare-tasks',
+      'select-probes',
+      'sample-questions',
+      'sample-rationales',
+      'score-drafts',
+      'build-pairs',
+      'tailor-questions',
+      'tailor-rationales',
+      'train-dpo',
+      'tailor-questions',
+      'tailor-rationales',
+      'train-sft',
+      'train-sft',
+      'decide',
+      'report',
+    ]);
+    expect(stagesOf({ stages } as Plan, 'evaluate').map(({ arm }) => arm)).toEqual([
+      'respondent-0-0shot',
+      'respondent-0-1shot',
+      'respondent-0-2shot',
+      'respondent-0-3shot',
+      'untuned-0shot',
+      'untuned-3shot',
+      'arte-0shot',
+      'arte-3shot',
+      'original_teacher-0shot',
+      'original_teacher-3shot',
+    ]);
+  });
+
+  it('calls models only in row stages, and trains only in training stages', () => {
+    for (const { name, calls, steps } of planRun(configOf({ rounds: { count: 2 } }), { tasks: tasksOf(2) }).stages) {
+      if (!(rowStageNames as readonly string[]).includes(name)) expect([name, calls]).toEqual([name, 0]);
+      expect(steps > 0).toBe(name.startsWith('train-'));
+    }
+  });
+
+  it('multiplies by rounds what depends on the round, and nothing else', () => {
+    const once = planRun(configOf(), { tasks: tasksOf(2) });
+    const thrice = planRun(configOf({ rounds: { count: 3 } }), { tasks: tasksOf(2) });
+    const perRound = (plan: Plan, round: number): number =>
+      sum(
+        plan.stages.filter((stage) => stage.round === round),
+        ({ calls }) => calls,
+      );
+    const common = perRound(once, 1) - perRound(thrice, 2);
+    expect(perRound(thrice, 1)).toBe(perRound(once, 1));
+    expect(perRound(thrice, 3)).toBe(perRound(thrice, 2));
+    // Respondents, the untuned student, and the unaligned teacher's set with its student: 4 x 100 + 2 x 2 x 250 + 50 + 250, twice.
+    expect(common).toBe(2 * (400 + 1_000 + 50 + 250));
+    expect(stagesOf(thrice, 'report')).toHaveLength(1);
+  });
+
+  it.each([
+    [{ probe: { method: 'full' } }, 'score-drafts', 250 * 4 * 100],
+    [{ probe: { method: 'random', size: 10 } }, 'score-drafts', 250 * 4 * 10],
+    [{ probe: { size: 400 } }, 'score-drafts', 250 * 4 * 100],
+    [{ prompts: { techniques: [{ name: 'a', instruction: 'b' }] } }, 'sample-rationales', 250],
+    [{ questions: { per_task: 7, per_call: 3 } }, 'sample-questions', 3],
+    [{ tailor: { per_task: 9 }, questions: { per_call: 2 } }, 'tailor-questions', 5],
+  ])('%p: %s makes %i calls', (change, name, calls) => {
+    expect(stagesOf(planRun(configOf(change), { tasks: tasksOf(1) }), name)[0]?.calls).toBe(calls);
+  });
+
+  it('takes the techniques of a task from the task', () => {
+    const [task] = tasksOf(1);
+    expect(stagesOf(planRun(configOf(), { tasks: [{ ...task!, techniques: 2 }] }), 'sample-rationales')[0]?.calls).toBe(
+      500,
+    );
+  });
+
+  it('counts what each model is called, and its tokens and cost by the prices', () => {
+    const prices = {
+      teacher: { ...model, price: { input: 2, output: 10 } },
+      student: { ...model, price: { output: 1 } },
+    };
+    const { stages, totals, currency } = planRun(configOf({ models: prices, probe: { method: 'random' } }), {
+      tasks: tasksOf(1),
+    });
+    expect(totals.calls).toBe(totals.teacherCalls + totals.studentCalls);
+    expect(totals.respondentCalls).toBe(0);
+    const questions = stages.find(({ name }) => name === 'sample-questions');
+    expect(questions?.outputTokens).toBe(50 * 1024);
+    expect(questions?.cost).toBeCloseTo(((questions?.inputTokens ?? 0) * 2 + 50 * 1024 * 10) / 1_000_000, 3);
+    expect(totals.cost).toBeCloseTo(
+      sum(stages, ({ cost }) => cost),
+      6,
+    );
+    expect(currency).toBe('USD');
+  });
+
+  it('does not know what the store holds, unless it is told', () => {
+    const unknown = planRun(configOf(), { tasks: tasksOf(1) });
+    expect(unknown.stages.every(({ reused }) => reused === null)).toBe(true);
+    const told = planRun(configOf(), { tasks: tasksOf(1), reused: ({ name }) => name === 'prepare-tasks' });
+    expect(told.stages.filter(({ reused }) => reused === true).map(({ name }) => name)).toEqual(['prepare-tasks']);
+  });
+
+  it('longer questions make longer prompts', () => {
+    const [task] = tasksOf(1);
+    const tokens = (questionCharacters: number): number =>
+      planRun(configOf(), { tasks: [{ ...task!, questionCharacters }] }).totals.inputTokens;
+    expect(tokens(4_000)).toBeGreaterThan(4 * tokens(400));
+  });
+});
+
+describe('training steps', () => {
+  const budget = { batch_size: 16, gradient_accumulation: 1, epochs: 1, max_steps: 0 };
+
+  // As transformers 5.18's Trainer counts: batches, then accumulation, then epochs, each rounded up.
+  it.each([
+    [6_900, {}, 432],
+    [5_750, {}, 360],
+    [16, {}, 1],
+    [17, {}, 2],
+    [1, {}, 1],
+    [0, {}, 0],
+    [100, { gradient_accumulation: 4 }, 2],
+    [100, { epochs: 1.5 }, 11],
+    [100, { epochs: 0.1 }, 1],
+    [100, { max_steps: 3 }, 3],
+  ])('%i rows with %p are %i steps', (rows, change, steps) => {
+    expect(trainingSteps(rows, { ...budget, ...change })).toBe(steps);
+  });
+});
+
+describe('question pairs of a task', () => {
+  it.each([
+    [250, 50, 'quartiles', 'one', 50],
+    [12, 20, 'quartiles', 'one', 9],
+    [1, 20, 'quartiles', 'one', 0],
+    [12, 20, 'extremes', 'one', 6],
+    [40, 99, 'quartiles', 'list', 20],
+    [12, 20, 'quartiles', 'list', 0],
+    [40, 99, 'extremes', 'list', 4],
+  ] as const)('%i questions, %i wanted, %s, %s: %i', (questions, wanted, method, response, pairs) => {
+    const config = configOf({
+      questions: { per_task: questions },
+      pairs: { question: { per_task: wanted, method, response } },
+    });
+    expect(questionPairsOfTask(config)).toBe(pairs);
+  });
+});
