@@ -5,7 +5,7 @@
 import type { ArtifactStore } from '../drivers/store/store';
 import { costOf } from '../method/ledger';
 import { evaluatePredictions, type Metrics } from '../method/evaluate';
-import { holmAdjusted, pairedComparison, wilsonInterval } from '../method/statistics';
+import { holmAdjusted, pairedComparison, verdictOf, wilsonInterval } from '../method/statistics';
 import { sha256Hex } from '../method/keys';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonObject, JsonValue } from '../schemas/json';
@@ -113,7 +113,10 @@ async function reportArms(
       stageKey: record.key,
       ...measure(metrics.overall),
       byTask: Object.fromEntries(Object.entries(metrics.byTask).map(([task, values]) => [task, measure(values)])),
-      comparisons: comparisons.map((comparison, index) => ({ ...comparison, p: adjusted[index] ?? comparison.p })),
+      comparisons: comparisons.map((comparison, index) => {
+        const p = adjusted[index] ?? comparison.p;
+        return { ...comparison, p, verdict: verdictOf({ ...comparison, p }) };
+      }),
     };
   });
 }

@@ -6,7 +6,11 @@ import { colorsFor, formatCount, formatSeconds, printLine, table } from './outpu
 export function printReport(report: RunReport): void {
   const color = colorsFor(process.stdout);
   printLine();
-  printLine(color.bold(`Report of ${report.runId} (${report.status.toLowerCase()}, ${report.rounds.length} ${report.rounds.length === 1 ? 'round' : 'rounds'})`));
+  printLine(
+    color.bold(
+      `Report of ${report.runId} (${report.status.toLowerCase()}, ${report.rounds.length} ${report.rounds.length === 1 ? 'round' : 'rounds'})`,
+    ),
+  );
   printLine();
   printLine(color.bold('Students on the held-out test items'));
   const armColumns = [
@@ -17,15 +21,25 @@ export function printReport(report: RunReport): void {
     { title: 'n', align: 'right' as const },
     { title: 'answer tag', align: 'right' as const },
     { title: 'unreadable', align: 'right' as const },
-    { title: 'against the unaligned teacher\'s student' },
+    { title: "against the unaligned teacher's student" },
   ];
   printLine(table(armColumns, report.arms.map(armRow)));
   printLine();
   const tasks = [...new Set(report.arms.flatMap((arm) => Object.keys(arm.byTask)))];
   if (tasks.length > 1) {
     printLine(color.bold('By task'));
-    const columns = [{ title: 'student trained on' }, { title: 'round', align: 'right' as const }, { title: 'shots', align: 'right' as const }, ...tasks.map((title) => ({ title }))];
-    printLine(table(columns, report.arms.map((arm) => [armTitle(arm), arm.round, arm.shots, ...tasks.map((task) => byTask(arm, task))])));
+    const columns = [
+      { title: 'student trained on' },
+      { title: 'round', align: 'right' as const },
+      { title: 'shots', align: 'right' as const },
+      ...tasks.map((title) => ({ title })),
+    ];
+    printLine(
+      table(
+        columns,
+        report.arms.map((arm) => [armTitle(arm), arm.round, arm.shots, ...tasks.map((task) => byTask(arm, task))]),
+      ),
+    );
     printLine();
   }
   printLine(color.bold('What each stage took'));
@@ -50,7 +64,16 @@ export function printReport(report: RunReport): void {
     stage.reused ? '-' : stage.cost.toFixed(2),
   ]);
   const { totals } = report;
-  rows.push(['in all, spent by this run', '', formatCount(totals.calls), formatCount(totals.inputTokens), formatCount(totals.cachedInputTokens), formatCount(totals.outputTokens), formatSeconds(totals.seconds), `${totals.cost.toFixed(2)} ${totals.currency}`]);
+  rows.push([
+    'in all, spent by this run',
+    '',
+    formatCount(totals.calls),
+    formatCount(totals.inputTokens),
+    formatCount(totals.cachedInputTokens),
+    formatCount(totals.outputTokens),
+    formatSeconds(totals.seconds),
+    `${totals.cost.toFixed(2)} ${totals.currency}`,
+  ]);
   printLine(table(stageColumns, rows));
   if (report.notes.length > 0) {
     printLine();
@@ -60,8 +83,8 @@ export function printReport(report: RunReport): void {
 
 const armTitles: Readonly<Record<string, string>> = {
   untuned: 'nothing (untuned)',
-  original_teacher: 'unaligned teacher\'s data',
-  arte: 'aligned teacher\'s data',
+  original_teacher: "unaligned teacher's data",
+  arte: "aligned teacher's data",
 };
 
 function armTitle(arm: ReportArm): string {

@@ -49,7 +49,10 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
     });
   }
   // What the store says of a run that the engine has lost or closed is the last word it left; RUNNING would be a lie.
-  const settled = engine !== 'RUNNING' && progress.status === 'RUNNING' ? { ...progress, status: 'FAILED' as const, current: [] } : progress;
+  const settled =
+    engine !== 'RUNNING' && progress.status === 'RUNNING'
+      ? { ...progress, status: 'FAILED' as const, current: [] }
+      : progress;
   const live = engine === 'RUNNING' ? await liveStages(client, handle, progress) : [];
   return { progress: settled, live, engine };
 }
@@ -92,7 +95,12 @@ async function liveStages(client: Client, handle: RunHandle, progress: RunProgre
   return stages;
 }
 
-function fromHeartbeats(base: { label: string; since: string }, pending: PendingActivities, finishedRows: number, totalRows: number): LiveStage {
+function fromHeartbeats(
+  base: { label: string; since: string },
+  pending: PendingActivities,
+  finishedRows: number,
+  totalRows: number,
+): LiveStage {
   let done = Math.min(finishedRows, totalRows);
   let total = totalRows;
   let inFlight = 0;

@@ -38,27 +38,45 @@ export class RateMeter {
     const first = seen[0] as Sample;
     const seconds = (at - first.at) / 1000;
     if (seconds < 1 || stage.done <= first.done) return undefined;
-    return { perSecond: (stage.done - first.done) / seconds, tokensPerSecond: Math.max(0, tokens - first.tokens) / seconds };
+    return {
+      perSecond: (stage.done - first.done) / seconds,
+      tokensPerSecond: Math.max(0, tokens - first.tokens) / seconds,
+    };
   }
 }
 
 /** What the run has spent so far by its finished stages; reused ones cost nothing. */
 export function spentSoFar(records: readonly StageRecord[], config: RunConfig | undefined): number {
   if (!config) return 0;
-  return records.filter((record) => !record.reused).reduce((sum, record) => sum + costOf(record.stage, record.usage, record.seconds, config), 0);
+  return records
+    .filter((record) => !record.reused)
+    .reduce((sum, record) => sum + costOf(record.stage, record.usage, record.seconds, config), 0);
 }
 
 /** The whole picture, one string per line. */
-export function renderRun(view: RunView, rates: ReadonlyMap<string, Rate>, config: RunConfig | undefined, color: Colors): string[] {
+export function renderRun(
+  view: RunView,
+  rates: ReadonlyMap<string, Rate>,
+  config: RunConfig | undefined,
+  color: Colors,
+): string[] {
   const { progress } = view;
-  const lines = [`${color.bold(progress.runId)}  ${statusWord(progress.status, color)}  round ${progress.round} of ${progress.rounds}`, ''];
+  const lines = [
+    `${color.bold(progress.runId)}  ${statusWord(progress.status, color)}  round ${progress.round} of ${progress.rounds}`,
+    '',
+  ];
   for (const record of progress.finished) lines.push(finishedLine(record, color));
   for (const stage of view.live) lines.push(...liveLines(stage, rates.get(stage.label), color));
   const made = progress.finished.filter((record) => !record.reused);
   const calls = made.reduce((sum, record) => sum + record.usage.calls, 0);
   const tokens = made.reduce((sum, record) => sum + record.usage.inputTokens + record.usage.outputTokens, 0);
   const cost = spentSoFar(progress.finished, config);
-  lines.push('', color.dim(`this round so far: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens, cost ${cost.toFixed(2)} ${config?.platform.currency ?? ''}`.trimEnd()));
+  lines.push(
+    '',
+    color.dim(
+      `this round so far: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens, cost ${cost.toFixed(2)} ${config?.platform.currency ?? ''}`.trimEnd(),
+    ),
+  );
   if (progress.attention) lines.push(...attentionLines(view, color));
   return lines;
 }
@@ -72,14 +90,19 @@ export function finishedLine(record: StageRecord, color: Colors): string {
   const label = record.arm === '' ? record.stage : `${record.stage}/${record.arm}`;
   const detail = record.reused
     ? color.dim('from the store')
-    : [formatSeconds(record.seconds), record.usage.calls > 0 ? `${formatCount(record.usage.calls)} calls` : ''].filter(Boolean).join(', ');
+    : [formatSeconds(record.seconds), record.usage.calls > 0 ? `${formatCount(record.usage.calls)} calls` : '']
+        .filter(Boolean)
+        .join(', ');
   return `${color.green('✓')} r${record.round} ${label.padEnd(38)} ${detail}`;
 }
 
 function liveLines(stage: LiveStage, rate: Rate | undefined, color: Colors): string[] {
   const lines = [`${color.cyan('▸')} ${stage.label.padEnd(41)} ${amount(stage)}${pace(stage, rate)}`];
-  const metrics = Object.entries(stage.metrics).filter(([name]) => /loss|margin|accurac/.test(name)).slice(0, 4);
-  if (metrics.length > 0) lines.push(color.dim(`    ${metrics.map(([name, value]) => `${name} ${value.toPrecision(3)}`).join('  ')}`));
+  const metrics = Object.entries(stage.metrics)
+    .filter(([name]) => /loss|margin|accurac/.test(name))
+    .slice(0, 4);
+  if (metrics.length > 0)
+    lines.push(color.dim(`    ${metrics.map(([name, value]) => `${name} ${value.toPrecision(3)}`).join('  ')}`));
   if (stage.trouble !== undefined) lines.push(color.yellow(`    ${stage.trouble}`));
   return lines;
 }
@@ -97,7 +120,13 @@ function pace(stage: LiveStage, rate: Rate | undefined): string {
 }
 
 function statusWord(status: RunView['progress']['status'], color: Colors): string {
-  const paint = { RUNNING: color.cyan, NEEDS_ATTENTION: color.yellow, DONE: color.green, FAILED: color.red, CANCELLED: color.yellow }[status];
+  const paint = {
+    RUNNING: color.cyan,
+    NEEDS_ATTENTION: color.yellow,
+    DONE: color.green,
+    FAILED: color.red,
+    CANCELLED: color.yellow,
+  }[status];
   return paint(status);
 }
 

@@ -4,7 +4,12 @@
  */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy, WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import {
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+  WorkflowNotFoundError,
+  type WorkflowHandle,
+} from '@temporalio/client';
 import { taskFiles } from '../activities/prepare-tasks';
 import { runKeys } from '../activities/run-records';
 import { canonicalJson } from '../method/keys';
@@ -26,10 +31,20 @@ export interface StartedRun {
 }
 
 /** Start, attach to, or resume the run. Errors: RunStateConflict when the id belongs to another config. */
-export async function startRun(session: Session, loaded: { config: RunConfig; configDir: string }, runId: string): Promise<StartedRun> {
+export async function startRun(
+  session: Session,
+  loaded: { config: RunConfig; configDir: string },
+  runId: string,
+): Promise<StartedRun> {
   const { client, store } = session;
   const bundle = await storeBundle(session, loaded);
-  const record: RunRecord = { schemaVersion: 1, runId, name: loaded.config.name, bundle, createdAt: new Date().toISOString() };
+  const record: RunRecord = {
+    schemaVersion: 1,
+    runId,
+    name: loaded.config.name,
+    bundle,
+    createdAt: new Date().toISOString(),
+  };
   const { document } = await store.putOnce(runKeys.record(runId), record as unknown as JsonValue);
   const standing = document as unknown as RunRecord;
   if (standing.bundle.sha256 !== bundle.sha256) {
@@ -67,7 +82,10 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
   };
 }
 
-async function storeBundle({ store }: Session, { config, configDir }: { config: RunConfig; configDir: string }): Promise<ArtifactRef> {
+async function storeBundle(
+  { store }: Session,
+  { config, configDir }: { config: RunConfig; configDir: string },
+): Promise<ArtifactRef> {
   const files: Record<string, ArtifactRef> = {};
   for (const path of new Set(config.tasks.flatMap(taskFiles))) {
     const bytes = await readFile(resolve(configDir, path));

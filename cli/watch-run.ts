@@ -52,7 +52,9 @@ export function exitCodeOfView({ progress, engine }: RunView): ExitCode | undefi
 }
 
 function leftBehind(runId: string): ExitCode {
-  process.stderr.write(`\nThe run goes on without you. Come back with: arte watch ${runId}   (stop it: arte cancel ${runId})\n`);
+  process.stderr.write(
+    `\nThe run goes on without you. Come back with: arte watch ${runId}   (stop it: arte cancel ${runId})\n`,
+  );
   return exitCodes.interrupted;
 }
 
@@ -94,7 +96,9 @@ function plainScreen(): Screen {
         const last = spokenAt.get(stage.label) ?? 0;
         if (stage.total === 0 || Date.now() - last < plainLineMs) continue;
         spokenAt.set(stage.label, Date.now());
-        process.stdout.write(`  [${formatSeconds((Date.now() - startedAt) / 1000)}] ${eventLine(stage, rates.get(stage.label))}\n`);
+        process.stdout.write(
+          `  [${formatSeconds((Date.now() - startedAt) / 1000)}] ${eventLine(stage, rates.get(stage.label))}\n`,
+        );
       }
       if (view.progress.attention && !said.has(view.progress.attention.since)) {
         said.add(view.progress.attention.since);

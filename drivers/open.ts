@@ -7,6 +7,7 @@
  */
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { ArteError } from '../schemas/errors';
+import { embeddedAddresses } from './local/platform-state';
 import type { PlatformAddresses, StoreAddress, TemporalAddress } from '../schemas/platform';
 import { secretReferencePattern, type RunConfig } from '../schemas/run-config';
 

@@ -147,3 +147,39 @@ export const modelServerIdleMs = 3_000;
 
 /** So many ends of a server in a row without one answer in between: another start would end the same way. */
 export const modelServerCrashesMax = 3;
+
+/** A worker must say that it is ready within this: loading the SDK and bundling from source took 12 s on 2 busy cores. */
+export const workerReadyMs = 120_000;
+
+/** Between SIGTERM and SIGKILL of a worker: its activities end their children (killGraceMs) and say goodbye to the engine. */
+export const workerGraceMs = 18_000;
+
+/** A part of the platform that ends is started again after this, doubled each time it fails again, up to the greatest. */
+export const restartPauseMs = 250;
+export const restartPauseMaxMs = 15_000;
+
+/** A part that was ready for so long counts as healthy: its next end is answered at once again. */
+export const restartHealthyMs = 30_000;
+
+/** A new platform waits this long for the processes of one that was killed: the sum of their graces, and some. */
+export const platformGoneMs = 60_000;
+
+/** A command waits this long for the platform it started: more than any one part may take. */
+export const platformReadyMs = 240_000;
+
+/** A part that failed to start so often in a row will not by itself: the command says why instead of waiting on. */
+export const startFailuresMax = 3;
+
+// ---- trainings ---------------------------------------------------------------------------------------------------
+
+/**
+ * A training that says nothing for so long in one phase is stalled. By phase, because healthy ones are quiet for very different times:
+ * load = imports, weights from a slow disk, tokenizing; step = one optimizer step of a large batch on a CPU, or a GPU's first compilation;
+ * checkpoint and save = weights and optimizer of a full training to a network disk.
+ */
+export const trainerStallMs = {
+  load: 30 * 60_000,
+  step: 15 * 60_000,
+  checkpoint: 30 * 60_000,
+  save: 30 * 60_000,
+} as const;

@@ -29,7 +29,7 @@ export interface Comparison {
   readonly difference: number;
   readonly low: number;
   readonly high: number;
-  /** Exact McNemar p. */
+  /** Exact McNemar p, Holm-adjusted over the arm's comparisons. */
   readonly p: number;
   readonly verdict: 'gain' | 'loss' | 'within noise';
 }

@@ -61,7 +61,7 @@ export function openDrivers(platform: WorkerPlatform, logger: Logger): OpenDrive
       const trainer = createTrlTrainer({
         python: env.python,
         scriptDir,
-        materializeFolder: (model) => materializer.folder(model, new AbortController().signal),
+        materializeFolder: (model, signal) => materializer.folder(model, signal),
         deviceLockPath,
         logDir,
       });

@@ -100,13 +100,16 @@ export class JournalWriter {
   write(): void {
     const bytes = this.records.view();
     if (bytes.length === 0 || this.closed) return;
+    let sent = 0;
     try {
-      for (let sent = 0; sent < bytes.length;) sent += fs.writeSync(this.fd, bytes, sent, bytes.length - sent);
+      while (sent < bytes.length) sent += fs.writeSync(this.fd, bytes, sent, bytes.length - sent);
     } catch (error) {
       throw diskError(error, this.path);
+    } finally {
+      // What a full disk left unsent goes next time, from where the file ends: never a torn record in the middle.
+      this.written += sent;
+      this.records.drop(sent);
     }
-    this.written += bytes.length;
-    this.records.clear();
     this.commitTimer ??= setTimeout(() => this.commit(), this.commitIntervalMs);
   }
 

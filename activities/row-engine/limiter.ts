@@ -319,6 +319,8 @@ export class Limiter {
     this.cancelOpening?.();
     this.cancelOpening = this.clock.after(ms, () => {
       this.cancelOpening = undefined;
+      // Timers may fire a little early by this clock.
+      this.closedUntil = 0;
       this.wake();
     });
   }

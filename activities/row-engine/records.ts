@@ -132,10 +132,12 @@ export class RecordBuffer {
     return this.bytes.subarray(0, this.used);
   }
 
-  clear(): void {
-    this.used = 0;
+  /** Forget the first bytes: they were written. */
+  drop(bytes: number): void {
+    this.bytes.copyWithin(0, bytes, this.used);
+    this.used -= bytes;
     // A giant answer must not keep its buffer for the rest of the shard.
-    if (this.bytes.length > 1024 * 1024) this.bytes = Buffer.allocUnsafe(64 * 1024);
+    if (this.used === 0 && this.bytes.length > 1024 * 1024) this.bytes = Buffer.allocUnsafe(64 * 1024);
   }
 
   private call(type: number, row: number, ask: number): void {

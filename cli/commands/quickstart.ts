@@ -12,7 +12,7 @@ import { runConfig } from './run';
 const runId = 'quickstart';
 
 /** What the quickstart leaves in files, and the name of each. */
-const exports: readonly { what: ExportForm; name: string; format?: ModelFormat; says: string }[] = [
+const quickstartFiles: readonly { what: ExportForm; name: string; format?: ModelFormat; says: string }[] = [
   { what: 'dataset', name: 'tailored-set.jsonl', says: 'the tailored training set' },
   { what: 'pairs', name: 'preference-pairs.jsonl', says: 'the student\'s preferences, as pairs' },
   { what: 'teacher', name: 'teacher-adapter', format: 'adapter', says: 'the aligned teacher\'s adapter (PEFT, safetensors)' },
@@ -56,7 +56,7 @@ async function writeFiles(folder: string): Promise<void> {
   try {
     const report = await readReport(session.store, runId);
     const written: string[] = [];
-    for (const { what, name, format, says } of exports) {
+    for (const { what, name, format, says } of quickstartFiles) {
       const target = join(folder, name);
       if (!existsSync(target)) {
         await exportRun(session.store, report, { what, target, ...(format ? { format } : {}), onProgress: (text) => line.update(`${name}: ${text}`) });

@@ -1,0 +1,125 @@
+/**
+ * Goal: the whole loop runs from one command over two rounds; what is finished is reused by content, and nothing else is.
+ * Method: the built command line, the real Temporal, S3 and TRL; the models' answers come from scripts and the trained model is a tiny
+ * Llama, so that the loop takes seconds and can be run in several variations on one platform.
+ */
+import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { RunReport } from '../../schemas/report';
+import { openWorkspace, processesOf, succeed, type Workspace } from '../support/cli';
+import { makeTinyModel, writeScriptedLoop, type ScriptedLoop } from '../support/loop-config';
+
+jest.setTimeout(10 * 60_000);
+
+describe('the loop', () => {
+  let workspace: Workspace;
+  let model: string;
+  let first: RunReport;
+
+  beforeAll(async () => {
+    workspace = openWorkspace();
+    model = await makeTinyModel(join(workspace.dir, 'model'));
+    first = await run({ name: 'first', rounds: 2 });
+  });
+  afterAll(() => workspace.close());
+
+  async function run(change: Partial<ScriptedLoop> & { name: string }): Promise<RunReport> {
+    const path = writeScriptedLoop(workspace.dir, { model, ...change });
+    return JSON.parse((await succeed(workspace, 'run', path, '--json')).stdout) as RunReport;
+  }
+
+  const stage = (report: RunReport, name: string, round = 1) => {
+    const found = report.stages.filter((candidate) => candidate.name === name && candidate.round === round);
+    expect(found.length).toBeGreaterThan(0);
+    return found;
+  };
+
+  it('reports arms with their uncertainty, stages with what they took, and rounds with their models', () => {
+    expect(first).toMatchObject({ runId: 'first', status: 'DONE' });
+    expect(first.rounds.map(({ round }) => round)).toEqual([1, 2]);
+    expect(first.arms.map(({ name, round }) => `${name} ${round}`)).toEqual(['untuned 1', 'original_teacher 1', 'arte 1', 'arte 2']);
+    for (const arm of first.arms) {
+      expect(arm.n).toBe(10);
+      expect(arm.low).toBeLessThanOrEqual(arm.accuracy);
+      expect(arm.high).toBeGreaterThanOrEqual(arm.accuracy);
+    }
+    expect(stage(first, 'sample-questions')[0]).toMatchObject({ reused: false, calls: expect.any(Number) as number });
+    expect(stage(first, 'score-drafts')[0]?.calls).toBeGreaterThan(100);
+  });
+
+  it('gives round 2 the teacher that DPO made in round 1', () => {
+    const [one, two] = first.rounds;
+    expect(one?.teacher.layers).toHaveLength(1);
+    expect(two?.teacher.layers).toHaveLength(2);
+    expect(two?.teacher.layers[0]).toEqual(one?.teacher.layers[0]);
+    expect(one?.student.layers).toHaveLength(1);
+    expect(two?.student.layers).toHaveLength(1);
+  });
+
+  it('reuses everything under another id', async () => {
+    const again = await run({ name: 'again', rounds: 2 });
+    expect(again.stages.filter(({ reused }) => !reused)).toEqual([]);
+    expect(again.totals.calls).toBe(0);
+    expect(again.stages.map(({ key }) => key)).toEqual(first.stages.map(({ key }) => key));
+    expect(again.arms.map(({ accuracy }) => accuracy)).toEqual(first.arms.map(({ accuracy }) => accuracy));
+  });
+
+  it('reuses the teacher\'s drafts for another student', async () => {
+    const student = await makeTinyModel(join(workspace.dir, 'other-student'), 7);
+    const other = await run({
+      name: 'other-student',
+      change: (config) => {
+        (config['models'] as { student: { source: string } }).student.source = student;
+      },
+    });
+    for (const name of ['prepare-tasks', 'select-probes', 'sample-questions', 'sample-rationales']) {
+      expect(stage(other, name)[0]).toMatchObject({ reused: true });
+    }
+    expect(stage(other, 'score-drafts')[0]).toMatchObject({ reused: false });
+  });
+
+  it('reuses nothing that depends on a model whose bytes changed behind the same path', async () => {
+    const weights = join(model, 'model.safetensors');
+    const bytes = readFileSync(weights);
+    const { atime, mtime } = statSync(weights);
+    bytes[bytes.length - 8] = (bytes[bytes.length - 8] ?? 0) ^ 1;
+    writeFileSync(weights, bytes);
+    // Even a file that pretends to be old is looked at: identity is content.
+    utimesSync(weights, atime, mtime);
+    const changed = await run({ name: 'changed-bytes' });
+    expect(stage(changed, 'prepare-tasks')[0]).toMatchObject({ reused: true });
+    for (const name of ['sample-questions', 'sample-rationales', 'score-drafts', 'train-dpo', 'tailor-questions', 'train-sft', 'evaluate']) {
+      for (const made of stage(changed, name)) expect(made).toMatchObject({ name, reused: false });
+    }
+  });
+
+  it('refuses the same id with another config, and says what to do', async () => {
+    const path = writeScriptedLoop(workspace.dir, { model, name: 'first', rounds: 3 });
+    const refused = await workspace.arte('run', path);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('--id');
+  });
+
+  it('exports conversations, the adapter, the merged student and its GGUF', async () => {
+    const dataset = JSON.parse((await succeed(workspace, 'export', 'dataset', 'first', '--json')).stdout) as { path: string };
+    const rows = readFileSync(dataset.path, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { messages: { role: string }[] });
+    expect(rows).toHaveLength(8);
+    expect(rows[0]?.messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+    const teacher = JSON.parse((await succeed(workspace, 'export', 'teacher', 'first', '--json')).stdout) as { path: string };
+    expect(statSync(join(teacher.path, 'adapter_model.safetensors')).size).toBeGreaterThan(1000);
+    const student = JSON.parse((await succeed(workspace, 'export', 'student', 'first', '--json')).stdout) as { path: string };
+    expect(statSync(join(student.path, 'model.safetensors')).size).toBeGreaterThan(1000);
+    const gguf = JSON.parse((await succeed(workspace, 'export', 'student', 'first', '--format', 'gguf', '--json')).stdout) as { path: string };
+    expect(readFileSync(gguf.path).subarray(0, 4).toString()).toBe('GGUF');
+    expect((await workspace.arte('export', 'student', 'first')).code).toBe(2);
+  });
+
+  it('leaves no process behind after down, and nothing secret in what it wrote', async () => {
+    const credentials = readFileSync(join(workspace.dataDir, 'credentials.json'), 'utf8');
+    const secret = (JSON.parse(credentials) as { secretAccessKey: string }).secretAccessKey;
+    expect(statSync(join(workspace.dataDir, 'credentials.json')).mode & 0o077).toBe(0);
+    await succeed(workspace, 'down');
+    expect(processesOf(workspace)).toEqual([]);
+    expect(JSON.stringify(first)).not.toContain(secret);
+  });
+});
