@@ -62,7 +62,7 @@ class Settings:
     # -- sft only
     loss_on: Literal["completion", "all"] | None = None
     # -- both
-    add_bos: bool = False  # make sure that every row begins with the BOS token (Gemma collapses without)
+    add_bos: bool = False  # see to it that every row begins with the BOS token, if there is one; else the tokenizer decides
 
 
 # Kept at any time: the newest, and the one before it, because the newest may be half-written.
@@ -371,7 +371,7 @@ def is_message(value: object) -> bool:
 def begin_with_bos(tokenizer, rows: list[dict]) -> None:
     """Put the BOS token before every row, where neither the tokenizer nor its chat template does so by itself."""
     if tokenizer.bos_token is None:
-        fail("InvalidConfig", "add_bos is set, but the tokenizer has no BOS token.", "Its bos_token is empty.", "Leave add_bos out.")
+        return
     if isinstance(rows[0]["prompt"], str):
         if tokenizer("x")["input_ids"][0] != tokenizer.bos_token_id:
             for row in rows:
@@ -392,7 +392,8 @@ def job_digest(settings: Settings) -> str:
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode())
     try:
         with open(settings.data, "rb") as file:
-            digest.update(hashlib.file_digest(file, "sha256").digest())
+            while chunk := file.read(1 << 20):
+                digest.update(chunk)
     except OSError as error:
         fail("InvalidInput", f"The rows {settings.data} cannot be read.", str(error), "Give a JSONL file.")
     return digest.hexdigest()

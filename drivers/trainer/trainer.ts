@@ -37,6 +37,8 @@ export interface TrainingSettings {
   readonly dtype: 'auto' | 'float32' | 'bfloat16' | 'float16';
   readonly seed: number;
   readonly checkpointSteps: number;
+  /** Make sure that every row begins with the BOS token (Gemma collapses without). */
+  readonly addBos?: boolean;
   /** DPO only. */
   readonly beta?: number;
   readonly lossType?: readonly string[];
@@ -73,5 +75,9 @@ export interface Trainer {
    * Run or resume a job. Errors: TrainerFailed, TrainerStalled, TrainerOutOfMemory, ModelIncomplete, DiskFull.
    * On abort the process group is gone before the promise rejects with the signal's reason.
    */
-  train(job: TrainingJob, onProgress: (progress: TrainingProgress) => void, signal: AbortSignal): Promise<TrainingOutcome>;
+  train(
+    job: TrainingJob,
+    onProgress: (progress: TrainingProgress) => void,
+    signal: AbortSignal,
+  ): Promise<TrainingOutcome>;
 }

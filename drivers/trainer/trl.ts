@@ -1,0 +1,276 @@
+/**
+ * Training by TRL in a child process: python/train.py on a Hugging Face folder.
+ *
+ * Owns: the settings file, the child's life, what it says as progress, outcome or error, and the stall limits.
+ * Leaves to train.py checkpoints, resuming, the device lock and the output; to materialize.ts the model's folder; to the caller the
+ * place where checkpoints and output go from here.
+ *
+ * Invariants:
+ * 1. When `train` has settled, no process of this training is left, however it ended.
+ * 2. A silent child is ended after the limit of its phase. Waiting for the device is said by the child and is no silence.
+ * 3. The same work folder resumes: nothing here removes what train.py left in it.
+ */
+import { mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { ArteError, errorCodes, type ErrorCode } from '../../schemas/errors';
+import { trainerStallMs } from '../../schemas/limits';
+import type { ModelRef } from '../../schemas/model-ref';
+import { startChild, type Child, type ChildExit } from '../process';
+import type { Trainer, TrainingJob, TrainingOutcome, TrainingProgress } from './trainer';
+
+export interface TrlTrainerOptions {
+  /** Interpreter of the Python environment. */
+  readonly python: string;
+  /** Folder of train.py. */
+  readonly scriptDir: string;
+  /** The Hugging Face folder of a model, its layers merged, on this machine. */
+  readonly materializeFolder: (model: ModelRef, signal: AbortSignal) => Promise<string>;
+  /** One file for one device: model servers and trainings of all processes agree by it. */
+  readonly deviceLockPath: string;
+  readonly logDir: string;
+  /** Default: trainerStallMs. */
+  readonly stallMs?: Partial<Readonly<Record<TrainPhase, number>>>;
+}
+
+/** The phases that train.py has. */
+export type TrainPhase = keyof typeof trainerStallMs;
+
+/** Lines of the child's log that stand in an error. */
+const tailLinesMax = 15;
+
+const count = z.number().int().nonnegative();
+/** JSON has no nan and no infinity: train.py writes null there, and a figure that is none is left out. */
+const metrics = z
+  .record(z.string(), z.number().nullable())
+  .transform((all) =>
+    Object.fromEntries(Object.entries(all).filter((entry): entry is [string, number] => entry[1] !== null)),
+  );
+
+/** What train.py says. Lines that are none of these (device-held, checkpoint-skipped) are signs of life and nothing more. */
+const eventSchema = z.discriminatedUnion('event', [
+  z.object({
+    event: z.literal('progress'),
+    phase: z.enum(['load', 'step', 'checkpoint', 'save']),
+    step: count,
+    max_steps: count,
+    metrics,
+    checkpoint: z.string().optional(),
+  }),
+  z.object({
+    event: z.literal('done'),
+    output_dir: z.string(),
+    steps: count,
+    rows: count,
+    seconds: z.number().nonnegative(),
+    metrics,
+    tokens: count,
+    device: z.string(),
+    dtype: z.string(),
+  }),
+  z.object({ event: z.literal('error'), code: z.string(), what: z.string(), why: z.string(), next: z.string() }),
+]);
+type TrainerEvent = z.infer<typeof eventSchema>;
+
+/** A trainer whose jobs run one after another on the device of `deviceLockPath`. */
+export function createTrlTrainer(options: TrlTrainerOptions): Trainer {
+  return {
+    async train(job, onProgress, signal) {
+      signal.throwIfAborted();
+      onProgress({ phase: 'load', step: 0, maxSteps: 0, metrics: {} });
+      const modelDir = await options.materializeFolder(job.model, signal);
+      const referenceDir = job.reference && (await options.materializeFolder(job.reference, signal));
+      signal.throwIfAborted();
+      const settingsPath = await writeSettings(job, modelDir, referenceDir, options.deviceLockPath);
+      signal.throwIfAborted();
+      return watch(settingsPath, options, onProgress, signal);
+    },
+  };
+}
+
+/** The job as train.py's strict settings; they hold no secret. Errors: DiskFull. */
+async function writeSettings(
+  job: TrainingJob,
+  modelDir: string,
+  referenceDir: string | undefined,
+  deviceLockPath: string,
+): Promise<string> {
+  const { settings } = job;
+  const given = {
+    kind: job.kind,
+    model_dir: modelDir,
+    reference_dir: referenceDir,
+    data: job.dataPath,
+    work_dir: job.workDir,
+    device_lock: deviceLockPath,
+    adapter: settings.adapter,
+    lora_rank: settings.loraRank,
+    lora_alpha: settings.loraAlpha,
+    lora_dropout: settings.loraDropout,
+    learning_rate: settings.learningRate,
+    batch_size: settings.batchSize,
+    gradient_accumulation: settings.gradientAccumulation,
+    epochs: settings.epochs,
+    max_steps: settings.maxSteps,
+    warmup_ratio: settings.warmupRatio,
+    schedule: settings.schedule,
+    optimizer: settings.optimizer,
+    weight_decay: settings.weightDecay,
+    max_length: settings.maxLength,
+    dtype: settings.dtype,
+    seed: settings.seed,
+    checkpoint_steps: settings.checkpointSteps,
+    add_bos: settings.addBos,
+    beta: settings.beta,
+    loss_type: settings.lossType,
+    loss_on: settings.lossOn,
+  };
+  const path = join(job.workDir, 'settings.json');
+  try {
+    await mkdir(job.workDir, { recursive: true });
+    await writeFile(path, `${JSON.stringify(given, null, 2)}\n`); // undefined is left out
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') {
+      throw error;
+    }
+    throw new ArteError(
+      'DiskFull',
+      {
+        what: `The disk that holds ${job.workDir} is full.`,
+        why: String(error),
+        next: 'Free some space, then `arte retry`.',
+      },
+      { cause: error },
+    );
+  }
+  return path;
+}
+
+/** One child from its start to its end. */
+async function watch(
+  settingsPath: string,
+  options: TrlTrainerOptions,
+  onProgress: (progress: TrainingProgress) => void,
+  signal: AbortSignal,
+): Promise<TrainingOutcome> {
+  const logPath = join(options.logDir, 'trainer.log');
+  let done: TrainingOutcome | undefined;
+  let failure: Extract<TrainerEvent, { event: 'error' }> | undefined;
+  const silence = new Silence({ ...trainerStallMs, ...options.stallMs }, () => void child.stop());
+  const child = startChild({
+    name: 'trainer',
+    command: options.python,
+    args: [join(options.scriptDir, 'train.py'), settingsPath],
+    logPath,
+    onLine: (line) => {
+      const event = parseEvent(line);
+      silence.broken(event?.event === 'progress' ? event : undefined);
+      switch (event?.event) {
+        case 'progress':
+          onProgress({
+            phase: event.phase,
+            step: event.step,
+            maxSteps: event.max_steps,
+            metrics: event.metrics,
+            ...(event.checkpoint === undefined ? {} : { checkpoint: event.checkpoint }),
+          });
+          break;
+        case 'done': {
+          const { event: _, output_dir: outputDir, ...outcome } = event;
+          done = { outputDir, ...outcome };
+          break;
+        }
+        case 'error':
+          failure = event;
+          break;
+        case undefined:
+          break;
+      }
+    },
+  });
+  silence.begins();
+  const stop = (): void => void child.stop();
+  signal.addEventListener('abort', stop, { once: true });
+  const exit = await child.exited;
+  signal.removeEventListener('abort', stop);
+  silence.ends();
+
+  if (done !== undefined && exit.code === 0) {
+    return done;
+  }
+  signal.throwIfAborted();
+  throw silence.tooLong ? stalled(silence, child, logPath) : failed(failure, exit, child, logPath);
+}
+
+function parseEvent(line: string): TrainerEvent | undefined {
+  try {
+    return eventSchema.safeParse(JSON.parse(line)).data;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Notices when a child has said nothing for longer than its phase allows. */
+class Silence {
+  tooLong = false;
+  phase: TrainPhase = 'load';
+  step = 0;
+  private timer: NodeJS.Timeout | undefined;
+
+  constructor(
+    readonly limits: Readonly<Record<TrainPhase, number>>,
+    private readonly onTooLong: () => void,
+  ) {}
+
+  begins(): void {
+    this.broken(undefined);
+  }
+
+  /** The child said something; where it was progress, its phase's limit counts from here. */
+  broken(progress: { readonly phase: TrainPhase; readonly step: number } | undefined): void {
+    this.phase = progress?.phase ?? this.phase;
+    this.step = progress?.step ?? this.step;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.tooLong = true;
+      this.onTooLong();
+    }, this.limits[this.phase]);
+  }
+
+  ends(): void {
+    clearTimeout(this.timer);
+  }
+}
+
+function stalled({ phase, step, limits }: Silence, child: Child, logPath: string): ArteError {
+  return new ArteError('TrainerStalled', {
+    what: `The training said nothing for ${String(limits[phase] / 1_000)} seconds in phase ${phase}, at step ${String(step)}.`,
+    why: 'The process hangs, or the machine is far too slow for this batch.',
+    next: `It is started again from its last checkpoint. If it stalls again, read ${logPath} and lower batch_size.`,
+    details: child.tail().slice(-tailLinesMax),
+  });
+}
+
+function failed(
+  failure: Extract<TrainerEvent, { event: 'error' }> | undefined,
+  { code, signal }: ChildExit,
+  child: Child,
+  logPath: string,
+): ArteError {
+  const details = child.tail().slice(-tailLinesMax);
+  if (failure !== undefined) {
+    const { what, why, next } = failure;
+    const known: ErrorCode = failure.code in errorCodes ? (failure.code as ErrorCode) : 'TrainerFailed';
+    return new ArteError(known, { what, why, next, details });
+  }
+  const why =
+    signal === 'SIGKILL'
+      ? 'It was killed; the usual reason is that the machine has no memory left.'
+      : `It ended with ${signal ?? `status ${String(code)}`} and without a word.`;
+  return new ArteError('TrainerFailed', {
+    what: 'The training ended without a result.',
+    why,
+    next: `It is started again from its last checkpoint. If it ends so again, read ${logPath}; a smaller batch_size needs less memory.`,
+    details,
+  });
+}
