@@ -40,12 +40,14 @@ export interface ChildOptions {
   /** Laid over this process's environment; undefined takes a variable away. Secrets belong here, never into args. */
   readonly env?: Readonly<Record<string, string | undefined>>;
   readonly cwd?: string;
-  /** stderr is appended here (and stdout, when there is no onLine). The folder is made; a log that has grown large is set aside as `.1`. */
+  /** stderr is appended here (and stdout, when there is no onLine or logsLines is set). The folder is made; a log that has grown large is set aside as `.1`. */
   readonly logPath?: string;
   /** Open files handed on as descriptors 3, 4, …: a lock that the child's work belongs under (local/lock.ts). */
   readonly inherit?: readonly number[];
   /** Called with each whole line of stdout, without its line end; a line that is too long is cut. */
   readonly onLine?: (line: string) => void;
+  /** stdout is logged although it is also read: a program whose stdout is a log with a few lines for us in it. */
+  readonly logsLines?: boolean;
 }
 
 export interface Child {
@@ -102,9 +104,10 @@ export function startChild(options: ChildOptions): Child {
   }
   if (child.stdout) {
     const { onLine } = options;
-    if (onLine === undefined) {
+    if (onLine === undefined || options.logsLines === true) {
       toLog(child.stdout);
-    } else {
+    }
+    if (onLine !== undefined) {
       eachLine(child.stdout, (line) => {
         try {
           onLine(line);

@@ -133,7 +133,7 @@ async function givenEnvironment(): Promise<PythonEnv | undefined> {
   if (given === undefined || given === '') {
     return undefined;
   }
-  const env = environmentAt(resolve(given));
+  const env = pythonEnvAt(resolve(given));
   if (!(await executable(env.python))) {
     throw new ArteError('PythonMissing', {
       what: `ARTE_PYTHON_ENV names ${given}, which is no Python environment.`,
@@ -144,7 +144,8 @@ async function givenEnvironment(): Promise<PythonEnv | undefined> {
   return env;
 }
 
-function environmentAt(root: string): PythonEnv {
+/** The environment in a folder, taken as it is. */
+export function pythonEnvAt(root: string): PythonEnv {
   return { root, python: join(root, 'bin', 'python'), bin: (name) => join(root, 'bin', name) };
 }
 
@@ -171,7 +172,7 @@ async function findReady(
   const cache = cacheDir ?? cacheDirectory();
   const names = await readdir(cache).catch(() => []);
   for (const name of names.filter((each) => each.startsWith(`python-${requirements.hash}-`)).sort()) {
-    const env = environmentAt(join(cache, name));
+    const env = pythonEnvAt(join(cache, name));
     const ready = await readReady(env.root);
     // The interpreter it was made from may have been taken off the machine since.
     if (ready?.requirements === requirements.hash && (await executable(env.python))) {
@@ -290,7 +291,7 @@ const pipInstall = [
 
 async function make(making: Making): Promise<PythonEnv> {
   const { root, requirements, interpreter, options, report } = making;
-  const env = environmentAt(root);
+  const env = pythonEnvAt(root);
   const wanted = steps.filter(({ name }) => name !== 'dev' || options.dev === true);
   const total = wanted.length + 2;
   const isDone = (mark: string): Promise<boolean> => executable(join(root, `${mark}.done`));
