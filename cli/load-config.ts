@@ -64,7 +64,7 @@ export interface LoadedConfig {
 export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOptions): Promise<LoadedConfig> {
   const configDir = dirname(resolve(path));
   const { document, lines } = parseYaml(path, await readConfigFile(path));
-  const input: unknown = document.toJS();
+  const input = valueOf(path, document);
   const judged = judgeConfig(input, { purpose, environment: env });
   // A worker's machine need not have what the client's has.
   const here = purpose !== 'worker';
@@ -130,6 +130,23 @@ function parseYaml(path: string, text: string): { document: Document.Parsed; lin
   if (problems.length > 0) throw new ConfigError(path, problems);
   return { document, lines };
 }
+
+/** The document as plain values. Aliases are resolved here: one that names nothing, or far too much, is a fault of the file. */
+function valueOf(path: string, document: Document.Parsed): unknown {
+  try {
+    return document.toJS({ maxAliasCount: aliasesMax });
+  } catch (error) {
+    const problem = configProblem([], {
+      what: `This is not YAML: ${redacted(firstLine(error instanceof Error ? error.message : String(error)))}`,
+      why: 'A text that begins with * refers to a part of the file that is marked with & before.',
+      instead: 'Mark the part with &, or put the text in quotes.',
+    });
+    throw new ConfigError(path, [problem]);
+  }
+}
+
+/** Uses of one marked part, all nesting counted: more is a mistake, or a file made to fill the memory. */
+const aliasesMax = 100;
 
 function firstLine(text: string): string {
   const line = text.split('\n')[0] ?? '';

@@ -1,0 +1,298 @@
+/**
+ * Goal: a config file is read and judged whole: YAML, shape, and every file it names, each problem with its line; nothing is started.
+ * Method: files written into a folder of their own, one vice each, then several at once.
+ */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ConfigError, loadConfig, type LoadedConfig, type PlacedProblem } from '../../cli/load-config';
+import { ArteError } from '../../schemas/errors';
+
+let folder: string;
+
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'arte-config-'));
+});
+
+afterEach(() => {
+  rmSync(folder, { recursive: true, force: true });
+});
+
+const models = `models:
+  teacher: { source: embedded:SmolLM2-135M-Instruct }
+  student: { source: embedded:SmolLM2-135M-Instruct }
+`;
+
+/** 60 sums with their results: enough for a split. */
+const sums = Array.from({ length: 60 }, (_, index) => ({
+  question: `What is ${index} + 1?`,
+  target: String(index + 1),
+}));
+
+function write(name: string, content: string | readonly object[]): string {
+  const path = join(folder, name);
+  writeFileSync(
+    path,
+    typeof content === 'string' ? content : `${content.map((line) => JSON.stringify(line)).join('\n')}\n`,
+  );
+  return path;
+}
+
+/** A config around a tasks section; the tasks begin on line 3. */
+function configWith(tasks: string, rest = ''): string {
+  return write('arte.yaml', `version: 1\nname: trial\ntasks:\n${tasks}\n${models}probe: { size: 5 }\n${rest}`);
+}
+
+const jsonlTask =
+  '  - { source: jsonl, path: sums.jsonl, name: sums, description: Add., split: { seeds: 3, validation: 20, test: 10 } }';
+
+async function load(path: string, options: Partial<Parameters<typeof loadConfig>[1]> = {}): Promise<LoadedConfig> {
+  return loadConfig(path, { env: {}, ...options });
+}
+
+async function problemsOf(
+  path: string,
+  options: Partial<Parameters<typeof loadConfig>[1]> = {},
+): Promise<readonly PlacedProblem[]> {
+  const error: unknown = await load(path, options).then(
+    () => new Error('the config was accepted'),
+    (caught: unknown) => caught,
+  );
+  if (!(error instanceof ConfigError)) throw error;
+  return error.problems;
+}
+
+it('a sound config comes with its tasks, split as it says', async () => {
+  write('sums.jsonl', sums);
+  const { config, configDir, tasks, notes } = await load(configWith(jsonlTask), { purpose: 'run' });
+  expect(config.name).toBe('trial');
+  expect(configDir).toBe(folder);
+  expect(notes).toEqual([]);
+  expect(tasks).toMatchObject([
+    {
+      name: 'sums',
+      answer: { type: 'number' },
+      seeds: { length: 3 },
+      validation: { length: 20 },
+      test: { length: 10 },
+    },
+  ]);
+});
+
+describe('the file itself', () => {
+  it.each([
+    ['missing.yaml', 'There is no such file.'],
+    ['.', 'It is a folder.'],
+  ])('%s cannot be read: %s', async (name, why) => {
+    await expect(load(join(folder, name))).rejects.toMatchObject({ data: { code: 'InvalidConfig', why } });
+  });
+
+  it.each([
+    ['version: 1\nname: [a, b\ntasks: x\n', 3],
+    ['version: 1\n\tname: x\n', 2],
+    ['version: 1\nversion: 1\n', 2],
+    ['version: 1\nname: "x\n', 3],
+    ['version: 1\n---\nversion: 1\n', 2],
+  ])('broken YAML is told with its line: %j', async (text, line) => {
+    const problems = await problemsOf(write('arte.yaml', text));
+    expect(problems.length).toBeGreaterThan(0);
+    expect(problems[0]?.what).toContain('This is not YAML');
+    expect(problems.map((problem) => problem.line)).toContain(line);
+  });
+
+  it('an alias of nothing is refused', async () => {
+    expect(await problemsOf(write('arte.yaml', 'version: 1\nname: *nobody\n'))).toMatchObject([
+      { what: expect.stringContaining('Unresolved alias') },
+    ]);
+  });
+
+  it('a secret in a line that is no YAML is not repeated', async () => {
+    const secret = ['sk', '-proj-', 'abcdefghijklmnop1234'].join('');
+    const error = await load(write('arte.yaml', `name: "x\nkey: ${secret}: [\n*${secret}\n`)).catch(
+      (caught: unknown) => caught,
+    );
+    expect(error).toBeInstanceOf(ConfigError);
+    expect(JSON.stringify((error as ConfigError).data)).not.toContain(secret.slice(8));
+  });
+
+  it('an empty file is told so', async () => {
+    expect(await problemsOf(write('arte.yaml', '# nothing\n'))).toMatchObject([{ what: 'The file is empty.' }]);
+  });
+});
+
+describe('places', () => {
+  it('an unknown key, a wrong value, an item of a list and a missing setting each have their line', async () => {
+    write('sums.jsonl', sums);
+    const path = configWith(
+      jsonlTask,
+      'questions:\n  per_task: 5\n  fromat: json\nrationales:\n  temperature: hot\nevaluate:\n  shots:\n    - 0\n    - few\n',
+    );
+    const problems = await problemsOf(path);
+    expect(problems.map(({ path: at, line, column }) => [at, line, column])).toEqual([
+      ['questions.fromat', 11, 3],
+      ['rationales.temperature', 13, 3],
+      ['evaluate.shots[1]', 17, 7],
+    ]);
+  });
+
+  it('what is missing is looked for where it belongs', async () => {
+    const path = write(
+      'arte.yaml',
+      `version: 1\nname: trial\ntasks:\n  - source: builtin\nmodels:\n  teacher: { source: embedded:SmolLM2-135M-Instruct }\n`,
+    );
+    expect((await problemsOf(path)).map(({ path: at, line }) => [at, line])).toEqual([
+      ['tasks[0].family', 4],
+      ['models.student', 5],
+    ]);
+  });
+
+  it('the error says all of it in words, in the order of the file', async () => {
+    const path = configWith(
+      '  - { source: jsonl, path: no.jsonl, name: sums, description: Add. }',
+      'rounds: { cuont: 3 }\n',
+    );
+    const error = await load(path).catch((caught: unknown) => caught);
+    const { what, next, details } = (error as ConfigError).data;
+    expect(what).toContain('2 problems');
+    expect(next).toContain(`arte validate ${path}`);
+    expect(details?.[0]).toContain(`${path}:4:22  tasks[0].path`);
+    expect(details?.[0]).toMatch(/why {4}There is no such file\./);
+    expect(details?.[1]).toContain('write  Write "count"');
+  });
+});
+
+describe('task files', () => {
+  const threeFiles =
+    '  - { source: files, name: sums, description: Add., seeds: s.jsonl, validation: v.jsonl, test: t.jsonl }';
+
+  it('every missing file is named, with the whole path', async () => {
+    write('v.jsonl', sums);
+    const problems = await problemsOf(configWith(threeFiles));
+    expect(problems.map(({ path }) => path)).toEqual(['tasks[0].seeds', 'tasks[0].test']);
+    expect(problems[0]?.why).toContain(join(folder, 's.jsonl'));
+  });
+
+  it.each([
+    ['a test item inside the validation items', sums.slice(10, 40), 'probe'],
+    ['a test item inside the seeds', sums.slice(40), 'seeds'],
+  ])('%s is refused', async (_, test) => {
+    write('s.jsonl', sums.slice(40, 43));
+    write('v.jsonl', sums.slice(0, 30));
+    write('t.jsonl', test);
+    const problems = await problemsOf(configWith(threeFiles));
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toMatchObject({ path: 'tasks[0]', line: 4 });
+    expect(problems[0]?.why).toContain('held-out set');
+  });
+
+  it('a seed without target is told with its line', async () => {
+    write('s.jsonl', [...sums.slice(0, 2), { question: 'What is 9 + 9?' }]);
+    write('v.jsonl', sums.slice(10, 20));
+    write('t.jsonl', sums.slice(30));
+    const problems = await problemsOf(configWith(threeFiles));
+    expect(problems).toHaveLength(1);
+    expect(`${problems[0]?.what ?? ''} ${problems[0]?.why ?? ''}`).toMatch(/seeds file.*line 3.*target/s);
+  });
+
+  it('several bad lines are listed, each once', async () => {
+    write('sums.jsonl', [{ question: 'a' }, { question: 'b', target: null }, ...sums]);
+    const [problem] = await problemsOf(configWith(jsonlTask));
+    expect(problem?.why.match(/line 1:/g)).toHaveLength(1);
+    expect(problem?.why.match(/line 2:/g)).toHaveLength(1);
+  });
+
+  it('targets that do not fit the answer type are refused', async () => {
+    write('sums.jsonl', sums);
+    const problems = await problemsOf(
+      configWith(jsonlTask.replace('description', 'answer: { type: yes-no }, description')),
+    );
+    expect(problems).toMatchObject([
+      { path: 'tasks[0]', what: expect.stringContaining('do not fit answers of type yes-no') },
+    ]);
+  });
+
+  it('a family with fewer distinct items than asked is refused', async () => {
+    const problems = await problemsOf(
+      configWith('  - { source: builtin, family: one-digit-addition, split: { validation: 5000 } }'),
+    );
+    expect(problems).toMatchObject([{ path: 'tasks[0]', what: expect.stringContaining('distinct items') }]);
+  });
+
+  it('a misspelt family is told the nearest', async () => {
+    const problems = await problemsOf(configWith('  - { source: builtin, family: larger-numbr }'));
+    expect(problems[0]?.why).toContain('larger-number');
+  });
+
+  it('are judged even when another part of the file is broken', async () => {
+    const problems = await problemsOf(
+      configWith('  - { source: jsonl, path: no.jsonl, name: sums, description: Add. }', 'rounds: many\n'),
+    );
+    expect(problems.map(({ path }) => path)).toEqual(['tasks[0].path', 'rounds']);
+  });
+
+  it('are not read for a worker, whose machine need not have them', async () => {
+    const { tasks } = await load(configWith('  - { source: jsonl, path: no.jsonl, name: sums, description: Add. }'), {
+      purpose: 'worker',
+    });
+    expect(tasks).toEqual([]);
+  });
+
+  it('techniques for all tasks go before those of a family, and their examples are no items', async () => {
+    const config = configWith(
+      '  - { source: builtin, family: larger-number, split: { seeds: 3, validation: 10, test: 10 } }',
+      'prompts: { techniques: [{ name: mine, instruction: Compare. }, { name: other, instruction: Decide. }] }\n',
+    );
+    expect((await load(config)).tasks[0]?.techniques.map(({ name }) => name)).toEqual(['mine', 'other']);
+  });
+});
+
+describe('models on this machine', () => {
+  const withTeacher = (source: string): string => {
+    write('sums.jsonl', sums);
+    const tasks = `version: 1\nname: trial\ntasks:\n${jsonlTask}\nprobe: { size: 5 }\n`;
+    return write('arte.yaml', tasks + models.replace('embedded:SmolLM2-135M-Instruct', source));
+  };
+
+  it('a folder that is not there is refused', async () => {
+    expect(await problemsOf(withTeacher('./nowhere'))).toMatchObject([
+      { path: 'models.teacher.source', why: expect.stringContaining(join(folder, 'nowhere')) },
+    ]);
+  });
+
+  it('a folder without tokenizer or weights says what it lacks', async () => {
+    mkdirSync(join(folder, 'model'));
+    write('model/config.json', '{}');
+    write('model/model.safetensors', '');
+    expect(await problemsOf(withTeacher('./model'))).toMatchObject([{ why: expect.stringContaining('tokenizer') }]);
+  });
+
+  it('a whole folder is taken, by its absolute path', async () => {
+    mkdirSync(join(folder, 'model'));
+    for (const name of ['config.json', 'model.safetensors', 'tokenizer.json']) write(`model/${name}`, '{}');
+    expect((await load(withTeacher('./model'))).config.models.teacher.source).toBe(join(folder, 'model'));
+  });
+
+  it('a file that is no GGUF is refused', async () => {
+    write('weights.bin', '');
+    expect(await problemsOf(withTeacher('weights.bin'))).toMatchObject([{ path: 'models.teacher.source' }]);
+  });
+});
+
+describe('secrets', () => {
+  it('that are not set stop a run and are a note in a plan', async () => {
+    const platform =
+      'platform: { store: { bucket: b, access_key_id: "${env:KEY_A}", secret_access_key: "${env:KEY_B}" } }\n';
+    write('sums.jsonl', sums);
+    const path = configWith(jsonlTask, platform);
+    expect((await load(path)).notes).toHaveLength(2);
+    expect((await problemsOf(path, { purpose: 'run', env: { KEY_A: 'x' } })).map(({ path: at }) => at)).toEqual([
+      'platform.store.secret_access_key',
+    ]);
+    const { config } = await load(path, { purpose: 'run', env: { KEY_A: 'secret-a', KEY_B: 'secret-b' } });
+    expect(JSON.stringify(config)).not.toContain('secret-');
+  });
+});
+
+it('is an ArteError, so that every command ends alike', async () => {
+  await expect(load(write('arte.yaml', 'version: 1\n'))).rejects.toBeInstanceOf(ArteError);
+});
