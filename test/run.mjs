@@ -1,0 +1,79 @@
+/**
+ * `npm test`: every test, on the real parts. Jest's in two goes (what runs whole platforms has the machine to itself), then pytest.
+ *
+ * Owns the order and the count, which is read from the runners' own reports (reports/): a suite that could not be loaded counts as
+ * failed, and so does a test that was skipped, because a missing part must not look like a passing test.
+ * Words after `--` go to Jest and leave the other parts out: npm test -- test/method
+ */
+import { spawn } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { pythonEnvironment } from './python-environment.mjs';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const reports = join(root, 'reports');
+const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
+const endToEnd = 'test/end-to-end/';
+
+/** Runs a program to its end with this process's output; resolves to its exit code. */
+function run(program, args) {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { cwd: root, stdio: 'inherit' });
+    child.on('error', reject);
+    child.on('close', (code) => resolve(code ?? 1));
+  });
+}
+
+/** One go of Jest: {passed, failed} by its own report. */
+async function runJest(name, args) {
+  const file = join(reports, `${name}.json`);
+  const code = await run(process.execPath, [jest, '--ci', '--json', '--outputFile', file, ...args]);
+  const report = readReport(file, JSON.parse);
+  if (report === undefined) return { passed: 0, failed: 1 };
+  const failed = report.numFailedTests + report.numPendingTests + report.numRuntimeErrorTestSuites;
+  return { passed: report.numPassedTests, failed: Math.max(failed, code === 0 ? 0 : 1) };
+}
+
+async function runPytest(python) {
+  const file = join(reports, 'pytest.xml');
+  const code = await run(python, ['-m', 'pytest', '-c', 'python/pyproject.toml', '--junitxml', file, 'python/tests']);
+  const xml = readReport(file, (text) => text);
+  if (xml === undefined) return { passed: 0, failed: 1 };
+  const count = (name) =>
+    [...xml.matchAll(new RegExp(`<testsuite [^>]*\\b${name}="(\\d+)"`, 'g'))].reduce(
+      (sum, match) => sum + Number(match[1]),
+      0,
+    );
+  const failed = count('failures') + count('errors') + count('skipped');
+  return { passed: count('tests') - failed, failed: Math.max(failed, code === 0 ? 0 : 1) };
+}
+
+function readReport(file, parse) {
+  try {
+    return parse(readFileSync(file, 'utf8'));
+  } catch {
+    console.error(`${file} was not written: the runner did not come to its end.`);
+    return undefined;
+  }
+}
+
+const words = process.argv.slice(2);
+rmSync(reports, { recursive: true, force: true });
+mkdirSync(reports, { recursive: true });
+const { python } = await pythonEnvironment();
+
+const goes = [];
+if (words.length > 0) {
+  goes.push(await runJest('jest', words));
+} else {
+  goes.push(await runJest('jest', ['--maxWorkers=2', '--testPathIgnorePatterns', endToEnd]));
+  goes.push(await runJest('jest-end-to-end', ['--runInBand', '--testPathPatterns', endToEnd]));
+  goes.push(await runPytest(python));
+}
+const passed = goes.reduce((sum, go) => sum + go.passed, 0);
+const failed = goes.reduce((sum, go) => sum + go.failed, 0);
+writeFileSync(join(reports, 'summary.json'), `${JSON.stringify({ passed, failed })}\n`);
+console.log(`${passed} passed, ${failed} failed`);
+process.exitCode = failed === 0 && passed > 0 ? 0 : 1;
