@@ -87,6 +87,9 @@ const unpaidHoldEpochs = 12;
 const judgedGrowth = 1.25;
 /** Growth has paid when the work rate rose by at least this share of the growth of slots. */
 const paidShare = 0.15;
+/** Then fewer slots are tried, step by step, as long as this share of the work rate is kept. */
+const descentStep = 0.8;
+const keptShare = 0.95;
 /** Time per work against the last judged one that counts as a slower server; two epochs in a row take slots away. */
 const slowerFactor = 2;
 /** Share of calls turned away at a level that is borne without shrinking, above the baseline; and the standard deviations granted. */
@@ -158,6 +161,7 @@ export class Limiter {
   private epoch: Epoch;
   private judged: Judged | undefined;
   private slowEpochs = 0;
+  private descending = false;
   private loudEpochs = 0;
   private quietEpochs = 0;
   /** Since the first slot that was taken away and for which no reason was found yet. */
@@ -310,6 +314,7 @@ export class Limiter {
     this.limitBeforeSilence = undefined;
     this.growing = 'slow-start';
     this.judged = undefined;
+    this.descending = false;
     this.loudEpochs = 0;
     this.epoch = this.newEpoch(this.epoch.id + 1);
   }
@@ -382,7 +387,8 @@ export class Limiter {
       epoch.ms += now - ticket.startedAt;
       epoch.levels += ticket.level;
     }
-    if (epoch.own >= Math.max(epochCallsMin, Math.floor(this.limit))) this.closeEpoch(epoch);
+    if (epoch.own >= Math.max(epochCallsMin, Math.floor(Math.min(this.limit, epoch.startLimit))))
+      this.closeEpoch(epoch);
   }
 
   private closeEpoch(epoch: Epoch): void {
@@ -467,10 +473,12 @@ export class Limiter {
       return true;
     }
     const growth = level / before.limit;
+    if (this.descending) return this.descend(level, now, before);
     if (growth >= judgedGrowth) {
       if (now.rate < before.rate * (1 + paidShare * (growth - 1))) {
         this.limit = Math.max(1, before.limit);
         this.steady(unpaidHoldEpochs);
+        this.descending = true;
         return false;
       }
       this.judged = now;
@@ -499,6 +507,21 @@ export class Limiter {
       };
     }
     return true;
+  }
+
+  /** The server only queued: look for the fewest slots that keep it as busy. */
+  private descend(level: number, now: Judged, before: Judged): boolean {
+    // Answers of calls from before the last step say nothing about it.
+    if (level > 1.1 * this.limit) return false;
+    if (now.rate >= keptShare * before.rate && this.limit > 1) {
+      this.judged = { ...now, rate: Math.max(now.rate, before.rate) };
+      this.limit = Math.max(1, descentStep * this.limit);
+    } else {
+      this.limit = Math.min(this.ceiling, Math.max(1, before.limit));
+      this.descending = false;
+      this.steady(unpaidHoldEpochs);
+    }
+    return false;
   }
 
   private newEpoch(id: number): Epoch {

@@ -106,14 +106,18 @@ export class PartWriter {
       let at = this.storedUpTo;
       let found = 0;
       for (let chunkBytes = readChunkBytes; at < upTo && records.length < partBytesMax;) {
-        const whole = forEachLasting(this.reader.read(at, Math.min(chunkBytes, upTo - at)), (frame) => {
+        const wanted = Math.min(chunkBytes, upTo - at);
+        const whole = forEachLasting(this.reader.read(at, wanted), (frame) => {
           records.frame(frame);
           found += 1;
         });
+        // A full disk leaves half a record at the end of the file until there is room again.
+        if (whole === 0 && wanted === upTo - at) break;
         at += whole;
         // One record may be larger than a chunk.
         chunkBytes = whole === 0 ? chunkBytes * 2 : readChunkBytes;
       }
+      if (found === 0 && at < upTo) return;
       if (found > 0) await this.put(records);
       this.storedUpTo = at;
     }
