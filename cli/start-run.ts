@@ -20,6 +20,7 @@ import { taskQueues, type AlignInput, type RunBundle, type RunRecord } from '../
 import type { RunConfig } from '../schemas/run-config';
 import type { alignWorkflow } from '../workflows';
 import type { Session } from './session';
+import { endStrandedRun } from './stranded-run';
 
 export type RunHandle = WorkflowHandle<typeof alignWorkflow>;
 
@@ -57,6 +58,7 @@ export async function startRun(
   const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const before = await statusOf(handle);
   if (before === 'COMPLETED') return { runId, handle, how: 'done' };
+  const stranded = before === 'RUNNING' && session.embedded && (await endStrandedRun(client, runId));
   const input = alignInput(runId, bundle, loaded.config);
   await client.workflow.start<typeof alignWorkflow>('alignWorkflow', {
     workflowId: runId,
@@ -66,7 +68,7 @@ export async function startRun(
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     staticSummary: `arte run ${runId}`,
   });
-  const how = before === 'RUNNING' ? 'attached' : before === undefined ? 'started' : 'resumed';
+  const how = before === 'RUNNING' && !stranded ? 'attached' : before === undefined ? 'started' : 'resumed';
   return { runId, handle, how };
 }
 

@@ -2,6 +2,7 @@
  * Watches a run until it ends, parks, or the person leaves. Redraws in place on a terminal, prints a line per event elsewhere.
  * Leaving (Ctrl-C) stops the watching, never the run. Owns the loop and its exit code.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { openBundleOf } from './run-config-of';
 import { colorsFor, exitCodes, formatSeconds, type ExitCode } from './output';
 import { viewRun, type RunView } from './run-progress';
@@ -109,12 +110,7 @@ function plainScreen(): Screen {
   };
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-  });
+/** Sleep, or come back early when the person leaves. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await sleep(ms, undefined, { signal }).catch(() => undefined);
 }

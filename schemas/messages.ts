@@ -17,6 +17,9 @@ export const taskQueues = {
   train: 'arte-train',
 } as const;
 
+/** Workflow code is the unit that PINNED pins; its versions belong to this deployment. */
+export const deploymentName = 'arte';
+
 export const workerRoles = ['orchestrator', 'io', 'infer', 'train'] as const;
 export type WorkerRole = (typeof workerRoles)[number];
 

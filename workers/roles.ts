@@ -11,14 +11,11 @@ import type { Logger } from 'pino';
 import { createInferActivities, createIoActivities, createTrainActivities } from '../activities';
 import { packageRoot } from '../drivers/package-root';
 import { killGraceMs, stickyQueueTimeoutMs } from '../schemas/limits';
-import { taskQueues, type WorkerRole } from '../schemas/messages';
+import { deploymentName, taskQueues, type WorkerRole } from '../schemas/messages';
 import type { WorkerPlatform } from './worker-platform';
 import { temporalConnectionOptions } from './connection';
 import { announceDeployment, ensureSearchAttributes } from './deployment';
 import { openDrivers, type OpenDrivers } from './wire';
-
-/** Workflow code is the unit that PINNED pins: the deployment's build id is the hash of the bundle. */
-export const deploymentName = 'arte';
 
 /** Heartbeats carry cancellation: how late a cancel may arrive. Short, because a person is waiting for it. */
 const heartbeatThrottleMs = 2_000;
@@ -80,7 +77,7 @@ async function createWorker(
   };
   switch (role) {
     case 'orchestrator': {
-      const { bundle, buildId } = await workflowBundle();
+      const { bundle, buildId } = await workflowBundle(platform.environment['ARTE_BUILD_ID']);
       const worker = await Worker.create({
         ...common,
         taskQueue: taskQueues.workflows,
@@ -124,14 +121,14 @@ async function createWorker(
   }
 }
 
-/** The bundle made by `npm run build`, else (from source) made now; with its build id. */
-export async function workflowBundle(): Promise<{ bundle: { codePath: string } | { code: string }; buildId: string }> {
+/** The bundle made by `npm run build`, else (from source) made now; with its build id: $ARTE_BUILD_ID, else the hash of the code. */
+export async function workflowBundle(declared?: string): Promise<{ bundle: { codePath: string } | { code: string }; buildId: string }> {
   const built = join(packageRoot(), 'dist', 'workflow-bundle.js');
   if (existsSync(built) && __dirname.includes(`${join('dist', 'workers')}`)) {
-    return { bundle: { codePath: built }, buildId: buildIdOf(readFileSync(built)) };
+    return { bundle: { codePath: built }, buildId: declared ?? buildIdOf(readFileSync(built)) };
   }
   const { code } = await bundleWorkflowCode({ workflowsPath: require.resolve('../workflows') });
-  return { bundle: { code }, buildId: buildIdOf(code) };
+  return { bundle: { code }, buildId: declared ?? buildIdOf(code) };
 }
 
 function buildIdOf(code: string | Uint8Array): string {

@@ -1,0 +1,22 @@
+/**
+ * A run is pinned to the version of the workflow code it started on. On the embedded platform the worker of an older version does not come
+ * back after an upgrade: such a run is ended here, so that it can be started again on this version, with everything finished in the store.
+ * On a cluster the old workers drain by themselves; nothing is touched there.
+ */
+import type { Client } from '@temporalio/client';
+import { deploymentName } from '../schemas/messages';
+
+/** Ends the run and its children if no worker of their version is left. True when it did. */
+export async function endStrandedRun(client: Client, runId: string): Promise<boolean> {
+  const { raw } = await client.workflow.getHandle(runId).describe();
+  const pinned = raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId;
+  if (!pinned) return false;
+  const { namespace } = client.options;
+  const { workerDeploymentInfo } = await client.workflowService.describeWorkerDeployment({ namespace, deploymentName });
+  const current = workerDeploymentInfo?.routingConfig?.currentDeploymentVersion?.buildId;
+  if (!current || current === pinned) return false;
+  const reason = `its version ${pinned} has no worker any more; started again on ${current}`;
+  const query = `RootWorkflowId = "${runId}" AND ExecutionStatus = "Running"`;
+  for await (const { workflowId } of client.workflow.list({ query })) await client.workflow.getHandle(workflowId).terminate(reason);
+  return true;
+}
