@@ -86,6 +86,7 @@ describe('conformance', () => {
     return {
       endpoint: client,
       question: 'Which is larger, 12 or 47?',
+      opening: 'The larger one is',
       slowDown: () => {
         standing.next({ kind: 'answer', delayMs: 5_000 });
         return client;

@@ -233,7 +233,7 @@ describe('between the S3 store and its server', () => {
   it('a wrong secret is StoreUnauthorized, on every kind of call, and stands in no message', async () => {
     const { options } = await s3();
     const secretAccessKey = 'wrong-secret-value';
-    const credentials = { accessKeyId: options.credentials?.accessKeyId ?? '', secretAccessKey };
+    const credentials = { accessKeyId: options.credentials.accessKeyId, secretAccessKey };
     const store = createS3Store({ ...options, credentials });
     const ref = { uri: 'blobs/sha256/00/00', sha256: '00', bytes: 1 };
     const calls: (() => Promise<unknown>)[] = [

@@ -33,6 +33,7 @@ for (const [name, options] of [
     Promise.resolve({
       endpoint: createScriptedEndpoint(name, options),
       question: 'Question: Which is larger, 12 or 47?\nAnswer:',
+      opening: 'Once upon a time there was a cat, and the cat said:',
       slowDown: () => createScriptedEndpoint(name, { ...options, latency_ms: 5_000 }),
     }),
   );
