@@ -157,15 +157,8 @@ export function signalGroup(groupId: number, signal: NodeJS.Signals | 0): boolea
 }
 
 function environment(overrides: ChildOptions['env']): NodeJS.ProcessEnv {
-  const env: NodeJS.ProcessEnv = { ...process.env };
-  for (const [name, value] of Object.entries(overrides ?? {})) {
-    if (value === undefined) {
-      delete env[name];
-    } else {
-      env[name] = value;
-    }
-  }
-  return env;
+  const laidOver = Object.entries({ ...process.env, ...overrides });
+  return Object.fromEntries(laidOver.filter(([, value]) => value !== undefined));
 }
 
 function startFailure({ name, command, cwd }: ChildOptions): ArteError {
@@ -249,26 +242,26 @@ class LogFile {
   private readonly path: string;
   private file: WriteStream | undefined;
   private bytes = 0;
+  /** Streams that wait until the disk has caught up. */
+  private readonly paused = new Set<Readable>();
 
   constructor(path: string) {
     this.path = path;
-    this.open();
+    this.file = this.open();
   }
 
   append(chunk: Buffer, source: Readable): void {
+    this.bytes += chunk.length;
+    if (this.bytes > logFileBytesMax) {
+      this.file?.end();
+      this.file = this.open();
+    }
     if (this.file === undefined) {
       return;
     }
-    this.bytes += chunk.length;
-    if (this.bytes > logFileBytesMax) {
-      this.file.end();
-      this.open();
-      this.bytes = chunk.length;
-    }
-    if (this.file?.write(chunk) === false) {
+    if (!this.file.write(chunk)) {
       source.pause();
-      this.file.once('drain', () => source.resume());
-      this.file.once('close', () => source.resume());
+      this.paused.add(source);
     }
   }
 
@@ -276,7 +269,7 @@ class LogFile {
     this.file?.end();
   }
 
-  private open(): void {
+  private open(): WriteStream | undefined {
     try {
       mkdirSync(dirname(this.path), { recursive: true });
       this.bytes = statSync(this.path, { throwIfNoEntry: false })?.size ?? 0;
@@ -285,14 +278,18 @@ class LogFile {
         this.bytes = 0;
       }
       const file = createWriteStream(this.path, { flags: 'a', mode: 0o600 });
+      const resume = (): void => {
+        for (const source of this.paused) source.resume();
+        this.paused.clear();
+      };
+      file.on('drain', resume);
+      file.on('close', resume);
       file.on('error', () => {
-        if (this.file === file) {
-          this.file = undefined;
-        }
+        if (this.file === file) this.file = undefined;
       });
-      this.file = file;
+      return file;
     } catch {
-      this.file = undefined;
+      return undefined;
     }
   }
 }

@@ -3,9 +3,9 @@
     environment.py heal
         After a pip that was cut off: takes away every package of which a file is missing or differs from what its wheel recorded, so
         that the next pip puts it in again instead of taking it for installed. JSON lines {"event": "removed", "package": …}.
-    environment.py check REQUIREMENTS...
-        Each pinned requirement is there in its version, and the parts that do the work can be imported on this machine (a wheel built
-        for another processor cannot). One JSON line {"event": "checked"} or {"event": "problem", "what": …}; status 1 on a problem.
+    environment.py check [--versions] REQUIREMENTS...
+        Each pinned requirement is there in its version, and (not with --versions, which takes no time) the parts that do the work can
+        be imported on this machine: a wheel built for another processor cannot. One JSON line {"event": "checked"} or {"event": "problem", "what": …}; status 1 on a problem.
 """
 
 import base64
@@ -42,7 +42,8 @@ def main(arguments: list[str]) -> int:
         heal(pathlib.Path(sysconfig.get_path("purelib")))
         return 0
     if len(arguments) > 1 and arguments[0] == "check":
-        return check([pathlib.Path(path) for path in arguments[1:]])
+        files = [pathlib.Path(path) for path in arguments[1:] if path != "--versions"]
+        return check(files, imports="--versions" not in arguments)
     print(__doc__, file=sys.stderr)
     return 2
 
@@ -100,7 +101,7 @@ def remove(site: pathlib.Path, info: pathlib.Path) -> None:
     shutil.rmtree(info)
 
 
-def check(requirement_files: list[pathlib.Path]) -> int:
+def check(requirement_files: list[pathlib.Path], imports: bool) -> int:
     for name, version in pins(requirement_files):
         try:
             found = importlib.metadata.version(name)
@@ -110,7 +111,7 @@ def check(requirement_files: list[pathlib.Path]) -> int:
             return problem(f"{name} {found} is installed where {version} is asked for.")
     for name, _ in pins(requirement_files):
         module = IMPORTS.get(name)
-        if module is not None:
+        if imports and module is not None:
             try:
                 importlib.import_module(module)
             except Exception as error:  # whatever a library does while loading, it is not usable here

@@ -183,3 +183,9 @@ export const trainerStallMs = {
   checkpoint: 30 * 60_000,
   save: 30 * 60_000,
 } as const;
+
+/** Free disk that a run asks for: its models in the forms they are served and trained in, checkpoints, and the store's files. */
+export const runBytesMin = 3 * 1024 ** 3;
+
+/** A clock that is further from the store's than this is a problem worth naming; S3 refuses signatures beyond 15 minutes. */
+export const clockSkewMaxMs = 60_000;

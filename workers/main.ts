@@ -15,6 +15,8 @@ async function main(): Promise<void> {
   const logger = pino({ base: { role: roles.join('+') }, timestamp: pino.stdTimeFunctions.isoTime, level: process.env['ARTE_LOG_LEVEL'] ?? 'info' });
   const platform = await openWorkerPlatform(process.env);
   await runRoles(roles, platform, logger);
+  // The lifeline and the clients' idle connections would keep a process alive that has nothing left to do.
+  process.exit(0);
 }
 
 main().catch((error: unknown) => {

@@ -111,8 +111,9 @@ class Part {
 
   private async run(onReady: () => void): Promise<void> {
     const { signal } = this.ending;
+    const isEnding = (): boolean => signal.aborted;
     let pause = restartPauseMs;
-    while (!signal.aborted) {
+    while (!isEnding()) {
       let readyAt: number | undefined;
       try {
         const running = await this.start(signal);
@@ -124,7 +125,7 @@ class Part {
         if (exit === undefined) break;
         this.say({ status: 'waiting', problem: endedProblem(this.state.name, exit, running.tail()) });
       } catch (error) {
-        if (signal.aborted) break;
+        if (isEnding()) break;
         this.say({ status: 'waiting', failures: this.state.failures + 1, problem: problemOf(error) });
       }
       if (readyAt !== undefined && Date.now() - readyAt > restartHealthyMs) pause = restartPauseMs;
@@ -375,7 +376,7 @@ async function startWorker(worker: {
     ),
   ]);
   late.abort();
-  if (outcome === 'ready') return { pid: child.pid, exited: child.exited, tail: child.tail, stop };
+  if (outcome === 'ready') return { pid: child.pid, exited: child.exited, tail: () => child.tail(), stop };
   await stop();
   signal.throwIfAborted();
   throw new ArteError('PlatformDown', {

@@ -117,7 +117,7 @@ export async function stopPlatform(
     signal(state.supervisor.pid, 'SIGTERM');
     if (
       !(await until(
-        async () => !isAlive(state),
+        () => !isAlive(state),
         workerGraceMs * 2,
         () => sayEnding(dataDir, say),
       ))
@@ -282,7 +282,7 @@ async function lastLines(path: string): Promise<string[]> {
 
 /** Whether it became true in time. */
 async function until(
-  isTrue: () => Promise<boolean>,
+  isTrue: () => boolean | Promise<boolean>,
   timeoutMs: number,
   meanwhile: () => void | Promise<void>,
 ): Promise<boolean> {

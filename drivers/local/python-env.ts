@@ -110,6 +110,22 @@ export async function findPythonEnv(
   return (await givenEnvironment()) ?? (await findReady(await readRequirements(options), options))?.env;
 }
 
+/** What is wrong with an environment by its packages' versions, or undefined. Quick: nothing is imported. */
+export async function environmentProblem(
+  env: PythonEnv,
+  options: Pick<PythonEnvOptions, 'requirementsDir'> = {},
+): Promise<string | undefined> {
+  const { files } = await readRequirements(options);
+  const args = ['-I', environmentScript(), 'check', '--versions', files.torch, files.parts, files.nodeps];
+  try {
+    await run(env.python, args, { timeout: interpreterAnswerMs });
+    return undefined;
+  } catch (error) {
+    const { stdout, message } = error as { stdout?: string; message: string };
+    return failureReason((stdout ?? '').split('\n')) ?? message;
+  }
+}
+
 // ---- what is there -----------------------------------------------------------------------------------------------
 
 interface Requirements {

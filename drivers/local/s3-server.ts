@@ -162,7 +162,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
     ...credentials,
     pid: child.pid,
     exited: child.exited,
-    tail: child.tail,
+    tail: () => child.tail(),
     stop: () => child.stop(),
   };
 }
@@ -176,8 +176,8 @@ export async function freeS3Ports(): Promise<S3Ports> {
 /** The key of the server in this folder, drawn on the first call. */
 export async function s3Credentials(dataDir: string): Promise<S3Credentials> {
   const path = credentialsPath(dataDir);
-  const found = await readFile(path, 'utf8').catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
+  const found = await readFile(path, 'utf8').catch((error: unknown) => {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   });
   if (found !== undefined) {

@@ -6,7 +6,7 @@
  * server that was killed goes on with every workflow where it was.
  */
 import { access, constants, mkdir } from 'node:fs/promises';
-import { connect } from 'node:http2';
+import { connect, type IncomingHttpHeaders } from 'node:http2';
 import { delimiter, join } from 'node:path';
 import { ArteError } from '../../schemas/errors';
 import { serverReadyMs } from '../../schemas/limits';
@@ -101,7 +101,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
     namespace: 'default',
     pid: child.pid,
     exited: child.exited,
-    tail: child.tail,
+    tail: () => child.tail(),
     stop: () => child.stop(),
   };
 }
@@ -138,11 +138,13 @@ export async function namespaceAnswers(address: string, namespace: string): Prom
       te: 'trailers',
     });
     request.once('error', () => finish(false));
-    request.once(
-      'response',
-      (headers) => headers['grpc-status'] !== undefined && finish(headers['grpc-status'] === '0'),
-    );
-    request.once('trailers', (trailers) => finish(trailers['grpc-status'] === '0'));
+    // A refusal may come as headers alone; an answer ends with trailers.
+    const status = (headers: IncomingHttpHeaders): void => {
+      if (headers['grpc-status'] !== undefined) finish(headers['grpc-status'] === '0');
+    };
+    request.once('response', status);
+    request.once('trailers', status);
+    request.once('close', () => finish(false));
     request.resume();
     request.end(frame);
   });
