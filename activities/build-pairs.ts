@@ -22,17 +22,38 @@ export const buildPairs: WholeStage<StoreDependencies> = {
     const { question, naive } = config.prompts;
     const { format, per_call } = config.questions;
     const style = config.models.teacher.prompt_style;
-    return { ...config.pairs, seed: config.seed, wording: [question ?? null, naive ?? null], format, per_call, style, tags: answerTags(config) } as JsonValue;
+    return {
+      ...config.pairs,
+      seed: config.seed,
+      wording: [question ?? null, naive ?? null],
+      format,
+      per_call,
+      style,
+      tags: answerTags(config),
+    } as JsonValue;
   },
   async run({ store, config, input }) {
-    const tasks = new Map((await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]));
+    const tasks = new Map(
+      (await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]),
+    );
     const questions = await readRows(store, inputRef(input, 'questions'), questionRowSchema);
     const drafts = await readRows(store, inputRef(input, 'drafts'), draftRowSchema);
     const scores = await readRows(store, inputRef(input, 'scores'), scoreRowSchema);
-    const ofQuestions = buildQuestionPairs(questions, questionScores(scores), config.pairs, seedFrom(config.seed, 'build-pairs'));
+    const ofQuestions = buildQuestionPairs(
+      questions,
+      questionScores(scores),
+      config.pairs,
+      seedFrom(config.seed, 'build-pairs'),
+      config.questions.per_call,
+    );
     const ofRationales = buildRationalePairs(drafts, scores, config.pairs);
-    const sources = { tasks, questions: new Map(questions.map((row) => [row.id, row])), drafts: new Map(drafts.map((row) => [row.id, row])) };
-    const described = (kind: PairRow['kind'], pairs: readonly PreferencePair[]): PairRow[] => pairs.map((pair) => pairRow(kind, pair, sources, config));
+    const sources = {
+      tasks,
+      questions: new Map(questions.map((row) => [row.id, row])),
+      drafts: new Map(drafts.map((row) => [row.id, row])),
+    };
+    const described = (kind: PairRow['kind'], pairs: readonly PreferencePair[]): PairRow[] =>
+      pairs.map((pair) => pairRow(kind, pair, sources, config));
     const pairs = [...described('question', ofQuestions.pairs), ...described('rationale', ofRationales.pairs)];
     if (pairs.length < config.pairs.minimum) {
       throw new ArteError('NotEnoughPairs', {

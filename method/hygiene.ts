@@ -14,14 +14,16 @@ export const rougeTokensMax = 512;
 
 /** A question as it is compared: compatibility forms, case, spacing and a closing "?" or "." do not make a difference. */
 export function normaliseQuestion(text: string): string {
-  return text
-    .normalize('NFKC')
-    .toLowerCase()
-    // Lower case may bring back what normalisation had composed.
-    .normalize('NFKC')
-    .replace(/\s+/gu, ' ')
-    .trim()
-    .replace(/[\s?.!]+$/u, '');
+  return (
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      // Lower case may bring back what normalisation had composed.
+      .normalize('NFKC')
+      .replace(/\s+/gu, ' ')
+      .trim()
+      .replace(/[\s?.!]+$/u, '')
+  );
 }
 
 /** What has been kept so far. `isDuplicateQuestion` adds to it. */
@@ -114,10 +116,9 @@ function commonSubsequence(one: readonly string[], other: readonly string[]): nu
   let current = new Uint16Array(other.length + 1);
   for (const token of one) {
     for (let at = 0; at < other.length; at += 1) {
-      current[at + 1] =
-        token === other[at]
-          ? (previous[at] as number) + 1
-          : Math.max(previous[at + 1] as number, current[at] as number);
+      const above = previous[at + 1] as number;
+      const left = current[at] as number;
+      current[at + 1] = token === other[at] ? (previous[at] as number) + 1 : above > left ? above : left;
     }
     [previous, current] = [current, previous];
   }

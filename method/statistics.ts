@@ -15,6 +15,9 @@ export interface Interval {
   readonly high: number;
 }
 
+// Taken out once: the bootstrap's inner loop calls nothing else, and a lookup on the global object is slow in sandboxed contexts.
+const { floor } = Math;
+
 /** Two-sided confidence of every interval unless said otherwise. */
 export const defaultConfidence = 0.95;
 
@@ -176,7 +179,7 @@ export function pairedBootstrap(
   const means = new Float64Array(resamples);
   for (let resample = 0; resample < resamples; resample += 1) {
     let sum = 0;
-    for (let draw = 0; draw < n; draw += 1) sum += differences[Math.floor(random() * n)] as number;
+    for (let draw = 0; draw < n; draw += 1) sum += differences[floor(random() * n)] as number;
     means[resample] = sum / n;
   }
   means.sort();

@@ -108,9 +108,9 @@ function numberIn(answer: string): Fraction | undefined {
   if (answer.length > expressionCharsMax) return undefined;
   // "3 + 4 = 7" answers 7.
   const result = answer.slice(answer.lastIndexOf('=') + 1);
-  const found = result.match(numberPattern) ?? [];
-  if (found.length === 1) return parseNumber(found[0] ?? '');
-  if (found.length > 1) return undefined;
+  const [found, ...others] = result.match(numberPattern) ?? [];
+  if (others.length > 0) return undefined;
+  if (found !== undefined) return parseNumber(found);
   const words = (result.toLowerCase().match(/[a-z]+/g) ?? [])
     .map((word) => numberWords.indexOf(word))
     .filter((at) => at >= 0);

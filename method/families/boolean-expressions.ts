@@ -52,13 +52,13 @@ function partsAt(shape: Shape, index: number): Parts {
 function valueOf(values: readonly boolean[], and: readonly boolean[]): boolean {
   let any = false;
   let run = true;
-  values.forEach((value, place) => {
+  for (const [place, value] of values.entries()) {
     if (place > 0 && and[place - 1] === false) {
       any ||= run;
       run = true;
     }
     run &&= value;
-  });
+  }
   return any || run;
 }
 

@@ -27,7 +27,7 @@ export const lastLetter = defineFamily({
         return {
           question: pick(wordings, wordingOf(index))(word),
           target: last,
-          rationale: `${word} is spelled ${[...word].join('-')}. It ends with ${last}.`,
+          rationale: `${word} is spelled ${Array.from(word).join('-')}. It ends with ${last}.`,
         };
       },
     },

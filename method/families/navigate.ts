@@ -47,7 +47,8 @@ function endOf(moves: readonly Move[], turning: boolean): Place & { readonly hea
 /** The moves that lead from the end of a walk back to its beginning: none, one or two. */
 function wayBack(moves: readonly Move[], turning: boolean): Move[] {
   const back: Move[] = [];
-  let { x, y, heading } = endOf(moves, turning);
+  const { x, y, heading: last } = endOf(moves, turning);
+  let heading = last;
   const go = (wanted: number, steps: number): void => {
     back.push({ turn: turning ? (wanted - heading + 4) % 4 : wanted, steps });
     heading = wanted;

@@ -8,11 +8,11 @@ type Range = readonly [number, number];
 
 interface Story {
   readonly ranges: readonly Range[];
-  tell(
+  readonly tell: (
     numbers: readonly number[],
     name: string,
     random: () => number,
-  ): { readonly question: string; readonly target: number; readonly rationale: string };
+  ) => { readonly question: string; readonly target: number; readonly rationale: string };
 }
 
 const things = ['pencils', 'marbles', 'stickers', 'shells', 'buttons', 'coins', 'stamps', 'cards'] as const;

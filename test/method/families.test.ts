@@ -5,6 +5,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { runInNewContext } from 'node:vm';
 import { seededRandom, sha256Hex } from '../../method/keys';
 import { families } from '../../method/families/index';
 import {
@@ -56,7 +57,7 @@ const solvers: Record<string, (question: string) => string> = {
       .replaceAll('True', 'true')
       .replaceAll('False', 'false');
     expect(script).toMatch(/^[!&|truefals() ]+$/);
-    return new Function(`return ${script}`)() === true ? 'True' : 'False';
+    return runInNewContext(script) === true ? 'True' : 'False';
   },
   navigate: (question) => {
     let [x, y] = [0, 0];
@@ -236,12 +237,12 @@ describe('words', () => {
 
 describe('drawing', () => {
   it('numbers every selection once', () => {
-    const letters = [...'abcdef'];
+    const letters = Array.from('abcdef');
     const ordered = Array.from({ length: arrangements(6, 3) }, (_, index) => arrangement(letters, 3, index).join(''));
     expect(new Set(ordered).size).toBe(120);
     const unordered = Array.from({ length: combinations(6, 3) }, (_, index) => combination(letters, 3, index).join(''));
     expect(new Set(unordered).size).toBe(20);
-    expect(unordered.every((word) => [...word].sort().join('') === word)).toBe(true);
+    expect(unordered.every((word) => Array.from(word).sort().join('') === word)).toBe(true);
   });
 
   it('draws whole numbers evenly, also beyond 32 bits', () => {

@@ -114,10 +114,9 @@ describe('isDuplicateQuestion', () => {
     );
   });
 
-  it('rouge-l: very long questions cost a bounded amount', () => {
-    const long = Array.from({ length: 100 * rougeTokensMax }, (_, at) => `w${at % 7}`).join(' ');
-    const started = Date.now();
-    for (let turn = 0; turn < 20; turn += 1) rougeL(long, `x ${long}`);
-    expect(Date.now() - started).toBeLessThan(5_000);
+  it('rouge-l: very long questions are compared by their beginning', () => {
+    const long = Array.from({ length: rougeTokensMax }, (_, at) => `w${at % 7}`).join(' ');
+    expect(rougeL(`${long} and one end`, `${long} another`)).toBe(1);
+    expect(rougeL(`x ${long}`, long)).toBeLessThan(1);
   });
 });

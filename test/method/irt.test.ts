@@ -10,7 +10,7 @@ import { seededRandom } from '../../method/keys';
 import { correlation, normalQuantile } from '../../method/statistics';
 
 const matrixOf = (rows: readonly string[]): (0 | 1 | null)[][] =>
-  rows.map((row) => [...row].map((answer) => (answer === '1' ? 1 : answer === '0' ? 0 : null)));
+  rows.map((row) => Array.from(row, (answer) => (answer === '1' ? 1 : answer === '0' ? 0 : null)));
 
 const ranks = (values: readonly number[]): number[] => {
   const order = values.map((_, at) => at).sort((one, other) => (values[one] ?? 0) - (values[other] ?? 0));

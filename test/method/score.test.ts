@@ -8,7 +8,7 @@ import type { CellRow, RowOutcome } from '../../schemas/rows';
 
 const draft = (id: string, questionId: string, task = 't') => ({ id, task, questionId });
 const row = (draftId: string, right: string, outcome: RowOutcome = 'ok'): CellRow[] =>
-  [...right].map((bit, at) => ({ draftId, probeId: `p${at}`, correct: bit === '1', tagged: true, outcome }));
+  Array.from(right, (bit, at) => ({ draftId, probeId: `p${at}`, correct: bit === '1', tagged: true, outcome }));
 
 // Two questions of two drafts, four probe items.
 const drafts = [draft('a', 'q1'), draft('b', 'q1'), draft('c', 'q2'), draft('d', 'q2')];
