@@ -72,8 +72,8 @@ export const storeSpoolBytesMin = 1024 * 1024;
 /** Files of a directory that go up or come down at once. */
 export const storeFilesInFlightMax = 4;
 
-/** Attempts of one request to the store: with the SDK's backoff about five seconds, the time a killed embedded server needs to come back. */
-export const storeAttemptsMax = 9;
+/** A store that does not answer is tried for so long before a call fails: a killed embedded server needs a few seconds to come back. */
+export const storePatienceMs = 20_000;
 
 /** A connection to the store that says nothing for this long is given up: far above any healthy pause, below the patience of a person. */
 export const storeSilenceMs = 60_000;

@@ -44,6 +44,7 @@ const connectionCodes = new Set([
   'ETIMEDOUT',
   'ERR_STREAM_PREMATURE_CLOSE',
 ]);
+const transientStatuses = new Set([408, 429, 500, 502, 503, 504]);
 const fullDiskCodes = new Set(['ENOSPC', 'EDQUOT']);
 
 /** HTTP status of an SDK error, where there was a response. */
@@ -53,17 +54,22 @@ export function statusOf(error: unknown): number | undefined {
 
 /** Error name of S3 or the SDK, or ''. */
 export function nameOf(error: unknown): string {
-  const name = (error as { name?: unknown } | null)?.name;
-  return typeof name === 'string' ? name : '';
+  const { name, message } = (error ?? {}) as { name?: unknown; message?: unknown };
+  return wrapped(message)?.name ?? (typeof name === 'string' ? name : '');
 }
 
-/** The operating system's code, also out of the wrapper that the SDK puts around what is no Error of its own realm. */
+/** The operating system's code, or ''. */
 function codeOf(error: unknown): string {
   const { code, message } = (error ?? {}) as { code?: unknown; message?: unknown };
-  if (typeof code === 'string') {
-    return code;
-  }
-  return /^AWS SDK error wrapper for .*?\b(E[A-Z]{3,}|ERR_[A-Z_]+)\b/.exec(String(message))?.[1] ?? '';
+  return typeof code === 'string' ? code : (wrapped(message)?.code ?? '');
+}
+
+/** The SDK wraps what is no Error of its own realm and keeps only its text: `AWS SDK error wrapper for NAME: connect ECODE …`. */
+function wrapped(message: unknown): { name: string; code: string | undefined } | undefined {
+  const text = typeof message === 'string' ? /^AWS SDK error wrapper for (\w+): (.*)$/s.exec(message) : null;
+  return text === null
+    ? undefined
+    : { name: text[1] ?? '', code: /\b(E[A-Z]{3,}|ERR_[A-Z_]+)\b/.exec(text[2] ?? '')?.[1] };
 }
 
 export function isMissing(error: unknown): boolean {
@@ -82,13 +88,13 @@ export function isConflict(error: unknown): boolean {
   );
 }
 
-/** A connection that broke or never came to be, or a server that is not itself: worth another try. */
+/** A connection that broke or never came to be, or a server that is not itself for the moment: worth another try. */
 export function isTransport(error: unknown): boolean {
   const status = statusOf(error);
-  if (status !== undefined && status >= 500) {
-    return true;
+  if (status !== undefined && status >= 400) {
+    return transientStatuses.has(status);
   }
-  return nameOf(error) === 'TimeoutError' || nameOf(error) === 'AbortError' || connectionCodes.has(codeOf(error));
+  return nameOf(error) === 'TimeoutError' || connectionCodes.has(codeOf(error));
 }
 
 /** An error of the local file system, while spooling or unpacking. */

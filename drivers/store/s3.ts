@@ -41,9 +41,9 @@ import {
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
 import {
-  storeAttemptsMax,
   storeFilesInFlightMax,
   storePartBytes,
+  storePatienceMs,
   storeSilenceMs,
   storeSinglePutBytesMax,
   storeSpoolBytesMin,
@@ -70,7 +70,7 @@ export interface S3Options {
   readonly forcePathStyle: boolean;
   /** Left out: AWS's default provider chain. */
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
-  /** Default storeAttemptsMax; 1 or 2 for a probe that must answer at once (doctor, validate). */
+  /** Left out: a store that does not answer is waited for (storePatienceMs). 1: a probe that must say at once what it sees. */
   readonly attempts?: number;
 }
 
@@ -81,6 +81,8 @@ export interface S3StoreOptions extends S3Options {
   readonly spoolDir: string;
 }
 
+/** Attempts that the SDK makes of a request by itself, in quick succession. */
+const requestAttemptsMax = 3;
 /** A conditional write that met another is tried again this often: each time one of the racers has won. */
 const conflictAttemptsMax = 20;
 /** A download that breaks again and again without a byte in between is given up after this many breaks. */
@@ -91,6 +93,8 @@ const uploadAttemptsMax = 3;
 const partsInFlightMax = 3;
 /** S3's greatest number of parts, with some to spare. */
 const partsMax = 9_500;
+/** Longest wait between two attempts. */
+const pauseMsMax = 1_000;
 /** Bytes of a file read at once. */
 const readBytes = 256 * 1024;
 /** Characters of lines gathered before they are made into bytes. */
@@ -145,17 +149,38 @@ export function blobKey(sha256: string): string {
 }
 
 function openClient({ endpoint, region, forcePathStyle, credentials, attempts }: S3Options): S3Client {
-  return new S3Client({
+  const client = new S3Client({
     region,
     forcePathStyle,
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(credentials === undefined ? {} : { credentials }),
-    maxAttempts: attempts ?? storeAttemptsMax,
+    maxAttempts: attempts ?? requestAttemptsMax,
     retryMode: 'adaptive',
     // Blobs are verified by their own hash, so the SDK need not hash them again; documents ask for it one by one.
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: { connectionTimeout: 5_000, socketTimeout: storeSilenceMs },
   });
+  if (attempts === undefined) {
+    // The SDK shares one budget of retries among all calls of a client, so that an outage ends them within a second. Here time counts,
+    // for each request of its own; all bodies are buffers, so any request can be sent again.
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        const deadline = Date.now() + storePatienceMs;
+        for (let attempt = 1; ; attempt += 1) {
+          try {
+            return await next(args);
+          } catch (error) {
+            if (!isTransport(error) || Date.now() > deadline) {
+              throw error;
+            }
+            await pause(attempt);
+          }
+        }
+      },
+      { step: 'initialize', priority: 'high', name: 'patience' },
+    );
+  }
+  return client;
 }
 
 /** A blob whose bytes, all of them, hash to something else. Never leaves this file. */
@@ -829,7 +854,7 @@ function parseDocument(key: string, bytes: Buffer): JsonValue {
 
 /** Waits longer from attempt to attempt, never in step with others. */
 async function pause(attempt: number): Promise<void> {
-  const ms = Math.min(5_000, 25 * 2 ** attempt) * (0.5 + Math.random() / 2);
+  const ms = Math.min(pauseMsMax, 25 * 2 ** attempt) * (0.5 + Math.random() / 2);
   await new Promise((resolve) => setTimeout(resolve, ms));
 }
 

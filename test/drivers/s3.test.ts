@@ -6,7 +6,10 @@ import { createHash } from 'node:crypto';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ensurePythonEnv } from '../../drivers/local/python-env';
+import { freeS3Ports, startS3Server, type S3Server } from '../../drivers/local/s3-server';
 import { createS3Store, ensureBucket } from '../../drivers/store/s3';
+import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { ArteError } from '../../schemas/errors';
 import { startFlakyProxy, type FlakyProxy } from '../fixtures/flaky-proxy';
 import { startTestS3, type TestS3 } from '../support/s3';
@@ -257,6 +260,42 @@ describe('between the S3 store and its server', () => {
     }
     store.close();
   });
+
+  it('a server that is killed and started again costs a pause and nothing that it had acknowledged', async () => {
+    const env = await ensurePythonEnv();
+    const ports = await freeS3Ports();
+    const start = (): Promise<S3Server> => startS3Server({ env, dataDir: join(folder, 's3'), bucket: 'arte', ports });
+    let server = await start();
+    const { endpoint, bucket, region, accessKeyId, secretAccessKey } = server;
+    const credentials = { accessKeyId, secretAccessKey };
+    const spoolDir = join(folder, 'spool');
+    const store = createS3Store({ endpoint, bucket, region, forcePathStyle: true, credentials, spoolDir });
+    const path = join(folder, 'in');
+    await writeRandomFile(path, 40);
+    const acknowledged: ArtifactRef[] = [];
+    let killed = false;
+    const writing = Promise.all(
+      Array.from({ length: 4 }, async (_, writer) => {
+        for (let index = 0; !killed || index < 20; index += 1) {
+          acknowledged.push(await store.putBlob(`${String(writer)} ${String(index)}`, bytes));
+        }
+      }),
+    );
+    const sending = store.putFile(path, bytes);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    process.kill(-server.pid, 'SIGKILL');
+    await server.exited;
+    killed = true;
+    server = await start();
+    await writing;
+    acknowledged.push(await sending);
+    for (const ref of acknowledged) {
+      expect(await store.hasBlob(ref)).toBe(true);
+      await store.getFile(ref, join(folder, 'out'));
+    }
+    store.close();
+    await server.stop();
+  }, 120_000);
 
   it('a server that is not there is StoreUnreachable', async () => {
     const { options } = await s3();
