@@ -1,0 +1,64 @@
+/**
+ * One attempt at a shard in a process of its own, to be killed: the real engine, the real HTTP driver, the real store.
+ * Takes its settings as JSON from the environment (SHARD), prints the shard's output as one JSON line.
+ */
+import { runShard } from '../../../activities/row-engine/engine';
+import { createOpenAiEndpoint } from '../../../drivers/model/openai-http';
+import { createS3Store, type S3StoreOptions } from '../../../drivers/store/s3';
+import { quickLimits, lenient, readAnswer, rowsOf } from './shards';
+
+export interface ShardProcessSettings {
+  readonly shardKey: string;
+  readonly rows: number;
+  readonly baseUrl: string;
+  readonly concurrency: number;
+  readonly s3: S3StoreOptions;
+  readonly journalDir: string;
+  readonly attemptId: string;
+  readonly partFlushIntervalMs: number;
+}
+
+async function main(settings: ShardProcessSettings): Promise<void> {
+  const store = createS3Store(settings.s3);
+  const endpoint = createOpenAiEndpoint({
+    id: 'test',
+    baseUrl: settings.baseUrl,
+    model: 'test',
+    dialect: 'llama.cpp',
+    capabilities: {
+      n: false,
+      logprobs: false,
+      promptLogprobs: false,
+      structured: false,
+      seed: true,
+      hotLora: false,
+      perRequestSampling: true,
+      completion: true,
+      extendedSampling: true,
+    },
+    concurrency: { start: settings.concurrency, max: settings.concurrency },
+    timeoutMs: 30_000,
+  });
+  let lostCalls = 0;
+  const output = await runShard({
+    shardKey: settings.shardKey,
+    rows: rowsOf(settings.rows),
+    endpoint,
+    read: readAnswer,
+    thresholds: lenient,
+    repairs: 0,
+    store,
+    journalDir: settings.journalDir,
+    attemptId: settings.attemptId,
+    onProgress: (progress) => {
+      lostCalls = progress.lostCalls ?? 0;
+    },
+    signal: new AbortController().signal,
+    limits: { ...quickLimits, journalCommitIntervalMs: 20, partFlushIntervalMs: settings.partFlushIntervalMs },
+  });
+  process.stdout.write(`${JSON.stringify({ output, lostCalls })}\n`);
+  await endpoint.close();
+  store.close();
+}
+
+void main(JSON.parse(process.env['SHARD'] ?? '') as ShardProcessSettings);
