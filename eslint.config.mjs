@@ -1,71 +1,29 @@
 /**
  * The house rules that a machine can check: types are used right, promises are awaited, and no import goes up a floor.
- * Owns the map of rooms as import boundaries (ARCHITECTURE.md draws it; test/rooms.test.ts checks the rest). Layout is prettier's.
+ * The import boundaries are the map of rooms in test/rooms.json. Layout is prettier's.
  */
+import { readFileSync } from 'node:fs';
 import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
-/** From the ground floor up: a room may import from those before it, unless `boundaries` says less. */
-const rooms = ['schemas', 'method', 'drivers', 'activities', 'workflows', 'workers', 'cli'];
+/** The map of rooms, which test/rooms.test.ts reads as well. */
+const rooms = JSON.parse(readFileSync(new URL('./test/rooms.json', import.meta.url), 'utf8'));
 
-/** What each room must not import, and the reason that is printed. */
-const boundaries = [
-  {
-    target: 'schemas',
-    from: rooms.slice(1),
-    message: 'schemas/ holds words that cross boundaries; it imports nothing of ours.',
-  },
-  {
-    target: 'method',
-    from: rooms.slice(2),
-    message: 'method/ is pure: values in, values out. It imports schemas/ only.',
-  },
-  {
-    target: 'drivers',
-    from: ['method', 'activities', 'workflows', 'workers', 'cli'],
-    message: 'drivers/ knows the outside world, not the method. It imports schemas/ only.',
-  },
-  {
-    target: 'activities',
-    from: ['workflows', 'workers', 'cli'],
-    message: 'activities/ knows refs and stages, not who calls it.',
-  },
-  {
-    target: 'activities',
-    from: ['drivers'],
-    except: ['./store/store.ts', './model/model.ts', './trainer/trainer.ts'],
-    message: 'activities/ gets its drivers handed in; it imports their interfaces only.',
-  },
-  {
-    target: 'workflows',
-    from: ['drivers', 'workers', 'cli'],
-    message: 'workflows/ orchestrates; it does no I/O and starts nothing.',
-  },
-  {
-    target: 'workers',
-    from: ['cli'],
-    message: 'workers/ are process entry points; the command line starts them, not the other way round.',
-  },
-  {
-    target: 'cli',
-    from: ['activities'],
-    message: 'cli/ talks to workflows as a client; what an activity needs goes through method/ or schemas/.',
-  },
-  {
-    target: 'cli',
-    from: ['workflows'],
-    except: ['./messages.ts'],
-    message: 'cli/ uses the messages of the workflows, not their code.',
-  },
-];
-
-const zones = boundaries.flatMap(({ target, from, except, message }) =>
-  from.map((room) => ({
-    target: `./${target}`,
-    from: `./${room}`,
-    ...(except === undefined ? {} : { except }),
-    message,
-  })),
+/** A room may import what its line of the map names: whole rooms, or single files of one. */
+const zones = Object.entries(rooms).flatMap(([room, { holds, mayImport }]) =>
+  Object.keys(rooms)
+    .filter((other) => other !== room && !mayImport.includes(other))
+    .map((other) => {
+      const files = mayImport
+        .filter((path) => path.startsWith(`${other}/`))
+        .map((path) => `./${path.slice(other.length + 1)}.ts`);
+      return {
+        target: `./${room}`,
+        from: `./${other}`,
+        ...(files.length === 0 ? {} : { except: files }),
+        message: `${room}/ holds ${holds}. It may import ${mayImport.join(', ') || 'nothing of ours'}.`,
+      };
+    }),
 );
 
 export default tseslint.config(

@@ -1,4 +1,5 @@
 /** prepare-tasks: every task of the config as one record with disjoint seeds, validation and test items (method.md section 1, data). */
+import { taskFilesOf, withConfigTechniques } from '../method/check-config';
 import { buildTaskRecord } from '../method/split';
 import { defaultTechniques } from '../method/prompts';
 import type { JsonValue } from '../schemas/json';
@@ -6,18 +7,7 @@ import type { TaskConfig } from '../schemas/run-config';
 import type { StoreDependencies } from './dependencies';
 import type { StageContext, WholeStage } from './stage';
 
-/** The files that a task's source names, by the config's own words. */
-export function taskFiles(task: TaskConfig): string[] {
-  switch (task.source) {
-    case 'builtin':
-    case 'declared':
-      return [];
-    case 'files':
-      return [task.seeds, task.validation, task.test];
-    default:
-      return [task.path];
-  }
-}
+const filesOf = (task: TaskConfig): string[] => taskFilesOf(task).map(({ path }) => path);
 
 export const prepareTasks: WholeStage<StoreDependencies> = {
   name: 'prepare-tasks',
@@ -26,16 +16,18 @@ export const prepareTasks: WholeStage<StoreDependencies> = {
     tasks: config.tasks as unknown as JsonValue,
     techniques: (config.prompts.techniques ?? null) as unknown as JsonValue,
     // A path is a name, not an identity: the content of what it points at is.
-    files: Object.fromEntries(config.tasks.flatMap(taskFiles).map((path) => [path, files[path]?.sha256 ?? ''])),
+    files: Object.fromEntries(config.tasks.flatMap(filesOf).map((path) => [path, files[path]?.sha256 ?? ''])),
   }),
   async run(context) {
     const { store, config } = context;
-    const techniques = config.prompts.techniques ?? defaultTechniques;
     const records = [];
     for (const task of config.tasks) {
-      const [first = '', second = '', third = ''] = await Promise.all(taskFiles(task).map((path) => readTaskFile(context, path)));
-      const source = task.source === 'files' ? { texts: { seeds: first, validation: second, test: third } } : { text: first };
-      records.push(buildTaskRecord(task, source, techniques));
+      const [first = '', second = '', third = ''] = await Promise.all(
+        filesOf(task).map((path) => readTaskFile(context, path)),
+      );
+      const source =
+        task.source === 'files' ? { texts: { seeds: first, validation: second, test: third } } : { text: first };
+      records.push(buildTaskRecord(withConfigTechniques(task, config.prompts), source, defaultTechniques));
     }
     const tasks = await store.putLines(records.map((record) => JSON.stringify(record)));
     const sizes = Object.fromEntries(

@@ -16,7 +16,7 @@ import type { OutcomeCounts } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import type { StageName } from '../schemas/stage-names';
 import type { ArtifactStore } from '../drivers/store/store';
-import { withLayer } from '../drivers/model/resolve';
+import { withLayer } from '../drivers/model/layers';
 import { stageKey } from '../method/keys';
 import { openBundle, type OpenBundle } from './bundle';
 

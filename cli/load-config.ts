@@ -10,7 +10,14 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
-import { judgeConfig, judgeTask, namedModels, taskFilesOf, taskNameOf } from '../method/check-config';
+import {
+  judgeConfig,
+  judgeTask,
+  namedModels,
+  taskFilesOf,
+  taskNameOf,
+  withConfigTechniques,
+} from '../method/check-config';
 import type { ConfigProblem, ConfigPurpose, Segment } from '../method/check-config';
 import { configProblem } from '../method/config-problem';
 import { defaultTechniques } from '../method/prompts';
@@ -253,9 +260,8 @@ async function readTask(
   }
   if (problems.length > 0) return { problems };
   try {
-    const chosen = task.techniques ?? prompts?.techniques;
     const record = buildTaskRecord(
-      chosen === undefined ? task : { ...task, techniques: [...chosen] },
+      withConfigTechniques(task, prompts),
       task.source === 'files'
         ? {
             texts: {

@@ -10,8 +10,8 @@ import {
   WorkflowNotFoundError,
   type WorkflowHandle,
 } from '@temporalio/client';
-import { taskFiles } from '../activities/prepare-tasks';
 import { runKeys } from '../activities/run-records';
+import { taskFilesOf } from '../method/check-config';
 import { canonicalJson } from '../method/keys';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
@@ -89,7 +89,7 @@ async function storeBundle(
   { config, configDir }: { config: RunConfig; configDir: string },
 ): Promise<ArtifactRef> {
   const files: Record<string, ArtifactRef> = {};
-  for (const path of new Set(config.tasks.flatMap(taskFiles))) {
+  for (const path of new Set(config.tasks.flatMap(taskFilesOf).map((file) => file.path))) {
     const bytes = await readFile(resolve(configDir, path));
     files[path] = await store.putBlob(bytes, { mediaType: 'application/octet-stream', rows: 1 });
   }

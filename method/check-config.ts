@@ -231,6 +231,15 @@ export function taskFilesOf(task: TaskConfig): readonly { readonly setting: stri
   }
 }
 
+/** The task with the technique prompts that count: its own, else those that the config gives for all tasks, else what its source brings. */
+export function withConfigTechniques(
+  task: TaskConfig,
+  prompts: Pick<RunConfig['prompts'], 'techniques'> | undefined,
+): TaskConfig {
+  const techniques = task.techniques ?? prompts?.techniques;
+  return techniques === undefined ? task : { ...task, techniques };
+}
+
 function fileStem(path: string): string {
   const file = path.split(/[/\\]/).at(-1) ?? path;
   return file.replace(/\.[^.]*$/, '').toLowerCase();

@@ -1,8 +1,8 @@
 /**
  * From what a config writes to what a model is: `models.*.source` becomes a ModelRef that names content.
  *
- * Owns: the forms a source may have, bringing remote sources to this machine's cache, and the arithmetic of contentSha256.
- * Leaves to model-files.ts what a whole model is, to materialize.ts the forms derived from it.
+ * Owns: the forms a source may have, and bringing remote sources to this machine's cache.
+ * Leaves to layers.ts the arithmetic of contentSha256, to model-files.ts what a whole model is, to materialize.ts the forms derived from it.
  *
  * Invariants:
  * 1. A ModelRef is made from bytes that were read (or, for a hosted model, from its declared identity), never from a name.
@@ -18,7 +18,7 @@ import type { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { ArteError } from '../../schemas/errors';
-import type { ModelLayer, ModelRef, ModelSource } from '../../schemas/model-ref';
+import type { ModelRef, ModelSource } from '../../schemas/model-ref';
 import type { ModelConfig } from '../../schemas/run-config';
 import { cacheDirectory } from '../local/directories';
 import type { PythonEnv } from '../local/python-env';
@@ -26,6 +26,8 @@ import { packageRoot } from '../package-root';
 import { runExport, underLock } from './export-form';
 import { createFileHasher, type FileHasher } from './file-hash';
 import { folderContent, ggufContent, isContentFile, type ModelContent } from './model-files';
+
+export { contentSha256, withLayer } from './layers';
 
 export interface ResolveContext {
   /** Relative paths in a source start here. */
@@ -60,25 +62,6 @@ export async function resolveModel(name: string, config: ModelConfig, context: R
   }
   const local = await localSource(parsed, context);
   return baseRef(name, local.source, local.content.sha256);
-}
-
-/**
- * sha256 over a base and its layers. No layers: the base's own. A full layer replaces what is below it, so equal weights
- * are equal models whatever they were trained from.
- */
-export function contentSha256(baseSha256: string, layers: readonly ModelLayer[]): string {
-  const lastFull = layers.findLastIndex(({ kind }) => kind === 'full');
-  const counted = layers.slice(Math.max(lastFull, 0)).map(({ kind, files }) => [kind, files.sha256]);
-  if (counted.length === 0) {
-    return baseSha256;
-  }
-  return sha256Of(JSON.stringify(lastFull === -1 ? [['base', baseSha256], ...counted] : counted));
-}
-
-/** The model with what one more training put on it. */
-export function withLayer(model: ModelRef, layer: ModelLayer, name: string): ModelRef {
-  const layers = [...model.layers, layer];
-  return { ...model, name, layers, contentSha256: contentSha256(model.baseSha256, layers) };
 }
 
 /**
