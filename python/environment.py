@@ -1,11 +1,11 @@
 """Looks over the Python environment that drivers/local/python-env.ts makes; runs inside it, in the venv's own interpreter.
 
-    environment.py heal
-        After a pip that was cut off: takes away every package of which a file is missing or differs from what its wheel recorded, so
-        that the next pip puts it in again instead of taking it for installed. JSON lines {"event": "removed", "package": …}.
-    environment.py check [--versions] REQUIREMENTS...
-        Each pinned requirement is there in its version, and (not with --versions, which takes no time) the parts that do the work can
-        be imported on this machine: a wheel built for another processor cannot. One JSON line {"event": "checked"} or {"event": "problem", "what": …}; status 1 on a problem.
+environment.py heal
+    After a pip that was cut off: takes away every package of which a file is missing or differs from what its wheel recorded, so
+    that the next pip puts it in again instead of taking it for installed. JSON lines {"event": "removed", "package": …}.
+environment.py check [--versions] REQUIREMENTS...
+    Each pinned requirement is there in its version, and (not with --versions, which takes no time) the parts that do the work can
+    be imported on this machine: a wheel built for another processor cannot. One JSON line {"event": "checked"} or {"event": "problem", "what": …}; status 1 on a problem.
 """
 
 import base64

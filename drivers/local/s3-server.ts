@@ -181,7 +181,7 @@ export async function s3Credentials(dataDir: string): Promise<S3Credentials> {
     throw error;
   });
   if (found !== undefined) {
-    return JSON.parse(found) as S3Credentials;
+    return parseCredentials(found, path);
   }
   const drawn: S3Credentials = {
     accessKeyId: `arte${randomBytes(8).toString('hex')}`,
@@ -190,6 +190,22 @@ export async function s3Credentials(dataDir: string): Promise<S3Credentials> {
   await mkdir(dataDir, { recursive: true, mode: 0o700 });
   await writeSecret(path, `${JSON.stringify(drawn)}\n`);
   return drawn;
+}
+
+function parseCredentials(text: string, path: string): S3Credentials {
+  try {
+    const { accessKeyId, secretAccessKey } = JSON.parse(text) as Partial<S3Credentials>;
+    if (accessKeyId !== undefined && secretAccessKey !== undefined) {
+      return { accessKeyId, secretAccessKey };
+    }
+  } catch {
+    // Said below, without the text: it may be half a key.
+  }
+  throw new ArteError('PlatformDown', {
+    what: `The key of the embedded store cannot be read: ${path}.`,
+    why: 'The file does not hold an access key and a secret.',
+    next: 'Remove it and run `arte up`: a new key is drawn, and everything stored stays as it is.',
+  });
 }
 
 /** Where a data folder's key is kept. */
