@@ -199,11 +199,14 @@ models:
     endpoint: { kind: managed, quantization: q8_0, context_tokens: ${context} }
     # Raw text: very small models do not follow a request in a conversation. Larger ones: chat.
     prompt_style: completion
+    # This tokenizer's BOS opens a chat message. Raw text is asked without it, so it is trained without it.
+    add_bos: false
   # Judges the drafts, and is trained on what the aligned teacher writes.
   student:
     source: embedded:SmolLM2-135M-Instruct
     endpoint: { kind: managed, quantization: q8_0, context_tokens: ${context} }
     prompt_style: completion
+    add_bos: false
 
 prompts:
   # Words that a small model says by itself. Paper: <ans> and </ans>.
@@ -231,11 +234,11 @@ rationales:
   # Cut at the answer tag, with the draft's own target appended: for teachers that cannot answer yet. Larger ones: free.
   answer: given
   max_tokens: ${rationaleTokens}
-  stop: ["\\n"]
 
 score:
   max_tokens: ${rationaleTokens}
-  stop: ["\\n"]
+  # An answer that cannot be read is a wrong answer of the draft, not a reason to park.
+  thresholds: { malformed: 0.95, truncated: 0.95 }
 
 pairs:
   # Paper: 50 question pairs and 250 rationale pairs a task.
@@ -256,7 +259,7 @@ tailor:
   # Paper: 250 a task.
   per_task: 30
   questions: { temperature: 1, top_k: 40, min_p: 0.1, max_tokens: ${questionLength} }
-  rationales: { temperature: 0, max_tokens: ${rationaleTokens}, stop: ["\\n"] }
+  rationales: { temperature: 0, max_tokens: ${rationaleTokens} }
   answer: given
 
 sft:
@@ -271,7 +274,8 @@ sft:
 evaluate:
   shots: [0, 3]
   max_tokens: ${rationaleTokens}
-  stop: ["\\n"]
+  # The untuned student rarely ends in an answer without a shot: that belongs in the table, it must not park the run.
+  thresholds: { malformed: 0.95, truncated: 0.95 }
 
 rounds: { count: 1 }
 `;

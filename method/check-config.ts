@@ -198,7 +198,7 @@ function crossFieldFindings(
   const problems = findings
     .filter(({ concerns }) => !concerns.some((concern) => replaced.some((place) => touches(concern, place))))
     .map(({ concerns: _, ...problem }) => problem);
-  return { problems, notes: environment.notes };
+  return { problems, notes: [...staticNotes(config), ...environment.notes] };
 }
 
 // ---- tasks -------------------------------------------------------------------------------------------------------
@@ -569,6 +569,16 @@ function modelFindings(config: RunConfig): Finding[] {
     }
   }
   return findings;
+}
+
+/** A static endpoint serves what it was started with; what a training makes of the model is not asked there. */
+function staticNotes(config: RunConfig): string[] {
+  return namedModels(config)
+    .filter(({ role, model }) => role !== 'respondent' && model.endpoint.kind === 'static')
+    .map(
+      ({ role, segments }) =>
+        `${pathText(segments)} has a static endpoint, which serves the weights it was started with: the trained ${role} cannot be asked there. For a run to its end use kind: managed.`,
+    );
 }
 
 type Capability = 'structured' | 'completion' | 'per_request_sampling' | 'extended_sampling';
