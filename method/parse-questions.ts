@@ -68,16 +68,16 @@ function taggedItems(text: string): FoundItems {
   const items: QuestionItem[] = [];
   const problems: string[] = [];
   for (const part of text.split(/<question>/iu).slice(1)) {
-    const [question = '', rest] = splitOnce(part, /<\/question>/iu);
+    const [question, rest] = splitOnce(part, /<\/question>/iu);
     const [, afterOpening] = splitOnce(rest ?? question, /<target>/iu);
     if (afterOpening === undefined) {
       problems.push('an item ends before its target');
       continue;
     }
     // A stop string swallows the last closing tag; a target that runs over lines was cut off or never closed.
-    const [target = '', closed] = splitOnce(afterOpening, /<\/target>/iu);
+    const [target, closed] = splitOnce(afterOpening, /<\/target>/iu);
     if (closed === undefined && target.trim().includes('\n')) problems.push('a target is never closed');
-    else items.push({ question: rest === undefined ? (splitOnce(question, /<target>/iu)[0] ?? '') : question, target });
+    else items.push({ question: rest === undefined ? splitOnce(question, /<target>/iu)[0] : question, target });
   }
   return { items, problems };
 }

@@ -200,10 +200,7 @@ describe('templates', () => {
       rationale: 'T {technique} Q {question}',
       student_one_shot: '{demonstrations}Q {question}',
       question: '{task}|{description}|{targets}|{count}\n{seeds}',
-      answer_reminder: Object.fromEntries(answerTypes.map((type) => [type, `write {open}{labels}{close}`])) as Record<
-        (typeof answerTypes)[number],
-        string
-      >,
+      answer_reminder: Object.fromEntries(answerTypes.map((type) => [type, `write {open}{labels}{close}`])),
     },
   });
 
