@@ -234,7 +234,8 @@ async function checkTemporal(temporal: PlatformAddresses['temporal']): Promise<F
 }
 
 async function checkStore(address: PlatformAddresses['store']): Promise<Finding> {
-  const store = createS3Store({ ...address, spoolDir: join(dataDirectory(), 'spool') });
+  // One attempt: doctor says what it sees now.
+  const store = createS3Store({ ...address, spoolDir: join(dataDirectory(), 'spool'), attempts: 1 });
   const key = `doctor/${randomUUID()}.json`;
   try {
     const first = await store.putOnce(key, { writer: 'first' });

@@ -128,13 +128,13 @@ class HttpEndpoint implements OpenAiEndpoint {
         forget();
         return true;
       };
-      const fail = (error: unknown): void => {
+      const fail = (error: Error): void => {
         if (settle()) {
-          reject(error as Error);
-          controller?.abort(error as Error);
+          reject(error);
+          controller?.abort(error);
         }
       };
-      const forget = onAbort(signal, () => fail(signal.reason));
+      const forget = onAbort(signal, () => fail(signal.reason as Error));
       const { timeoutMs } = this.options;
       const deadline = setTimeout(
         () => fail(this.failure('timeout', `No whole answer within ${String(timeoutMs / 1000)} s.`)),
@@ -324,10 +324,10 @@ function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
     throw fail('garbage', `The answer has no choices: ${quote(text)}`);
   }
   const content = choice.message === undefined ? choice.text : textOf(choice.message.content);
-  const refusal = choice.message?.refusal;
-  if (choice.finish_reason === 'content_filter' || (typeof refusal === 'string' && refusal !== '')) {
+  const refusal = typeof choice.message?.refusal === 'string' ? choice.message.refusal : '';
+  if (choice.finish_reason === 'content_filter' || refusal !== '') {
     return {
-      text: typeof content === 'string' && content !== '' ? content : String(refusal ?? ''),
+      text: typeof content === 'string' && content !== '' ? content : refusal,
       finish: 'refused',
       usage: usageOf(body),
     };
@@ -365,7 +365,7 @@ function usageOf(body: CompletionBody | null): ModelAnswer['usage'] {
 
 /** A 200 whose body is no JSON. */
 function unreadable({ headers, text }: RawResponse, fail: Fail): CallFailure {
-  const type = String(headers['content-type'] ?? '');
+  const type = headers['content-type'] ?? '';
   if (type.includes('text/html') || /^\s*<(!doctype|html|head|body)/i.test(text)) {
     return fail('not-compatible', 'It answers with a web page: the address is not that of an OpenAI-compatible API.');
   }

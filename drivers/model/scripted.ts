@@ -35,7 +35,7 @@ interface ScriptCall {
   readonly request: ModelRequest;
   readonly options: ScriptOptions;
   /** A number that follows from the request and the purpose, and from nothing else. */
-  draw(purpose: string): number;
+  readonly draw: (purpose: string) => number;
 }
 
 type Script = (call: ScriptCall) => string;

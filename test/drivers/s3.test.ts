@@ -23,8 +23,8 @@ async function s3(): Promise<TestS3> {
 afterAll(async () => server?.stop());
 
 storeConformance('the S3 store', async () => {
-  const { fresh, options } = await s3();
-  return { fresh, spoolDir: options.spoolDir };
+  const started = await s3();
+  return { fresh: () => started.fresh(), spoolDir: started.options.spoolDir };
 });
 
 const bytes = { mediaType: 'application/octet-stream', rows: 1 } as const;
