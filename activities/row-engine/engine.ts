@@ -83,13 +83,18 @@ export const runShard: RunShard = async (run) => {
   const settings = { ...defaultLimits, ...run.limits };
   const finished = await finishedShard(run);
   if (finished) return finished;
-  let diskError: ((error: Error) => void) | undefined;
+  const disk: { early?: Error; fail: (error: Error) => void } = {
+    fail: (error) => {
+      disk.early = error;
+    },
+  };
   const resumed = await resumeShard(run, {
     journalCommitIntervalMs: settings.journalCommitIntervalMs,
-    onJournalError: (error) => diskError?.(error),
+    onJournalError: (error) => disk.fail(error),
   });
   const asking = new Asking(run, settings, resumed);
-  diskError = (error) => asking.stop(error);
+  disk.fail = (error) => asking.stop(error);
+  if (disk.early) asking.stop(disk.early);
   try {
     await asking.untilDone();
     return await commit(run, resumed);
@@ -176,6 +181,8 @@ class Asking implements LimiterClient {
   private readonly table: RowTable;
   private readonly limiter: Limiter;
   private readonly calls = new AbortController();
+  /** What stopped the shard. */
+  private reason: unknown;
   private readonly troubles = new Map<number, Trouble>();
   private readonly waiting: WaitingRows;
   private staged: Call[] = [];
@@ -221,7 +228,11 @@ class Asking implements LimiterClient {
     try {
       await new Promise<void>((resolve, reject) => {
         this.finish = { resolve, reject };
-        if (run.signal.aborted) return onAbort();
+        if (run.signal.aborted) onAbort();
+        if (this.isEnded()) {
+          this.finish.reject(this.reason);
+          return;
+        }
         run.signal.addEventListener('abort', onAbort, { once: true });
         this.timers.push(setInterval(() => this.tick(), settings.progressIntervalMs));
         this.timers.push(setInterval(() => this.flush(), settings.partFlushIntervalMs));
@@ -248,6 +259,7 @@ class Asking implements LimiterClient {
   stop(reason: unknown): void {
     if (this.state === 'ended') return;
     this.end();
+    this.reason = reason;
     this.calls.abort(reason);
     this.finish?.reject(reason);
   }
@@ -361,7 +373,8 @@ class Asking implements LimiterClient {
     const code: FailedCode = failure?.callCause ?? 'unexpected';
     const message = error instanceof Error ? error.message : String(error);
     const signal = signalOf(code);
-    const retryAfterMs = failure?.retryAfterMs;
+    const told = failure?.retryAfterMs;
+    const retryAfterMs = told === undefined ? undefined : Math.min(told, limits.retryAfterMaxMs);
     this.ended(
       call,
       signal === 'limited'
@@ -641,22 +654,19 @@ function requestOf(row: RowRequest, ask: number): ModelRequest {
   return { ...row.request, sampling: { ...sampling, seed: seedFrom(sampling.seed, 'repair', ask) } };
 }
 
-function resultLine(
-  row: RowRequest,
+/**
+ * A RowResult as canonical JSON (method/keys.ts), its members put together by hand: this is done for every row, and most of it is text.
+ * That the bytes are the same is tested.
+ */
+export function resultLine(
+  row: Pick<RowRequest, 'key' | 'meta'>,
   reading: RowReading | { readonly outcome: 'failed'; readonly why: string },
   text: string,
   usage: Usage,
 ): string {
-  const result: { [name in keyof RowResult]: JsonValue | undefined } = {
-    key: row.key,
-    meta: row.meta,
-    outcome: reading.outcome,
-    text,
-    usage: { ...usage },
-    value: 'value' in reading ? reading.value : undefined,
-    why: 'why' in reading ? reading.why : undefined,
-  };
-  return canonicalJson(result as unknown as JsonValue);
+  const value = 'value' in reading ? `,"value":${canonicalJson(reading.value)}` : '';
+  const why = 'why' in reading ? `,"why":${JSON.stringify(reading.why)}` : '';
+  return `{"key":${JSON.stringify(row.key)},"meta":${canonicalJson(row.meta)},"outcome":"${reading.outcome}","text":${JSON.stringify(text)},"usage":{"cachedInputTokens":${usage.cachedInputTokens},"inputTokens":${usage.inputTokens},"outputTokens":${usage.outputTokens}}${value}${why}}`;
 }
 
 /** An endpoint's token counts as the journal can hold them. */

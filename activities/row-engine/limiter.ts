@@ -408,8 +408,8 @@ export class Limiter {
       if (this.unexplained && share < 0.5) this.considerExperiment(this.unexplained);
     }
     this.borneSignals *= 0.5;
-    for (const past of [this.startedAtLevel, this.turnedAwayAtLevel])
-      for (let level = 0; level < past.length; level += 1) past[level]! *= 0.5;
+    fade(this.startedAtLevel);
+    fade(this.turnedAwayAtLevel);
     this.epoch = this.newEpoch(epoch.id + 1);
   }
 
@@ -539,6 +539,10 @@ export class Limiter {
       bound: false,
     };
   }
+}
+
+function fade(counts: Float64Array): void {
+  for (const [level, count] of counts.entries()) counts[level] = count / 2;
 }
 
 function add(counts: Float64Array, level: number): void {

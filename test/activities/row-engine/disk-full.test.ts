@@ -2,7 +2,7 @@
  * Goal: a disk that fills up stops the shard with DiskFull, and what was written before can be used when there is room again.
  * Method: the file system's own write is made to fail half-way through a record, as a full disk does.
  */
-import * as fs from 'node:fs';
+import type * as fs from 'node:fs';
 import { runShard } from '../../../activities/row-engine/engine';
 import { ArteError } from '../../../schemas/errors';
 import { rightAnswer, rightBytes, rowsOf, scriptedEndpoint, Workplace } from './shards';

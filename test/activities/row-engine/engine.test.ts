@@ -4,11 +4,13 @@
  * Method: the real engine with real files, a scripted endpoint with faults, a store in memory; waits are milliseconds.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { runShard } from '../../../activities/row-engine/engine';
+import fc from 'fast-check';
+import { resultLine, runShard } from '../../../activities/row-engine/engine';
 import { CallFailure, type CallFailureCause } from '../../../drivers/model/model';
-import { seededRandom } from '../../../method/keys';
+import { canonicalJson, seededRandom } from '../../../method/keys';
 import { ArteError } from '../../../schemas/errors';
-import type { RowResult } from '../../../schemas/rows';
+import type { JsonValue } from '../../../schemas/json';
+import { rowResultSchema, type RowReading, type RowResult } from '../../../schemas/rows';
 import {
   quickLimits,
   indexOf,
@@ -467,4 +469,24 @@ describe('several shards on one endpoint', () => {
     expect(order).toEqual(['first', 'second']);
     expect(endpoint.total.mostInFlight).toBe(6);
   });
+});
+
+it('writes results as canonical JSON, whatever is in them', () => {
+  const json = fc.jsonValue() as fc.Arbitrary<JsonValue>;
+  const text = fc.string({ unit: 'binary' });
+  const count = fc.nat();
+  const reading = fc.oneof(
+    fc.record({ outcome: fc.constant('ok' as const), value: json }),
+    fc.record({ outcome: fc.constantFrom('malformed' as const, 'refused' as const, 'truncated' as const), why: text }),
+    fc.record({ outcome: fc.constant('truncated' as const), why: text, value: json }),
+  ) as fc.Arbitrary<RowReading>;
+  const usage = fc.record({ inputTokens: count, cachedInputTokens: count, outputTokens: count });
+  fc.assert(
+    fc.property(text, json, reading, text, usage, (key, meta, read, answer, used) => {
+      const line = resultLine({ key, meta }, read, answer, used);
+      expect(line).toBe(canonicalJson({ key, meta, text: answer, usage: used, ...read }));
+      rowResultSchema.parse(JSON.parse(line));
+    }),
+    { seed: 1 },
+  );
 });

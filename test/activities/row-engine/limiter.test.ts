@@ -163,17 +163,20 @@ describe('slots', () => {
     const limiter = new Limiter({ start: 3, max: 3 }, clock);
     const log: string[] = [];
     const flying: Ticket[] = [];
-    const client = (name: string, rows: number): Parameters<Limiter['join']>[0] => ({
-      next: () => {
-        if (rows === 0) return undefined;
-        rows -= 1;
-        const ticket = new Ticket();
-        flying.push(ticket);
-        log.push(name);
-        return ticket;
-      },
-      send: () => log.push('send'),
-    });
+    const client = (name: string, rows: number): Parameters<Limiter['join']>[0] => {
+      let taken = 0;
+      return {
+        next: () => {
+          if (taken === rows) return undefined;
+          taken += 1;
+          const ticket = new Ticket();
+          flying.push(ticket);
+          log.push(name);
+          return ticket;
+        },
+        send: () => log.push('send'),
+      };
+    };
     limiter.join(client('a', 4));
     limiter.join(client('b', 2));
     clock.runUntil(1);

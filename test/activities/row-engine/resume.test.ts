@@ -12,7 +12,6 @@ import { runShard } from '../../../activities/row-engine/engine';
 import { RecordBuffer } from '../../../activities/row-engine/records';
 import { canonicalJson, seededRandom } from '../../../method/keys';
 import { CallFailure } from '../../../drivers/model/model';
-import type { JsonValue } from '../../../schemas/json';
 import type { ModelRequest, RowResult, Usage } from '../../../schemas/rows';
 import { indexOf, quickLimits, rightAnswer, rightBytes, rowsOf, scriptedEndpoint, Workplace } from './shards';
 
@@ -262,7 +261,7 @@ describe('duplicate attempts', () => {
         text: `by ${ordinal} ${id}`,
         usage,
         ...result,
-      } as unknown as JsonValue);
+      });
       records.answer({ final: true, row, ask: 0, outcome, answered: outcome === 'ok', usage }, line);
     }
     place.store.objects.set(

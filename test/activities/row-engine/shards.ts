@@ -9,7 +9,6 @@ import { LimiterRegistry } from '../../../activities/row-engine/limiter';
 import type { EngineLimits, RowSource, ShardProgress, ShardRun } from '../../../activities/row-engine/types';
 import type { CallFailure, ModelEndpoint } from '../../../drivers/model/model';
 import { canonicalJson, sha256Hex } from '../../../method/keys';
-import type { JsonValue } from '../../../schemas/json';
 import type { ModelAnswer, ModelRequest, RowReading, RowRequest } from '../../../schemas/rows';
 import { MemoryStore } from './memory-store';
 
@@ -195,7 +194,7 @@ export function rightBytes(rows: RowSource): string {
       value: { length: answer.text.length },
       usage: answer.usage,
     };
-    bytes += `${canonicalJson(result as unknown as JsonValue)}\n`;
+    bytes += `${canonicalJson(result)}\n`;
   }
   return bytes;
 }
