@@ -30,7 +30,7 @@ export const buildPairs: WholeStage<StoreDependencies> = {
       per_call,
       style,
       tags: answerTags(config),
-    } as JsonValue;
+    };
   },
   async run({ store, config, input }) {
     const tasks = new Map(

@@ -11,7 +11,10 @@ export const decide: WholeStage<StoreDependencies> = {
   version: 1,
   settings: ({ config }) => ({ accept_margin: config.rounds.accept_margin }),
   async run({ store, config, input }) {
-    const { round, evaluations } = input.extra as unknown as { round: number; evaluations: readonly EvaluationRecord[] };
+    const { round, evaluations } = input.extra as unknown as {
+      round: number;
+      evaluations: readonly EvaluationRecord[];
+    };
     const evidence: RoundEvidence[] = [];
     for (const { arm, round: of, shots, key } of evaluations) {
       const manifest = await finishedStage(store, key);
@@ -22,12 +25,20 @@ export const decide: WholeStage<StoreDependencies> = {
           next: 'arte retry RUN evaluates it again.',
         });
       }
-      const overall = manifest.facts['overall'] as unknown as { n: number; correct: number; accuracy: number; stderr: number };
+      const overall = manifest.facts['overall'] as unknown as {
+        n: number;
+        correct: number;
+        accuracy: number;
+        stderr: number;
+      };
       evidence.push({ arm, round: of, shots, ...overall });
     }
     const decision = decideRound(evidence, { round, acceptMargin: config.rounds.accept_margin });
     const facts = { ...decision } as unknown as JsonObject;
-    const ref = await store.putBlob(JSON.stringify({ decision: facts, evidence: evidence as unknown as JsonValue }), { mediaType: 'application/json', rows: 1 });
+    const ref = await store.putBlob(JSON.stringify({ decision: facts, evidence: evidence as unknown as JsonValue }), {
+      mediaType: 'application/json',
+      rows: 1,
+    });
     return { outputs: { decision: ref }, facts };
   },
 };

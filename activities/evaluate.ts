@@ -41,14 +41,27 @@ export const evaluate: RowStage<Loaded> = {
     const { extraction } = config.evaluate;
     const { student_one_shot } = config.prompts;
     const sampling = samplingSettings(config, extraOf(input));
-    return { ...sampling, extraction, wording: student_one_shot ?? null, style: modelOf(config, extraOf(input)).prompt_style, tags: answerTags(config) } as JsonValue;
+    return {
+      ...sampling,
+      extraction,
+      wording: student_one_shot ?? null,
+      style: modelOf(config, extraOf(input)).prompt_style,
+      tags: answerTags(config),
+    };
   },
   model: ({ config }, input) => modelOf(config, extraOf(input)),
   async load({ store, config, input }) {
     const extra = extraOf(input);
     const tasks = await readRows(store, inputRef(input, 'tasks'), taskRecordSchema);
     const items = tasks.flatMap((task) => task[extra.split].map((item) => ({ task, item })));
-    return { ...extra, config, model: modelOf(config, extra), items, tasks: new Map(tasks.map((task) => [task.name, task])), itemById: new Map(items.map(({ task, item }) => [`${task.name}/${item.id}`, item])) };
+    return {
+      ...extra,
+      config,
+      model: modelOf(config, extra),
+      items,
+      tasks: new Map(tasks.map((task) => [task.name, task])),
+      itemById: new Map(items.map(({ task, item }) => [`${task.name}/${item.id}`, item])),
+    };
   },
   rows: ({ config, items, shots, split, model }) => ({
     length: items.length,
@@ -73,9 +86,16 @@ export const evaluate: RowStage<Loaded> = {
     const tagged = found.kind === 'tagged';
     if (found.kind === 'none' || found.kind === 'malformed') {
       const why = found.kind === 'none' ? 'no answer found' : found.why;
-      return { outcome: answer.finish === 'length' ? 'truncated' : 'malformed', why, value: { answer: null, correct: false, tagged } };
+      return {
+        outcome: answer.finish === 'length' ? 'truncated' : 'malformed',
+        why,
+        value: { answer: null, correct: false, tagged },
+      };
     }
-    return { outcome: 'ok', value: { answer: found.value, correct: isCorrect(found.value, target, task.answer, question), tagged } };
+    return {
+      outcome: 'ok',
+      value: { answer: found.value, correct: isCorrect(found.value, target, task.answer, question), tagged },
+    };
   },
   repairs: () => 0,
   thresholds: ({ config }) => config.evaluate.thresholds,
@@ -84,13 +104,22 @@ export const evaluate: RowStage<Loaded> = {
     for await (const result of results()) {
       const { task, item } = result.meta as { task: string; item: string };
       const { target } = itemById.get(`${task}/${item}`) as TaskItem;
-      const value = (result.value ?? { answer: null, correct: false, tagged: false }) as Pick<PredictionRow, 'answer' | 'correct' | 'tagged'>;
+      const value = (result.value ?? { answer: null, correct: false, tagged: false }) as Pick<
+        PredictionRow,
+        'answer' | 'correct' | 'tagged'
+      >;
       predictions.push({ task, itemId: item, shots, ...value, target, outcome: result.outcome, from: result.key });
     }
     const ref = await store.putLines(predictions.map((prediction) => JSON.stringify(prediction)));
     const metrics = evaluatePredictions(predictions, new Map([...tasks].map(([name, task]) => [name, task.category])));
     const metricsRef = await store.putBlob(JSON.stringify(metrics), { mediaType: 'application/json', rows: 1 });
-    return { more: false, outcome: { outputs: { predictions: ref, metrics: metricsRef }, facts: { shots, overall: { ...metrics.overall } as unknown as JsonValue } } };
+    return {
+      more: false,
+      outcome: {
+        outputs: { predictions: ref, metrics: metricsRef },
+        facts: { shots, overall: { ...metrics.overall } },
+      },
+    };
   },
 };
 

@@ -39,7 +39,8 @@ export function guarded<Activities extends object>(activities: Activities): Acti
 
 /** An error as the engine should see it. Cancellation passes through unchanged. */
 export function asFailure(error: unknown, attempt: number): unknown {
-  if (error instanceof TemporalFailure || error instanceof CancelledFailure || error instanceof CompleteAsyncError) return error;
+  if (error instanceof TemporalFailure || error instanceof CancelledFailure || error instanceof CompleteAsyncError)
+    return error;
   const data = errorData(error);
   const limit = attemptsUntilFinal[data.code];
   const final = !data.retryable || (limit !== undefined && attempt >= limit);

@@ -56,7 +56,13 @@ export function questionStage(
     settings: ({ config }) => {
       const { thresholds: _, ...settings } = settingsOf(config);
       const { question } = config.prompts;
-      return { ...settings, seed: config.seed, wording: question ?? null, style: config.models.teacher.prompt_style, tags: answerTags(config) } as JsonValue;
+      return {
+        ...settings,
+        seed: config.seed,
+        wording: question ?? null,
+        style: config.models.teacher.prompt_style,
+        tags: answerTags(config),
+      };
     },
     model: ({ config }) => config.models.teacher,
     async load({ store, config, input }) {
@@ -96,7 +102,13 @@ export function questionStage(
       const { task: taskName, index } = row.meta as unknown as Meta;
       const task = tasks.find((candidate) => candidate.name === taskName) as TaskRecord;
       if (answer.finish === 'refused') return { outcome: 'refused', why: 'the provider refused to answer' };
-      const prefix = questionPrompt(task, config, config.models.teacher.prompt_style, settings.per_call, index).assistantPrefix;
+      const prefix = questionPrompt(
+        task,
+        config,
+        config.models.teacher.prompt_style,
+        settings.per_call,
+        index,
+      ).assistantPrefix;
       const { questions, problems } = parseQuestions(prefix + answer.text, settings.format, task);
       if (questions.length > 0) return { outcome: 'ok', value: questions as unknown as JsonValue };
       const why = problems[0] ?? 'holds no question';
@@ -116,7 +128,9 @@ export function questionStage(
         if (have < loaded.settings.per_task * shareNeededMin) throw notEnough(loaded, task.name, have, usable.dropped);
         short.push(`${task.name}: ${have} of ${loaded.settings.per_task}`);
       }
-      const rows = loaded.tasks.flatMap((task) => (usable.questions.get(task.name) ?? []).slice(0, loaded.settings.per_task));
+      const rows = loaded.tasks.flatMap((task) =>
+        (usable.questions.get(task.name) ?? []).slice(0, loaded.settings.per_task),
+      );
       const questions = await store.putLines(rows.map((row) => JSON.stringify(row)));
       const facts: JsonObject = { questions: rows.length, dropped: usable.dropped, short };
       return { more: false, outcome: { outputs: { questions }, facts } };
@@ -143,7 +157,11 @@ function usableQuestions({ tasks, settings, name }: Loaded, results: readonly Ro
     filters.set(task, filter);
     for (const { question, target } of parsed) {
       const split = labelled.get(task)?.get(normaliseQuestion(question));
-      const reason = split ? `in ${split}` : isDuplicateQuestion(question, filter, filterSettings) ? 'duplicate' : undefined;
+      const reason = split
+        ? `in ${split}`
+        : isDuplicateQuestion(question, filter, filterSettings)
+          ? 'duplicate'
+          : undefined;
       if (reason !== undefined) {
         dropped[reason] = (dropped[reason] ?? 0) + 1;
         continue;
@@ -167,7 +185,12 @@ function labelledQuestions(task: TaskRecord): Map<string, string> {
 /** The tag's form and our own wording enter prompts and readings, so they enter keys. */
 export function answerTags(config: RunConfig): JsonObject {
   const { answer_open, answer_close, answer_reminder } = config.prompts;
-  return { open: answer_open, close: answer_close, reminder: (answer_reminder ?? null) as JsonValue, wording: wordingVersion };
+  return {
+    open: answer_open,
+    close: answer_close,
+    reminder: answer_reminder ?? null,
+    wording: wordingVersion,
+  };
 }
 
 function notEnough(loaded: Loaded, task: string, have: number, dropped: Readonly<Record<string, number>>): ArteError {

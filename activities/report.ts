@@ -27,7 +27,9 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   const { config } = await openBundle(store, input.bundle);
   const rounds = await readRounds(store, input.runId, input.rounds);
   const manifests = await readManifests(store, rounds);
-  const stages = rounds.flatMap((round) => round.stages.map((record) => reportStage(record, manifests.get(record.key), config)));
+  const stages = rounds.flatMap((round) =>
+    round.stages.map((record) => reportStage(record, manifests.get(record.key), config)),
+  );
   const arms = await reportArms(store, rounds, manifests);
   const report: RunReport = {
     schemaVersion: 1,
@@ -46,7 +48,10 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   return store.putBlob(text, { mediaType: 'application/json', rows: 1 });
 }
 
-async function readManifests(store: ArtifactStore, rounds: readonly RoundRecord[]): Promise<Map<string, StageManifest>> {
+async function readManifests(
+  store: ArtifactStore,
+  rounds: readonly RoundRecord[],
+): Promise<Map<string, StageManifest>> {
   const manifests = new Map<string, StageManifest>();
   for (const { key } of rounds.flatMap((round) => round.stages)) {
     const manifest = manifests.has(key) ? undefined : await finishedStage(store, key);
@@ -67,8 +72,8 @@ function reportStage(record: StageRecord, manifest: StageManifest | undefined, c
     seconds: manifest?.seconds ?? record.seconds,
     reused: record.reused,
     cost: costOf(record.stage, usage, trainingSeconds, config),
-    outcomes: { ...(manifest?.counts ?? {}) } as JsonObject,
-    facts: (manifest?.facts ?? {}) as JsonObject,
+    outcomes: { ...(manifest?.counts ?? {}) },
+    facts: manifest?.facts ?? {},
   };
 }
 
@@ -76,7 +81,8 @@ function reportRound(round: RoundRecord, manifests: ReadonlyMap<string, StageMan
   const artifacts: Record<string, ArtifactRef> = {};
   for (const record of round.stages) {
     const label = record.arm === '' ? record.stage : `${record.stage}/${record.arm}`;
-    for (const [name, ref] of Object.entries(manifests.get(record.key)?.outputs ?? {})) artifacts[`${label}/${name}`] = ref;
+    for (const [name, ref] of Object.entries(manifests.get(record.key)?.outputs ?? {}))
+      artifacts[`${label}/${name}`] = ref;
   }
   const { teacher, student } = round.models;
   if (!teacher || !student) throw new Error(`the record of round ${round.round} names no models`);
@@ -122,14 +128,23 @@ async function reportArms(
 }
 
 /** Paired on item ids; the bootstrap's seed follows from what is compared, so the report is the same each time. */
-function compare(against: string, ours: readonly PredictionRow[], theirs: readonly PredictionRow[], key: string): Comparison {
+function compare(
+  against: string,
+  ours: readonly PredictionRow[],
+  theirs: readonly PredictionRow[],
+  key: string,
+): Comparison {
   const other = new Map(theirs.map((row) => [`${row.task}/${row.itemId}`, row.correct]));
   const pairs = ours.flatMap((row) => {
     const theirCorrect = other.get(`${row.task}/${row.itemId}`);
     return theirCorrect === undefined ? [] : [[row.correct, theirCorrect] as const];
   });
   const seed = Number.parseInt(sha256Hex(`${key}/${against}`).slice(0, 7), 16);
-  const { difference, low, high, p, verdict } = pairedComparison(pairs.map(([mine]) => mine), pairs.map(([, theirs_]) => theirs_), { seed });
+  const { difference, low, high, p, verdict } = pairedComparison(
+    pairs.map(([mine]) => mine),
+    pairs.map(([, theirs_]) => theirs_),
+    { seed },
+  );
   return { against, difference, low, high, p, verdict };
 }
 
@@ -158,17 +173,28 @@ function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readon
   if (config.probe.method !== 'full') {
     const step = 100 / config.probe.size;
     const error = 100 * Math.sqrt(0.25 / config.probe.size);
-    notes.push(`One step of a draft's score is ${step.toFixed(1)} points and its standard error up to ${error.toFixed(1)}, with ${config.probe.size} probe items.`);
+    notes.push(
+      `One step of a draft's score is ${step.toFixed(1)} points and its standard error up to ${error.toFixed(1)}, with ${config.probe.size} probe items.`,
+    );
   }
   for (const stage of stages) {
     const short = stage.facts['short'];
-    if (Array.isArray(short) && short.length > 0) notes.push(`${stage.name} (round ${stage.round}${stage.arm === '' ? '' : `, ${stage.arm}`}) came short: ${short.join('; ')}.`);
+    if (Array.isArray(short) && short.length > 0)
+      notes.push(
+        `${stage.name} (round ${stage.round}${stage.arm === '' ? '' : `, ${stage.arm}`}) came short: ${short.join('; ')}.`,
+      );
   }
   for (const [role, model] of Object.entries(config.models)) {
-    if (model.source.startsWith('hosted:')) notes.push(`The ${role} is hosted: its identity is what its provider declares, not its content.`);
+    if (model.source.startsWith('hosted:'))
+      notes.push(`The ${role} is hosted: its identity is what its provider declares, not its content.`);
   }
   const aligned = arms.filter((arm) => arm.name === 'arte');
-  const gains = aligned.flatMap((arm) => arm.comparisons.filter((comparison) => comparison.against === 'original_teacher' && comparison.verdict === 'gain'));
-  if (aligned.length > 0 && gains.length === 0) notes.push('No arm of this run beats the unaligned teacher beyond noise: nothing may be claimed for the alignment here.');
+  const gains = aligned.flatMap((arm) =>
+    arm.comparisons.filter((comparison) => comparison.against === 'original_teacher' && comparison.verdict === 'gain'),
+  );
+  if (aligned.length > 0 && gains.length === 0)
+    notes.push(
+      'No arm of this run beats the unaligned teacher beyond noise: nothing may be claimed for the alignment here.',
+    );
   return notes;
 }

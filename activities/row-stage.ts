@@ -12,7 +12,14 @@ import type { ArtifactRef } from '../schemas/artifact-ref';
 import { artifactRefSchema } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
 import type { StageUsage } from '../schemas/manifest';
-import type { CommittedWave, OpenedRowStage, ShardInput, ShardOutput, StageInput, WaveInput } from '../schemas/messages';
+import type {
+  CommittedWave,
+  OpenedRowStage,
+  ShardInput,
+  ShardOutput,
+  StageInput,
+  WaveInput,
+} from '../schemas/messages';
 import type { ModelConfig } from '../schemas/run-config';
 import type { RowStageName } from '../schemas/stage-names';
 import { shardRowsMax, wavesMax } from '../schemas/limits';
@@ -54,7 +61,8 @@ export interface PlannedRows {
 }
 
 /** What collect says: outputs are whole, or the stage needs another wave. */
-export type Collected = { readonly more: false; readonly outcome: Omit<StageOutcome, 'counts' | 'usage'> } | { readonly more: true };
+export type Collected =
+  { readonly more: false; readonly outcome: Omit<StageOutcome, 'counts' | 'usage'> } | { readonly more: true };
 
 export interface RowStage<Loaded> extends StageShape {
   readonly name: RowStageName;
@@ -69,7 +77,12 @@ export interface RowStage<Loaded> extends StageShape {
   repairs(loaded: Loaded): number;
   thresholds(bundle: OpenBundle): RowThresholds;
   /** Turns all results, in row order over all waves, into outputs. `last` means: no further wave is allowed. */
-  collect(context: StageContext, loaded: Loaded, results: () => AsyncIterable<RowResult>, last: boolean): Promise<Collected>;
+  collect(
+    context: StageContext,
+    loaded: Loaded,
+    results: () => AsyncIterable<RowResult>,
+    last: boolean,
+  ): Promise<Collected>;
 }
 
 /** What the registry holds: a stage whose private type is its own business. */
@@ -77,34 +90,59 @@ export interface RowStage<Loaded> extends StageShape {
 export type AnyRowStage = RowStage<any>;
 
 /** A row stage's key also names how the model is served: quantization changes answers. */
-async function keyOfRowStage(store: StoreDependencies['store'], stage: AnyRowStage, input: StageInput): ReturnType<typeof keyOf> {
+async function keyOfRowStage(
+  store: StoreDependencies['store'],
+  stage: AnyRowStage,
+  input: StageInput,
+): ReturnType<typeof keyOf> {
   return keyOf(
     store,
     {
       name: stage.name,
       version: stage.version,
-      settings: (bundle, of) => ({ served: servedIdentity(stage.model(bundle, of).endpoint), stage: stage.settings(bundle, of) }),
+      settings: (bundle, of) => ({
+        served: servedIdentity(stage.model(bundle, of).endpoint),
+        stage: stage.settings(bundle, of),
+      }),
     },
     input,
   );
 }
 
-async function openContext(store: StoreDependencies['store'], stage: AnyRowStage, input: StageInput): Promise<StageContext> {
+async function openContext(
+  store: StoreDependencies['store'],
+  stage: AnyRowStage,
+  input: StageInput,
+): Promise<StageContext> {
   const { bundle, key } = await keyOfRowStage(store, stage, input);
   return { store, bundle, config: bundle.config, input, key };
 }
 
 /** openRowStage: the finished manifest, or how many rows the first wave has. */
-export async function openRowStage(stage: AnyRowStage, { store }: StoreDependencies, input: StageInput): Promise<OpenedRowStage> {
+export async function openRowStage(
+  stage: AnyRowStage,
+  { store }: StoreDependencies,
+  input: StageInput,
+): Promise<OpenedRowStage> {
   const keyed = await keyOfRowStage(store, stage, input);
   const finished = await finishedStage(store, keyed.key);
   if (finished) return { done: true, result: stageResult(finished, input, true) };
-  const loaded: unknown = await stage.load({ store, bundle: keyed.bundle, config: keyed.bundle.config, input, key: keyed.key });
+  const loaded: unknown = await stage.load({
+    store,
+    bundle: keyed.bundle,
+    config: keyed.bundle.config,
+    input,
+    key: keyed.key,
+  });
   return { done: false, key: keyed.key, rows: stage.rows(loaded, []).length };
 }
 
 /** runShard: ask a slice of a wave's rows, durably. */
-export async function runShardOf(stage: AnyRowStage, dependencies: InferDependencies, shard: ShardInput): Promise<ShardOutput> {
+export async function runShardOf(
+  stage: AnyRowStage,
+  dependencies: InferDependencies,
+  shard: ShardInput,
+): Promise<ShardOutput> {
   const { store } = dependencies;
   const context = await openContext(store, stage, shard.stage);
   const model = shard.stage.model;
@@ -125,7 +163,14 @@ export async function runShardOf(stage: AnyRowStage, dependencies: InferDependen
           length: shard.length,
           row: (index) => {
             const { request, sample, meta } = planned.row(shard.offset + index);
-            const key = rowKey({ stage: stage.name, version: stage.version, modelSha256: model.contentSha256, served, request, sample });
+            const key = rowKey({
+              stage: stage.name,
+              version: stage.version,
+              modelSha256: model.contentSha256,
+              served,
+              request,
+              sample,
+            });
             return { key, request, meta };
           },
         },
@@ -154,7 +199,11 @@ export async function runShardOf(stage: AnyRowStage, dependencies: InferDependen
 }
 
 /** commitWave: collect the wave's shards in order; commit the stage, or say how many rows the next wave has. */
-export async function commitWave(stage: AnyRowStage, { store }: StoreDependencies, wave: WaveInput): Promise<CommittedWave> {
+export async function commitWave(
+  stage: AnyRowStage,
+  { store }: StoreDependencies,
+  wave: WaveInput,
+): Promise<CommittedWave> {
   const context = await openContext(store, stage, wave.stage);
   const keyed = await keyOfRowStage(store, stage, wave.stage);
   const already = await finishedStage(store, keyed.key);
@@ -207,7 +256,7 @@ async function mergeShards(store: StoreDependencies['store'], shards: readonly S
             for (const shard of shards) yield* store.getLines(shard.results);
           })(),
         );
-  await store.putDocument(waveTotalsKey(ref), { ...sumTotals(shards) } as unknown as JsonValue);
+  await store.putDocument(waveTotalsKey(ref), { ...sumTotals(shards) });
   return artifactRefSchema.parse(ref);
 }
 
@@ -220,7 +269,11 @@ interface Totals {
   readonly usage: StageUsage;
 }
 
-async function totalsOf(store: StoreDependencies['store'], wave: WaveInput, shards: readonly ShardOutput[]): Promise<Totals> {
+async function totalsOf(
+  store: StoreDependencies['store'],
+  wave: WaveInput,
+  shards: readonly ShardOutput[],
+): Promise<Totals> {
   const earlier: Totals[] = [];
   for (const ref of wave.waves) {
     const totals = await store.getDocument(waveTotalsKey(ref));

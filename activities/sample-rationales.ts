@@ -24,7 +24,13 @@ export const sampleRationales: RowStage<Loaded> = {
   settings: ({ config }) => {
     const { thresholds: _, ...settings } = config.rationales;
     const { rationale } = config.prompts;
-    return { ...settings, seed: config.seed, wording: rationale ?? null, style: config.models.teacher.prompt_style, tags: answerTags(config) } as JsonValue;
+    return {
+      ...settings,
+      seed: config.seed,
+      wording: rationale ?? null,
+      style: config.models.teacher.prompt_style,
+      tags: answerTags(config),
+    };
   },
   model: ({ config }) => config.models.teacher,
   async load({ store, config, input }) {
@@ -55,10 +61,23 @@ export const sampleRationales: RowStage<Loaded> = {
     const { draft } = row.meta as { draft: string };
     const { task, technique, question } = byId.get(draft) as Loaded['drafts'][number];
     if (answer.finish === 'refused') return { outcome: 'refused', why: 'the provider refused to answer' };
-    const { assistantPrefix } = rationalePrompt(task, technique, question.question, config, config.models.teacher.prompt_style);
-    const finished = finishRationale(assistantPrefix + answer.text, task, config, config.rationales.answer, question.target);
+    const { assistantPrefix } = rationalePrompt(
+      task,
+      technique,
+      question.question,
+      config,
+      config.models.teacher.prompt_style,
+    );
+    const finished = finishRationale(
+      assistantPrefix + answer.text,
+      task,
+      config,
+      config.rationales.answer,
+      question.target,
+    );
     if (finished.rationale.trim() === '') return { outcome: 'malformed', why: 'empty rationale' };
-    if (finished.answer === null && answer.finish === 'length') return { outcome: 'truncated', why: 'no answer within max_tokens', value: { ...finished } };
+    if (finished.answer === null && answer.finish === 'length')
+      return { outcome: 'truncated', why: 'no answer within max_tokens', value: { ...finished } };
     return { outcome: 'ok', value: { ...finished } };
   },
   repairs: ({ config }) => (config.rationales.temperature > 0 ? 2 : 0),

@@ -6,7 +6,14 @@ import { extractAnswer, isCorrect, type ExtractionOptions } from '../method/answ
 import { studentPrompt } from '../method/prompts';
 import { scoreDrafts as scoresOf, scoreQuality } from '../method/score';
 import type { JsonValue } from '../schemas/json';
-import { draftRowSchema, probeRowSchema, type CellRow, type DraftRow, type ModelAnswer, type ProbeRow } from '../schemas/rows';
+import {
+  draftRowSchema,
+  probeRowSchema,
+  type CellRow,
+  type DraftRow,
+  type ModelAnswer,
+  type ProbeRow,
+} from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
@@ -40,11 +47,20 @@ export const scoreDrafts: RowStage<Loaded> = {
     const { thresholds: _, ...settings } = config.score;
     const { student_one_shot } = config.prompts;
     const { extraction } = config.evaluate;
-    return { ...settings, seed: config.seed, extraction, wording: student_one_shot ?? null, style: config.models.student.prompt_style, tags: answerTags(config) } as JsonValue;
+    return {
+      ...settings,
+      seed: config.seed,
+      extraction,
+      wording: student_one_shot ?? null,
+      style: config.models.student.prompt_style,
+      tags: answerTags(config),
+    };
   },
   model: ({ config }) => config.models.student,
   async load({ store, config, input }) {
-    const tasks = new Map((await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]));
+    const tasks = new Map(
+      (await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]),
+    );
     const drafts = await readRows(store, inputRef(input, 'drafts'), draftRowSchema);
     const probes = new Map<string, ProbeRow[]>();
     const probeById = new Map<string, ProbeRow>();
@@ -86,7 +102,11 @@ export const scoreDrafts: RowStage<Loaded> = {
     const tagged = found.kind === 'tagged';
     if (found.kind === 'none' || found.kind === 'malformed') {
       const why = found.kind === 'none' ? 'no answer found' : found.why;
-      return { outcome: answer.finish === 'length' ? 'truncated' : 'malformed', why, value: { correct: false, tagged } };
+      return {
+        outcome: answer.finish === 'length' ? 'truncated' : 'malformed',
+        why,
+        value: { correct: false, tagged },
+      };
     }
     return { outcome: 'ok', value: { correct: isCorrect(found.value, target, task.answer, question), tagged } };
   },
@@ -113,7 +133,12 @@ export const scoreDrafts: RowStage<Loaded> = {
     const scoresRef = await store.putLines(scores.map((score) => JSON.stringify(score)));
     const quality = scoreQuality(scores, cells);
     const tagged = cells.filter((cell) => cell.tagged).length;
-    const facts = { cells: cells.length, drafts: drafts.length, tagRate: cells.length > 0 ? tagged / cells.length : 0, quality: { ...quality } as unknown as JsonValue };
+    const facts = {
+      cells: cells.length,
+      drafts: drafts.length,
+      tagRate: cells.length > 0 ? tagged / cells.length : 0,
+      quality: { ...quality } as unknown as JsonValue,
+    };
     return { more: false, outcome: { outputs: { cells: cellsRef, scores: scoresRef }, facts } };
   },
 };

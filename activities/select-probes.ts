@@ -16,7 +16,7 @@ export const selectProbes: WholeStage<StoreDependencies> = {
   version: 1,
   settings: ({ config }) => {
     const { method, size, estimator } = config.probe;
-    return (method === 'irt' ? { method, size, estimator } : { method, size, seed: config.seed }) as JsonValue;
+    return method === 'irt' ? { method, size, estimator } : { method, size, seed: config.seed };
   },
   async run(context) {
     const { store, config, input } = context;
@@ -41,8 +41,14 @@ interface Chosen {
 
 function byChance({ config }: StageContext, task: TaskRecord): Chosen {
   const { method, size } = config.probe;
-  const items = method === 'full' ? task.validation : shuffled(task.validation, seedFrom(config.seed, 'select-probes', task.name)).slice(0, size);
-  return { probes: items.map((item) => probeOf(task, item, null)), facts: { probes: items.length, of: task.validation.length } };
+  const items =
+    method === 'full'
+      ? task.validation
+      : shuffled(task.validation, seedFrom(config.seed, 'select-probes', task.name)).slice(0, size);
+  return {
+    probes: items.map((item) => probeOf(task, item, null)),
+    facts: { probes: items.length, of: task.validation.length },
+  };
 }
 
 /** Respondents' right and wrong answers: task -> item -> one entry per respondent and shot count, null where there is none. */
@@ -50,7 +56,9 @@ type Responses = ReadonlyMap<string, ReadonlyMap<string, readonly boolean[]>>;
 
 async function responseMatrices({ store, input }: StageContext): Promise<Responses> {
   const matrices = new Map<string, Map<string, boolean[]>>();
-  const names = Object.keys(input.inputs).filter((name) => name.startsWith('responses-')).sort();
+  const names = Object.keys(input.inputs)
+    .filter((name) => name.startsWith('responses-'))
+    .sort();
   for (const name of names) {
     for (const { task, itemId, correct } of await readRows(store, inputRef(input, name), predictionRowSchema)) {
       const items = matrices.get(task) ?? new Map<string, boolean[]>();
@@ -76,7 +84,16 @@ function byIrt({ config }: StageContext, task: TaskRecord, responses: Responses)
   const fit = fitIrt(matrix, { estimator: config.probe.estimator });
   const chosen = selectByDiscrimination(fit, config.probe.size);
   const probes = chosen.map((index) => probeOf(task, items[index] as TaskItem, fit.discrimination[index] ?? null));
-  return { probes, facts: { probes: probes.length, of: items.length, respondents, iterations: fit.iterations, logLikelihood: fit.logLik } };
+  return {
+    probes,
+    facts: {
+      probes: probes.length,
+      of: items.length,
+      respondents,
+      iterations: fit.iterations,
+      logLikelihood: fit.logLik,
+    },
+  };
 }
 
 function probeOf(task: TaskRecord, item: TaskItem, discrimination: number | null): ProbeRow {

@@ -107,11 +107,10 @@ export async function commitStage(
     finishedAt: new Date().toISOString(),
   };
   const document = manifest as unknown as JsonValue;
-  const { won, document: standing } = await store.putOnce(manifestKey(keyed.key), document);
+  const { won } = await store.putOnce(manifestKey(keyed.key), document);
   if (won) return manifest;
   const winner = await finishedStage(store, keyed.key);
   if (winner) return winner;
-  void standing;
   await store.putDocument(manifestKey(keyed.key), document);
   return manifest;
 }

@@ -30,11 +30,21 @@ export const tailorRationales: RowStage<Loaded> = {
     const { naive, student_one_shot } = config.prompts;
     const { rationales, answer, require_tag } = config.tailor;
     const style = [config.models.teacher.prompt_style, config.models.student.prompt_style];
-    return { ...rationales, answer, require_tag, seed: config.seed, wording: [naive ?? null, student_one_shot ?? null], style, tags: answerTags(config) } as JsonValue;
+    return {
+      ...rationales,
+      answer,
+      require_tag,
+      seed: config.seed,
+      wording: [naive ?? null, student_one_shot ?? null],
+      style,
+      tags: answerTags(config),
+    };
   },
   model: ({ config }) => config.models.teacher,
   async load({ store, config, input }) {
-    const tasks = new Map((await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]));
+    const tasks = new Map(
+      (await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]),
+    );
     const questions = await readRows(store, inputRef(input, 'questions'), questionRowSchema);
     const examples = questions.map((question) => ({ task: tasks.get(question.task) as TaskRecord, question }));
     return { config, examples, byId: new Map(examples.map((example) => [example.question.id, example])) };
@@ -56,9 +66,16 @@ export const tailorRationales: RowStage<Loaded> = {
     const { task, question } = byId.get((row.meta as { question: string }).question) as Loaded['examples'][number];
     if (answer.finish === 'refused') return { outcome: 'refused', why: 'the provider refused to answer' };
     const { assistantPrefix } = naivePrompt(task, question.question, config, config.models.teacher.prompt_style);
-    const finished = finishRationale(assistantPrefix + answer.text, task, config, config.tailor.answer, question.target);
+    const finished = finishRationale(
+      assistantPrefix + answer.text,
+      task,
+      config,
+      config.tailor.answer,
+      question.target,
+    );
     if (finished.rationale.trim() === '') return { outcome: 'malformed', why: 'empty rationale' };
-    if (finished.answer === null && answer.finish === 'length') return { outcome: 'truncated', why: 'no answer within max_tokens', value: { ...finished } };
+    if (finished.answer === null && answer.finish === 'length')
+      return { outcome: 'truncated', why: 'no answer within max_tokens', value: { ...finished } };
     return { outcome: 'ok', value: { ...finished } };
   },
   repairs: ({ config }) => (config.tailor.rationales.temperature > 0 ? 2 : 0),
@@ -69,14 +86,28 @@ export const tailorRationales: RowStage<Loaded> = {
     for await (const result of results()) {
       const { task, question } = byId.get((result.meta as { question: string }).question) as Loaded['examples'][number];
       const value = result.value as { rationale: string; answer: string | null } | undefined;
-      const reason = result.outcome !== 'ok' ? result.outcome : config.tailor.require_tag && value?.answer === null ? 'no answer tag' : undefined;
+      const reason =
+        result.outcome !== 'ok'
+          ? result.outcome
+          : config.tailor.require_tag && value?.answer === null
+            ? 'no answer tag'
+            : undefined;
       if (reason !== undefined || value === undefined) {
         dropped[reason ?? 'empty'] = (dropped[reason ?? 'empty'] ?? 0) + 1;
         continue;
       }
       const agrees = value.answer !== null && isCorrect(value.answer, question.target, task.answer, question.question);
       const { id, question: text, target } = question;
-      rows.push({ id, task: task.name, question: text, target, rationale: value.rationale, answer: value.answer, agrees, from: result.key });
+      rows.push({
+        id,
+        task: task.name,
+        question: text,
+        target,
+        rationale: value.rationale,
+        answer: value.answer,
+        agrees,
+        from: result.key,
+      });
     }
     if (rows.length === 0) {
       throw new ArteError('OutcomeThreshold', {
@@ -91,6 +122,9 @@ export const tailorRationales: RowStage<Loaded> = {
     );
     const agreeing = rows.filter((row) => row.agrees).length;
     const withTag = rows.filter((row) => row.answer !== null).length;
-    return { more: false, outcome: { outputs: { tailored, sft }, facts: { examples: rows.length, agreeing, withTag, dropped } } };
+    return {
+      more: false,
+      outcome: { outputs: { tailored, sft }, facts: { examples: rows.length, agreeing, withTag, dropped } },
+    };
   },
 };

@@ -10,7 +10,7 @@ export const trainDpo: WholeStage<TrainDependencies> = {
   settings: ({ config }) => {
     // How often to checkpoint changes nothing about the result; which reference is used stands in the inputs.
     const { checkpoint_steps: _, reference: __, ...settings } = config.align;
-    return { ...settings, seed: config.seed, bos: config.models.teacher.add_bos } as JsonValue;
+    return { ...settings, seed: config.seed, bos: config.models.teacher.add_bos };
   },
   async run(context, dependencies) {
     const { config, input } = context;
@@ -19,7 +19,11 @@ export const trainDpo: WholeStage<TrainDependencies> = {
       kind: 'dpo',
       model: input.model,
       ...(input.reference ? { reference: input.reference } : {}),
-      settings: { ...trainingSettings(config.align, config.seed), beta: config.align.beta, lossType: config.align.loss },
+      settings: {
+        ...trainingSettings(config.align, config.seed),
+        beta: config.align.beta,
+        lossType: config.align.loss,
+      },
     });
   },
 };

@@ -9,7 +9,7 @@ export const trainSft: WholeStage<TrainDependencies> = {
   version: 1,
   settings: ({ config }) => {
     const { checkpoint_steps: _, ...settings } = config.sft;
-    return { ...settings, seed: config.seed, bos: config.models.student.add_bos } as JsonValue;
+    return { ...settings, seed: config.seed, bos: config.models.student.add_bos };
   },
   async run(context, dependencies) {
     const { config, input } = context;

@@ -50,7 +50,15 @@ export async function trainLayer(
   const { store, input, key } = context;
   const workDir = join(dependencies.trainingDir, key);
   const dataPath = join(workDir, 'data.jsonl');
-  const first: ActivityProgress = { stage: input.stage, unit: 'steps', phase: 'load', done: 0, total: 0, usage: noUsage, inFlight: 0 };
+  const first: ActivityProgress = {
+    stage: input.stage,
+    unit: 'steps',
+    phase: 'load',
+    done: 0,
+    total: 0,
+    usage: noUsage,
+    inFlight: 0,
+  };
   return withHeartbeat(first, async (beat) => {
     await mkdir(workDir, { recursive: true });
     await rm(dataPath, { force: true });
@@ -59,7 +67,13 @@ export async function trainLayer(
     await dependencies.freeDevice();
     const keeper = checkpointKeeper(store, key);
     const onProgress = (progress: TrainingProgress): void => {
-      beat.report({ ...first, phase: progress.phase, done: progress.step, total: progress.maxSteps, metrics: { ...progress.metrics } });
+      beat.report({
+        ...first,
+        phase: progress.phase,
+        done: progress.step,
+        total: progress.maxSteps,
+        metrics: { ...progress.metrics },
+      });
       if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
     };
     const outcome = await dependencies.trainer.train({ ...job, dataPath, workDir }, onProgress, beat.signal);
@@ -74,7 +88,7 @@ export async function trainLayer(
       tokens: outcome.tokens,
       device: outcome.device,
       dtype: outcome.dtype,
-      metrics: outcome.metrics as JsonValue,
+      metrics: outcome.metrics,
     };
     await store.remove(checkpointKey(key));
     await rm(workDir, { recursive: true, force: true });
@@ -100,7 +114,10 @@ function checkpointKeeper(store: ArtifactStore, key: string): { keep(path: strin
           const ref = await store.putDirectory(path);
           await store.putDocument(checkpointKey(key), { name: basename(path), ref: ref as unknown as JsonValue });
         } catch (error) {
-          log.warn('checkpoint not stored; another machine would start this training again', { path, error: String(error) });
+          log.warn('checkpoint not stored; another machine would start this training again', {
+            path,
+            error: String(error),
+          });
         }
       });
     },

@@ -11,6 +11,7 @@ import { shardRowsMax } from '../schemas/limits';
 import type { ActivityProgress, RunProgress } from '../schemas/messages';
 import type { StageUsage } from '../schemas/manifest';
 import { progressQuery, stageProgressQuery } from '../workflows/messages';
+import type { alignWorkflow } from '../workflows';
 import { statusOf, type RunHandle } from './start-run';
 
 export interface LiveStage {
@@ -38,7 +39,7 @@ type PendingActivities = NonNullable<Awaited<ReturnType<RunHandle['describe']>>[
 
 /** Look at a run. Errors: RunNotFound. */
 export async function viewRun(client: Client, store: ArtifactStore, runId: string): Promise<RunView> {
-  const handle = client.workflow.getHandle(runId) as RunHandle;
+  const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const engine = await statusOf(handle);
   const progress = engine === 'RUNNING' ? await queried(handle, store, runId) : await stored(store, runId);
   if (!progress) {

@@ -17,6 +17,7 @@ export async function endStrandedRun(client: Client, runId: string): Promise<boo
   if (!current || current === pinned) return false;
   const reason = `its version ${pinned} has no worker any more; started again on ${current}`;
   const query = `RootWorkflowId = "${runId}" AND ExecutionStatus = "Running"`;
-  for await (const { workflowId } of client.workflow.list({ query })) await client.workflow.getHandle(workflowId).terminate(reason);
+  for await (const { workflowId } of client.workflow.list({ query }))
+    await client.workflow.getHandle(workflowId).terminate(reason);
   return true;
 }

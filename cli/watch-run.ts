@@ -34,7 +34,6 @@ export async function watchRun(session: Session, runId: string, { quiet = false 
       screen.show(view, rates, config);
       const code = exitCodeOfView(view);
       if (code !== undefined) return code;
-      if (leaving.signal.aborted) return leftBehind(runId);
       await pause(redrawMs, leaving.signal);
       if (leaving.signal.aborted) return leftBehind(runId);
     }

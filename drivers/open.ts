@@ -36,7 +36,10 @@ function temporalAddress(platform: Platform | undefined, environment: Environmen
   const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: stringsOf(environment) });
   const address = platform?.temporal.address ?? connectionOptions.address;
   if (address === undefined) throw missingHalf('Temporal', 'platform.temporal.address or TEMPORAL_ADDRESS');
-  const apiKey = platform?.temporal.api_key === undefined ? environment['TEMPORAL_API_KEY'] : readSecret(platform.temporal.api_key, environment);
+  const apiKey =
+    platform?.temporal.api_key === undefined
+      ? environment['TEMPORAL_API_KEY']
+      : readSecret(platform.temporal.api_key, environment);
   return {
     address,
     namespace: platform?.temporal.address === undefined ? (namespace ?? 'default') : platform.temporal.namespace,
@@ -52,7 +55,10 @@ function storeAddress(platform: Platform | undefined, environment: Environment):
   const endpoint = store?.endpoint ?? environment['AWS_ENDPOINT_URL_S3'] ?? environment['AWS_ENDPOINT_URL'];
   const credentials =
     store?.access_key_id !== undefined && store.secret_access_key !== undefined
-      ? { accessKeyId: readSecret(store.access_key_id, environment), secretAccessKey: readSecret(store.secret_access_key, environment) }
+      ? {
+          accessKeyId: readSecret(store.access_key_id, environment),
+          secretAccessKey: readSecret(store.secret_access_key, environment),
+        }
       : undefined;
   return {
     ...(endpoint === undefined ? {} : { endpoint }),
@@ -84,5 +90,7 @@ function missingHalf(what: string, where: string): ArteError {
 }
 
 function stringsOf(environment: Environment): Record<string, string> {
-  return Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined));
+  return Object.fromEntries(
+    Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined),
+  );
 }

@@ -12,16 +12,31 @@ const announceEveryMs = 250;
 /** Temporal's IndexedValueType: keyword 2, int 3. */
 const searchAttributes = { ArteStudent: 2, ArteRound: 3, ArteStage: 2, ArteStatus: 2 } as const;
 
-export async function announceDeployment(client: Client, namespace: string, deploymentName: string, buildId: string, logger: Logger): Promise<void> {
+export async function announceDeployment(
+  client: Client,
+  namespace: string,
+  deploymentName: string,
+  buildId: string,
+  logger: Logger,
+): Promise<void> {
   const until = Date.now() + announceWithinMs;
   for (;;) {
     try {
-      await client.workflowService.setWorkerDeploymentCurrentVersion({ namespace, deploymentName, buildId, ignoreMissingTaskQueues: true, identity: 'arte-orchestrator' });
+      await client.workflowService.setWorkerDeploymentCurrentVersion({
+        namespace,
+        deploymentName,
+        buildId,
+        ignoreMissingTaskQueues: true,
+        identity: 'arte-orchestrator',
+      });
       logger.info({ deploymentName, buildId }, 'workflow version is current');
       return;
     } catch (error) {
       if (Date.now() > until) {
-        logger.error({ deploymentName, buildId, error: String(error) }, 'workflow version could not be made current; new runs will wait');
+        logger.error(
+          { deploymentName, buildId, error: String(error) },
+          'workflow version could not be made current; new runs will wait',
+        );
         return;
       }
       await new Promise((resolve) => setTimeout(resolve, announceEveryMs));
@@ -33,6 +48,8 @@ export async function announceDeployment(client: Client, namespace: string, depl
 export async function ensureSearchAttributes(client: Client, namespace: string): Promise<void> {
   const service = client.connection.operatorService;
   const known = await service.listSearchAttributes({ namespace });
-  const missing = Object.fromEntries(Object.entries(searchAttributes).filter(([name]) => !(name in (known.customAttributes ?? {}))));
+  const missing = Object.fromEntries(
+    Object.entries(searchAttributes).filter(([name]) => !(name in known.customAttributes)),
+  );
   if (Object.keys(missing).length > 0) await service.addSearchAttributes({ namespace, searchAttributes: missing });
 }

@@ -12,7 +12,11 @@ import { runRoles } from './roles';
 async function main(): Promise<void> {
   const roles = parseRoles(process.argv[process.argv.indexOf('--role') + 1]);
   if (process.env['ARTE_LIFELINE'] === '1') endWithParent();
-  const logger = pino({ base: { role: roles.join('+') }, timestamp: pino.stdTimeFunctions.isoTime, level: process.env['ARTE_LOG_LEVEL'] ?? 'info' });
+  const logger = pino({
+    base: { role: roles.join('+') },
+    timestamp: pino.stdTimeFunctions.isoTime,
+    level: process.env['ARTE_LOG_LEVEL'] ?? 'info',
+  });
   const platform = await openWorkerPlatform(process.env);
   await runRoles(roles, platform, logger);
   // The lifeline and the clients' idle connections would keep a process alive that has nothing left to do.
@@ -20,6 +24,8 @@ async function main(): Promise<void> {
 }
 
 main().catch((error: unknown) => {
-  process.stderr.write(`${error instanceof ArteError ? `${error.data.code}: ${error.message} ${error.data.next}` : String(error instanceof Error ? error.stack : error)}\n`);
+  process.stderr.write(
+    `${error instanceof ArteError ? `${error.data.code}: ${error.message} ${error.data.next}` : String(error instanceof Error ? error.stack : error)}\n`,
+  );
   process.exit(1);
 });

@@ -33,7 +33,7 @@ const workflowsCachedMax = 200;
 export async function runRoles(roles: readonly WorkerRole[], platform: WorkerPlatform, logger: Logger): Promise<void> {
   installRuntime(logger);
   const connection = await NativeConnection.connect(temporalConnectionOptions(platform.temporal));
-  const drivers = await openDrivers(platform, logger);
+  const drivers = openDrivers(platform, logger);
   try {
     const workers: Worker[] = [];
     for (const role of roles) workers.push(await createWorker(role, connection, platform, drivers, logger));
@@ -68,13 +68,14 @@ async function createWorker(
   logger: Logger,
 ): Promise<Worker> {
   const { namespace } = platform.temporal;
-  const common: Pick<WorkerOptions, 'connection' | 'namespace' | 'maxHeartbeatThrottleInterval' | 'shutdownForceTime'> = {
-    connection,
-    namespace,
-    maxHeartbeatThrottleInterval: heartbeatThrottleMs,
-    // Children get their grace, then the worker goes, whatever an activity is stuck in.
-    shutdownForceTime: killGraceMs * 3,
-  };
+  const common: Pick<WorkerOptions, 'connection' | 'namespace' | 'maxHeartbeatThrottleInterval' | 'shutdownForceTime'> =
+    {
+      connection,
+      namespace,
+      maxHeartbeatThrottleInterval: heartbeatThrottleMs,
+      // Children get their grace, then the worker goes, whatever an activity is stuck in.
+      shutdownForceTime: killGraceMs * 3,
+    };
   switch (role) {
     case 'orchestrator': {
       const { bundle, buildId } = await workflowBundle(platform.environment['ARTE_BUILD_ID']);
@@ -90,7 +91,10 @@ async function createWorker(
           defaultVersioningBehavior: 'PINNED',
         },
       });
-      const client = new Client({ connection: await Connection.connect(temporalConnectionOptions(platform.temporal)), namespace });
+      const client = new Client({
+        connection: await Connection.connect(temporalConnectionOptions(platform.temporal)),
+        namespace,
+      });
       await ensureSearchAttributes(client, namespace);
       // The deployment exists only once its worker polls: made current in the background, said when it is.
       void announceDeployment(client, namespace, deploymentName, buildId, logger);
@@ -122,9 +126,11 @@ async function createWorker(
 }
 
 /** The bundle made by `npm run build`, else (from source) made now; with its build id: $ARTE_BUILD_ID, else the hash of the code. */
-export async function workflowBundle(declared?: string): Promise<{ bundle: { codePath: string } | { code: string }; buildId: string }> {
+export async function workflowBundle(
+  declared?: string,
+): Promise<{ bundle: { codePath: string } | { code: string }; buildId: string }> {
   const built = join(packageRoot(), 'dist', 'workflow-bundle.js');
-  if (existsSync(built) && __dirname.includes(`${join('dist', 'workers')}`)) {
+  if (existsSync(built) && __dirname.includes(join('dist', 'workers'))) {
     return { bundle: { codePath: built }, buildId: declared ?? buildIdOf(readFileSync(built)) };
   }
   const { code } = await bundleWorkflowCode({ workflowsPath: require.resolve('../workflows') });

@@ -38,7 +38,14 @@ export function openDrivers(platform: WorkerPlatform, logger: Logger): OpenDrive
     models ??= (async () => {
       const env = await platform.python();
       const materializer = createMaterializer({ cacheDir, python: env.python, scriptDir, store, logDir });
-      const pool = createModelPool({ materializer, python: env.python, scriptDir, logDir, deviceLockPath, scripted: createScriptedEndpoint });
+      const pool = createModelPool({
+        materializer,
+        python: env.python,
+        scriptDir,
+        logDir,
+        deviceLockPath,
+        scripted: createScriptedEndpoint,
+      });
       return { env, materializer, pool };
     })();
     return models;

@@ -21,7 +21,10 @@ export interface WorkerPlatform extends PlatformAddresses {
   python(): Promise<PythonEnv>;
 }
 
-export async function openWorkerPlatform(environment: NodeJS.ProcessEnv, given?: PlatformAddresses): Promise<WorkerPlatform> {
+export async function openWorkerPlatform(
+  environment: NodeJS.ProcessEnv,
+  given?: PlatformAddresses,
+): Promise<WorkerPlatform> {
   const dataDir = dataDirectory(environment);
   const addresses = given ?? (await addressesFromEnvironment(environment));
   return {

@@ -55,7 +55,8 @@ async function firstRound(input: AlignInput, startedAt: string): Promise<AlignCa
 async function finish(run: RunState, input: AlignInput, status: 'DONE' | 'CANCELLED'): Promise<RunProgress> {
   const { round } = run.progress();
   const rounds = status === 'DONE' ? round : round - 1;
-  const write = (): Promise<ArtifactRef> => io.writeReport({ runId: input.runId, bundle: input.bundle, rounds, status });
+  const write = (): Promise<ArtifactRef> =>
+    io.writeReport({ runId: input.runId, bundle: input.bundle, rounds, status });
   // A cancelled run must end: its report is written if it can be, and it does not park over it.
   const report = status === 'DONE' ? await run.walk(write) : await write();
   run.set({ status, report });

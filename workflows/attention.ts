@@ -5,7 +5,8 @@ import type { ErrorData } from '../schemas/errors';
 /** The innermost ApplicationFailure's data; what carries none is described by its message. */
 export function errorDataOf(error: unknown): ErrorData {
   let cause: unknown = error;
-  while ((cause instanceof ActivityFailure || cause instanceof ChildWorkflowFailure) && cause.cause) cause = cause.cause;
+  while ((cause instanceof ActivityFailure || cause instanceof ChildWorkflowFailure) && cause.cause)
+    cause = cause.cause;
   if (cause instanceof ApplicationFailure) {
     const data = cause.details?.[0] as ErrorData | undefined;
     if (data && typeof data === 'object' && 'code' in data) return data;

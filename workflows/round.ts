@@ -48,19 +48,31 @@ export async function runRound(run: RunState, input: AlignInput, carry: AlignCar
   const original = baselineSet ? await baseline(run, input, round, tasks, student, baselineSet) : [];
 
   const evaluations = [...untuned, ...original, ...arte];
-  const decided = await run.stage('decide', {}, { extra: { round, evaluations: [...carry.evaluations, ...evaluations].map((record) => ({ ...record })) } });
+  const decided = await run.stage(
+    'decide',
+    {},
+    { extra: { round, evaluations: [...carry.evaluations, ...evaluations].map((record) => ({ ...record })) } },
+  );
   return { teacher: aligned, student: tuned, evaluations, decision: decided.facts };
 }
 
 /** Respondents x items, for the IRT preference set: any models x shot counts; the student where the config names none. */
-async function askRespondents(run: RunState, input: AlignInput, { models }: AlignCarry, tasks: ArtifactRef): Promise<Record<string, ArtifactRef>> {
+async function askRespondents(
+  run: RunState,
+  input: AlignInput,
+  { models }: AlignCarry,
+  tasks: ArtifactRef,
+): Promise<Record<string, ArtifactRef>> {
   const responses: Record<string, ArtifactRef> = {};
   const respondents = models.respondents.length > 0 ? models.respondents : [models.student];
   for (const shots of input.respondentShots) {
     for (const [index, model] of respondents.entries()) {
       const extra = { shots, split: 'validation', ...(models.respondents.length > 0 ? { respondent: index } : {}) };
       const arm = `respondent-${index}-${shots}shot`;
-      responses[`responses-${index}-${shots}`] = out(await run.stage('evaluate', { tasks }, { model, extra, arm }), 'predictions');
+      responses[`responses-${index}-${shots}`] = out(
+        await run.stage('evaluate', { tasks }, { model, extra, arm }),
+        'predictions',
+      );
     }
   }
   return responses;
@@ -87,10 +99,21 @@ async function baseline(
 }
 
 /** Accuracy on the held-out test set, once per shot count. */
-async function evaluate(run: RunState, input: AlignInput, round: number, arm: string, tasks: ArtifactRef, model: ModelRef): Promise<EvaluationRecord[]> {
+async function evaluate(
+  run: RunState,
+  input: AlignInput,
+  round: number,
+  arm: string,
+  tasks: ArtifactRef,
+  model: ModelRef,
+): Promise<EvaluationRecord[]> {
   const records: EvaluationRecord[] = [];
   for (const shots of input.shots) {
-    const { key } = await run.stage('evaluate', { tasks }, { model, extra: { shots, split: 'test' }, arm: `${arm}-${shots}shot` });
+    const { key } = await run.stage(
+      'evaluate',
+      { tasks },
+      { model, extra: { shots, split: 'test' }, arm: `${arm}-${shots}shot` },
+    );
     records.push({ arm, round, shots, key });
   }
   return records;

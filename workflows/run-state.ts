@@ -65,7 +65,9 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   });
 
   const show = (): void => {
-    const now = attention ? `${attention.stage}: ${attention.error.what}` : [...running.values()].map((entry) => entry.stage).join(', ');
+    const now = attention
+      ? `${attention.stage}: ${attention.error.what}`
+      : [...running.values()].map((entry) => entry.stage).join(', ');
     setCurrentDetails(`**${status}** round ${round} of ${input.rounds}: ${now}`);
   };
 
@@ -99,8 +101,18 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     upsertSearchAttributes([{ key: stageKey, value: name }]);
     show();
     try {
-      const result = row ? await asChild(workflowId, stageInput) : await wholeStages[name as WholeStageName](stageInput);
-      const record = { stage: name, round, arm, key: result.key, reused: result.reused, seconds: result.seconds, usage: result.usage };
+      const result = row
+        ? await asChild(workflowId, stageInput)
+        : await wholeStages[name as WholeStageName](stageInput);
+      const record = {
+        stage: name,
+        round,
+        arm,
+        key: result.key,
+        reused: result.reused,
+        seconds: result.seconds,
+        usage: result.usage,
+      };
       // A second walk finds in the store what the first one made: that is not reuse.
       if (finished.get(label)?.key !== result.key) finished.set(label, record);
       return result;

@@ -35,7 +35,8 @@ export async function stageWorkflow(input: StageWorkflowInput): Promise<StageRes
     await runWindow(wave, nextShard, end, (rows) => {
       progress = { ...progress, rowsInFinishedShards: progress.rowsInFinishedShards + rows };
     });
-    if (end < shards) return continueAsNew<typeof stageWorkflow>({ stage: input.stage, resume: { wave, nextShard: end } });
+    if (end < shards)
+      return continueAsNew<typeof stageWorkflow>({ stage: input.stage, resume: { wave, nextShard: end } });
     const committed = await io.commitWave(wave);
     if (committed.done) return committed.result;
     wave = { ...wave, wave: wave.wave + 1, waves: [...wave.waves, committed.wave], rows: committed.rows };

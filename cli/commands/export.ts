@@ -20,11 +20,16 @@ export function register(program: Command): void {
     .command('export')
     .addArgument(new Argument('<what>').choices([...exportForms]))
     .argument('<run>', 'id of the run')
-    .description('take a run\'s data set, pairs, student or teacher out of the store')
+    .description("take a run's data set, pairs, student or teacher out of the store")
     .option('--to <path>', 'where to write (default: RUN-WHAT in the current folder)')
     .option('--round <n>', 'of this round (default: the last)')
-    .addOption(new Option('--format <format>', 'of a model: the adapter alone, merged safetensors, or a GGUF for the edge').choices([...modelFormats]))
-    .option('--arm <arm>', 'of a data set: arte, or original_teacher for the unaligned teacher\'s')
+    .addOption(
+      new Option(
+        '--format <format>',
+        'of a model: the adapter alone, merged safetensors, or a GGUF for the edge',
+      ).choices([...modelFormats]),
+    )
+    .option('--arm <arm>', "of a data set: arte, or original_teacher for the unaligned teacher's")
     .option('--json', 'print the path as JSON')
     .action(async (what: ExportForm, runId: string, options: Options) => {
       const session = await openSession({ start: false });

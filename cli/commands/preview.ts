@@ -1,16 +1,18 @@
-/** `arte preview CONFIG`: one question through every prompt and stage, shown. Nothing is kept. */
+/** `arte preview CONFIG`: one question through every prompt and stage, shown, and with --ask answered by the models. Nothing is kept. */
 import type { Command } from 'commander';
 import { nearestName } from '../../method/explain-shape';
-import { previewItem, previewTask, type PreviewStep } from '../../method/preview';
+import { previewItem, previewTask } from '../../method/preview';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
 import type { Prompt } from '../../schemas/rows';
 import type { TaskRecord } from '../../schemas/task';
-import { loadConfig } from '../load-config';
-import { colorsFor, printJson, printLine } from '../output';
+import type { AskedStep } from '../ask-models';
+import { loadConfig, type LoadedConfig } from '../load-config';
+import { colorsFor, exitCodes, printJson, printLine, progress } from '../output';
 
 interface Options {
   readonly task?: string;
+  readonly ask?: boolean;
   readonly json?: boolean;
 }
 
@@ -20,15 +22,40 @@ export function register(program: Command): void {
     .argument('<config>', "the run's YAML file")
     .description('one question through every prompt and stage, as the models will see it; nothing is kept')
     .option('--task <name>', 'a task of the config (default: the first)')
+    .option('--ask', 'ask the models, one call a prompt: each answer goes into the next prompt')
     .option('--json', 'as JSON: {task, question, steps}')
-    .action(async (path: string, { task: name, json }: Options) => {
-      const { config, tasks } = await loadConfig(path, { env: process.env });
-      const task = chosenTask(tasks, name, path);
-      const steps = previewTask(task, config);
+    .action(async (path: string, { task: name, ask, json }: Options) => {
+      const loaded = await loadConfig(path, { env: process.env, purpose: ask === true ? 'run' : 'plan' });
+      const task = chosenTask(loaded.tasks, name, path);
+      const steps = ask === true ? await askedSteps(loaded, task) : previewTask(task, loaded.config);
       const { question, target } = previewItem(task);
       if (json === true) printJson({ task: task.name, question, target, steps });
-      else printPreview(task, steps);
+      else printPreview(task, steps, ask === true);
     });
+}
+
+/** Ask, with a line of progress; Ctrl-C ends the servers first. */
+async function askedSteps(loaded: LoadedConfig, task: TaskRecord): Promise<readonly AskedStep[]> {
+  const interrupted = new AbortController();
+  const stop = (): void => interrupted.abort(new Error('interrupted'));
+  process.once('SIGINT', stop);
+  const line = progress('asking the models');
+  try {
+    // Loaded only here: the drivers take longer to load than a preview takes to show.
+    const { askModels } = await import('../ask-models.js');
+    const steps = await askModels(loaded, task, {
+      onProgress: (text) => line.update(text),
+      signal: interrupted.signal,
+    });
+    line.done('asked; nothing is kept');
+    return steps;
+  } catch (error) {
+    line.fail();
+    if (!interrupted.signal.aborted) throw error;
+    process.exit(exitCodes.interrupted);
+  } finally {
+    process.removeListener('SIGINT', stop);
+  }
 }
 
 function chosenTask(tasks: readonly TaskRecord[], name: string | undefined, path: string): TaskRecord {
@@ -50,23 +77,29 @@ function chosenTask(tasks: readonly TaskRecord[], name: string | undefined, path
   });
 }
 
-function printPreview(task: TaskRecord, steps: readonly PreviewStep[]): void {
+function printPreview(task: TaskRecord, steps: readonly AskedStep[], asked: boolean): void {
   const color = colorsFor(process.stdout);
   printLine(`${color.bold(task.name)} (${task.answer.type}): ${task.description}`);
-  printLine(
-    color.dim('A validation item stands in for drafted questions, "…" for words that a model has yet to write.'),
-  );
-  for (const { stage, title, model, call, row } of steps) {
+  if (!asked)
+    printLine(
+      color.dim('A validation item stands in for drafted questions, "…" for words that a model has yet to write.'),
+    );
+  for (const { stage, title, model, request, row, answer, reading } of steps) {
     printLine();
     printLine(`${color.cyan('━━')} ${color.bold(stage)}  ${title}  ${color.dim(`(${model})`)}`);
-    if (call !== undefined) {
-      const settings = [`temperature ${call.temperature}`, `at most ${call.maxTokens} tokens`];
-      if (call.stop.length > 0) settings.push(`stops at ${call.stop.map((text) => JSON.stringify(text)).join(', ')}`);
-      if (call.jsonSchema !== undefined) settings.push('constrained by a JSON Schema');
+    if (request !== undefined) {
+      const { temperature, maxTokens, stop } = request.sampling;
+      const settings = [`temperature ${temperature}`, `at most ${maxTokens} tokens`];
+      if (stop.length > 0) settings.push(`stops at ${stop.map((text) => JSON.stringify(text)).join(', ')}`);
+      if (request.jsonSchema !== undefined) settings.push('constrained by a JSON Schema');
       printLine(color.dim(`   ${settings.join(' · ')}`));
-      printLine(promptText(call.prompt));
+      printLine(promptText(request.prompt));
     }
     if (row !== undefined) printLine(rowText(row, color.dim));
+    if (answer !== undefined) {
+      printLine(color.green(answer.trim() === '' ? '(nothing)' : answer));
+      printLine(color.dim(`   read as: ${reading ?? ''}`));
+    }
   }
 }
 

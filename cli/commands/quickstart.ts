@@ -14,8 +14,13 @@ const runId = 'quickstart';
 /** What the quickstart leaves in files, and the name of each. */
 const quickstartFiles: readonly { what: ExportForm; name: string; format?: ModelFormat; says: string }[] = [
   { what: 'dataset', name: 'tailored-set.jsonl', says: 'the tailored training set' },
-  { what: 'pairs', name: 'preference-pairs.jsonl', says: 'the student\'s preferences, as pairs' },
-  { what: 'teacher', name: 'teacher-adapter', format: 'adapter', says: 'the aligned teacher\'s adapter (PEFT, safetensors)' },
+  { what: 'pairs', name: 'preference-pairs.jsonl', says: "the student's preferences, as pairs" },
+  {
+    what: 'teacher',
+    name: 'teacher-adapter',
+    format: 'adapter',
+    says: "the aligned teacher's adapter (PEFT, safetensors)",
+  },
   { what: 'student', name: 'student', format: 'safetensors', says: 'the tuned student (safetensors)' },
   { what: 'student', name: 'student.gguf', format: 'gguf', says: 'the tuned student for the edge (GGUF, Q8_0)' },
 ];
@@ -40,8 +45,11 @@ async function quickstart(folder: string): Promise<number> {
   printLine(color.bold('Next'));
   for (const [command, says] of [
     ['npx arte report quickstart --json', 'every number with the key of the stage it came from'],
-    [`npx arte run ${join('examples', 'quickstart.yaml')} --id again`, 'the same again: all of it comes from the store'],
-    [`npx arte plan ${join('examples', 'paper-bbh.yaml')}`, 'what the paper\'s own set-up takes'],
+    [
+      `npx arte run ${join('examples', 'quickstart.yaml')} --id again`,
+      'the same again: all of it comes from the store',
+    ],
+    [`npx arte plan ${join('examples', 'paper-bbh.yaml')}`, "what the paper's own set-up takes"],
     ['npx arte init my-task.jsonl', 'a config for a task of your own'],
     ['npx arte down', 'stop the background services (npx arte up brings them back)'],
   ] as const) {
@@ -59,7 +67,12 @@ async function writeFiles(folder: string): Promise<void> {
     for (const { what, name, format, says } of quickstartFiles) {
       const target = join(folder, name);
       if (!existsSync(target)) {
-        await exportRun(session.store, report, { what, target, ...(format ? { format } : {}), onProgress: (text) => line.update(`${name}: ${text}`) });
+        await exportRun(session.store, report, {
+          what,
+          target,
+          ...(format ? { format } : {}),
+          onProgress: (text) => line.update(`${name}: ${text}`),
+        });
       }
       written.push(`  ${target.padEnd(44)} ${says}`);
     }

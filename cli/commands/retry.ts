@@ -37,6 +37,9 @@ function nothingToRetry(runId: string, status: string): ArteError {
   return new ArteError('RunStateConflict', {
     what: `The run ${runId} is ${status}: there is nothing to retry.`,
     why: 'retry is for a run that is parked as NEEDS_ATTENTION.',
-    next: status === 'RUNNING' ? `arte watch ${runId} shows what it does.` : `arte run CONFIG --id ${runId} starts it again; what is finished comes from the store.`,
+    next:
+      status === 'RUNNING'
+        ? `arte watch ${runId} shows what it does.`
+        : `arte run CONFIG --id ${runId} starts it again; what is finished comes from the store.`,
   });
 }

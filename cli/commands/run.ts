@@ -17,7 +17,7 @@ interface Options {
 export function register(program: Command): void {
   program
     .command('run')
-    .argument('<config>', 'the run\'s YAML file')
+    .argument('<config>', "the run's YAML file")
     .description('start a run, or attach to it, or resume it; Ctrl-C leaves it running')
     .option('--id <run>', 'id of the run (default: its name)')
     .option('--detach', 'start it and come back at once')

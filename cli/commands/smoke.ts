@@ -28,6 +28,7 @@ export function register(program: Command): void {
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
-      if (process.exitCode === exitCodes.done) printLine(`\nEvery part works on this machine (${formatSeconds((Date.now() - started) / 1000)}).`);
+      if (process.exitCode === exitCodes.done)
+        printLine(`\nEvery part works on this machine (${formatSeconds((Date.now() - started) / 1000)}).`);
     });
 }

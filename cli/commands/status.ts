@@ -18,7 +18,10 @@ export function register(program: Command): void {
     .action(async (runId: string | undefined, options: { json?: boolean }) => {
       const session = await openSession({ start: false });
       try {
-        process.exitCode = runId === undefined ? await listRuns(session, options.json === true) : await showRun(session, runId, options.json === true);
+        process.exitCode =
+          runId === undefined
+            ? await listRuns(session, options.json === true)
+            : await showRun(session, runId, options.json === true);
       } finally {
         await session.close();
       }
@@ -29,7 +32,10 @@ export function register(program: Command): void {
 async function showRun(session: Session, runId: string, json: boolean): Promise<number> {
   const view = await viewRun(session.client, session.store, runId);
   if (json) printJson({ ...view.progress, live: view.live });
-  else printLine(renderRun(view, new Map(), await openBundleOf(session.store, runId), colorsFor(process.stdout)).join('\n'));
+  else
+    printLine(
+      renderRun(view, new Map(), await openBundleOf(session.store, runId), colorsFor(process.stdout)).join('\n'),
+    );
   return exitCodeOfView(view) ?? exitCodes.done;
 }
 
@@ -49,8 +55,14 @@ async function listRuns(session: Session, json: boolean): Promise<number> {
   else if (runs.length === 0) printLine('There are no runs yet. arte quickstart makes one.');
   else {
     const columns = [{ title: 'run' }, { title: 'status' }, { title: 'round' }, { title: 'now' }, { title: 'started' }];
-    const now = (run: RunProgress): string => run.attention?.error.what ?? run.current.map(({ stage }) => stage).join(', ');
-    printLine(table(columns, runs.map((run) => [run.runId, run.status, `${run.round}/${run.rounds}`, now(run), run.startedAt])));
+    const now = (run: RunProgress): string =>
+      run.attention?.error.what ?? run.current.map(({ stage }) => stage).join(', ');
+    printLine(
+      table(
+        columns,
+        runs.map((run) => [run.runId, run.status, `${run.round}/${run.rounds}`, now(run), run.startedAt]),
+      ),
+    );
   }
   return exitCodes.done;
 }

@@ -17,7 +17,13 @@ export function register(program: Command): void {
     .action(async (options: { role: string; config?: string }) => {
       const roles = parseRoles(options.role);
       const logger = pino({ base: { role: roles.join('+') }, timestamp: pino.stdTimeFunctions.isoTime });
-      const addresses = options.config === undefined ? undefined : addressesOf((await loadConfig(options.config, { env: process.env, purpose: 'worker' })).config.platform, process.env);
+      const addresses =
+        options.config === undefined
+          ? undefined
+          : addressesOf(
+              (await loadConfig(options.config, { env: process.env, purpose: 'worker' })).config.platform,
+              process.env,
+            );
       const platform = await openWorkerPlatform(process.env, addresses);
       await runRoles(roles, platform, logger);
     });

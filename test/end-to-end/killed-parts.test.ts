@@ -21,7 +21,12 @@ type Status = RunProgress & { readonly live: readonly LiveStage[] };
 const killings: readonly { part: string; matches: RegExp; stage: string; when: (live: LiveStage) => boolean }[] = [
   { part: 'model server', matches: /serve\.py/, stage: 'sample-rationales', when: ({ done }) => done >= 1 },
   { part: 'worker', matches: /main\.js (worker )?--role/, stage: 'score-drafts', when: ({ done }) => done >= 3 },
-  { part: 'Temporal', matches: /temporal.* server start-dev/, stage: 'evaluate/untuned-0shot', when: ({ done }) => done >= 1 },
+  {
+    part: 'Temporal',
+    matches: /temporal.* server start-dev/,
+    stage: 'evaluate/untuned-0shot',
+    when: ({ done }) => done >= 1,
+  },
   { part: 'trainer', matches: /train\.py/, stage: 'train-dpo', when: ({ done }) => done >= 2 },
   { part: 'S3 server', matches: /weed .*mini/, stage: 'tailor-rationales/arte', when: ({ done }) => done >= 1 },
 ];
@@ -57,7 +62,9 @@ describe('a run whose parts are killed', () => {
         for (const record of status.finished) finishedBefore.set(label(record), record.seconds);
         return true;
       });
-      const victims = processesOf(workspace).filter(({ command }) => matches.test(command) && !command.includes('guard.py'));
+      const victims = processesOf(workspace).filter(
+        ({ command }) => matches.test(command) && !command.includes('guard.py'),
+      );
       expect({ part, found: victims.length > 0 }).toEqual({ part, found: true });
       for (const { pid } of victims) process.kill(pid, 'SIGKILL');
       killed.push(part);
@@ -74,7 +81,12 @@ describe('a run whose parts are killed', () => {
     for (const made of report.stages) {
       const before = finishedBefore.get(label({ stage: made.name, arm: made.arm }));
       // Made again would mean another manifest, with another time.
-      if (before !== undefined) expect({ stage: made.name, seconds: made.seconds, reused: made.reused }).toEqual({ stage: made.name, seconds: before, reused: false });
+      if (before !== undefined)
+        expect({ stage: made.name, seconds: made.seconds, reused: made.reused }).toEqual({
+          stage: made.name,
+          seconds: before,
+          reused: false,
+        });
     }
     const training = report.stages.find(({ name }) => name === 'train-dpo');
     expect(training?.facts['steps']).toBe(6);

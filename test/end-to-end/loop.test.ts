@@ -37,7 +37,12 @@ describe('the loop', () => {
   it('reports arms with their uncertainty, stages with what they took, and rounds with their models', () => {
     expect(first).toMatchObject({ runId: 'first', status: 'DONE' });
     expect(first.rounds.map(({ round }) => round)).toEqual([1, 2]);
-    expect(first.arms.map(({ name, round }) => `${name} ${round}`)).toEqual(['untuned 1', 'original_teacher 1', 'arte 1', 'arte 2']);
+    expect(first.arms.map(({ name, round }) => `${name} ${round}`)).toEqual([
+      'untuned 1',
+      'original_teacher 1',
+      'arte 1',
+      'arte 2',
+    ]);
     for (const arm of first.arms) {
       expect(arm.n).toBe(10);
       expect(arm.low).toBeLessThanOrEqual(arm.accuracy);
@@ -64,7 +69,7 @@ describe('the loop', () => {
     expect(again.arms.map(({ accuracy }) => accuracy)).toEqual(first.arms.map(({ accuracy }) => accuracy));
   });
 
-  it('reuses the teacher\'s drafts for another student', async () => {
+  it("reuses the teacher's drafts for another student", async () => {
     const student = await makeTinyModel(join(workspace.dir, 'other-student'), 7);
     const other = await run({
       name: 'other-student',
@@ -88,7 +93,15 @@ describe('the loop', () => {
     utimesSync(weights, atime, mtime);
     const changed = await run({ name: 'changed-bytes' });
     expect(stage(changed, 'prepare-tasks')[0]).toMatchObject({ reused: true });
-    for (const name of ['sample-questions', 'sample-rationales', 'score-drafts', 'train-dpo', 'tailor-questions', 'train-sft', 'evaluate']) {
+    for (const name of [
+      'sample-questions',
+      'sample-rationales',
+      'score-drafts',
+      'train-dpo',
+      'tailor-questions',
+      'train-sft',
+      'evaluate',
+    ]) {
       for (const made of stage(changed, name)) expect(made).toMatchObject({ name, reused: false });
     }
   });
@@ -101,15 +114,26 @@ describe('the loop', () => {
   });
 
   it('exports conversations, the adapter, the merged student and its GGUF', async () => {
-    const dataset = JSON.parse((await succeed(workspace, 'export', 'dataset', 'first', '--json')).stdout) as { path: string };
-    const rows = readFileSync(dataset.path, 'utf8').trim().split('\n').map((line) => JSON.parse(line) as { messages: { role: string }[] });
+    const dataset = JSON.parse((await succeed(workspace, 'export', 'dataset', 'first', '--json')).stdout) as {
+      path: string;
+    };
+    const rows = readFileSync(dataset.path, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { messages: { role: string }[] });
     expect(rows).toHaveLength(8);
     expect(rows[0]?.messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
-    const teacher = JSON.parse((await succeed(workspace, 'export', 'teacher', 'first', '--json')).stdout) as { path: string };
+    const teacher = JSON.parse((await succeed(workspace, 'export', 'teacher', 'first', '--json')).stdout) as {
+      path: string;
+    };
     expect(statSync(join(teacher.path, 'adapter_model.safetensors')).size).toBeGreaterThan(1000);
-    const student = JSON.parse((await succeed(workspace, 'export', 'student', 'first', '--json')).stdout) as { path: string };
+    const student = JSON.parse((await succeed(workspace, 'export', 'student', 'first', '--json')).stdout) as {
+      path: string;
+    };
     expect(statSync(join(student.path, 'model.safetensors')).size).toBeGreaterThan(1000);
-    const gguf = JSON.parse((await succeed(workspace, 'export', 'student', 'first', '--format', 'gguf', '--json')).stdout) as { path: string };
+    const gguf = JSON.parse(
+      (await succeed(workspace, 'export', 'student', 'first', '--format', 'gguf', '--json')).stdout,
+    ) as { path: string };
     expect(readFileSync(gguf.path).subarray(0, 4).toString()).toBe('GGUF');
     expect((await workspace.arte('export', 'student', 'first')).code).toBe(2);
   });

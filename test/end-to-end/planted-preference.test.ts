@@ -34,14 +34,18 @@ describe('a planted preference', () => {
     expect(long.before).toEqual(short.before);
     expect(short.fresh).toBeGreaterThanOrEqual(40);
     expect(long.fresh).toBeGreaterThanOrEqual(40);
-    process.stdout.write(`share of rationales of at most ${wordsMax} words: unaligned ${short.before.toFixed(2)}, prefers short ${short.after.toFixed(2)}, prefers long ${long.after.toFixed(2)}\n`);
+    process.stdout.write(
+      `share of rationales of at most ${wordsMax} words: unaligned ${short.before.toFixed(2)}, prefers short ${short.after.toFixed(2)}, prefers long ${long.after.toFixed(2)}\n`,
+    );
     expect(short.after - long.after).toBeGreaterThan(clearMovement);
     expect(short.after).toBeGreaterThan(short.before);
     expect(long.after).toBeLessThan(long.before);
   });
 
   async function shares(name: string, invert: boolean): Promise<{ before: number; after: number; fresh: number }> {
-    const document = parseDocument(readFileSync(join(packageRoot(), 'test', 'fixtures', 'planted-preference.yaml'), 'utf8'));
+    const document = parseDocument(
+      readFileSync(join(packageRoot(), 'test', 'fixtures', 'planted-preference.yaml'), 'utf8'),
+    );
     document.set('name', name);
     document.setIn(['models', 'student', 'endpoint', 'options', 'invert'], invert);
     document.setIn(['models', 'student', 'endpoint', 'options', 'max_words'], wordsMax);
@@ -59,11 +63,15 @@ describe('a planted preference', () => {
   /** Rationales of a tailored set, from the exported rows. */
   async function rationales(run: string, arm: string): Promise<string[]> {
     const target = join(workspace.dir, `${run}-${arm}.jsonl`);
-    await succeed(workspace, 'export', 'dataset', run, '--arm', arm, '--to', `${target}.${Date.now()}`, '--json').then(({ stdout }) => {
-      writeFileSync(target, readFileSync((JSON.parse(stdout) as { path: string }).path));
-    });
+    await succeed(workspace, 'export', 'dataset', run, '--arm', arm, '--to', `${target}.${Date.now()}`, '--json').then(
+      ({ stdout }) => {
+        writeFileSync(target, readFileSync((JSON.parse(stdout) as { path: string }).path));
+      },
+    );
     const lines = readFileSync(target, 'utf8').trim().split('\n');
-    return lines.map((line) => (JSON.parse(line) as { messages: { content: string }[] }).messages.at(-1)?.content ?? '');
+    return lines.map(
+      (line) => (JSON.parse(line) as { messages: { content: string }[] }).messages.at(-1)?.content ?? '',
+    );
   }
 
   function shareOfShort(texts: readonly string[]): number {

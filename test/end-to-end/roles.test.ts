@@ -29,7 +29,9 @@ describe('the roles as separate processes', () => {
   let s3: S3Server;
   let workspace: Workspace;
   const workers = new Map<WorkerRole, ChildProcess>();
-  const compose = parse(readFileSync(join(packageRoot(), 'deploy', 'compose.yaml'), 'utf8'), { merge: true }) as { services: Record<string, ComposeService> };
+  const compose = parse(readFileSync(join(packageRoot(), 'deploy', 'compose.yaml'), 'utf8'), { merge: true }) as {
+    services: Record<string, ComposeService>;
+  };
 
   beforeAll(async () => {
     const env = await ensurePythonEnv({});
@@ -58,7 +60,11 @@ describe('the roles as separate processes', () => {
 
   function startWorker(role: WorkerRole): void {
     const args = compose.services[role]?.command ?? [];
-    const child = spawn(process.execPath, [join(packageRoot(), 'dist', 'cli', 'main.js'), 'worker', ...args], { env: workspace.env, cwd: workspace.dir, stdio: 'ignore' });
+    const child = spawn(process.execPath, [join(packageRoot(), 'dist', 'cli', 'main.js'), 'worker', ...args], {
+      env: workspace.env,
+      cwd: workspace.dir,
+      stdio: 'ignore',
+    });
     workers.set(role, child);
   }
 

@@ -1,7 +1,6 @@
 /** Runs the built command line as a user does: a process of its own, a data directory of its own, everything it prints. */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { readdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../drivers/package-root';
@@ -30,7 +29,11 @@ export function openWorkspace(extra: NodeJS.ProcessEnv = {}): Workspace {
   const dataDir = join(dir, 'data');
   const env = { ...process.env, ARTE_DATA_DIR: dataDir, NO_COLOR: '1', ...extra };
   const start: Workspace['start'] = (...args) => {
-    const child = spawn(process.execPath, [join(packageRoot(), 'dist', 'cli', 'main.js'), ...args], { cwd: dir, env, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn(process.execPath, [join(packageRoot(), 'dist', 'cli', 'main.js'), ...args], {
+      cwd: dir,
+      env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
     let stdout = '';
     let stderr = '';
     child.stdout.on('data', (chunk: Buffer) => (stdout += chunk.toString()));
@@ -58,7 +61,8 @@ export function openWorkspace(extra: NodeJS.ProcessEnv = {}): Workspace {
 /** Run a command that must succeed; its output is the error when it does not. */
 export async function succeed(workspace: Workspace, ...args: string[]): Promise<CliResult> {
   const result = await workspace.arte(...args);
-  if (result.code !== 0) throw new Error(`arte ${args.join(' ')} ended with ${String(result.code)}\n${result.stdout}\n${result.stderr}`);
+  if (result.code !== 0)
+    throw new Error(`arte ${args.join(' ')} ended with ${String(result.code)}\n${result.stdout}\n${result.stderr}`);
   return result;
 }
 
@@ -77,7 +81,8 @@ export function processesOf(workspace: Workspace): RunningProcess[] {
       const command = readFileSync(`/proc/${name}/cmdline`, 'latin1').replaceAll('\u0000', ' ').trim();
       const state = readFileSync(`/proc/${name}/stat`, 'latin1');
       if (/^\d+ \(.*\) Z/.test(state)) continue;
-      if (environment.includes(workspace.dataDir) || command.includes(workspace.dataDir)) found.push({ pid: Number(name), command });
+      if (environment.includes(workspace.dataDir) || command.includes(workspace.dataDir))
+        found.push({ pid: Number(name), command });
     } catch {
       // It ended while we looked, or it is not ours to read.
     }
@@ -86,7 +91,11 @@ export function processesOf(workspace: Workspace): RunningProcess[] {
 }
 
 /** Wait until `look` gives something, or fail after `withinMs` with what it was for. */
-export async function waitFor<T>(what: string, withinMs: number, look: () => Promise<T | undefined> | T | undefined): Promise<T> {
+export async function waitFor<T>(
+  what: string,
+  withinMs: number,
+  look: () => Promise<T | undefined> | T | undefined,
+): Promise<T> {
   const until = Date.now() + withinMs;
   for (;;) {
     const seen = await look();

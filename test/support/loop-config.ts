@@ -13,7 +13,9 @@ import { packageRoot } from '../../drivers/package-root';
 export async function makeTinyModel(path: string, seed = 0): Promise<string> {
   if (existsSync(path)) return path;
   const { python } = await ensurePythonEnv({});
-  execFileSync(python, [join(packageRoot(), 'test', 'fixtures', 'make_tiny_model.py'), path, String(seed)], { stdio: 'pipe' });
+  execFileSync(python, [join(packageRoot(), 'test', 'fixtures', 'make_tiny_model.py'), path, String(seed)], {
+    stdio: 'pipe',
+  });
   return path;
 }
 
@@ -30,8 +32,19 @@ export interface ScriptedLoop {
 
 /** Writes the YAML of a loop whose models answer by script; returns its path. */
 export function writeScriptedLoop(dir: string, loop: ScriptedLoop): string {
-  const endpoint = (script: string, options: Record<string, string | number | boolean> = {}): unknown => ({ kind: 'scripted', script, options });
-  const training = { learning_rate: 1e-3, batch_size: 4, max_steps: 2, checkpoint_steps: 1, max_length: 256, lora_rank: 4 };
+  const endpoint = (script: string, options: Record<string, string | number | boolean> = {}): unknown => ({
+    kind: 'scripted',
+    script,
+    options,
+  });
+  const training = {
+    learning_rate: 1e-3,
+    batch_size: 4,
+    max_steps: 2,
+    checkpoint_steps: 1,
+    max_length: 256,
+    lora_rank: 4,
+  };
   const config: Record<string, unknown> = {
     version: 1,
     name: loop.name,

@@ -9,7 +9,14 @@ import { Worker } from '@temporalio/worker';
 import type { InferActivities, IoActivities, TrainActivities } from '../../activities';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { payloadBytesMax, shardRowsMax } from '../../schemas/limits';
-import { taskQueues, type AlignInput, type RunProgress, type ShardInput, type StageInput, type StageResult } from '../../schemas/messages';
+import {
+  taskQueues,
+  type AlignInput,
+  type RunProgress,
+  type ShardInput,
+  type StageInput,
+  type StageResult,
+} from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
 import { progressQuery, retryUpdate } from '../../workflows/messages';
 import { quietRuntime, startTemporal, workflowBundle } from '../support/temporal';
@@ -17,8 +24,21 @@ import { quietRuntime, startTemporal, workflowBundle } from '../support/temporal
 jest.setTimeout(120_000);
 
 const sha = (name: string): string => Buffer.from(name.padEnd(32, '.').slice(0, 32)).toString('hex');
-const ref = (name: string): ArtifactRef => ({ uri: `blobs/${sha(name)}`, sha256: sha(name), bytes: 1, rows: 1, mediaType: 'application/json', schemaVersion: 1 });
-const model = (name: string): ModelRef => ({ name, source: { kind: 'embedded', name }, baseSha256: sha(name), layers: [], contentSha256: sha(name) });
+const ref = (name: string): ArtifactRef => ({
+  uri: `blobs/${sha(name)}`,
+  sha256: sha(name),
+  bytes: 1,
+  rows: 1,
+  mediaType: 'application/json',
+  schemaVersion: 1,
+});
+const model = (name: string): ModelRef => ({
+  name,
+  source: { kind: 'embedded', name },
+  baseSha256: sha(name),
+  layers: [],
+  contentSha256: sha(name),
+});
 const usage = { calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 };
 const counts = { ok: 1, malformed: 0, refused: 0, truncated: 0, failed: 0 };
 
@@ -46,8 +66,13 @@ interface Recorded {
 
 function result(input: StageInput, recorded: Recorded): StageResult {
   recorded.stages.push(input);
-  const label = `${input.stage} ${JSON.stringify(input.extra ?? {})} ${input.model?.name ?? ''} ${Object.values(input.inputs).map(({ sha256 }) => sha256.slice(0, 4)).join()}`;
-  const trained = input.stage === 'train-dpo' || input.stage === 'train-sft' ? { model: model(`${input.model?.name ?? ''}+`) } : {};
+  const label = `${input.stage} ${JSON.stringify(input.extra ?? {})} ${input.model?.name ?? ''} ${Object.values(
+    input.inputs,
+  )
+    .map(({ sha256 }) => sha256.slice(0, 4))
+    .join()}`;
+  const trained =
+    input.stage === 'train-dpo' || input.stage === 'train-sft' ? { model: model(`${input.model?.name ?? ''}+`) } : {};
   return {
     stage: input.stage,
     key: sha(label),
@@ -61,7 +86,10 @@ function result(input: StageInput, recorded: Recorded): StageResult {
   };
 }
 
-function standIns(recorded: Recorded, change: Partial<IoActivities & InferActivities & TrainActivities> = {}): IoActivities & InferActivities & TrainActivities {
+function standIns(
+  recorded: Recorded,
+  change: Partial<IoActivities & InferActivities & TrainActivities> = {},
+): IoActivities & InferActivities & TrainActivities {
   const whole = async (input: StageInput): Promise<StageResult> => result(input, recorded);
   const all: IoActivities & InferActivities & TrainActivities = {
     prepareTasks: whole,
@@ -123,11 +151,16 @@ describe('alignWorkflow', () => {
     recorded = { stages: [], shards: [], saved: [], payloads: [], reports: 0 };
   });
 
-  async function withWorkers<T>(activities: IoActivities & InferActivities & TrainActivities, work: () => Promise<T>): Promise<T> {
+  async function withWorkers<T>(
+    activities: IoActivities & InferActivities & TrainActivities,
+    work: () => Promise<T>,
+  ): Promise<T> {
     const { nativeConnection: connection } = env;
     const workers = await Promise.all([
       Worker.create({ connection, taskQueue: taskQueues.workflows, workflowBundle: await workflowBundle() }),
-      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) => Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: 100 })),
+      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
+        Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: 100 }),
+      ),
     ]);
     const running = Promise.all(workers.map((worker) => worker.run()));
     try {
@@ -141,8 +174,11 @@ describe('alignWorkflow', () => {
   const start = (of: AlignInput) =>
     env.client.workflow.start('alignWorkflow', { workflowId: of.runId, taskQueue: taskQueues.workflows, args: [of] });
 
-  it('walks the method\'s table, trains round 2 from the teacher of round 1, and evaluates the baselines once', async () => {
-    const done = await withWorkers(standIns(recorded), async () => (await start(input('order'))).result() as Promise<RunProgress>);
+  it("walks the method's table, trains round 2 from the teacher of round 1, and evaluates the baselines once", async () => {
+    const done = await withWorkers(
+      standIns(recorded),
+      async () => (await start(input('order'))).result() as Promise<RunProgress>,
+    );
     expect(done.status).toBe('DONE');
     const order = recorded.stages.map(({ stage, model: of }) => (of ? `${stage}:${of.name}` : stage));
     expect(order).toEqual([
@@ -187,25 +223,49 @@ describe('alignWorkflow', () => {
   });
 
   it('hands the first teacher to DPO as the reference in later rounds when the config says initial', async () => {
-    await withWorkers(standIns(recorded), async () => (await start(input('reference', { reference: 'initial' }))).result());
-    const references = recorded.stages.filter(({ stage }) => stage === 'train-dpo').map(({ reference }) => reference?.name);
+    await withWorkers(standIns(recorded), async () =>
+      (await start(input('reference', { reference: 'initial' }))).result(),
+    );
+    const references = recorded.stages
+      .filter(({ stage }) => stage === 'train-dpo')
+      .map(({ reference }) => reference?.name);
     expect(references).toEqual([undefined, 'teacher']);
   });
 
   it('asks every respondent with every shot count before it selects the preference set by IRT', async () => {
     const respondents = [model('small'), model('smaller')];
-    const activities = standIns(recorded, { resolveModels: async () => ({ teacher: model('teacher'), student: model('student'), respondents }) });
-    await withWorkers(activities, async () => (await start(input('irt', { rounds: 1, respondentShots: [0, 1] }))).result());
-    const asked = recorded.stages.filter(({ stage, extra }) => stage === 'evaluate' && extra?.['split'] === 'validation');
-    expect(asked.map(({ model: of, extra }) => `${of?.name ?? ''} ${String(extra?.['shots'])}`)).toEqual(['small 0', 'smaller 0', 'small 1', 'smaller 1']);
+    const activities = standIns(recorded, {
+      resolveModels: async () => ({ teacher: model('teacher'), student: model('student'), respondents }),
+    });
+    await withWorkers(activities, async () =>
+      (await start(input('irt', { rounds: 1, respondentShots: [0, 1] }))).result(),
+    );
+    const asked = recorded.stages.filter(
+      ({ stage, extra }) => stage === 'evaluate' && extra?.['split'] === 'validation',
+    );
+    expect(asked.map(({ model: of, extra }) => `${of?.name ?? ''} ${JSON.stringify(extra?.['shots'])}`)).toEqual([
+      'small 0',
+      'smaller 0',
+      'small 1',
+      'smaller 1',
+    ]);
     const select = recorded.stages.find(({ stage }) => stage === 'select-probes');
-    expect(Object.keys(select?.inputs ?? {}).sort()).toEqual(['responses-0-0', 'responses-0-1', 'responses-1-0', 'responses-1-1', 'tasks']);
+    expect(Object.keys(select?.inputs ?? {}).sort()).toEqual([
+      'responses-0-0',
+      'responses-0-1',
+      'responses-1-0',
+      'responses-1-1',
+      'tasks',
+    ]);
   });
 
   it('cuts a large stage into shards, and asks another wave when the stage needs more', async () => {
     let waves = 0;
     const activities = standIns(recorded, {
-      openRowStage: async ({ stage }) => (stage === 'sample-questions' ? { done: false, key: sha('big'), rows: shardRowsMax * 2 + 7 } : { done: false, key: sha(stage), rows: 1 }),
+      openRowStage: async ({ stage }) =>
+        stage === 'sample-questions'
+          ? { done: false, key: sha('big'), rows: shardRowsMax * 2 + 7 }
+          : { done: false, key: sha(stage), rows: 1 },
       commitWave: async (wave) => {
         if (wave.stage.stage === 'sample-questions' && wave.wave === 0) {
           waves += 1;
@@ -228,10 +288,17 @@ describe('alignWorkflow', () => {
 
   it('parks on a final failure, says what and what next, refuses a retry while it works, and goes on when told', async () => {
     let broken = true;
-    const data = { code: 'NotEnoughPairs', what: 'Only 2 pairs.', why: 'Ties.', next: 'More probes.', retryable: false };
+    const data = {
+      code: 'NotEnoughPairs',
+      what: 'Only 2 pairs.',
+      why: 'Ties.',
+      next: 'More probes.',
+      retryable: false,
+    };
     const activities = standIns(recorded, {
       buildPairs: async (of) => {
-        if (broken) throw ApplicationFailure.create({ message: data.what, type: data.code, nonRetryable: true, details: [data] });
+        if (broken)
+          throw ApplicationFailure.create({ message: data.what, type: data.code, nonRetryable: true, details: [data] });
         return result(of, recorded);
       },
     });
@@ -272,7 +339,11 @@ describe('alignWorkflow', () => {
     });
     await withWorkers(activities, async () => {
       const handle = await start(input('cancelled', { rounds: 1 }));
-      await until(async () => ((await handle.query(progressQuery)).current.some(({ stage }) => stage === 'sample-questions') ? true : undefined));
+      await until(async () =>
+        (await handle.query(progressQuery)).current.some(({ stage }) => stage === 'sample-questions')
+          ? true
+          : undefined,
+      );
       await handle.cancel();
       await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
     });
