@@ -19,7 +19,9 @@ import {
   withConfigTechniques,
 } from '../method/check-config';
 import type { ConfigProblem, ConfigPurpose, Segment } from '../method/check-config';
+import { createScriptedEndpoint, scriptedScripts } from '../drivers/model/scripted';
 import { configProblem } from '../method/config-problem';
+import { nearestName } from '../method/explain-shape';
 import { defaultTechniques } from '../method/prompts';
 import { buildTaskRecord } from '../method/split';
 import { redacted } from '../method/written-secrets';
@@ -78,7 +80,10 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
   const { tasks, problems: ofTasks } = here
     ? await readTasks(input, configDir, judged.config?.prompts)
     : { tasks: [], problems: [] };
-  const ofModels = judged.config === undefined || !here ? [] : await modelPathProblems(judged.config, configDir);
+  const ofModels =
+    judged.config === undefined || !here
+      ? []
+      : [...scriptProblems(judged.config), ...(await modelPathProblems(judged.config, configDir))];
   const problems = [...judged.problems, ...ofTasks, ...ofModels].map((problem) => ({
     ...problem,
     ...placeOf(document, lines, problem),
@@ -295,6 +300,33 @@ async function readTaskFile(path: string): Promise<string | { why: string }> {
     if (code === 'EACCES') return { why: 'It may not be read by this user.' };
     return { why: `The system says ${code ?? 'no'}.` };
   }
+}
+
+// ---- scripts -----------------------------------------------------------------------------------------------------
+
+/** A scripted endpoint whose script or option does not exist. The driver knows what there is; nothing is started. */
+function scriptProblems(config: RunConfig): ConfigProblem[] {
+  return namedModels(config).flatMap(({ segments, model }) => {
+    const { endpoint } = model;
+    if (endpoint.kind !== 'scripted') return [];
+    try {
+      createScriptedEndpoint(endpoint.script, endpoint.options);
+      return [];
+    } catch (error) {
+      if (!(error instanceof ArteError)) throw error;
+      const nearest = nearestName(endpoint.script, Object.keys(scriptedScripts));
+      const misspelt = nearest !== undefined && nearest !== endpoint.script;
+      const { what, why, next } = error.data;
+      const instead = misspelt ? `Write "${nearest}", if that is what was meant. ${next}` : next;
+      return [
+        configProblem([...segments, 'endpoint', endpoint.script in scriptedScripts ? 'options' : 'script'], {
+          what,
+          why,
+          instead,
+        }),
+      ];
+    }
+  });
 }
 
 // ---- models on this machine --------------------------------------------------------------------------------------

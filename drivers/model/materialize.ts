@@ -47,7 +47,7 @@ export interface MaterializerOptions {
   /** Folder of export.py. */
   readonly scriptDir: string;
   /** Where layers come from. */
-  readonly store: ArtifactStore;
+  readonly store: Pick<ArtifactStore, 'getDirectory'>;
   readonly logDir: string;
   /** For s3:// sources; default: AWS's own settings from the environment. */
   readonly s3?: SourceContext['s3'];

@@ -177,10 +177,10 @@ describe('preview', () => {
     const { task, question, steps } = JSON.parse(stdout) as {
       task: string;
       question: string;
-      steps: { stage: string; call?: { prompt: { text: string } }; row?: object }[];
+      steps: { stage: string; request?: { prompt: { text: string } }; row?: object }[];
     };
     expect(task).toBe('animals');
-    expect(steps.filter(({ call }) => call?.prompt.text.includes(question)).length).toBeGreaterThan(6);
+    expect(steps.filter(({ request }) => request?.prompt.text.includes(question)).length).toBeGreaterThan(6);
     expect(steps.filter(({ row }) => row !== undefined).map(({ stage }) => stage)).toEqual([
       'train-dpo',
       'train-dpo',
