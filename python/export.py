@@ -19,6 +19,7 @@ if __name__ == "__main__":
 import argparse
 import contextlib
 import errno
+import functools
 import json
 import os
 import re
@@ -95,9 +96,12 @@ def main() -> None:
 def from_gguf(args: argparse.Namespace) -> None:
     need_file(args.gguf)
     child.emit("phase", phase="load")
+    import gguf
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    # transformers opens the file anew for the tokenizer, the config and the weights, and its vocabulary is slow to parse.
+    gguf.GGUFReader = functools.lru_cache(gguf.GGUFReader)
     folder, file = os.path.split(os.path.abspath(args.gguf))
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, gguf_file=file, local_files_only=True, trust_remote_code=False)

@@ -15,6 +15,7 @@ import importlib.metadata
 import json
 import os
 import signal
+import time
 import urllib.request
 
 import child
@@ -23,6 +24,8 @@ import child
 SPARE_HTTP_THREADS = 16
 # States of prompts that lost their slot, kept in ordinary memory. llama.cpp's default of 8 GB is more than a small machine has.
 PROMPT_CACHE_MIB = 512
+# llama.cpp logs from a thread of its own, which is to say why before this process ends.
+LOG_FLUSH_SECONDS = 0.5
 
 
 class StrictParser(argparse.ArgumentParser):
@@ -82,6 +85,7 @@ def main() -> None:
     try:
         server = xllamacpp.Server(params)
     except RuntimeError as error:
+        time.sleep(LOG_FLUSH_SECONDS)
         child.fail(
             "ModelServerFailed",
             f"llama.cpp could not serve {args.gguf}.",

@@ -282,7 +282,7 @@ describe('a model in S3', () => {
   it('is what the same folder is on disk; other bytes under the prefix are another model', async () => {
     const server = await startTestS3();
     const { endpoint, region, credentials, bucket } = server.options;
-    const s3 = new S3Client({ endpoint, region, forcePathStyle: true, ...(credentials ? { credentials } : {}) });
+    const s3 = new S3Client({ endpoint, region, forcePathStyle: true, credentials });
     const put = (name: string, body: Buffer): Promise<unknown> =>
       s3.send(new PutObjectCommand({ Bucket: bucket, Key: `models/m/${name}`, Body: body }));
     try {
