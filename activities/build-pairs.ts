@@ -7,7 +7,6 @@ import { questionScores } from '../method/score';
 import { dpoRow, pairRow } from '../method/training-rows';
 import { seedFrom, shuffled } from '../method/keys';
 import { ArteError } from '../schemas/errors';
-import type { JsonValue } from '../schemas/json';
 import { draftRowSchema, questionRowSchema, scoreRowSchema, type PairRow } from '../schemas/rows';
 import { taskRecordSchema } from '../schemas/task';
 import type { StoreDependencies } from './dependencies';

@@ -5,7 +5,6 @@
 import { extractAnswer, isCorrect } from '../method/answers';
 import { evaluatePredictions } from '../method/evaluate';
 import { demonstrationOf, studentPrompt } from '../method/prompts';
-import type { JsonValue } from '../schemas/json';
 import type { StageInput } from '../schemas/messages';
 import type { PredictionRow } from '../schemas/rows';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';

@@ -8,7 +8,7 @@ import { evaluatePredictions, type Metrics } from '../method/evaluate';
 import { holmAdjusted, pairedComparison, verdictOf, wilsonInterval } from '../method/statistics';
 import { sha256Hex } from '../method/keys';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { JsonObject, JsonValue } from '../schemas/json';
+import type { JsonValue } from '../schemas/json';
 import type { StageManifest } from '../schemas/manifest';
 import type { EvaluationRecord, ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
 import { predictionRowSchema, type PredictionRow } from '../schemas/rows';

@@ -158,7 +158,7 @@ export async function runShardOf(
     const lease = await dependencies.pool.lease(model, settings, beat.signal);
     try {
       return await runShard({
-        shardKey: shardKeyOf(shard.key, shard.wave, shard.offset, shard.length),
+        shardKey: shardKeyOf(shard, shard.offset, shard.length),
         rows: {
           length: shard.length,
           row: (index) => {
@@ -232,7 +232,7 @@ async function shardOutputs(store: StoreDependencies['store'], wave: WaveInput):
   const outputs: ShardOutput[] = [];
   for (let offset = 0; offset < wave.rows; offset += shardRowsMax) {
     const length = Math.min(shardRowsMax, wave.rows - offset);
-    const record = await store.getDocument(shardRecordKey(shardKeyOf(wave.key, wave.wave, offset, length)));
+    const record = await store.getDocument(shardRecordKey(shardKeyOf(wave, offset, length)));
     if (record === undefined) {
       throw new ArteError('BlobMissing', {
         what: `The record of rows ${offset} to ${offset + length - 1} of ${wave.stage.stage} is gone from the store.`,

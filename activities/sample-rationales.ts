@@ -2,7 +2,6 @@
 import { seedFrom } from '../method/keys';
 import { finishRationale, rationalePrompt } from '../method/prompts';
 import { isCorrect } from '../method/answers';
-import type { JsonValue } from '../schemas/json';
 import { questionRowSchema, type DraftRow, type QuestionRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord, type Technique } from '../schemas/task';

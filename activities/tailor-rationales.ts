@@ -7,7 +7,6 @@ import { isCorrect } from '../method/answers';
 import { finishRationale, naivePrompt } from '../method/prompts';
 import { sftRow } from '../method/training-rows';
 import { ArteError } from '../schemas/errors';
-import type { JsonValue } from '../schemas/json';
 import { questionRowSchema, type QuestionRow, type TailoredRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord } from '../schemas/task';

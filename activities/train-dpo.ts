@@ -1,5 +1,4 @@
 /** train-dpo: the teacher learns the student's preferences (method.md section 1, DPO). Settings: config.align; the work: training.ts. */
-import type { JsonValue } from '../schemas/json';
 import type { TrainDependencies } from './dependencies';
 import { inputRef, type WholeStage } from './stage';
 import { trainingSettings, trainLayer } from './training';

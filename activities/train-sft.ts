@@ -1,5 +1,4 @@
 /** train-sft: the untuned student learns from a tailored set (method.md section 1, SFT). Settings: config.sft; the work: training.ts. */
-import type { JsonValue } from '../schemas/json';
 import type { TrainDependencies } from './dependencies';
 import { inputRef, type WholeStage } from './stage';
 import { trainingSettings, trainLayer } from './training';

@@ -18,7 +18,8 @@ const plainLineMs = 10_000;
 export async function watchRun(session: Session, runId: string, { quiet = false } = {}): Promise<ExitCode> {
   const config = await openBundleOf(session.store, runId);
   const terminal = process.stdout.isTTY && process.env['TERM'] !== 'dumb' && !quiet;
-  const screen = terminal ? terminalScreen() : plainScreen();
+  // With --json stdout belongs to the one document; what happens meanwhile is said on stderr.
+  const screen = terminal ? terminalScreen() : plainScreen(quiet ? process.stderr : process.stdout);
   const meter = new RateMeter();
   const leaving = new AbortController();
   const leave = (): void => leaving.abort();
@@ -79,8 +80,8 @@ function terminalScreen(): Screen {
   };
 }
 
-function plainScreen(): Screen {
-  const color = colorsFor(process.stdout);
+function plainScreen(stream: NodeJS.WriteStream): Screen {
+  const color = colorsFor(stream);
   const said = new Set<string>();
   const spokenAt = new Map<string, number>();
   const startedAt = Date.now();
@@ -90,19 +91,19 @@ function plainScreen(): Screen {
         const key = `${record.round} ${record.stage} ${record.arm}`;
         if (said.has(key)) continue;
         said.add(key);
-        process.stdout.write(`${finishedLine(record, color)}\n`);
+        stream.write(`${finishedLine(record, color)}\n`);
       }
       for (const stage of view.live) {
         const last = spokenAt.get(stage.label) ?? 0;
         if (stage.total === 0 || Date.now() - last < plainLineMs) continue;
         spokenAt.set(stage.label, Date.now());
-        process.stdout.write(
+        stream.write(
           `  [${formatSeconds((Date.now() - startedAt) / 1000)}] ${eventLine(stage, rates.get(stage.label))}\n`,
         );
       }
       if (view.progress.attention && !said.has(view.progress.attention.since)) {
         said.add(view.progress.attention.since);
-        process.stdout.write(`${attentionLines(view, color).join('\n')}\n`);
+        stream.write(`${attentionLines(view, color).join('\n')}\n`);
       }
     },
     end: () => undefined,

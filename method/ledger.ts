@@ -34,6 +34,7 @@ export function costOf(stage: StageName, usage: StageUsage, trainingSeconds: num
       usage.cachedInputTokens * price.cached_input +
       usage.outputTokens * price.output) /
     perMillion;
-  const training = stage === 'train-dpo' || stage === 'train-sft' ? (trainingSeconds / secondsPerHour) * price.training_hour : 0;
+  const training =
+    stage === 'train-dpo' || stage === 'train-sft' ? (trainingSeconds / secondsPerHour) * price.training_hour : 0;
   return calls + training;
 }

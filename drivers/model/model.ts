@@ -93,4 +93,8 @@ export type EndpointSettings =
       readonly timeoutMs: number;
     }
   /** Answers by rule, no model: for faults, speed and planted preferences. `script` names one of drivers/model/scripted.ts. */
-  | { readonly kind: 'scripted'; readonly script: string; readonly options: { readonly [name: string]: string | number | boolean } };
+  | {
+      readonly kind: 'scripted';
+      readonly script: string;
+      readonly options: { readonly [name: string]: string | number | boolean };
+    };

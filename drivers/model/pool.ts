@@ -80,6 +80,7 @@ class Pool implements ManagedModelPool {
     signal.throwIfAborted();
     switch (settings.kind) {
       case 'static':
+        refuseTrained(model);
         return freeLease(this.staticEndpoint(settings));
       case 'scripted':
         return freeLease(this.options.scripted(settings.script, settings.options));
@@ -344,5 +345,15 @@ function poolEnded(): ArteError {
     what: 'The worker that was to ask the model is ending.',
     why: 'Its model servers are closed.',
     next: 'Nothing: the work goes on at another worker, or when this one is started again.',
+  });
+}
+
+/** A server that is not ours answers with the weights it was given: asked for a trained model it would answer as the untrained one. */
+function refuseTrained({ name, layers }: ModelRef): void {
+  if (layers.length === 0) return;
+  throw new ArteError('InvalidConfig', {
+    what: `A static endpoint cannot serve ${name}, which this run has trained.`,
+    why: "Its server holds the weights it was started with; asking it would report the untrained model under the trained one's name.",
+    next: 'Use endpoint.kind: managed for a model that the run trains.',
   });
 }

@@ -5,6 +5,7 @@
  */
 import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { credentialsPath } from '../../drivers/local/s3-server';
 import type { RunReport } from '../../schemas/report';
 import { openWorkspace, processesOf, succeed, type Workspace } from '../support/cli';
 import { makeTinyModel, writeScriptedLoop, type ScriptedLoop } from '../support/loop-config';
@@ -83,36 +84,6 @@ describe('the loop', () => {
     expect(stage(other, 'score-drafts')[0]).toMatchObject({ reused: false });
   });
 
-  it('reuses nothing that depends on a model whose bytes changed behind the same path', async () => {
-    const weights = join(model, 'model.safetensors');
-    const bytes = readFileSync(weights);
-    const { atime, mtime } = statSync(weights);
-    bytes[bytes.length - 8] = (bytes[bytes.length - 8] ?? 0) ^ 1;
-    writeFileSync(weights, bytes);
-    // Even a file that pretends to be old is looked at: identity is content.
-    utimesSync(weights, atime, mtime);
-    const changed = await run({ name: 'changed-bytes' });
-    expect(stage(changed, 'prepare-tasks')[0]).toMatchObject({ reused: true });
-    for (const name of [
-      'sample-questions',
-      'sample-rationales',
-      'score-drafts',
-      'train-dpo',
-      'tailor-questions',
-      'train-sft',
-      'evaluate',
-    ]) {
-      for (const made of stage(changed, name)) expect(made).toMatchObject({ name, reused: false });
-    }
-  });
-
-  it('refuses the same id with another config, and says what to do', async () => {
-    const path = writeScriptedLoop(workspace.dir, { model, name: 'first', rounds: 3 });
-    const refused = await workspace.arte('run', path);
-    expect(refused.code).toBe(2);
-    expect(refused.stderr).toContain('--id');
-  });
-
   it('exports conversations, the adapter, the merged student and its GGUF', async () => {
     const dataset = JSON.parse((await succeed(workspace, 'export', 'dataset', 'first', '--json')).stdout) as {
       path: string;
@@ -138,10 +109,42 @@ describe('the loop', () => {
     expect((await workspace.arte('export', 'student', 'first')).code).toBe(2);
   });
 
+  it('reuses nothing that depends on a model whose bytes changed behind the same path', async () => {
+    const weights = join(model, 'model.safetensors');
+    const bytes = readFileSync(weights);
+    const { atime, mtime } = statSync(weights);
+    bytes[bytes.length - 8] = (bytes[bytes.length - 8] ?? 0) ^ 1;
+    writeFileSync(weights, bytes);
+    // Even a file that pretends to be old is looked at: identity is content.
+    utimesSync(weights, atime, mtime);
+    const known = new Set(first.stages.map(({ key }) => key));
+    const changed = await run({ name: 'changed-bytes' });
+    expect(stage(changed, 'prepare-tasks')[0]).toMatchObject({ reused: true });
+    for (const name of [
+      'sample-questions',
+      'sample-rationales',
+      'score-drafts',
+      'train-dpo',
+      'tailor-questions',
+      'train-sft',
+      'evaluate',
+    ]) {
+      for (const made of stage(changed, name))
+        expect({ name, known: known.has(made.key) }).toEqual({ name, known: false });
+    }
+  });
+
+  it('refuses the same id with another config, and says what to do', async () => {
+    const path = writeScriptedLoop(workspace.dir, { model, name: 'first', rounds: 3 });
+    const refused = await workspace.arte('run', path);
+    expect(refused.code).toBe(2);
+    expect(refused.stderr).toContain('--id');
+  });
+
   it('leaves no process behind after down, and nothing secret in what it wrote', async () => {
-    const credentials = readFileSync(join(workspace.dataDir, 'credentials.json'), 'utf8');
+    const credentials = readFileSync(credentialsPath(workspace.dataDir), 'utf8');
     const secret = (JSON.parse(credentials) as { secretAccessKey: string }).secretAccessKey;
-    expect(statSync(join(workspace.dataDir, 'credentials.json')).mode & 0o077).toBe(0);
+    expect(statSync(credentialsPath(workspace.dataDir)).mode & 0o077).toBe(0);
     await succeed(workspace, 'down');
     expect(processesOf(workspace)).toEqual([]);
     expect(JSON.stringify(first)).not.toContain(secret);
