@@ -183,6 +183,7 @@ function startSupervisor(dataDir: string, python: PythonEnv, build: string, opti
     const child = spawn(process.execPath, [...programs.supervisor, JSON.stringify(settings)], {
       detached: true,
       stdio: ['ignore', log, log],
+      env: process.env,
     });
     const supervisor: Supervisor = { pid: child.pid ?? -1, logPath, status: undefined };
     child.once('error', () => (supervisor.status = null));
