@@ -46,7 +46,7 @@ export interface Check {
 /** Oldest Node, as package.json's engines say. */
 const nodeMin = [20, 19] as const;
 /** A server that does not answer a question in this time is a problem. */
-const answerMs = 10_000;
+const answerMs = 5_000;
 /** The weights that smoke and quickstart use. */
 const embeddedModel = 'embedded:SmolLM2-135M-Instruct';
 
