@@ -11,7 +11,7 @@
  * 3. Its telemetry, the administration pages, WebDAV, and the Iceberg and Lance servers are off; it listens on 127.0.0.1.
  */
 import { randomBytes } from 'node:crypto';
-import { access, constants, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, constants, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { delimiter, join } from 'node:path';
 import { ArteError } from '../../schemas/errors';
@@ -123,9 +123,18 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
     logPath: options.logPath ?? join(dataDir, 's3.log'),
     ...(options.inherit === undefined ? {} : { inherit: options.inherit }),
   });
+  // Before anyone hears of the end: the next server on these ports makes them anew.
+  const exited = child.exited.then(async (how) => {
+    await removeGrpcSockets(ports);
+    return how;
+  });
+  const stop = async (): Promise<void> => {
+    await child.stop();
+    await exited;
+  };
   const endpoint = `http://127.0.0.1:${String(ports.s3)}`;
   let exit: ChildExit | undefined;
-  void child.exited.then((how) => (exit = how));
+  void exited.then((how) => (exit = how));
   const deadline = Date.now() + serverReadyMs;
   let last: unknown;
   for (let ready = false; !ready;) {
@@ -140,7 +149,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
       last = error;
     }
     if (exit !== undefined || options.signal?.aborted === true || Date.now() > deadline) {
-      await child.stop();
+      await stop();
       options.signal?.throwIfAborted();
       throw new ArteError(
         'PlatformDown',
@@ -161,9 +170,9 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
     region: 'us-east-1',
     ...credentials,
     pid: child.pid,
-    exited: child.exited,
+    exited,
     tail: () => child.tail(),
-    stop: () => child.stop(),
+    stop,
   };
 }
 
@@ -258,6 +267,15 @@ function socketFiles(dataDir: string): string[] {
     .map((part) => [part, join(dataDir, `${part}.sock`)] as const)
     .filter(([, path]) => path.length <= socketPathMax)
     .map(([part, path]) => `-${part}.localSocket=${path}`);
+}
+
+/** What its parts leave in /tmp when they are killed; no option moves these files. */
+async function removeGrpcSockets(ports: S3Ports): Promise<void> {
+  for (const [part, port] of Object.entries(ports)) {
+    await rm(`/tmp/seaweedfs-${part}-grpc-${String((port as number) + grpcPortOffset)}.sock`, { force: true }).catch(
+      () => undefined,
+    );
+  }
 }
 
 function accepts(port: number): Promise<boolean> {
