@@ -19,7 +19,7 @@ export const trainDpo: WholeStage<TrainDependencies> = {
       model: input.model,
       ...(input.reference ? { reference: input.reference } : {}),
       settings: {
-        ...trainingSettings(config.align, config.seed),
+        ...trainingSettings(config.align, config.models.teacher.add_bos, config.seed),
         beta: config.align.beta,
         lossType: config.align.loss,
       },

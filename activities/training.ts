@@ -18,7 +18,7 @@ import { noUsage, type StageContext, type StageOutcome } from './stage';
 type TrainingSection = RunConfig['align'] | RunConfig['sft'];
 
 /** The config's section as the trainer takes it. */
-export function trainingSettings(section: TrainingSection, seed: number): TrainingSettings {
+export function trainingSettings(section: TrainingSection, addBos: boolean, seed: number): TrainingSettings {
   return {
     adapter: section.adapter,
     loraRank: section.lora_rank,
@@ -37,6 +37,7 @@ export function trainingSettings(section: TrainingSection, seed: number): Traini
     dtype: section.dtype,
     seed,
     checkpointSteps: section.checkpoint_steps,
+    addBos,
   };
 }
 
