@@ -22,8 +22,9 @@ import child
 
 # Beyond the requests that the slots work on: waiting ones, /health, /metrics. Each takes a thread while it waits.
 SPARE_HTTP_THREADS = 16
-# States of prompts that lost their slot, kept in ordinary memory. llama.cpp's default of 8 GB is more than a small machine has.
-PROMPT_CACHE_MIB = 512
+# States of prompts that lost their slot, kept in ordinary memory: none. llama.cpp's default of 8 GB is more than a small machine has, and
+# rows come in the order of their prefixes, so that what a slot forgets is not asked for again.
+PROMPT_CACHE_MIB = 0
 # llama.cpp logs from a thread of its own, which is to say why before this process ends.
 LOG_FLUSH_SECONDS = 0.5
 
