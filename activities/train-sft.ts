@@ -16,7 +16,10 @@ export const trainSft: WholeStage<TrainDependencies> = {
     return trainLayer(context, dependencies, inputRef(input, 'sft'), {
       kind: 'sft',
       model: input.model,
-      settings: { ...trainingSettings(config.sft, config.models.student.add_bos, config.seed), lossOn: config.sft.loss_on },
+      settings: {
+        ...trainingSettings(config.sft, config.models.student.add_bos, config.seed),
+        lossOn: config.sft.loss_on,
+      },
     });
   },
 };

@@ -60,7 +60,7 @@ export function openDrivers(platform: WorkerPlatform, logger: Logger): OpenDrive
         pool,
         journalDir,
         environment: platform.environment,
-        resolveModel: (name, config) => resolveModel(name, config, { configDir: dataDir, env }),
+        resolveModel: (name, config) => resolveModel(name, config, { configDir: dataDir, env, cacheDir }),
       };
     },
     async train() {

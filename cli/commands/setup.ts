@@ -13,7 +13,8 @@ export function register(program: Command): void {
       try {
         const env = await ensurePythonEnv({
           dev: dev === true,
-          onProgress: ({ done, total, what }) => line.update(`setting up Python (${Math.min(done + 1, total)} of ${total}): ${what}`),
+          onProgress: ({ done, total, what }) =>
+            line.update(`setting up Python (${Math.min(done + 1, total)} of ${total}): ${what}`),
         });
         line.done('the Python environment is ready');
         printLine(env.root);

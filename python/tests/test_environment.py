@@ -6,8 +6,9 @@ import hashlib
 import shutil
 import sys
 
-import environment
 import pytest
+
+import environment
 
 
 def install(site, name: str, version: str = "1.0", body: str = "x = 1\n"):

@@ -18,6 +18,9 @@ export async function runCommand(
   const stdout: string[] = [];
   const stderr: string[] = [];
   const before = process.exitCode;
+  // The runner forces colours on its workers, and a command would believe it.
+  const colors = process.env['NO_COLOR'];
+  process.env['NO_COLOR'] = '1';
   const spies = [
     jest.spyOn(process.stdout, 'write').mockImplementation((chunk) => stdout.push(String(chunk)) > 0),
     jest.spyOn(process.stderr, 'write').mockImplementation((chunk) => stderr.push(String(chunk)) > 0),
@@ -28,6 +31,8 @@ export async function runCommand(
     return { stdout: stdout.join(''), stderr: stderr.join(''), exitCode: exitCodeNow() };
   } finally {
     process.exitCode = before;
+    if (colors === undefined) delete process.env['NO_COLOR'];
+    else process.env['NO_COLOR'] = colors;
     for (const spy of spies) spy.mockRestore();
   }
 }
