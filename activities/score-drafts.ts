@@ -113,7 +113,7 @@ export const scoreDrafts: RowStage<Loaded> = {
   repairs: ({ config }) => (config.score.temperature > 0 ? 2 : 0),
   thresholds: ({ config }) => config.score.thresholds,
   async collect({ store }, { drafts }, results) {
-    // The cells are read twice: once into their artifact, once for the statistics. Only the counters are held.
+    // The statistics need the whole matrix; it is held while it is committed, some 100 bytes a cell.
     const cellOf = async function* (): AsyncGenerator<CellRow> {
       for await (const result of results()) {
         const { d, p } = result.meta as unknown as Meta;

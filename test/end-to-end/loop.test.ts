@@ -5,6 +5,7 @@
  */
 import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { platformPaths } from '../../drivers/local/platform-state';
 import { credentialsPath } from '../../drivers/local/s3-server';
 import type { RunReport } from '../../schemas/report';
 import { openWorkspace, processesOf, succeed, type Workspace } from '../support/cli';
@@ -142,9 +143,9 @@ describe('the loop', () => {
   });
 
   it('leaves no process behind after down, and nothing secret in what it wrote', async () => {
-    const credentials = readFileSync(credentialsPath(workspace.dataDir), 'utf8');
+    const credentials = readFileSync(credentialsPath(platformPaths(workspace.dataDir).s3), 'utf8');
     const secret = (JSON.parse(credentials) as { secretAccessKey: string }).secretAccessKey;
-    expect(statSync(credentialsPath(workspace.dataDir)).mode & 0o077).toBe(0);
+    expect(statSync(credentialsPath(platformPaths(workspace.dataDir).s3)).mode & 0o077).toBe(0);
     await succeed(workspace, 'down');
     expect(processesOf(workspace)).toEqual([]);
     expect(JSON.stringify(first)).not.toContain(secret);
