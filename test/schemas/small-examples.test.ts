@@ -55,11 +55,11 @@ models: { teacher: { source: 'embedded:x' }, student: { source: 'embedded:x' } }
 it('quickstart.yaml runs two rounds over two tasks, with the counts that its comments name', () => {
   const { rounds, tasks, questions, probe, pairs, align, tailor, sft, evaluate } = load('quickstart.yaml');
   expect([rounds.count, tasks.length]).toEqual([2, 2]);
-  expect(tasks.length * questions.per_task * techniques * probe.size).toBe(384);
+  expect(tasks.length * questions.per_task * techniques * probe.size).toBe(240);
   const pairsMost = tasks.length * (pairs.question.per_task + Math.min(pairs.rationale.per_task, questions.per_task));
-  expect(pairsMost).toBe(20);
-  expect((pairsMost / align.batch_size) * align.epochs).toBe(10);
-  expect(((tasks.length * tailor.per_task) / sft.batch_size) * sft.epochs).toBe(12);
+  expect(pairsMost).toBe(16);
+  expect((pairsMost / align.batch_size) * align.epochs).toBe(8);
+  expect(((tasks.length * tailor.per_task) / sft.batch_size) * sft.epochs).toBe(8);
   expect(evaluate.shots).toEqual([0, 3]);
 });
 
