@@ -2,7 +2,6 @@
  * evaluate: a model answers labelled items with k demonstrations (method.md section 1). Serves two uses: the students' accuracy on the
  * held-out test set, and the respondents x items matrix that IRT chooses the preference set from (split: validation).
  */
-import { extractAnswer, isCorrect } from '../method/answers';
 import { evaluatePredictions } from '../method/evaluate';
 import { demonstrationOf, studentPrompt } from '../method/prompts';
 import type { StageInput } from '../schemas/messages';
@@ -11,9 +10,9 @@ import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskItem, type TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readRows } from './read-rows';
+import { noStudentAnswer, readStudentAnswer, type StudentAnswer } from './reading';
 import type { RowStage } from './row-stage';
 import { greedy, samplingOf } from './sampling';
-import { extractionOptions } from './score-drafts';
 import { inputRef } from './stage';
 
 interface Extra {
@@ -79,22 +78,7 @@ export const evaluate: RowStage<Loaded> = {
   read({ config, tasks, itemById }, row, answer) {
     const { task: taskName, item } = row.meta as { task: string; item: string };
     const task = tasks.get(taskName) as TaskRecord;
-    const { question, target } = itemById.get(`${taskName}/${item}`) as TaskItem;
-    if (answer.finish === 'refused') return { outcome: 'refused', why: 'the provider refused to answer' };
-    const found = extractAnswer(answer.text, task.answer, extractionOptions(config, question, answer));
-    const tagged = found.kind === 'tagged';
-    if (found.kind === 'none' || found.kind === 'malformed') {
-      const why = found.kind === 'none' ? 'no answer found' : found.why;
-      return {
-        outcome: answer.finish === 'length' ? 'truncated' : 'malformed',
-        why,
-        value: { answer: null, correct: false, tagged },
-      };
-    }
-    return {
-      outcome: 'ok',
-      value: { answer: found.value, correct: isCorrect(found.value, target, task.answer, question), tagged },
-    };
+    return readStudentAnswer(answer, task, itemById.get(`${taskName}/${item}`) as TaskItem, config);
   },
   repairs: () => 0,
   thresholds: ({ config }) => config.evaluate.thresholds,
@@ -103,10 +87,7 @@ export const evaluate: RowStage<Loaded> = {
     for await (const result of results()) {
       const { task, item } = result.meta as { task: string; item: string };
       const { target } = itemById.get(`${task}/${item}`) as TaskItem;
-      const value = (result.value ?? { answer: null, correct: false, tagged: false }) as Pick<
-        PredictionRow,
-        'answer' | 'correct' | 'tagged'
-      >;
+      const value = (result.value ?? noStudentAnswer) as unknown as StudentAnswer;
       predictions.push({ task, itemId: item, shots, ...value, target, outcome: result.outcome, from: result.key });
     }
     const ref = await store.putLines(predictions.map((prediction) => JSON.stringify(prediction)));

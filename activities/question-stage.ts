@@ -12,6 +12,7 @@ import type { QuestionRow, RowResult } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord } from '../schemas/task';
 import { readRows } from './read-rows';
+import { refusedReading } from './reading';
 import type { RowStage } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef } from './stage';
@@ -101,7 +102,7 @@ export function questionStage(
     read({ tasks, config, settings }, row, answer) {
       const { task: taskName, index } = row.meta as unknown as Meta;
       const task = tasks.find((candidate) => candidate.name === taskName) as TaskRecord;
-      if (answer.finish === 'refused') return { outcome: 'refused', why: 'the provider refused to answer' };
+      if (answer.finish === 'refused') return refusedReading;
       const prefix = questionPrompt(
         task,
         config,

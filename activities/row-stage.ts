@@ -58,6 +58,8 @@ export interface PlannedRows {
   readonly length: number;
   /** Row i, the same every time; cheap, because it is called once per run and once more after a crash. */
   row(index: number): PlannedRow;
+  /** End (exclusive) of the rows from `index` on whose prompts begin alike, where the stage has such runs. */
+  runEnd?(index: number): number;
 }
 
 /** What collect says: outputs are whole, or the stage needs another wave. */
@@ -109,12 +111,11 @@ async function keyOfRowStage(
   );
 }
 
-async function openContext(
+function contextOf(
   store: StoreDependencies['store'],
-  stage: AnyRowStage,
   input: StageInput,
-): Promise<StageContext> {
-  const { bundle, key } = await keyOfRowStage(store, stage, input);
+  { bundle, key }: Awaited<ReturnType<typeof keyOf>>,
+): StageContext {
   return { store, bundle, config: bundle.config, input, key };
 }
 
@@ -127,13 +128,7 @@ export async function openRowStage(
   const keyed = await keyOfRowStage(store, stage, input);
   const finished = await finishedStage(store, keyed.key);
   if (finished) return { done: true, result: stageResult(finished, input, true) };
-  const loaded: unknown = await stage.load({
-    store,
-    bundle: keyed.bundle,
-    config: keyed.bundle.config,
-    input,
-    key: keyed.key,
-  });
+  const loaded: unknown = await stage.load(contextOf(store, input, keyed));
   return { done: false, key: keyed.key, rows: stage.rows(loaded, []).length };
 }
 
@@ -144,7 +139,7 @@ export async function runShardOf(
   shard: ShardInput,
 ): Promise<ShardOutput> {
   const { store } = dependencies;
-  const context = await openContext(store, stage, shard.stage);
+  const context = contextOf(store, shard.stage, await keyOfRowStage(store, stage, shard.stage));
   const model = shard.stage.model;
   if (!model) throw new Error(`stage ${stage.name} was started without a model`);
   const loaded: unknown = await stage.load(context);
@@ -173,6 +168,9 @@ export async function runShardOf(
             });
             return { key, request, meta };
           },
+          ...(planned.runEnd && {
+            runEnd: (index: number) => (planned.runEnd?.(shard.offset + index) ?? 0) - shard.offset,
+          }),
         },
         endpoint: lease.endpoint,
         read: (row, answer) => stage.read(loaded, row, answer),
@@ -204,8 +202,8 @@ export async function commitWave(
   { store }: StoreDependencies,
   wave: WaveInput,
 ): Promise<CommittedWave> {
-  const context = await openContext(store, stage, wave.stage);
   const keyed = await keyOfRowStage(store, stage, wave.stage);
+  const context = contextOf(store, wave.stage, keyed);
   const already = await finishedStage(store, keyed.key);
   if (already) return { done: true, result: stageResult(already, wave.stage, false) };
   const shards = await shardOutputs(store, wave);

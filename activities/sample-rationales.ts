@@ -1,12 +1,13 @@
 /** sample-rationales: every draft question answered once under each technique prompt (method.md section 1: n = 4). */
 import { seedFrom } from '../method/keys';
-import { finishRationale, rationalePrompt } from '../method/prompts';
+import { rationalePrompt } from '../method/prompts';
 import { isCorrect } from '../method/answers';
 import { questionRowSchema, type DraftRow, type QuestionRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord, type Technique } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readRows } from './read-rows';
+import { readRationale } from './reading';
 import type { RowStage } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef } from './stage';
@@ -59,7 +60,6 @@ export const sampleRationales: RowStage<Loaded> = {
   read({ config, byId }, row, answer) {
     const { draft } = row.meta as { draft: string };
     const { task, technique, question } = byId.get(draft) as Loaded['drafts'][number];
-    if (answer.finish === 'refused') return { outcome: 'refused', why: 'the provider refused to answer' };
     const { assistantPrefix } = rationalePrompt(
       task,
       technique,
@@ -67,17 +67,7 @@ export const sampleRationales: RowStage<Loaded> = {
       config,
       config.models.teacher.prompt_style,
     );
-    const finished = finishRationale(
-      assistantPrefix + answer.text,
-      task,
-      config,
-      config.rationales.answer,
-      question.target,
-    );
-    if (finished.rationale.trim() === '') return { outcome: 'malformed', why: 'empty rationale' };
-    if (finished.answer === null && answer.finish === 'length')
-      return { outcome: 'truncated', why: 'no answer within max_tokens', value: { ...finished } };
-    return { outcome: 'ok', value: { ...finished } };
+    return readRationale(answer, assistantPrefix, task, config, config.rationales.answer, question.target);
   },
   repairs: ({ config }) => (config.rationales.temperature > 0 ? 2 : 0),
   thresholds: ({ config }) => config.rationales.thresholds,

@@ -2,22 +2,15 @@
  * score-drafts: the draft x probe matrix (method.md section 1, icl_accuracy). Each draft is the single demonstration in a prompt that the
  * untuned student completes for every probe item of its task; the score is the student's accuracy.
  */
-import { extractAnswer, isCorrect, type ExtractionOptions } from '../method/answers';
 import { studentPrompt } from '../method/prompts';
 import { scoreDrafts as scoresOf, scoreQuality } from '../method/score';
 import type { JsonValue } from '../schemas/json';
-import {
-  draftRowSchema,
-  probeRowSchema,
-  type CellRow,
-  type DraftRow,
-  type ModelAnswer,
-  type ProbeRow,
-} from '../schemas/rows';
+import { draftRowSchema, probeRowSchema, type CellRow, type DraftRow, type ProbeRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readRows } from './read-rows';
+import { noStudentAnswer, readStudentAnswer, type StudentAnswer } from './reading';
 import type { RowStage } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef } from './stage';
@@ -92,23 +85,13 @@ export const scoreDrafts: RowStage<Loaded> = {
         meta: { d: draft.id, p: probe.id, t: draft.task },
       };
     },
+    // Everything before the probe item's own question is the same for all cells of a draft.
+    runEnd: (index) => firstCell[draftOfCell(firstCell, index) + 1] ?? cells,
   }),
   read({ config, tasks, probeById }, row, answer) {
     const { t, p } = row.meta as unknown as Meta;
     const task = tasks.get(t) as TaskRecord;
-    const { question, target } = probeById.get(`${t}/${p}`) as ProbeRow;
-    if (answer.finish === 'refused') return { outcome: 'refused', why: 'the provider refused to answer' };
-    const found = extractAnswer(answer.text, task.answer, extractionOptions(config, question, answer));
-    const tagged = found.kind === 'tagged';
-    if (found.kind === 'none' || found.kind === 'malformed') {
-      const why = found.kind === 'none' ? 'no answer found' : found.why;
-      return {
-        outcome: answer.finish === 'length' ? 'truncated' : 'malformed',
-        why,
-        value: { correct: false, tagged },
-      };
-    }
-    return { outcome: 'ok', value: { correct: isCorrect(found.value, target, task.answer, question), tagged } };
+    return readStudentAnswer(answer, task, probeById.get(`${t}/${p}`) as ProbeRow, config);
   },
   repairs: ({ config }) => (config.score.temperature > 0 ? 2 : 0),
   thresholds: ({ config }) => config.score.thresholds,
@@ -117,7 +100,7 @@ export const scoreDrafts: RowStage<Loaded> = {
     const cellOf = async function* (): AsyncGenerator<CellRow> {
       for await (const result of results()) {
         const { d, p } = result.meta as unknown as Meta;
-        const value = (result.value ?? { correct: false, tagged: false }) as { correct: boolean; tagged: boolean };
+        const value = (result.value ?? noStudentAnswer) as unknown as StudentAnswer;
         yield { draftId: d, probeId: p, correct: value.correct, tagged: value.tagged, outcome: result.outcome };
       }
     };
@@ -153,10 +136,4 @@ function draftOfCell(firstCell: readonly number[], index: number): number {
     else high = middle - 1;
   }
   return low;
-}
-
-/** How an answer is read in scoring and evaluation alike. */
-export function extractionOptions(config: RunConfig, question: string, { finish }: ModelAnswer): ExtractionOptions {
-  const { answer_open, answer_close } = config.prompts;
-  return { open: answer_open, close: answer_close, mode: config.evaluate.extraction, question, finish };
 }

@@ -4,7 +4,7 @@
  */
 import { seedFrom } from '../method/keys';
 import { isCorrect } from '../method/answers';
-import { finishRationale, naivePrompt } from '../method/prompts';
+import { naivePrompt } from '../method/prompts';
 import { sftRow } from '../method/training-rows';
 import { ArteError } from '../schemas/errors';
 import { questionRowSchema, type QuestionRow, type TailoredRow } from '../schemas/rows';
@@ -12,6 +12,7 @@ import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readRows } from './read-rows';
+import { readRationale } from './reading';
 import type { RowStage } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef } from './stage';
@@ -63,19 +64,8 @@ export const tailorRationales: RowStage<Loaded> = {
   }),
   read({ config, byId }, row, answer) {
     const { task, question } = byId.get((row.meta as { question: string }).question) as Loaded['examples'][number];
-    if (answer.finish === 'refused') return { outcome: 'refused', why: 'the provider refused to answer' };
     const { assistantPrefix } = naivePrompt(task, question.question, config, config.models.teacher.prompt_style);
-    const finished = finishRationale(
-      assistantPrefix + answer.text,
-      task,
-      config,
-      config.tailor.answer,
-      question.target,
-    );
-    if (finished.rationale.trim() === '') return { outcome: 'malformed', why: 'empty rationale' };
-    if (finished.answer === null && answer.finish === 'length')
-      return { outcome: 'truncated', why: 'no answer within max_tokens', value: { ...finished } };
-    return { outcome: 'ok', value: { ...finished } };
+    return readRationale(answer, assistantPrefix, task, config, config.tailor.answer, question.target);
   },
   repairs: ({ config }) => (config.tailor.rationales.temperature > 0 ? 2 : 0),
   thresholds: ({ config }) => config.tailor.thresholds,

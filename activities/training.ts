@@ -89,6 +89,7 @@ export async function trainLayer(
       tokens: outcome.tokens,
       device: outcome.device,
       dtype: outcome.dtype,
+      resumedFromSteps: outcome.resumedFromSteps,
       metrics: outcome.metrics,
     };
     await store.remove(checkpointKey(key));

@@ -193,7 +193,8 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
         extra = {}
 
     device = str(arguments.device) if on_cpu else f"{arguments.device} ({torch.cuda.get_device_name(0)})"
-    before = read_marker(resume) if resume is not None else {"tokens": 0, "seconds": 0}
+    before = read_marker(resume) if resume is not None else {"tokens": 0, "seconds": 0, "resumed_from": []}
+    resumed_from = before["resumed_from"] + ([before["step"]] if resume is not None else [])
 
     class Progress(TrainerCallback):
         """Says each step, and makes checkpoints whole."""
@@ -229,6 +230,7 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
             seconds = round(before["seconds"] + time.monotonic() - started, 1)
             facts = {"job": job, "step": state.global_step, "max_steps": state.max_steps, "tokens": self.tokens, "seconds": seconds}
             facts |= {"rows": kept, "rows_dropped": len(rows) - kept, "metrics": self.metrics, "device": device, "dtype": dtype}
+            facts["resumed_from"] = resumed_from
             mark_complete(checkpoint, facts)
             self.say("checkpoint", state, checkpoint=str(checkpoint))
             self.say("step", state)
@@ -494,6 +496,7 @@ def publish(settings: Settings, work: Path, checkpoint: Path) -> dict:
         "tokens": marker["tokens"],
         "device": marker["device"],
         "dtype": marker["dtype"],
+        "resumed_from": marker["resumed_from"],
     }
     write_whole(work / "result.json", {"job": marker["job"], "result": result})
     return result

@@ -45,6 +45,7 @@ import {
 } from './outcomes';
 import { removeParts } from './parts';
 import { addUsage, resumeShard, type AskedBefore, type Resumed } from './resume';
+import { RowOrder } from './row-order';
 import type { RowTable } from './row-table';
 import { shardRecordKey } from './shard-record';
 import type { EngineLimits, RunShard, ShardProgress, ShardRun } from './types';
@@ -185,8 +186,8 @@ class Asking implements LimiterClient {
   private reason: unknown;
   private readonly troubles = new Map<number, Trouble>();
   private readonly waiting: WaitingRows;
+  private readonly order: RowOrder;
   private staged: Call[] = [];
-  private cursor = 0;
   private inFlight = 0;
   private state: 'asking' | 'draining' | 'ended' = 'asking';
   private finish: { readonly resolve: () => void; readonly reject: (reason: unknown) => void } | undefined;
@@ -215,6 +216,11 @@ class Asking implements LimiterClient {
     this.table = resumed.table;
     this.limiter = (run.limiters ?? processLimiters).of(run.endpoint);
     this.waiting = new WaitingRows(systemClock, () => this.limiter.wake());
+    this.order = new RowOrder(
+      this.table.length,
+      (index) => !this.table.isDone(index) && !this.troubles.has(index),
+      run.rows.runEnd?.bind(run.rows),
+    );
     for (const [row, before] of resumed.askedBefore) {
       this.troubles.set(row, { tries: 0, turnedAway: 0, before });
       this.waiting.addDue(row);
@@ -315,13 +321,7 @@ class Asking implements LimiterClient {
   }
 
   private nextFresh(): number | undefined {
-    if (this.waiting.size >= this.settings.waitingRowsMax) return undefined;
-    while (this.cursor < this.table.length) {
-      const index = this.cursor;
-      this.cursor += 1;
-      if (!this.table.isDone(index) && !this.troubles.has(index)) return index;
-    }
-    return undefined;
+    return this.waiting.size >= this.settings.waitingRowsMax ? undefined : this.order.take();
   }
 
   // ---- what becomes of a call --------------------------------------------------------------------------------------
@@ -415,6 +415,7 @@ class Asking implements LimiterClient {
 
   private ended(call: Call, end: CallEnd): void {
     this.inFlight -= 1;
+    this.order.release(call.index);
     this.limiter.finish(call, end);
     if (this.inFlight === 0) this.idle?.();
   }

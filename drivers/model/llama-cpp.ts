@@ -34,8 +34,6 @@ export const llamaCppCapabilities: Capabilities = {
   extendedSampling: true,
 };
 
-/** Calls that wait inside the server, so that a slot has its next one at once: a quarter of the slots. */
-const waitingShare = 0.25;
 /** Lines of the server's log that stand in the error. */
 const tailLinesMax = 15;
 
@@ -67,9 +65,12 @@ export interface ModelServer {
   stop(): Promise<void>;
 }
 
-/** How many calls in flight are worth it for a server with so many slots. */
+/**
+ * How many calls in flight are worth it for a server with so many slots: no more. A call that waited inside the server would get the next
+ * free slot, and the call that continues that slot's prompt another one, whose prefix cache holds something else.
+ */
 export function llamaCppConcurrency(slots: number): { start: number; max: number } {
-  return { start: slots, max: slots + Math.ceil(slots * waitingShare) };
+  return { start: slots, max: slots };
 }
 
 /**

@@ -68,6 +68,8 @@ export interface TrainingOutcome {
   /** device and precision that were used: part of the record, not of the key. */
   readonly device: string;
   readonly dtype: string;
+  /** The steps of the checkpoints at which an interrupted training went on; empty where it ran through. */
+  readonly resumedFromSteps: readonly number[];
 }
 
 export interface Trainer {

@@ -67,6 +67,7 @@ const eventSchema = z.discriminatedUnion('event', [
     tokens: count,
     device: z.string(),
     dtype: z.string(),
+    resumed_from: z.array(count),
   }),
   z.object({ event: z.literal('error'), code: z.string(), what: z.string(), why: z.string(), next: z.string() }),
 ]);
@@ -176,8 +177,8 @@ async function watch(
           });
           break;
         case 'done': {
-          const { event: _, output_dir: outputDir, ...outcome } = event;
-          done = { outputDir, ...outcome };
+          const { event: _, output_dir: outputDir, resumed_from: resumedFromSteps, ...outcome } = event;
+          done = { outputDir, resumedFromSteps, ...outcome };
           break;
         }
         case 'error':

@@ -25,6 +25,7 @@ def test_dpo_killed_and_resumed_is_the_same_as_undisturbed(train, settings_of, t
     assert done["tokens"] > 0
     assert done["metrics"]["rewards_margins"] > 0
     assert steps_of(whole) == list(range(1, 9))
+    assert done["resumed_from"] == []
 
     # Killed while the checkpoint of step 6 is being written: as far as a resume can see, it lacks its mark.
     settings = settings_of("dpo", work_dir=str(tmp_path / "killed"))
@@ -38,6 +39,7 @@ def test_dpo_killed_and_resumed_is_the_same_as_undisturbed(train, settings_of, t
     again = resumed.end()
     assert [Path(each["checkpoint"]).name for each in resumed.of("checkpoint-skipped")] == ["checkpoint-6"]
     assert steps_of(resumed) == [5, 6, 7, 8]
+    assert again["resumed_from"] == [4]
     assert {name: again[name] for name in ("steps", "rows", "tokens")} == {name: done[name] for name in ("steps", "rows", "tokens")}
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         assert (tmp_path / "killed" / "output" / name).read_bytes() == (tmp_path / "whole" / "output" / name).read_bytes()

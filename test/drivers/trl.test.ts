@@ -113,6 +113,7 @@ describe('a child with a vice', () => {
       tokens: 9,
       device: 'cpu',
       dtype: 'float32',
+      resumedFromSteps: [],
     });
     expect(seen.at(-1)).toEqual({ phase: 'step', step: 3, maxSteps: 8, metrics: { loss: 0.7 } });
   });

@@ -1,0 +1,73 @@
+/**
+ * What a model's answer says, for the stages that read alike: a student's answer to a question (scoring, evaluation), and a teacher's
+ * rationale (drafts, tailored examples). Extraction rules are method/answers.ts; here is which outcome they mean.
+ */
+import { extractAnswer, isCorrect } from '../method/answers';
+import { finishRationale } from '../method/prompts';
+import type { ModelAnswer, RowReading } from '../schemas/rows';
+import type { RunConfig } from '../schemas/run-config';
+import type { TaskRecord } from '../schemas/task';
+
+export const refusedReading: RowReading = { outcome: 'refused', why: 'the provider refused to answer' };
+
+/** What a student's answer is worth. */
+export interface StudentAnswer {
+  /** Null where none could be read. */
+  readonly answer: string | null;
+  readonly correct: boolean;
+  /** Whether the answer stood in its tag. */
+  readonly tagged: boolean;
+}
+
+/** What stands for a row without an answer: it counts as wrong. */
+export const noStudentAnswer: StudentAnswer = { answer: null, correct: false, tagged: false };
+
+/** Reads a student's answer; one without a readable answer is `truncated` where it was cut off, else `malformed`. */
+export function readStudentAnswer(
+  answer: ModelAnswer,
+  task: TaskRecord,
+  item: { readonly question: string; readonly target: string },
+  config: RunConfig,
+): RowReading {
+  if (answer.finish === 'refused') return refusedReading;
+  const { answer_open: open, answer_close: close } = config.prompts;
+  const { question, target } = item;
+  const found = extractAnswer(answer.text, task.answer, {
+    open,
+    close,
+    mode: config.evaluate.extraction,
+    question,
+    finish: answer.finish,
+  });
+  const tagged = found.kind === 'tagged';
+  if (found.kind === 'none' || found.kind === 'malformed') {
+    const why = found.kind === 'none' ? 'no answer found' : found.why;
+    return {
+      outcome: answer.finish === 'length' ? 'truncated' : 'malformed',
+      why,
+      value: { ...noStudentAnswer, tagged },
+    };
+  }
+  const correct = isCorrect(found.value, target, task.answer, question);
+  return { outcome: 'ok', value: { answer: found.value, correct, tagged } };
+}
+
+/**
+ * Reads a rationale that the teacher wrote after `assistantPrefix`. Value: {rationale, answer}.
+ * @param answerFrom Whose answer the rationale ends in: its own (`free`) or the target (`given`).
+ */
+export function readRationale(
+  answer: ModelAnswer,
+  assistantPrefix: string,
+  task: TaskRecord,
+  config: RunConfig,
+  answerFrom: RunConfig['rationales']['answer'],
+  target: string,
+): RowReading {
+  if (answer.finish === 'refused') return refusedReading;
+  const finished = finishRationale(assistantPrefix + answer.text, task, config, answerFrom, target);
+  if (finished.rationale.trim() === '') return { outcome: 'malformed', why: 'empty rationale' };
+  if (finished.answer === null && answer.finish === 'length')
+    return { outcome: 'truncated', why: 'no answer within max_tokens', value: { ...finished } };
+  return { outcome: 'ok', value: { ...finished } };
+}

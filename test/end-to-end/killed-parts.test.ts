@@ -1,0 +1,109 @@
+/**
+ * Goal: any part may die at any moment and the run ends as if nothing had been: no finished stage is made again, a killed training goes on at
+ * its last checkpoint, no process is left over.
+ * Method: the smoke config on the real parts (Temporal, SeaweedFS, llama.cpp, TRL); kill -9 of the model server, the worker, Temporal, the
+ * trainer and the S3 server, each in the middle of a stage that needs it.
+ */
+import { readFileSync, writeFileSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { parseDocument } from 'yaml';
+import { packageRoot } from '../../drivers/package-root';
+import type { RunProgress } from '../../schemas/messages';
+import type { RunReport } from '../../schemas/report';
+import type { LiveStage } from '../../cli/run-progress';
+import { openWorkspace, processesOf, succeed, waitFor, type Workspace } from '../support/cli';
+
+jest.setTimeout(15 * 60_000);
+
+type Status = RunProgress & { readonly live: readonly LiveStage[] };
+
+/** What is killed where. `when` says that the stage is under way, not about to begin or to end. */
+const killings: readonly { part: string; matches: RegExp; stage: string; when: (live: LiveStage) => boolean }[] = [
+  { part: 'model server', matches: /serve\.py/, stage: 'sample-rationales', when: ({ done }) => done >= 1 },
+  { part: 'worker', matches: /main\.js (worker )?--role/, stage: 'score-drafts', when: ({ done }) => done >= 3 },
+  {
+    part: 'Temporal',
+    matches: /temporal.* server start-dev/,
+    stage: 'evaluate/untuned-0shot',
+    when: ({ done }) => done >= 1,
+  },
+  { part: 'trainer', matches: /train\.py/, stage: 'train-dpo', when: ({ done }) => done >= 2 },
+  { part: 'S3 server', matches: /weed .*mini/, stage: 'tailor-rationales/arte', when: ({ done }) => done >= 1 },
+];
+
+describe('a run whose parts are killed', () => {
+  let workspace: Workspace;
+  beforeAll(() => {
+    workspace = openWorkspace();
+  });
+  afterAll(() => workspace.close());
+
+  it('ends, makes no finished stage again, and leaves no process', async () => {
+    const document = parseDocument(readFileSync(join(packageRoot(), 'examples', 'smoke.yaml'), 'utf8'));
+    document.set('name', 'killed');
+    // A few steps with a checkpoint after each, so that there is a middle to be killed in.
+    document.setIn(['align', 'max_steps'], 6);
+    document.setIn(['align', 'checkpoint_steps'], 1);
+    const path = join(workspace.dir, 'killed.yaml');
+    writeFileSync(path, document.toString());
+    await succeed(workspace, 'run', path, '--detach');
+
+    const finishedBefore = new Map<string, number>();
+    const killed: string[] = [];
+    for (const { part, matches, stage, when } of killings) {
+      await waitFor(`${stage} to be under way`, 240_000, async () => {
+        const status = await statusOf('killed');
+        if (status === undefined) return undefined;
+        if (status.attention) throw new Error(`parked: ${JSON.stringify(status.attention)}`);
+        const finished = status.finished.some((record) => label(record) === stage);
+        if (finished) throw new Error(`${stage} ended before the ${part} could be killed: give it more to do`);
+        const live = status.live.find((candidate) => candidate.label === stage);
+        if (!live || !when(live)) return undefined;
+        for (const record of status.finished) finishedBefore.set(label(record), record.seconds);
+        return true;
+      });
+      const victims = processesOf(workspace).filter(
+        ({ command }) => matches.test(command) && !command.includes('guard.py'),
+      );
+      expect({ part, found: victims.length > 0 }).toEqual({ part, found: true });
+      for (const { pid } of victims) process.kill(pid, 'SIGKILL');
+      killed.push(part);
+    }
+    expect(killed).toHaveLength(killings.length);
+
+    await waitFor('the run to end', 300_000, async () => {
+      const status = await statusOf('killed');
+      if (status?.attention) throw new Error(`parked: ${JSON.stringify(status.attention)}`);
+      return status?.status === 'DONE' ? true : undefined;
+    });
+    const report = JSON.parse((await succeed(workspace, 'report', 'killed', '--json')).stdout) as RunReport;
+    expect(finishedBefore.size).toBeGreaterThan(5);
+    for (const made of report.stages) {
+      const before = finishedBefore.get(label({ stage: made.name, arm: made.arm }));
+      // Made again would mean another manifest, with another time.
+      if (before !== undefined)
+        expect({ stage: made.name, seconds: made.seconds, reused: made.reused }).toEqual({
+          stage: made.name,
+          seconds: before,
+          reused: false,
+        });
+    }
+    const training = report.stages.find(({ name }) => name === 'train-dpo');
+    expect(training?.facts['steps']).toBe(6);
+    expect(Number(training?.facts['resumedFromStep'])).toBeGreaterThanOrEqual(1);
+
+    await succeed(workspace, 'down');
+    expect(processesOf(workspace)).toEqual([]);
+    expect(readdirSync(join(workspace.dataDir, 'journals'))).toEqual([]);
+  });
+
+  /** Undefined while a part is away: that is what is being tested. */
+  async function statusOf(runId: string): Promise<Status | undefined> {
+    const { code, stdout } = await workspace.arte('status', runId, '--json');
+    return code === 0 || code === 3 ? (JSON.parse(stdout) as Status) : undefined;
+  }
+
+  function label({ stage, arm }: { stage: string; arm: string }): string {
+    return arm === '' ? stage : `${stage}/${arm}`;
+  }
+});

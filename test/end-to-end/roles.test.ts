@@ -1,0 +1,103 @@
+/**
+ * Goal: the four roles work as separate processes against given addresses, with the commands and variables of the compose file, and the loss of
+ * any one of them is made good by starting it again.
+ * Method: Temporal and the S3 server started by hand; orchestrator, io, infer and train as `arte worker` processes; each is killed once in
+ * the middle of the run and started again; models answer by script, slowly enough to be in the middle of something.
+ */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { parse } from 'yaml';
+import { ensurePythonEnv } from '../../drivers/local/python-env';
+import { startS3Server, type S3Server } from '../../drivers/local/s3-server';
+import { startTemporalServer, type TemporalServer } from '../../drivers/local/temporal';
+import { packageRoot } from '../../drivers/package-root';
+import { workerRoles, type RunProgress, type WorkerRole } from '../../schemas/messages';
+import type { RunReport } from '../../schemas/report';
+import { openWorkspace, succeed, waitFor, type Workspace } from '../support/cli';
+import { makeTinyModel, writeScriptedLoop } from '../support/loop-config';
+
+jest.setTimeout(10 * 60_000);
+
+interface ComposeService {
+  readonly command: readonly string[];
+  readonly environment: Readonly<Record<string, string>>;
+}
+
+describe('the roles as separate processes', () => {
+  let temporal: TemporalServer;
+  let s3: S3Server;
+  let workspace: Workspace;
+  const workers = new Map<WorkerRole, ChildProcess>();
+  const compose = parse(readFileSync(join(packageRoot(), 'deploy', 'compose.yaml'), 'utf8'), { merge: true }) as {
+    services: Record<string, ComposeService>;
+  };
+
+  beforeAll(async () => {
+    const env = await ensurePythonEnv({});
+    const probe = openWorkspace();
+    const dataDir = join(probe.dir, 'platform');
+    mkdirSync(dataDir, { recursive: true });
+    temporal = await startTemporalServer({ env, dataDir });
+    s3 = await startS3Server({ env, dataDir, bucket: 'arte' });
+    // What the compose file sets, with the addresses of this machine in place of its service names.
+    const here: NodeJS.ProcessEnv = {
+      TEMPORAL_ADDRESS: temporal.address,
+      AWS_ENDPOINT_URL_S3: s3.endpoint,
+      AWS_ACCESS_KEY_ID: s3.accessKeyId,
+      AWS_SECRET_ACCESS_KEY: s3.secretAccessKey,
+    };
+    const declared = compose.services['infer']?.environment ?? {};
+    expect(Object.keys(declared).sort()).toEqual(expect.arrayContaining(Object.keys(here)));
+    workspace = openWorkspace({ ...declared, ...here });
+    for (const role of workerRoles) startWorker(role);
+  });
+  afterAll(async () => {
+    for (const worker of workers.values()) worker.kill('SIGKILL');
+    await s3.stop();
+    await temporal.stop();
+  });
+
+  function startWorker(role: WorkerRole): void {
+    const args = compose.services[role]?.command ?? [];
+    const child = spawn(process.execPath, [join(packageRoot(), 'dist', 'cli', 'main.js'), 'worker', ...args], {
+      env: workspace.env,
+      cwd: workspace.dir,
+      stdio: 'ignore',
+    });
+    workers.set(role, child);
+  }
+
+  it('run a loop to its end although each is killed once', async () => {
+    const model = await makeTinyModel(join(workspace.dir, 'model'));
+    const slow = { latency_ms: 150 };
+    const path = writeScriptedLoop(workspace.dir, { name: 'roles', model, teacher: slow, student: slow });
+    await succeed(workspace, 'run', path, '--detach');
+    const middles: readonly [WorkerRole, string][] = [
+      ['orchestrator', 'sample-questions'],
+      ['infer', 'score-drafts'],
+      ['io', 'evaluate'],
+      ['train', 'train-dpo'],
+    ];
+    for (const [role, stage] of middles) {
+      await waitFor(`${stage} to be under way`, 120_000, async () => {
+        const progress = await statusOf();
+        return progress?.current.some((entry) => entry.stage === stage) ? true : undefined;
+      });
+      workers.get(role)?.kill('SIGKILL');
+      startWorker(role);
+    }
+    await waitFor('the run to end', 240_000, async () => {
+      const progress = await statusOf();
+      if (progress?.attention) throw new Error(JSON.stringify(progress.attention));
+      return progress?.status === 'DONE' ? true : undefined;
+    });
+    const report = JSON.parse((await succeed(workspace, 'report', 'roles', '--json')).stdout) as RunReport;
+    expect(report.arms.map(({ name }) => name)).toEqual(['untuned', 'original_teacher', 'arte']);
+  });
+
+  async function statusOf(): Promise<RunProgress | undefined> {
+    const { code, stdout } = await workspace.arte('status', 'roles', '--json');
+    return code === 0 || code === 3 ? (JSON.parse(stdout) as RunProgress) : undefined;
+  }
+});
