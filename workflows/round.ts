@@ -33,27 +33,51 @@ export async function runRound(run: RunState, input: AlignInput, carry: AlignCar
   const scores = out(await run.stage('score-drafts', { tasks, probes, drafts }, { model: student }), 'scores');
   const dpo = out(await run.stage('build-pairs', { tasks, questions, drafts, scores }), 'dpo');
 
-  // the baselines stand in every table; they belong to the first round, whose teacher is not aligned yet
-  const untuned = first ? await evaluate(run, input, round, 'untuned', tasks, student) : [];
-  const baselineSet = first ? await tailor(run, 'original_teacher', tasks, teacher) : undefined;
+  // align the teacher, tailor the training set, train the student; beside it what it is compared with
+  const [aligned, baselines] = await run.together(
+    () => alignAndTune(run, input, carry, tasks, dpo),
+    async () => (first ? await evaluateBaselines(run, input, carry, tasks) : []),
+  );
 
-  // align the teacher
-  const reference = input.reference === 'initial' && !first ? { reference: carry.models.teacher } : {};
-  const aligned = modelOf(await run.stage('train-dpo', { dpo }, { model: teacher, ...reference }));
-
-  // tailor the training set, train the student, evaluate
-  const tailoredSet = await tailor(run, 'arte', tasks, aligned);
-  const tuned = modelOf(await run.stage('train-sft', { sft: tailoredSet }, { model: student, arm: 'arte' }));
-  const arte = await evaluate(run, input, round, 'arte', tasks, tuned);
-  const original = baselineSet ? await baseline(run, input, round, tasks, student, baselineSet) : [];
-
-  const evaluations = [...untuned, ...original, ...arte];
+  const evaluations = [...baselines, ...aligned.evaluations];
   const decided = await run.stage(
     'decide',
     {},
     { extra: { round, evaluations: [...carry.evaluations, ...evaluations].map((record) => ({ ...record })) } },
   );
-  return { teacher: aligned, student: tuned, evaluations, decision: decided.facts };
+  return { ...aligned, evaluations, decision: decided.facts };
+}
+
+/** The paper's own path: DPO on the student's preferences, a set by the aligned teacher, a student trained on it. */
+async function alignAndTune(
+  run: RunState,
+  input: AlignInput,
+  { teacher, round, models }: AlignCarry,
+  tasks: ArtifactRef,
+  dpo: ArtifactRef,
+): Promise<Pick<RoundOutcome, 'teacher' | 'student' | 'evaluations'>> {
+  const reference = input.reference === 'initial' && round > 1 ? { reference: models.teacher } : {};
+  const aligned = modelOf(await run.stage('train-dpo', { dpo }, { model: teacher, ...reference }));
+  const sft = await tailor(run, 'arte', tasks, aligned);
+  const tuned = modelOf(await run.stage('train-sft', { sft }, { model: models.student, arm: 'arte' }));
+  return { teacher: aligned, student: tuned, evaluations: await evaluate(run, input, round, 'arte', tasks, tuned) };
+}
+
+/**
+ * What stands in every table: the untuned student, and one trained at equal budget and seed on the unaligned teacher's data.
+ * They belong to the first round, whose teacher is not aligned yet.
+ */
+async function evaluateBaselines(
+  run: RunState,
+  input: AlignInput,
+  { teacher, round, models }: AlignCarry,
+  tasks: ArtifactRef,
+): Promise<EvaluationRecord[]> {
+  const untuned = await evaluate(run, input, round, 'untuned', tasks, models.student);
+  const arm = 'original_teacher';
+  const sft = await tailor(run, arm, tasks, teacher);
+  const tuned = modelOf(await run.stage('train-sft', { sft }, { model: models.student, arm }));
+  return [...untuned, ...(await evaluate(run, input, round, arm, tasks, tuned))];
 }
 
 /** Respondents x items, for the IRT preference set: any models x shot counts; the student where the config names none. */
@@ -82,20 +106,6 @@ async function askRespondents(
 async function tailor(run: RunState, arm: string, tasks: ArtifactRef, teacher: ModelRef): Promise<ArtifactRef> {
   const questions = out(await run.stage('tailor-questions', { tasks }, { model: teacher, arm }), 'questions');
   return out(await run.stage('tailor-rationales', { tasks, questions }, { model: teacher, arm }), 'sft');
-}
-
-/** A student trained at equal budget and seed on the unaligned teacher's data. */
-async function baseline(
-  run: RunState,
-  input: AlignInput,
-  round: number,
-  tasks: ArtifactRef,
-  student: ModelRef,
-  sft: ArtifactRef,
-): Promise<EvaluationRecord[]> {
-  const arm = 'original_teacher';
-  const tuned = modelOf(await run.stage('train-sft', { sft }, { model: student, arm }));
-  return evaluate(run, input, round, arm, tasks, tuned);
 }
 
 /** Accuracy on the held-out test set, once per shot count. */

@@ -33,6 +33,11 @@ type Inputs = StageInput['inputs'];
 export interface RunState {
   /** Make a stage, or get it from the store. Its name decides queue and shape. */
   stage(name: StageName, inputs: Inputs, parts?: StageParts): Promise<StageResult>;
+  /**
+   * Two walks side by side. When one fails, the other is let come to its end, because what it makes is paid for and kept; then the
+   * first failure is thrown.
+   */
+  together<A, B>(one: () => Promise<A>, other: () => Promise<B>): Promise<[A, B]>;
   /** Walk until it comes through; a failure parks the run until a retry, then the walk starts again. */
   walk<T>(work: () => Promise<T>): Promise<T>;
   records(): readonly StageRecord[];
@@ -117,7 +122,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
       if (finished.get(label)?.key !== result.key) finished.set(label, record);
       return result;
     } catch (error) {
-      if (!isCancellation(error)) failing = { stage: name, error };
+      if (!isCancellation(error)) failing ??= { stage: name, error };
       throw error;
     } finally {
       running.delete(label);
@@ -128,6 +133,11 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
 
   return {
     stage,
+    async together(one, other) {
+      const branches = [one(), other()] as const;
+      await Promise.allSettled(branches);
+      return Promise.all(branches);
+    },
     records: () => [...finished.values()],
     progress,
     save,

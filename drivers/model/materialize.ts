@@ -12,6 +12,7 @@
  * 3. A form is made once: callers in this process share the work, other processes wait under a lock that dies with its holder.
  * 4. A source that is already in the asked form is used where it lies; nothing is copied.
  */
+import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { ArteError } from '../../schemas/errors';
@@ -99,7 +100,12 @@ class CachingMaterializer implements Materializer {
     this.hasher = createFileHasher(options.cacheDir);
   }
 
-  async folder(model: ModelRef, signal: AbortSignal): Promise<string> {
+  folder(model: ModelRef, signal: AbortSignal): Promise<string> {
+    return this.mergedFolder(model, signal);
+  }
+
+  /** `alsoGguf`: where a merge that is needed leaves its GGUF too, without starting Python anew. A folder that is there already has none. */
+  private async mergedFolder(model: ModelRef, signal: AbortSignal, alsoGguf?: GgufWanted): Promise<string> {
     signal.throwIfAborted();
     const { layers } = model;
     const top = layers.at(-1);
@@ -123,9 +129,11 @@ class CachingMaterializer implements Materializer {
         adapters.push(adapter);
       }
       try {
-        await this.needDisk(part, await folderBytes(below.path), 'merge an adapter');
+        await this.needDisk(part, (alsoGguf ? 2 : 1) * (await folderBytes(below.path)), 'merge an adapter');
         const list = adapters.flatMap((path) => ['--adapter', path]);
-        await this.export('merge', ['--base', below.path, ...list, '--out', part], lockFd, making);
+        const gguf = alsoGguf ? ['--gguf', alsoGguf.out, '--outtype', alsoGguf.type] : [];
+        const lockFds = alsoGguf ? [lockFd, alsoGguf.lockFd] : [lockFd];
+        await this.export('merge', ['--base', below.path, ...list, '--out', part, ...gguf], lockFds, making);
       } finally {
         await Promise.all(adapters.map((path) => rm(path, { recursive: true, force: true })));
       }
@@ -142,11 +150,12 @@ class CachingMaterializer implements Materializer {
     }
     const type = quantization === 'as-is' ? 'f16' : quantization;
     const form = await this.form(model.contentSha256, type, signal, async ({ part, lockFd, signal: making }) => {
-      const folder = await this.folder(model, making);
-      await this.needDisk(part, await folderBytes(folder), `convert to ${type}`);
-      await mkdir(part, { recursive: true });
       const out = join(part, 'model.gguf');
-      await this.export('to-gguf', ['--folder', folder, '--outtype', type, '--out', out], lockFd, making);
+      await mkdir(part, { recursive: true });
+      const folder = await this.mergedFolder(model, making, { out, type, lockFd });
+      if (existsSync(out)) return;
+      await this.needDisk(part, await folderBytes(folder), `convert to ${type}`);
+      await this.export('to-gguf', ['--folder', folder, '--outtype', type, '--out', out], [lockFd], making);
     });
     return join(form, 'model.gguf');
   }
@@ -159,7 +168,7 @@ class CachingMaterializer implements Materializer {
     return this.form(model.contentSha256, 'folder', signal, async ({ part, lockFd, signal: making }) => {
       const base = await this.base(model, making);
       await this.needDisk(part, base.content.bytes * dequantizedGrowth, 'turn a GGUF into trainable weights');
-      await this.export('from-gguf', ['--gguf', base.path, '--out', part], lockFd, making);
+      await this.export('from-gguf', ['--gguf', base.path, '--out', part], [lockFd], making);
     });
   }
 
@@ -281,9 +290,14 @@ class CachingMaterializer implements Materializer {
     }
   }
 
-  private async export(command: string, args: readonly string[], lockFd: number, signal: AbortSignal): Promise<void> {
+  private async export(
+    command: string,
+    args: readonly string[],
+    lockFds: readonly number[],
+    signal: AbortSignal,
+  ): Promise<void> {
     const { python, scriptDir, logDir } = this.options;
-    await runExport({ python, scriptDir, logDir, name: command, args: [command, ...args], inherit: [lockFd], signal });
+    await runExport({ python, scriptDir, logDir, name: command, args: [command, ...args], inherit: lockFds, signal });
   }
 
   private async needDisk(path: string, bytes: number, purpose: string): Promise<void> {
@@ -296,6 +310,14 @@ class CachingMaterializer implements Materializer {
       });
     }
   }
+}
+
+/** A GGUF to be made on the way to a merged folder. */
+interface GgufWanted {
+  readonly out: string;
+  readonly type: string;
+  /** Of the GGUF's own form. */
+  readonly lockFd: number;
 }
 
 interface FormJob {

@@ -68,8 +68,11 @@ export interface ModelLease {
 export interface ModelPool {
   /** role picks the endpoint settings of the config (teacher, student, respondent n). */
   lease(model: ModelRef, endpoint: EndpointSettings, signal: AbortSignal): Promise<ModelLease>;
-  /** Close every server and wait until processes and ports are gone: before a training takes the device. */
-  closeAll(): Promise<void>;
+  /**
+   * The device for a training: resolves when every server's process is gone, and no server is started until the returned function
+   * is called. Leases that are asked for in between wait. An abort rejects with the signal's reason.
+   */
+  reserve(signal: AbortSignal): Promise<() => void>;
 }
 
 /** How a model is served, from the config; secrets already resolved from the environment. */

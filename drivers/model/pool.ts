@@ -12,7 +12,8 @@
  * 2. The next server starts when the last one's process is gone.
  * 3. No model waits for ever: while somebody waits for another model, a newcomer does not join the running one but queues up.
  *    A turn takes in everybody who was queued for its model when it began.
- * 4. A server that nobody holds is closed after a short while, so that a training in another process gets the device.
+ * 4. While a training has the device (reserve), no server is started; who asks for one meanwhile is next in line.
+ * 5. A server that nobody holds is closed after a short while, so that a training in another process gets the device.
  * Whoever holds a lease must not ask for another model's: it would wait for itself.
  */
 import { createHash } from 'node:crypto';
@@ -58,9 +59,9 @@ export function createModelPool(options: ModelPoolOptions): ManagedModelPool {
   return new Pool(options);
 }
 
-/** What is waited for: a turn with a model, or the device with no server on it. */
+/** What is waited for: a turn with a model, or with the device itself. */
 interface Waiter {
-  /** undefined: the device free of servers. */
+  /** undefined: the device, with no server on it. */
   readonly key: string | undefined;
   readonly admit: () => void;
   readonly refuse: (error: Error) => void;
@@ -70,6 +71,8 @@ class Pool implements ManagedModelPool {
   private resident: Resident | undefined;
   private readonly queue: Waiter[] = [];
   private switching: Promise<void> | undefined;
+  /** A training has the device: no server until it gives it back. */
+  private reserved = false;
   private idleTimer: NodeJS.Timeout | undefined;
   private ended = false;
   private readonly statics = new Map<string, ModelEndpoint>();
@@ -89,11 +92,17 @@ class Pool implements ManagedModelPool {
     }
   }
 
-  closeAll(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.queue.push({ key: undefined, admit: resolve, refuse: reject });
-      this.turn();
+  async reserve(signal: AbortSignal): Promise<() => void> {
+    await this.turnOf(undefined, signal, () => {
+      this.reserved = true;
     });
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      this.reserved = false;
+      this.turn();
+    };
   }
 
   async shutdown(): Promise<void> {
@@ -137,6 +146,15 @@ class Pool implements ManagedModelPool {
 
   /** Wait for a turn with the model of `key`; counted as a holder from the moment it is admitted. */
   private admitted(key: string, signal: AbortSignal, open: () => Resident): Promise<Resident> {
+    return this.turnOf(key, signal, () => {
+      this.resident ??= open();
+      this.resident.holders += 1;
+      return this.resident;
+    });
+  }
+
+  /** Queue up for the device; `take` is called at the moment of one's turn. */
+  private turnOf<T>(key: string | undefined, signal: AbortSignal, take: () => T): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.ended) {
         reject(poolEnded());
@@ -146,9 +164,7 @@ class Pool implements ManagedModelPool {
         key,
         admit: () => {
           signal.removeEventListener('abort', giveUp);
-          this.resident ??= open();
-          this.resident.holders += 1;
-          resolve(this.resident);
+          resolve(take());
         },
         refuse: (error) => {
           signal.removeEventListener('abort', giveUp);
@@ -176,7 +192,7 @@ class Pool implements ManagedModelPool {
   /** Admit whoever may be admitted now; else see to it that the device changes hands as soon as it can. */
   private turn(): void {
     clearTimeout(this.idleTimer);
-    if (this.switching !== undefined) {
+    if (this.switching !== undefined || this.reserved) {
       return;
     }
     const [head] = this.queue;

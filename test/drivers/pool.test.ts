@@ -264,21 +264,43 @@ describe('turns', () => {
     await pool.shutdown();
   });
 
-  it('closeAll waits for the leases, then no server is there; later leases start one', async () => {
+  it('reserve waits for the leases; until it is given back no server is there, and who asked meanwhile is next', async () => {
     const { pool, log, servers } = fakePool();
     const lease = await pool.lease(model('a'), settings, never);
-    let closed = false;
-    const closing = pool.closeAll().then(() => (closed = true));
+    let reserved = false;
+    const reserving = pool.reserve(never).then((release) => {
+      reserved = true;
+      return release;
+    });
     const later = pool.lease(model('a'), settings, never);
     await settled();
-    expect(closed).toBe(false);
+    expect(reserved).toBe(false);
     await lease.release();
-    await closing;
+    const release = await reserving;
     expect(servers[0]?.alive).toBe(false);
-    await later;
+    await settled();
+    expect(log).toEqual(['start a', 'end a']);
+    release();
+    release();
+    await (await later).release();
     expect(log).toEqual(['start a', 'end a', 'start a']);
     await pool.shutdown();
-    await fakePool().pool.closeAll(); // with nothing open
+  });
+
+  it('reserve: of two the second waits for the first, one that gives up lets the next one by', async () => {
+    const { pool, log } = fakePool();
+    const first = await pool.reserve(never);
+    const abort = new AbortController();
+    const second = pool.reserve(abort.signal);
+    const lease = pool.lease(model('a'), settings, never);
+    abort.abort(new Error('enough'));
+    await expect(second).rejects.toThrow('enough');
+    await settled();
+    expect(log).toEqual([]);
+    first();
+    await (await lease).release();
+    expect(log).toEqual(['start a']);
+    await pool.shutdown();
   });
 
   it('a server that nobody holds is closed after a while', async () => {

@@ -63,11 +63,12 @@ it('quickstart.yaml runs two rounds over two tasks, with the counts that its com
   expect(evaluate.shots).toEqual([0, 3]);
 });
 
-it('smoke.yaml cannot park on luck, and trains for two steps', () => {
+it('smoke.yaml cannot park on luck, and trains for one step at a rate above 0', () => {
   const { questions, rationales, score, tailor, evaluate, pairs, align, sft } = load('smoke.yaml');
   for (const { thresholds } of [questions, rationales, score, tailor, evaluate]) {
     expect(thresholds).toMatchObject({ malformed: 1, truncated: 1 });
   }
   expect(pairs).toMatchObject({ ties: 'keep-first', minimum: 1 });
-  expect([align.max_steps, sft.max_steps]).toEqual([2, 2]);
+  expect([align.max_steps, sft.max_steps]).toEqual([1, 1]);
+  expect([align.warmup_ratio, sft.warmup_ratio]).toEqual([0, 0]);
 });

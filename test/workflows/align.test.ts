@@ -181,42 +181,37 @@ describe('alignWorkflow', () => {
     );
     expect(done.status).toBe('DONE');
     const order = recorded.stages.map(({ stage, model: of }) => (of ? `${stage}:${of.name}` : stage));
-    expect(order).toEqual([
+    const preferences = (teacher: string): string[] => [
       'prepare-tasks',
       'select-probes',
-      'sample-questions:teacher',
-      'sample-rationales:teacher',
+      `sample-questions:${teacher}`,
+      `sample-rationales:${teacher}`,
       'score-drafts:student',
       'build-pairs',
+    ];
+    const alignment = (teacher: string): string[] => [
+      `train-dpo:${teacher}`,
+      `tailor-questions:${teacher}+`,
+      `tailor-rationales:${teacher}+`,
+      'train-sft:student',
+      'evaluate:student+',
+      'evaluate:student+',
+    ];
+    const baselines = [
       'evaluate:student',
       'evaluate:student',
       'tailor-questions:teacher',
       'tailor-rationales:teacher',
-      'train-dpo:teacher',
-      'tailor-questions:teacher+',
-      'tailor-rationales:teacher+',
       'train-sft:student',
       'evaluate:student+',
       'evaluate:student+',
-      'train-sft:student',
-      'evaluate:student+',
-      'evaluate:student+',
-      'decide',
-      // round 2: no baselines again
-      'prepare-tasks',
-      'select-probes',
-      'sample-questions:teacher+',
-      'sample-rationales:teacher+',
-      'score-drafts:student',
-      'build-pairs',
-      'train-dpo:teacher+',
-      'tailor-questions:teacher++',
-      'tailor-rationales:teacher++',
-      'train-sft:student',
-      'evaluate:student+',
-      'evaluate:student+',
-      'decide',
-    ]);
+    ];
+    // Round 1: the baselines beside the alignment, each in its order. Round 2: no baselines again.
+    const together = order.slice(6, 19);
+    expect(order.slice(0, 6)).toEqual(preferences('teacher'));
+    expect([...together].sort()).toEqual([...alignment('teacher'), ...baselines].sort());
+    for (const branch of [alignment('teacher'), baselines]) expect(inThisOrder(branch, together)).toBe(true);
+    expect(order.slice(19)).toEqual(['decide', ...preferences('teacher+'), ...alignment('teacher+'), 'decide']);
     expect(recorded.reports).toBe(1);
     expect(recorded.saved.at(-1)?.status).toBe('DONE');
     expect(Math.max(...recorded.payloads)).toBeLessThan(payloadBytesMax);
@@ -322,6 +317,33 @@ describe('alignWorkflow', () => {
     });
   });
 
+  it('lets the baselines come to their end when the alignment fails, then parks with its failure', async () => {
+    const data = { code: 'TrainerFailed', what: 'it broke', why: 'memory', next: 'look', retryable: false };
+    let broken = true;
+    const activities = standIns(recorded, {
+      trainDpo: async (of) => {
+        if (broken)
+          throw ApplicationFailure.create({ message: data.what, type: data.code, nonRetryable: true, details: [data] });
+        return result(of, recorded);
+      },
+    });
+    await withWorkers(activities, async () => {
+      const handle = await start(input('branch', { rounds: 1 }));
+      const parked = await until(async () => {
+        const progress = await handle.query(progressQuery);
+        return progress.status === 'NEEDS_ATTENTION' ? progress : undefined;
+      });
+      expect(parked.attention).toMatchObject({ stage: 'train-dpo', error: data });
+      expect(parked.current).toEqual([]);
+      expect(parked.finished.map(({ stage, arm }) => `${stage}/${arm}`)).toEqual(
+        expect.arrayContaining(['train-sft/original_teacher', 'evaluate/original_teacher-3shot']),
+      );
+      broken = false;
+      await handle.executeUpdate(retryUpdate);
+      expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+    });
+  });
+
   it('cancels with cleanup: the shard sees it, the report is written, the store says CANCELLED', async () => {
     let running = false;
     let stopped = false;
@@ -351,6 +373,12 @@ describe('alignWorkflow', () => {
     expect(recorded.saved.at(-1)?.status).toBe('CANCELLED');
   });
 });
+
+/** Whether all of `wanted` stand in `all` in this order, with whatever between them. */
+function inThisOrder(wanted: readonly string[], all: readonly string[]): boolean {
+  let at = -1;
+  return wanted.every((name) => (at = all.indexOf(name, at + 1)) !== -1);
+}
 
 async function until<T>(look: () => Promise<T | undefined>): Promise<T> {
   for (;;) {
