@@ -56,11 +56,9 @@ describe('a planted preference', () => {
     const path = join(workspace.dir, `${name}.yaml`);
     writeFileSync(path, document.toString());
     await succeed(workspace, 'run', path, '--json');
-    return {
-      before: shareOfShort(await rationales(name, 'original_teacher')),
-      after: shareOfShort(await rationales(name, 'arte')),
-      fresh: (await rationales(name, 'arte')).length,
-    };
+    const before = await rationales(name, 'original_teacher');
+    const after = await rationales(name, 'arte');
+    return { before: shareOfShort(before), after: shareOfShort(after), fresh: after.length };
   }
 
   /** Rationales of a tailored set, from the exported rows. */
