@@ -25,7 +25,7 @@ export type ModelFormat = (typeof modelFormats)[number];
 export interface ExportRequest {
   readonly what: ExportForm;
   readonly target: string;
-  /** Left out: the last round. */
+  /** Left out: the last round that made what is asked for (baselines are made in the first one only). */
   readonly round?: number;
   readonly format?: ModelFormat;
   /** Whose tailored set: `arte`, or `original_teacher` (first round). */
@@ -44,16 +44,21 @@ export async function exportRun(store: ArtifactStore, report: RunReport, request
     });
   }
   await mkdir(dirname(target), { recursive: true });
-  const round = roundOf(report, request.round);
+  const model = (of: 'student' | 'teacher', format: ModelFormat): Promise<string> =>
+    exportModel(store, roundOf(report, request.round)[of], request.format ?? format, target, request.onProgress);
   switch (request.what) {
     case 'dataset':
-      return exportRows(store, artifact(round, `tailor-rationales/${request.arm ?? 'arte'}/sft`), target);
+      return exportRows(
+        store,
+        artifact(report, request.round, `tailor-rationales/${request.arm ?? 'arte'}/sft`),
+        target,
+      );
     case 'pairs':
-      return exportRows(store, artifact(round, 'build-pairs/dpo'), target);
+      return exportRows(store, artifact(report, request.round, 'build-pairs/dpo'), target);
     case 'student':
-      return exportModel(store, round.student, request.format ?? 'safetensors', target, request.onProgress);
+      return model('student', 'safetensors');
     case 'teacher':
-      return exportModel(store, round.teacher, request.format ?? 'adapter', target, request.onProgress);
+      return model('teacher', 'adapter');
   }
 }
 
@@ -71,7 +76,9 @@ function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
   });
 }
 
-function artifact(round: ReportRound, name: string): ArtifactRef {
+function artifact(report: RunReport, wanted: number | undefined, name: string): ArtifactRef {
+  const made = wanted === undefined ? report.rounds.filter(({ artifacts }) => name in artifacts) : [];
+  const round = made.at(-1) ?? roundOf(report, wanted);
   const ref = round.artifacts[name];
   if (ref) return ref;
   throw new ArteError('RunNotFound', {

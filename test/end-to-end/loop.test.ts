@@ -67,7 +67,10 @@ describe('the loop', () => {
     const again = await run({ name: 'again', rounds: 2 });
     expect(again.stages.filter(({ reused }) => !reused)).toEqual([]);
     expect(again.totals.calls).toBe(0);
-    expect(again.stages.map(({ key }) => key)).toEqual(first.stages.map(({ key }) => key));
+    // By name: branches that run side by side finish in any order.
+    const keys = ({ stages }: RunReport) =>
+      stages.map(({ name, round, arm, key }) => [name, round, arm, key].join()).sort();
+    expect(keys(again)).toEqual(keys(first));
     expect(again.arms.map(({ accuracy }) => accuracy)).toEqual(first.arms.map(({ accuracy }) => accuracy));
   });
 
@@ -95,6 +98,10 @@ describe('the loop', () => {
       .map((line) => JSON.parse(line) as { messages: { role: string }[] });
     expect(rows).toHaveLength(8);
     expect(rows[0]?.messages.map(({ role }) => role)).toEqual(['user', 'assistant']);
+    // The baseline's set was made in the first round of two.
+    const baseline = join(workspace.dir, 'baseline.jsonl');
+    await succeed(workspace, 'export', 'dataset', 'first', '--arm', 'original_teacher', '--to', baseline);
+    expect(readFileSync(baseline, 'utf8').trim().split('\n')).toHaveLength(8);
     const teacher = JSON.parse((await succeed(workspace, 'export', 'teacher', 'first', '--json')).stdout) as {
       path: string;
     };

@@ -88,6 +88,7 @@ describe('a run that parks', () => {
             kind: 'static',
             base_url: `http://127.0.0.1:${String((server.address() as AddressInfo).port)}/v1`,
             model: 'anything',
+            capabilities: { completion: true, structured: true },
           };
         },
       });
