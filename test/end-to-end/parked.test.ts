@@ -92,7 +92,7 @@ describe('a run that parks', () => {
           };
         },
       });
-      expectOneMessage(await workspace.arte('run', path), /HTML|html|Welcome to the wrong server/);
+      expectOneMessage(await workspace.arte('run', path), /answers with a web page/);
       const { attention } = await parked('web-page');
       expect(attention).toMatchObject({ stage: 'sample-questions', error: { code: 'EndpointNotCompatible' } });
       await succeed(workspace, 'cancel', 'web-page');
