@@ -73,16 +73,16 @@ describe('the roles as separate processes', () => {
     const slow = { latency_ms: 150 };
     const path = writeScriptedLoop(workspace.dir, { name: 'roles', model, teacher: slow, student: slow });
     await succeed(workspace, 'run', path, '--detach');
-    const middles: readonly [WorkerRole, string][] = [
-      ['orchestrator', 'sample-questions'],
-      ['infer', 'score-drafts'],
-      ['io', 'evaluate'],
-      ['train', 'train-dpo'],
+    const middles: readonly [WorkerRole, RegExp][] = [
+      ['orchestrator', /^sample-questions$/],
+      ['infer', /^score-drafts$/],
+      ['train', /^train-dpo$/],
+      ['io', /^(tailor|train-sft|evaluate)/],
     ];
-    for (const [role, stage] of middles) {
-      await waitFor(`${stage} to be under way`, 120_000, async () => {
+    for (const [role, stages] of middles) {
+      await waitFor(`${String(stages)} to be under way`, 120_000, async () => {
         const progress = await statusOf();
-        return progress?.current.some((entry) => entry.stage === stage) ? true : undefined;
+        return progress?.current.some(({ stage }) => stages.test(stage)) ? true : undefined;
       });
       workers.get(role)?.kill('SIGKILL');
       startWorker(role);
