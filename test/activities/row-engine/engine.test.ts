@@ -99,6 +99,36 @@ describe('a shard that goes well', () => {
   });
 });
 
+describe('a shard whose rows stand in runs', () => {
+  it('asks a run row by row, several runs side by side, through faults and repeats, and leaves the same bytes', async () => {
+    const rows = { ...rowsOf(200), runEnd: (index: number) => (Math.floor(index / 10) + 1) * 10 };
+    const random = seededRandom(2);
+    const asked: number[] = [];
+    const answered = new Set<number>();
+    let following = 0;
+    const endpoint = scriptedEndpoint(
+      async (request, call, signal) => {
+        const row = indexOf(request);
+        if (call === 1) {
+          asked.push(row);
+          if (row % 10 === 0 || answered.has(row - 1)) following += 1;
+        }
+        await sleep(random() * 3, signal);
+        if (call === 1 && row % 17 === 5) throw new CallFailure('reset', 'scripted');
+        answered.add(row);
+        return rightAnswer(request);
+      },
+      { start: 4, max: 4 },
+    );
+    const output = await runShard(place.shard(rows, endpoint));
+    expect((await place.store.getBlob(output.results)).toString()).toBe(rightBytes(rows));
+    expect(new Set(asked).size).toBe(200);
+    // All but what was split off the last runs and what follows a row that failed.
+    expect(following).toBeGreaterThan(160);
+    expect(asked.slice(0, 4)).toEqual([0, 10, 20, 30]);
+  });
+});
+
 describe('a row that does not go well', () => {
   it.each<CallFailureCause>(['rate-limited', 'overloaded', 'server-error', 'timeout', 'reset', 'garbage'])(
     'is asked again after %s',
