@@ -2,7 +2,7 @@
  * build-pairs: preferences become preference pairs (method.md section 1): question pairs by quartiles of s_q, rationale pairs by
  * argmax and argmin of s_r with the naive prompt as x; and the rows that TRL reads.
  */
-import { buildQuestionPairs, buildRationalePairs, type PreferencePair } from '../method/pairs';
+import { buildQuestionPairs, buildRationalePairs, type Dropped, type PreferencePair } from '../method/pairs';
 import { questionScores } from '../method/score';
 import { dpoRow, pairRow } from '../method/training-rows';
 import { seedFrom, shuffled } from '../method/keys';
@@ -57,8 +57,8 @@ export const buildPairs: WholeStage<StoreDependencies> = {
     if (pairs.length < config.pairs.minimum) {
       throw new ArteError('NotEnoughPairs', {
         what: `Only ${pairs.length} preference pairs came out, and pairs.minimum asks for ${config.pairs.minimum}.`,
-        why: `Dropped questions: ${JSON.stringify(ofQuestions.dropped)}; dropped rationales: ${JSON.stringify(ofRationales.dropped)}.`,
-        next: 'Ties mean the student could not tell the drafts apart: more probe items (probe.size), more questions (questions.per_task) or a smaller pairs.minimum_gap help. Start the run under another id with the change: what is paid for is reused.',
+        why: `Left out of the question pairs: ${inWords(ofQuestions.dropped)}; of the rationale pairs: ${inWords(ofRationales.dropped)}.`,
+        next: 'A tie means that the student could not tell the drafts apart: more probe items (probe.size), more questions (questions.per_task), a smaller pairs.minimum_gap or a smaller pairs.minimum help. Start the run under another id with the change: what is paid for is reused.',
       });
     }
     // Both kinds are mixed before training (method.md section 1, DPO); the order is part of the artifact.
@@ -75,3 +75,9 @@ export const buildPairs: WholeStage<StoreDependencies> = {
     };
   },
 };
+
+/** "6 tie, 9 identical", or "none". */
+function inWords(dropped: Dropped): string {
+  const reasons = Object.entries(dropped).map(([reason, count]) => `${count} ${reason}`);
+  return reasons.length === 0 ? 'none' : reasons.join(', ');
+}

@@ -7,6 +7,7 @@ import { costOf } from '../method/ledger';
 import { evaluatePredictions, type Metrics } from '../method/evaluate';
 import { holmAdjusted, pairedComparison, verdictOf, wilsonInterval } from '../method/statistics';
 import { sha256Hex } from '../method/keys';
+import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
 import type { StageManifest } from '../schemas/manifest';
@@ -27,6 +28,8 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   const { config } = await openBundle(store, input.bundle);
   const rounds = await readRounds(store, input.runId, input.rounds);
   const manifests = await readManifests(store, rounds);
+  // A cancelled run must end, with what there is.
+  if (input.status === 'DONE') refuseGaps(rounds, manifests);
   const stages = rounds.flatMap((round) =>
     round.stages.map((record) => reportStage(record, manifests.get(record.key), config)),
   );
@@ -36,11 +39,18 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     runId: input.runId,
     name: config.name,
     status: input.status,
-    rounds: rounds.map((round) => reportRound(round, manifests)),
+    rounds: rounds.flatMap((round) => reportRound(round, manifests)),
     arms,
     stages,
     totals: totalsOf(stages, config),
-    notes: notesOf(config, stages, arms),
+    notes: [
+      ...notesOf(config, stages, arms),
+      ...(input.status === 'CANCELLED'
+        ? [
+            'Calls of stages that were broken off are not in this account; their answers are kept for when the run goes on.',
+          ]
+        : []),
+    ],
     writtenAt: new Date().toISOString(),
   };
   const text = JSON.stringify(report);
@@ -60,6 +70,18 @@ async function readManifests(
   return manifests;
 }
 
+/** A stage that has gone from the store would be a silent zero in the tables. */
+function refuseGaps(rounds: readonly RoundRecord[], manifests: ReadonlyMap<string, StageManifest>): void {
+  const gone = rounds.flatMap(({ stages }) => stages).filter(({ key }) => !manifests.has(key));
+  const [first] = gone;
+  if (!first) return;
+  throw new ArteError('BlobMissing', {
+    what: `The report cannot be written: what ${first.stage}${first.arm === '' ? '' : ` of ${first.arm}`} made in round ${first.round} has gone from the store${gone.length > 1 ? `, and of ${gone.length - 1} further stages` : ''}.`,
+    why: 'Its manifest or one of its artifacts was removed or damaged after the stage had finished.',
+    next: 'The last round is made whole by itself. For an earlier one start the run under another id: what is still there is reused.',
+  });
+}
+
 function reportStage(record: StageRecord, manifest: StageManifest | undefined, config: RunConfig): ReportStage {
   const usage = manifest?.usage ?? noUsage;
   const trainingSeconds = Number(manifest?.facts['trainingSeconds'] ?? 0);
@@ -77,16 +99,17 @@ function reportStage(record: StageRecord, manifest: StageManifest | undefined, c
   };
 }
 
-function reportRound(round: RoundRecord, manifests: ReadonlyMap<string, StageManifest>): ReportRound {
+/** Nothing for a round that was broken off: it has stages but made no teacher and no student. */
+function reportRound(round: RoundRecord, manifests: ReadonlyMap<string, StageManifest>): readonly ReportRound[] {
+  const { teacher, student } = round.models;
+  if (!teacher || !student) return [];
   const artifacts: Record<string, ArtifactRef> = {};
   for (const record of round.stages) {
     const label = record.arm === '' ? record.stage : `${record.stage}/${record.arm}`;
     for (const [name, ref] of Object.entries(manifests.get(record.key)?.outputs ?? {}))
       artifacts[`${label}/${name}`] = ref;
   }
-  const { teacher, student } = round.models;
-  if (!teacher || !student) throw new Error(`the record of round ${round.round} names no models`);
-  return { round: round.round, decision: round.decision, teacher, student, artifacts };
+  return [{ round: round.round, decision: round.decision, teacher, student, artifacts }];
 }
 
 async function reportArms(

@@ -4,7 +4,7 @@
  */
 import type { ArtifactStore } from '../drivers/store/store';
 import type { JsonValue } from '../schemas/json';
-import type { RoundRecord, RunProgress } from '../schemas/messages';
+import type { RoundRecord, RunProgress, StageRecord } from '../schemas/messages';
 
 export const runKeys = {
   record: (runId: string) => `runs/${runId}/run.json`,
@@ -17,8 +17,20 @@ export async function saveProgress(store: ArtifactStore, progress: RunProgress):
   await store.putDocument(runKeys.progress(progress.runId), progress as unknown as JsonValue);
 }
 
+/**
+ * Replaces the record of the same round. What this run made before it was broken off, it finds in the store when it goes on; it has paid
+ * for that all the same, so such a stage keeps its first record.
+ */
 export async function saveRound(store: ArtifactStore, record: RoundRecord): Promise<void> {
-  await store.putDocument(runKeys.round(record.runId, record.round), record as unknown as JsonValue);
+  const key = runKeys.round(record.runId, record.round);
+  const before = (await store.getDocument(key)) as unknown as RoundRecord | undefined;
+  const made = new Map(before?.stages.filter(({ reused }) => !reused).map((stage) => [identityOf(stage), stage]));
+  const stages = record.stages.map((stage) => (stage.reused ? made.get(identityOf(stage)) : undefined) ?? stage);
+  await store.putDocument(key, { ...record, stages } as unknown as JsonValue);
+}
+
+function identityOf({ stage, arm, key }: StageRecord): string {
+  return JSON.stringify([stage, arm, key]);
 }
 
 /** The rounds recorded so far, in order. */

@@ -178,7 +178,7 @@ function configText({ path, name, format, loaded, validation, test, longest }: W
 # Small counts on the models that arte brings, to see the whole loop run; grow them when it does. Every setting: docs/config.md
 version: 1
 name: ${quoted(slug(name))}
-# Every sampling, split and training seed follows from it.
+# Every sampling and training seed follows from it; which items are held out follows from split_seed of a task.
 seed: 0
 
 tasks:

@@ -77,7 +77,7 @@ export function renderRun(
       `this round so far: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens, cost ${cost.toFixed(2)} ${config?.platform.currency ?? ''}`.trimEnd(),
     ),
   );
-  if (progress.attention) lines.push(...attentionLines(view, color));
+  if (progress.attention && progress.status === 'NEEDS_ATTENTION') lines.push(...attentionLines(view, color));
   return lines;
 }
 
@@ -130,8 +130,20 @@ function statusWord(status: RunView['progress']['status'], color: Colors): strin
   return paint(status);
 }
 
+/** What to type next, of a run that has ended. */
+export function endLines({ progress }: RunView, color: Colors): string[] {
+  const { runId, status } = progress;
+  if (status === 'DONE') return ['', `${color.bold('next')}   arte report ${runId}`];
+  if (status === 'CANCELLED')
+    return [
+      '',
+      `${color.bold('next')}   arte report ${runId}, or arte run CONFIG --id ${runId} to go on from what it has`,
+    ];
+  return [];
+}
+
 /** What a parked run says: what happened, why, and the command that goes on. */
-export function attentionLines({ progress }: RunView, color: Colors): string[] {
+export function attentionLines({ progress, engine }: RunView, color: Colors): string[] {
   const attention = progress.attention;
   if (!attention) return [];
   const { stage, error, since } = attention;
@@ -142,6 +154,13 @@ export function attentionLines({ progress }: RunView, color: Colors): string[] {
     `why    ${error.why}`,
     ...(error.details ?? []).flatMap((detail) => detail.split('\n').map((line) => `       ${line}`)),
     `next   ${error.next}`,
-    `       arte retry ${progress.runId}   goes on where it stopped; nothing that is finished is made again`,
+    engine !== 'RUNNING'
+      ? `       arte run CONFIG --id ${progress.runId}   starts it again; what is finished comes from the store`
+      : needsOtherConfig.has(error.code)
+        ? `       arte cancel ${progress.runId}   ends this one; with the same config a retry would stop here again`
+        : `       arte retry ${progress.runId}   goes on where it stopped; nothing that is finished is made again`,
   ];
 }
+
+/** What the run's own config decides for good. */
+const needsOtherConfig: ReadonlySet<string> = new Set(['NotEnoughPairs', 'InvalidConfig']);

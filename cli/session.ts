@@ -53,7 +53,7 @@ async function embeddedAddresses({ start, onProgress }: SessionOptions): Promise
   throw new ArteError('PlatformDown', {
     what: 'The embedded platform is not running here.',
     why: `Nothing answers for the data directory ${dataDirectory()}.`,
-    next: 'arte up starts it; runs that were under way go on by themselves.',
+    next: 'arte up starts it, and runs that were under way go on. Each data directory has its own platform and runs: for another one, go to its folder or set ARTE_DATA_DIR.',
   });
 }
 

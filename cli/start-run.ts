@@ -31,6 +31,21 @@ export interface StartedRun {
   readonly how: 'started' | 'attached' | 'resumed' | 'done';
 }
 
+/** Run ids are parts of keys, of workflow ids and of command lines: nothing that any of them would take apart. */
+const runIdForm = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+/** Longest run id; a stage's workflow id adds some 60 characters, and Temporal takes 1,000 in all. */
+const runIdLengthMax = 100;
+
+/** Errors: InvalidInput when this cannot be the id of a run. */
+export function checkRunId(runId: string): void {
+  if (runIdForm.test(runId) && runId.length <= runIdLengthMax) return;
+  throw new ArteError('InvalidInput', {
+    what: `${JSON.stringify(runId.slice(0, runIdLengthMax))} cannot be the id of a run.`,
+    why: `An id has letters, digits, ".", "_" and "-", begins with a letter or a digit, and is at most ${runIdLengthMax} characters long.`,
+    next: 'Give another one with --id.',
+  });
+}
+
 /** Start, attach to, or resume the run. Errors: RunStateConflict when the id belongs to another config. */
 export async function startRun(
   session: Session,

@@ -257,7 +257,13 @@ export function readPreview(
         drafts ? config.rationales.answer : config.tailor.answer,
         target,
       );
-      const says = finished.answer === null ? `no answer${cut}` : `answer ${finished.answer}, the target is ${target}`;
+      const given = (drafts ? config.rationales.answer : config.tailor.answer) === 'given';
+      const says =
+        finished.answer === null
+          ? `no answer${cut}`
+          : given
+            ? `its reasoning, with the target ${target} put in place of its own answer (answer: given)`
+            : `answer ${finished.answer}, the target is ${target}`;
       return {
         says,
         words:

@@ -24,8 +24,9 @@ export const errorCodes = {
   StoreUnauthorized: { retryable: false },
   StoreUnreachable: { retryable: true },
   StoreFull: { retryable: false },
-  BlobMissing: { retryable: true },
-  BlobCorrupt: { retryable: true },
+  // Asking again gives the same; the run makes what is gone anew (workflows/run-state.ts).
+  BlobMissing: { retryable: false },
+  BlobCorrupt: { retryable: false },
   DiskFull: { retryable: false },
   TrainerFailed: { retryable: true },
   TrainerStalled: { retryable: true },

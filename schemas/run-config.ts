@@ -507,7 +507,9 @@ export const runConfigSchema = z
       .int()
       .nonnegative()
       .default(0)
-      .describe('Every sampling, split and training seed follows from it.'),
+      .describe(
+        'Every sampling and training seed follows from it. Splits have their own (split_seed of a task), so that seeds are compared on the same items.',
+      ),
     tasks: z
       .array(taskConfigSchema)
       .min(1)

@@ -4,44 +4,55 @@
  */
 import { allHandlersFinished, CancellationScope, condition, continueAsNew, isCancellation } from '@temporalio/workflow';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignCarry, AlignInput, RunProgress } from '../schemas/messages';
+import type { AlignCarry, AlignInput, RoundRecord, RunProgress } from '../schemas/messages';
 import { infer, io } from './activity-options';
-import { runRound } from './round';
+import { runRound, type RoundOutcome } from './round';
 import { createRunState, type RunState } from './run-state';
 
 export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
   const startedAt = input.carry?.startedAt ?? new Date().toISOString();
   const round = input.carry?.round ?? 1;
   const run = createRunState(input, round, startedAt);
+  let recorded = false;
   try {
     await run.save();
     const carry = await run.walk(async () => input.carry ?? (await firstRound(input, startedAt)));
     run.describeStudent(carry.models.student.name);
-    const outcome = await run.walk(() => runRound(run, input, carry));
-    const evaluations = [...carry.evaluations, ...outcome.evaluations];
-    await io.saveRound({
-      schemaVersion: 1,
-      runId: input.runId,
-      round,
-      stages: run.records(),
-      models: { teacher: outcome.teacher, student: outcome.student },
-      evaluations,
-      decision: outcome.decision,
-    });
+    const makeRound = async (): Promise<RoundOutcome> => {
+      const made = await runRound(run, input, carry);
+      await io.saveRound({
+        schemaVersion: 1,
+        runId: input.runId,
+        round,
+        stages: run.records(),
+        models: { teacher: made.teacher, student: made.student },
+        evaluations: [...carry.evaluations, ...made.evaluations],
+        decision: made.decision,
+      });
+      return made;
+    };
+    const outcome = await run.walk(makeRound);
+    recorded = true;
     if (round < input.rounds) {
       await condition(allHandlersFinished);
       const next: AlignCarry = {
         ...carry,
         round: round + 1,
         teacher: outcome.teacher,
-        evaluations,
+        evaluations: [...carry.evaluations, ...outcome.evaluations],
         bestRound: Number(outcome.decision['bestRound'] ?? round),
       };
       return await continueAsNew<typeof alignWorkflow>({ ...input, carry: next });
     }
-    return await finish(run, input, 'DONE');
+    return await finish(run, input, 'DONE', makeRound);
   } catch (error) {
-    if (isCancellation(error)) await CancellationScope.nonCancellable(() => finish(run, input, 'CANCELLED'));
+    if (isCancellation(error)) {
+      await CancellationScope.nonCancellable(async () => {
+        // What the broken-off round made is paid for: it stands in the report too.
+        if (!recorded) await io.saveRound(unfinishedRound(run, input, round));
+        await finish(run, input, 'CANCELLED');
+      });
+    }
     throw error;
   }
 }
@@ -51,14 +62,34 @@ async function firstRound(input: AlignInput, startedAt: string): Promise<AlignCa
   return { round: 1, models, teacher: models.teacher, evaluations: [], bestRound: 0, startedAt };
 }
 
-/** Write the report of what there is, and the run's last word. */
-async function finish(run: RunState, input: AlignInput, status: 'DONE' | 'CANCELLED'): Promise<RunProgress> {
-  const { round } = run.progress();
-  const rounds = status === 'DONE' ? round : round - 1;
+/** The record of a round that was broken off: its stages, no models. The round replaces it when the run goes on. */
+function unfinishedRound(run: RunState, input: AlignInput, round: number): RoundRecord {
+  const evaluations = input.carry?.evaluations ?? [];
+  return { schemaVersion: 1, runId: input.runId, round, stages: run.records(), models: {}, evaluations, decision: {} };
+}
+
+/**
+ * Write the report of what there is, and the run's last word. A report that cannot be written because something has gone from the store
+ * is tried again after the round was walked again, which makes that anew.
+ */
+async function finish(
+  run: RunState,
+  input: AlignInput,
+  status: 'DONE' | 'CANCELLED',
+  makeRound?: () => Promise<unknown>,
+): Promise<RunProgress> {
+  const { round: rounds } = run.progress();
   const write = (): Promise<ArtifactRef> =>
     io.writeReport({ runId: input.runId, bundle: input.bundle, rounds, status });
   // A cancelled run must end: its report is written if it can be, and it does not park over it.
-  const report = status === 'DONE' ? await run.walk(write) : await write();
+  let failed = false;
+  const report = await (makeRound
+    ? run.walk(async () => {
+        if (failed) await makeRound();
+        failed = true;
+        return write();
+      }, 'report')
+    : write());
   run.set({ status, report });
   await run.save();
   await condition(allHandlersFinished);

@@ -9,6 +9,7 @@ import {
   condition,
   executeChild,
   isCancellation,
+  log,
   ParentClosePolicy,
   setCurrentDetails,
   setHandler,
@@ -27,6 +28,11 @@ const roundKey = defineSearchAttributeKey('ArteRound', 'INT');
 const stageKey = defineSearchAttributeKey('ArteStage', 'KEYWORD');
 const statusKey = defineSearchAttributeKey('ArteStatus', 'KEYWORD');
 
+/** An artifact that is gone or damaged: its stage no longer counts as finished, so walking again makes it anew. */
+const damage: ReadonlySet<string> = new Set(['BlobMissing', 'BlobCorrupt']);
+/** So often a walk begins again by itself; a store that goes on losing things is for a person to look at. */
+const healingWalksMax = 5;
+
 type StageParts = Omit<StageInput, 'stage' | 'bundle' | 'inputs'> & { readonly arm?: string };
 type Inputs = StageInput['inputs'];
 
@@ -38,8 +44,11 @@ export interface RunState {
    * first failure is thrown.
    */
   together<A, B>(one: () => Promise<A>, other: () => Promise<B>): Promise<[A, B]>;
-  /** Walk until it comes through; a failure parks the run until a retry, then the walk starts again. */
-  walk<T>(work: () => Promise<T>): Promise<T>;
+  /**
+   * Walk until it comes through; a failure parks the run until a retry, then the walk starts again. What has gone from the store is made anew
+   * without a word from anyone. `about`: the stage that a failure outside of stages is shown with.
+   */
+  walk<T>(work: () => Promise<T>, about?: StageName): Promise<T>;
   records(): readonly StageRecord[];
   progress(): RunProgress;
   set(change: Partial<Pick<RunProgress, 'status' | 'report'>>): void;
@@ -96,7 +105,23 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     { key: statusKey, value: status },
   ]);
 
+  /** By what is asked: two arms may come to the very same stage, and the second then finds it in the store. */
+  const making = new Map<string, Promise<unknown>>();
   const stage: RunState['stage'] = async (name, inputs, parts = {}) => {
+    const { arm: _, ...asked } = parts;
+    const same = JSON.stringify([name, inputs, asked]);
+    const before = making.get(same);
+    const made = (before ?? Promise.resolve()).then(() => makeStage(name, inputs, parts));
+    // Who comes next waits for this one, however it ends.
+    const settled = made.catch(() => undefined);
+    making.set(same, settled);
+    try {
+      return await made;
+    } finally {
+      if (making.get(same) === settled) making.delete(same);
+    }
+  };
+  const makeStage: RunState['stage'] = async (name, inputs, parts = {}) => {
     const { arm = '', ...rest } = parts;
     const stageInput: StageInput = { stage: name, bundle: input.bundle, inputs, ...rest };
     const label = arm === '' ? name : `${name}/${arm}`;
@@ -119,7 +144,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
         usage: result.usage,
       };
       // A second walk finds in the store what the first one made: that is not reuse.
-      if (finished.get(label)?.key !== result.key) finished.set(label, record);
+      if (!result.reused || finished.get(label)?.key !== result.key) finished.set(label, record);
       return result;
     } catch (error) {
       if (!isCancellation(error)) failing ??= { stage: name, error };
@@ -152,15 +177,25 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     describeStudent(name) {
       upsertSearchAttributes([{ key: studentKey, value: name }]);
     },
-    async walk(work) {
+    async walk(work, about = 'prepare-tasks') {
+      let healed = 0;
       for (;;) {
         try {
           return await work();
         } catch (error) {
           if (isCancellation(error)) throw error;
-          const { stage: at, error: why } = failing ?? { stage: 'prepare-tasks' as const, error };
+          const { stage: at, error: why } = failing ?? { stage: about, error };
           failing = undefined;
-          attention = { stage: at, error: errorDataOf(why), since: new Date().toISOString() };
+          const data = errorDataOf(why);
+          if (damage.has(data.code) && healed < healingWalksMax) {
+            healed += 1;
+            log.warn('something has gone from the store: the walk starts again and makes it anew', {
+              stage: at,
+              what: data.what,
+            });
+            continue;
+          }
+          attention = { stage: at, error: data, since: new Date().toISOString() };
           status = 'NEEDS_ATTENTION';
           upsertSearchAttributes([{ key: statusKey, value: status }]);
           show();

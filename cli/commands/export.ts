@@ -1,5 +1,6 @@
 /** `arte export WHAT RUN`: the tailored set, the pairs, the student, the teacher, in the forms others read. */
 import { Argument, Option, type Command } from 'commander';
+import { ArteError } from '../../schemas/errors';
 import { exportForms, exportRun, modelFormats, type ExportForm, type ModelFormat } from '../export-run';
 import { printJson, printLine, progress } from '../output';
 import { readReport } from '../read-report';
@@ -29,9 +30,15 @@ export function register(program: Command): void {
         'of a model: the adapter alone, merged safetensors, or a GGUF for the edge',
       ).choices([...modelFormats]),
     )
-    .option('--arm <arm>', "of a data set: arte, or original_teacher for the unaligned teacher's")
+    .addOption(
+      new Option('--arm <arm>', "of a data set: whose, the aligned or the unaligned teacher's").choices([
+        'arte',
+        'original_teacher',
+      ]),
+    )
     .option('--json', 'print the path as JSON')
     .action(async (what: ExportForm, runId: string, options: Options) => {
+      checkOptions(what, options);
       const session = await openSession({ start: false });
       const line = progress(`exporting ${what}`);
       try {
@@ -55,4 +62,17 @@ export function register(program: Command): void {
         await session.close();
       }
     });
+}
+
+/** An option that means nothing here is refused: it would label one thing with the name of another. */
+function checkOptions(what: ExportForm, { arm, format, round }: Options): void {
+  const refuse = (option: string, why: string, next: string): never => {
+    throw new ArteError('InvalidInput', { what: `${option} cannot be used here.`, why, next });
+  };
+  if (arm !== undefined && what !== 'dataset')
+    refuse('--arm', `It chooses a data set, and this is the ${what}.`, 'Leave it out.');
+  if (format !== undefined && (what === 'dataset' || what === 'pairs'))
+    refuse('--format', `It chooses the form of a model; ${what} are JSONL.`, 'Leave it out.');
+  if (round !== undefined && !/^[1-9]\d*$/.test(round))
+    refuse(`--round ${round}`, 'A round is a whole number from 1.', 'arte report RUN shows the rounds.');
 }

@@ -47,7 +47,6 @@ function printPlan(plan: Plan): void {
         { title: 'tokens in', align: 'right' },
         { title: 'tokens out ≤', align: 'right' },
         ...(priced ? [{ title: `cost ≤ (${plan.currency})`, align: 'right' as const }] : []),
-        { title: 'in the store' },
       ],
       grouped(plan.stages).map((stage) => [
         stage.round,
@@ -60,7 +59,6 @@ function printPlan(plan: Plan): void {
         shortCount(stage.inputTokens),
         shortCount(stage.outputTokens),
         ...(priced ? [stage.cost === 0 ? '' : stage.cost.toFixed(2)] : []),
-        stage.reused === null ? '?' : stage.reused ? 'yes' : 'no',
       ]),
     ),
   );
@@ -74,11 +72,7 @@ function printPlan(plan: Plan): void {
     `        ${shortCount(totals.inputTokens)} tokens in, at most ${shortCount(totals.outputTokens)} out; ${formatCount(totals.trainingSteps)} optimizer steps`,
   );
   if (priced) printLine(`        at most ${totals.cost.toFixed(2)} ${plan.currency} for tokens`);
-  if (plan.stages.some(({ reused }) => reused === null)) {
-    printLine(
-      `        what the store holds already is unknown until the platform is up; what is there is not made again`,
-    );
-  }
+  printLine(`        counted as if the store were empty; what it holds already is not made again`);
   for (const note of plan.notes) printLine(`${color.dim('note')}    ${note}`);
 }
 

@@ -5,7 +5,7 @@ import { exitCodes, printJson, printLine, progress } from '../output';
 import { printReport } from '../report-view';
 import { readReport } from '../read-report';
 import { openSession } from '../session';
-import { startRun } from '../start-run';
+import { checkRunId, startRun } from '../start-run';
 import { watchRun } from '../watch-run';
 
 interface Options {
@@ -31,6 +31,7 @@ export function register(program: Command): void {
 export async function runConfig(path: string, options: Options): Promise<number> {
   const loaded = await loadConfig(path, { env: process.env, purpose: 'run' });
   const runId = options.id ?? loaded.config.name;
+  checkRunId(runId);
   const line = progress('connecting');
   const session = await openSession({
     platform: loaded.config.platform,

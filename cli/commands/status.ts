@@ -5,7 +5,7 @@ import type { RunProgress } from '../../schemas/messages';
 import { colorsFor, exitCodes, printJson, printLine, table } from '../output';
 import { openBundleOf } from '../run-config-of';
 import { viewRun } from '../run-progress';
-import { renderRun } from '../run-view';
+import { endLines, renderRun } from '../run-view';
 import { openSession, type Session } from '../session';
 import { exitCodeOfView } from '../watch-run';
 
@@ -32,10 +32,11 @@ export function register(program: Command): void {
 async function showRun(session: Session, runId: string, json: boolean): Promise<number> {
   const view = await viewRun(session.client, session.store, runId);
   if (json) printJson({ ...view.progress, live: view.live });
-  else
-    printLine(
-      renderRun(view, new Map(), await openBundleOf(session.store, runId), colorsFor(process.stdout)).join('\n'),
-    );
+  else {
+    const color = colorsFor(process.stdout);
+    const config = await openBundleOf(session.store, runId);
+    printLine([...renderRun(view, new Map(), config, color), ...endLines(view, color)].join('\n'));
+  }
   return exitCodeOfView(view) ?? exitCodes.done;
 }
 

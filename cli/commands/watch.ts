@@ -1,5 +1,8 @@
 /** `arte watch RUN`: follow a run live; plain lines when the output is no terminal. */
 import type { Command } from 'commander';
+import { colorsFor, printLine } from '../output';
+import { viewRun } from '../run-progress';
+import { endLines } from '../run-view';
 import { openSession } from '../session';
 import { watchRun } from '../watch-run';
 
@@ -12,6 +15,8 @@ export function register(program: Command): void {
       const session = await openSession({ start: false });
       try {
         process.exitCode = await watchRun(session, runId);
+        const view = await viewRun(session.client, session.store, runId);
+        for (const line of endLines(view, colorsFor(process.stdout))) printLine(line);
       } finally {
         await session.close();
       }

@@ -51,10 +51,10 @@ export interface RunningPlatform {
   readonly addresses: PlatformAddresses;
 }
 
-/** The platform of the data directory if it runs and every part of it is ready; nothing is started. */
+/** The platform of the data directory if its servers answer; a worker may be on its way. Nothing is started. */
 export async function runningPlatform(dataDir = dataDirectory()): Promise<RunningPlatform | undefined> {
   const state = await livingState(dataDir);
-  return state !== undefined && isReady(state) ? { state, addresses: await addressesOfState(state) } : undefined;
+  return state !== undefined && answers(state) ? { state, addresses: await addressesOfState(state) } : undefined;
 }
 
 /** The state of a platform that runs, ready or not. */
@@ -84,6 +84,7 @@ export async function ensurePlatform(options: PlatformOptions = {}): Promise<Run
   }
   let started: Supervisor | undefined;
   if (state === undefined) {
+    say(`starting the platform in ${dataDir}`);
     const python = options.python ?? (await setUpPython(options, say));
     started = startSupervisor(dataDir, python, build, options);
   }
@@ -257,10 +258,18 @@ async function untilReady(
   }
 }
 
+function isWorker({ name }: PlatformState['parts'][number]): boolean {
+  return name.startsWith('worker');
+}
+
 function isReady({ parts, ending }: PlatformState): boolean {
-  return (
-    !ending && parts.some(({ name }) => name.startsWith('worker')) && parts.every(({ status }) => status === 'ready')
-  );
+  return !ending && parts.some(isWorker) && parts.every(({ status }) => status === 'ready');
+}
+
+/** Temporal and the store can be asked. */
+function answers({ parts, ending }: PlatformState): boolean {
+  const servers = parts.filter((part) => !isWorker(part));
+  return !ending && servers.length > 0 && servers.every(({ status }) => status === 'ready');
 }
 
 function describe(state: PlatformState | undefined): string {

@@ -156,7 +156,7 @@ export async function storeError(error: unknown, context: StoreErrorContext): Pr
     return make(
       'StoreFull',
       'It has no room left for more data.',
-      'Free some room where the store keeps its files, then `arte retry RUN`: nothing that was stored is lost.',
+      'Free some room where the store keeps its files, then `arte retry RUN`: nothing that was stored is lost. The embedded store stays read-only until it is started again: `arte down`, `arte up`, then the retry.',
     );
   }
   if (unauthorizedNames.has(name) || status === 401 || status === 403) {

@@ -64,7 +64,7 @@ describe('plan', () => {
   it('is a table with totals and notes', async () => {
     const { stdout } = await runCommand(registerPlan, ['plan', custom]);
     expect(stdout).toMatch(/1 {2}score-drafts\s+student\s+288/);
-    expect(stdout).toContain('unknown until the platform is up');
+    expect(stdout).toContain('counted as if the store were empty');
     expect(stdout).toMatch(/one step of a score is 16\.7 points/);
     expect(stdout).not.toContain('\u001b');
   });

@@ -5,6 +5,8 @@
  */
 import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { runningPlatform } from '../../drivers/local/platform';
 import { platformPaths } from '../../drivers/local/platform-state';
 import { credentialsPath } from '../../drivers/local/s3-server';
 import type { RunReport } from '../../schemas/report';
@@ -28,6 +30,24 @@ describe('the loop', () => {
   async function run(change: Partial<ScriptedLoop> & { name: string }): Promise<RunReport> {
     const path = writeScriptedLoop(workspace.dir, { model, ...change });
     return JSON.parse((await succeed(workspace, 'run', path, '--json')).stdout) as RunReport;
+  }
+
+  /** Changes an object behind the back of everything that is ours. */
+  let damages = 0;
+  async function inStore(key: string, change: (text: string) => string): Promise<void> {
+    const platform = await runningPlatform(workspace.dataDir);
+    if (!platform) throw new Error('the platform is down');
+    const { bucket, ...address } = platform.addresses.store;
+    const client = new S3Client({ ...address, forcePathStyle: true });
+    try {
+      const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
+      const text = (await Body?.transformToString()) ?? '';
+      const changed = change(text);
+      expect(changed).not.toBe(text);
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: changed }));
+    } finally {
+      client.destroy();
+    }
   }
 
   const stage = (report: RunReport, name: string, round = 1) => {
@@ -140,6 +160,22 @@ describe('the loop', () => {
       for (const made of stage(changed, name))
         expect({ name, known: known.has(made.key) }).toEqual({ name, known: false });
     }
+  });
+
+  it.each([
+    ['one digit is another', (text: string) => text.replace(/\d/, (digit) => String((Number(digit) + 1) % 10))],
+    ['a line reads no more', (text: string) => text.replace('{', '(')],
+  ])('predictions that were damaged in the store (%s) are made again, and no arm is missing', async (_, damage) => {
+    const before = await run({ name: 'before-damage', rounds: 2 });
+    const ref = before.rounds.at(-1)?.artifacts['evaluate/arte-0shot/predictions'];
+    await inStore(ref?.uri ?? '', damage);
+    const healed = await run({ name: `healed-${String((damages += 1))}`, rounds: 2 });
+    expect(healed.arms.map(({ name, round, accuracy }) => [name, round, accuracy])).toEqual(
+      before.arms.map(({ name, round, accuracy }) => [name, round, accuracy]),
+    );
+    const remade = healed.stages.filter(({ reused }) => !reused);
+    expect(remade.map(({ name, round, arm }) => [name, round, arm])).toEqual([['evaluate', 2, 'arte-0shot']]);
+    expect(remade[0]?.calls).toBe(10);
   });
 
   it('refuses the same id with another config, and says what to do', async () => {

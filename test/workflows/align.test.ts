@@ -12,6 +12,7 @@ import { payloadBytesMax, shardRowsMax } from '../../schemas/limits';
 import {
   taskQueues,
   type AlignInput,
+  type RoundRecord,
   type RunProgress,
   type ShardInput,
   type StageInput,
@@ -60,6 +61,7 @@ interface Recorded {
   readonly stages: StageInput[];
   readonly shards: ShardInput[];
   readonly saved: RunProgress[];
+  readonly rounds: RoundRecord[];
   readonly payloads: number[];
   reports: number;
 }
@@ -108,7 +110,9 @@ function standIns(
     saveProgress: async (progress) => {
       recorded.saved.push(progress);
     },
-    saveRound: async () => undefined,
+    saveRound: async (record) => {
+      recorded.rounds.push(record);
+    },
     writeReport: async () => {
       recorded.reports += 1;
       return ref('report');
@@ -148,7 +152,7 @@ describe('alignWorkflow', () => {
     await env.teardown();
   });
   beforeEach(() => {
-    recorded = { stages: [], shards: [], saved: [], payloads: [], reports: 0 };
+    recorded = { stages: [], shards: [], saved: [], rounds: [], payloads: [], reports: 0 };
   });
 
   async function withWorkers<T>(
@@ -371,6 +375,10 @@ describe('alignWorkflow', () => {
     });
     expect(stopped).toBe(true);
     expect(recorded.saved.at(-1)?.status).toBe('CANCELLED');
+    // What was made and paid for before stands in the record of the broken-off round.
+    expect(recorded.rounds).toMatchObject([{ round: 1, models: {} }]);
+    expect(recorded.rounds[0]?.stages.map(({ stage }) => stage)).toEqual(['prepare-tasks', 'select-probes']);
+    expect(recorded.reports).toBe(1);
   });
 });
 
