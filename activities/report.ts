@@ -83,7 +83,8 @@ function refuseGaps(rounds: readonly RoundRecord[], manifests: ReadonlyMap<strin
 }
 
 function reportStage(record: StageRecord, manifest: StageManifest | undefined, config: RunConfig): ReportStage {
-  const usage = manifest?.usage ?? noUsage;
+  // What this run paid; for a stage from the store, what it took whoever made it.
+  const usage = record.reused ? (manifest?.usage ?? noUsage) : record.usage;
   const trainingSeconds = Number(manifest?.facts['trainingSeconds'] ?? 0);
   return {
     name: record.stage,

@@ -11,7 +11,7 @@ import { rowResultSchema } from '../schemas/rows';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { artifactRefSchema } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
-import type { StageUsage } from '../schemas/manifest';
+import type { StageManifest, StageUsage } from '../schemas/manifest';
 import type {
   CommittedWave,
   OpenedRowStage,
@@ -32,6 +32,7 @@ import { shardKeyOf, shardRecordKey } from './row-engine/shard-record';
 import type { InferDependencies, StoreDependencies } from './dependencies';
 import { endpointSettings } from './endpoint-settings';
 import { readRows, streamRows } from './read-rows';
+import { currentRunId } from './run-of';
 import { withHeartbeat } from './heartbeat';
 import {
   commitStage,
@@ -178,6 +179,7 @@ export async function runShardOf(
         repairs: stage.repairs(loaded),
         store,
         journalDir: dependencies.journalDir,
+        madeBy: currentRunId(),
         attemptId: beat.attemptId,
         onProgress: (progress) =>
           beat.report({
@@ -204,9 +206,15 @@ export async function commitWave(
 ): Promise<CommittedWave> {
   const keyed = await keyOfRowStage(store, stage, wave.stage);
   const context = contextOf(store, wave.stage, keyed);
-  const already = await finishedStage(store, keyed.key);
-  if (already) return { done: true, result: stageResult(already, wave.stage, false) };
   const shards = await shardOutputs(store, wave);
+  const { paidBy, ...totals } = await totalsOf(store, wave, shards);
+  // A manifest says what its stage took; this run is told what of that it paid for itself.
+  const made = (manifest: StageManifest): CommittedWave => ({
+    done: true,
+    result: { ...stageResult(manifest, wave.stage, false), usage: paidBy[currentRunId()] ?? noUsage },
+  });
+  const already = await finishedStage(store, keyed.key);
+  if (already) return made(already);
   const loaded: unknown = await stage.load(context);
   const refs = [...wave.waves, ...shards.map(({ results }) => results)];
   const results = async function* (): AsyncGenerator<RowResult> {
@@ -219,10 +227,8 @@ export async function commitWave(
     const before = await readWaves(store, [...wave.waves, merged]);
     return { done: false, wave: merged, rows: stage.rows(loaded, before).length };
   }
-  const totals = await totalsOf(store, wave, shards);
   const seconds = Math.max(0, Date.now() - wave.startedAtMs) / 1000;
-  const manifest = await commitStage(store, stage, keyed, { ...collected.outcome, ...totals }, seconds);
-  return { done: true, result: stageResult(manifest, wave.stage, false) };
+  return made(await commitStage(store, stage, keyed, { ...collected.outcome, ...totals }, seconds));
 }
 
 /** Shards of a wave by their records: the workflow carries none of their refs. */
@@ -254,7 +260,7 @@ async function mergeShards(store: StoreDependencies['store'], shards: readonly S
             for (const shard of shards) yield* store.getLines(shard.results);
           })(),
         );
-  await store.putDocument(waveTotalsKey(ref), { ...sumTotals(shards) });
+  await store.putDocument(waveTotalsKey(ref), { ...sumTotals(shards.map(totalsOfShard)) });
   return artifactRefSchema.parse(ref);
 }
 
@@ -265,6 +271,8 @@ function waveTotalsKey(ref: ArtifactRef): string {
 interface Totals {
   readonly counts: OutcomeCounts;
   readonly usage: StageUsage;
+  /** The same usage by the run that had the shards made. */
+  readonly paidBy: { readonly [runId: string]: StageUsage };
 }
 
 async function totalsOf(
@@ -277,17 +285,26 @@ async function totalsOf(
     const totals = await store.getDocument(waveTotalsKey(ref));
     if (totals !== undefined) earlier.push(totals as unknown as Totals);
   }
-  return sumTotals([...earlier, ...shards]);
+  return sumTotals([...earlier, ...shards.map(totalsOfShard)]);
+}
+
+function totalsOfShard({ counts, usage, madeBy }: ShardOutput): Totals {
+  return { counts, usage, paidBy: { [madeBy]: usage } };
 }
 
 function sumTotals(parts: readonly Totals[]): Totals {
   const counts: Record<keyof OutcomeCounts, number> = { ...noCounts };
   const usage: Record<keyof StageUsage, number> = { ...noUsage };
+  const paidBy: Record<string, Record<keyof StageUsage, number>> = {};
+  const add = (to: Record<keyof StageUsage, number>, more: StageUsage): void => {
+    for (const name of Object.keys(to) as (keyof StageUsage)[]) to[name] += more[name];
+  };
   for (const part of parts) {
     for (const name of Object.keys(counts) as (keyof OutcomeCounts)[]) counts[name] += part.counts[name];
-    for (const name of Object.keys(usage) as (keyof StageUsage)[]) usage[name] += part.usage[name];
+    add(usage, part.usage);
+    for (const [runId, paid] of Object.entries(part.paidBy)) add((paidBy[runId] ??= { ...noUsage }), paid);
   }
-  return { counts, usage };
+  return { counts, usage, paidBy };
 }
 
 async function readWaves(store: StoreDependencies['store'], waves: readonly ArtifactRef[]): Promise<RowResult[]> {

@@ -98,6 +98,7 @@ async function engine({ rows, inFlight, port, journalDir, s3 }: EngineSettings):
         repairs: 0,
         store,
         journalDir,
+        madeBy: 'run',
         attemptId: 'bench',
         onProgress: () => undefined,
         signal: new AbortController().signal,

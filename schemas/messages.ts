@@ -143,6 +143,8 @@ export interface ShardOutput {
   readonly results: ArtifactRef;
   readonly counts: OutcomeCounts;
   readonly usage: StageUsage;
+  /** Run that had the shard made: another run that finds it has not paid for it. */
+  readonly madeBy: string;
 }
 
 /** After a wave: the stage is whole, or it needs another one. */

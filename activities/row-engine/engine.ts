@@ -70,6 +70,7 @@ const shardRecordSchema = z.object({
   results: artifactRefSchema,
   counts: outcomeCountsSchema,
   usage: stageUsageSchema,
+  madeBy: z.string(),
 });
 const noUsage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
 
@@ -123,7 +124,7 @@ async function commit(
 ): Promise<ShardOutput> {
   journal.write();
   const results = await run.store.putLines(resultLines(table, run.signal));
-  const output: ShardOutput = { results, counts: table.counts, usage };
+  const output: ShardOutput = { results, counts: table.counts, usage, madeBy: run.madeBy };
   const key = shardRecordKey(run.shardKey);
   const put = async (): Promise<ShardOutput> => {
     const { document } = await run.store.putOnce(key, output as unknown as JsonValue);

@@ -37,6 +37,8 @@ export interface ShardRun {
   readonly store: ArtifactStore;
   /** Folder for journals on this machine: a folder per shard key, a file per attempt. */
   readonly journalDir: string;
+  /** Id of the run that pays: recorded with the shard. */
+  readonly madeBy: string;
   /** Fences duplicate attempts: recorded in the journal and the parts. */
   readonly attemptId: string;
   /** Called about once a second. Must not throw. */

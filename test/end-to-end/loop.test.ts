@@ -5,7 +5,7 @@
  */
 import { readFileSync, statSync, utimesSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
+import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { runningPlatform } from '../../drivers/local/platform';
 import { platformPaths } from '../../drivers/local/platform-state';
 import { credentialsPath } from '../../drivers/local/s3-server';
@@ -35,16 +35,22 @@ describe('the loop', () => {
   /** Changes an object behind the back of everything that is ours. */
   let damages = 0;
   async function inStore(key: string, change: (text: string) => string): Promise<void> {
-    const platform = await runningPlatform(workspace.dataDir);
-    if (!platform) throw new Error('the platform is down');
-    const { bucket, ...address } = platform.addresses.store;
-    const client = new S3Client({ ...address, forcePathStyle: true });
-    try {
+    await withStore(async (client, bucket) => {
       const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));
       const text = (await Body?.transformToString()) ?? '';
       const changed = change(text);
       expect(changed).not.toBe(text);
       await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: changed }));
+    });
+  }
+
+  async function withStore(work: (client: S3Client, bucket: string) => Promise<unknown>): Promise<void> {
+    const platform = await runningPlatform(workspace.dataDir);
+    if (!platform) throw new Error('the platform is down');
+    const { bucket, ...address } = platform.addresses.store;
+    const client = new S3Client({ ...address, forcePathStyle: true });
+    try {
+      await work(client, bucket);
     } finally {
       client.destroy();
     }
@@ -175,7 +181,18 @@ describe('the loop', () => {
     );
     const remade = healed.stages.filter(({ reused }) => !reused);
     expect(remade.map(({ name, round, arm }) => [name, round, arm])).toEqual([['evaluate', 2, 'arte-0shot']]);
-    expect(remade[0]?.calls).toBe(10);
+    // From the answers, which are still there: nobody is asked again.
+    expect(remade[0]?.calls).toBe(0);
+  });
+
+  it('does not claim calls that an earlier run had made when only the manifest is made anew', async () => {
+    const [scored] = stage(await run({ name: 'before-loss', rounds: 2 }), 'score-drafts');
+    await withStore((client, bucket) =>
+      client.send(new DeleteObjectCommand({ Bucket: bucket, Key: `stages/${scored?.key ?? ''}.json` })),
+    );
+    const after = await run({ name: 'after-loss', rounds: 2 });
+    expect(stage(after, 'score-drafts')[0]).toMatchObject({ key: scored?.key, reused: false, calls: 0 });
+    expect(after.totals.calls).toBe(0);
   });
 
   it('refuses the same id with another config, and says what to do', async () => {

@@ -60,6 +60,11 @@ describe('a run that parks', () => {
     expect(attention?.error.details?.join(' ')).toContain('I would rather not say.');
     expect(finished.map(({ stage }) => stage)).toContain('sample-rationales');
     await succeed(workspace, 'cancel', 'mute');
+    // What it made is paid for, and stands in its account.
+    const report = JSON.parse((await succeed(workspace, 'report', 'mute', '--json')).stdout) as RunReport;
+    expect(report).toMatchObject({ status: 'CANCELLED', rounds: [], arms: [] });
+    expect(report.stages.map(({ name }) => name)).toContain('sample-rationales');
+    expect(report.totals.calls).toBeGreaterThanOrEqual(24);
   });
 
   describe('an endpoint that answers with a web page', () => {

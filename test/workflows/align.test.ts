@@ -104,7 +104,7 @@ function standIns(
     openRowStage: async (input) => ({ done: false, key: sha(`${input.stage}${input.model?.name ?? ''}`), rows: 3 }),
     runShard: async (shard) => {
       recorded.shards.push(shard);
-      return { results: ref('shard'), counts, usage };
+      return { results: ref('shard'), counts, usage, madeBy: 'run' };
     },
     commitWave: async (wave) => ({ done: true, result: result(wave.stage, recorded) }),
     saveProgress: async (progress) => {

@@ -49,6 +49,7 @@ async function main(settings: ShardProcessSettings): Promise<void> {
     repairs: 0,
     store,
     journalDir: settings.journalDir,
+    madeBy: 'run',
     attemptId: settings.attemptId,
     onProgress: (progress) => {
       lostCalls = progress.lostCalls ?? 0;

@@ -165,6 +165,7 @@ export class Workplace {
       repairs: 0,
       store: this.store,
       journalDir: this.journalDir,
+      madeBy: 'run',
       attemptId: `attempt-${this.attempt}`,
       onProgress: (entry) => progress.push(entry),
       signal: new AbortController().signal,
