@@ -72,6 +72,7 @@ export interface LoadedConfig {
 /** A config that can be used. Errors: ConfigError (code InvalidConfig) with all problems at once. */
 export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOptions): Promise<LoadedConfig> {
   const configDir = dirname(resolve(path));
+  refuseTaskFile(path);
   const { document, lines } = parseYaml(path, await readConfigFile(path));
   const input = valueOf(path, document);
   const judged = judgeConfig(input, { purpose, environment: env });
@@ -390,4 +391,14 @@ function withAbsoluteModels(config: RunConfig, configDir: string): RunConfig {
 /** `examples/paper-bbh.yaml` -> `paper-bbh`. */
 export function configStem(path: string): string {
   return basename(path).replace(/\.(ya?ml|json)$/, '');
+}
+
+/** A task's items in the place of a config: each of their lines would be a problem of its own. */
+function refuseTaskFile(path: string): void {
+  if (!/\.jsonl$/i.test(path)) return;
+  throw new ArteError('InvalidInput', {
+    what: `${path} is no run config.`,
+    why: 'A run config is a YAML file; this one has the name of a task file.',
+    next: `arte init ${path} writes a config for it.`,
+  });
 }

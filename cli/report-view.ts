@@ -71,7 +71,8 @@ export function printReport(report: RunReport): void {
     formatCount(totals.inputTokens),
     formatCount(totals.cachedInputTokens),
     formatCount(totals.outputTokens),
-    formatSeconds(totals.seconds),
+    // Stages run side by side: this is not how long the run took.
+    `${formatSeconds(totals.seconds)} summed`,
     `${totals.cost.toFixed(2)} ${totals.currency}`,
   ]);
   printLine(table(stageColumns, rows));

@@ -57,7 +57,8 @@ async function listRuns(session: Session, json: boolean): Promise<number> {
   else {
     const columns = [{ title: 'run' }, { title: 'status' }, { title: 'round' }, { title: 'now' }, { title: 'started' }];
     const now = (run: RunProgress): string =>
-      run.attention?.error.what ?? run.current.map(({ stage }) => stage).join(', ');
+      (run.status === 'NEEDS_ATTENTION' ? run.attention?.error.what : undefined) ??
+      run.current.map(({ stage }) => stage).join(', ');
     printLine(
       table(
         columns,

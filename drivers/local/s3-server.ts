@@ -18,7 +18,7 @@ import { ArteError } from '../../schemas/errors';
 import { serverReadyMs } from '../../schemas/limits';
 import { packageRoot } from '../package-root';
 import { startChild, type ChildExit } from '../process';
-import { ensureBucket } from '../store/s3';
+import { ensureBucket, keepsObjects } from '../store/s3';
 import { makeCertificate } from './certificate';
 import { claimPort, freePorts, grpcPortOffset } from './ports';
 import type { PythonEnv } from './python-env';
@@ -26,6 +26,8 @@ import { describeExit } from './temporal';
 
 /** How often readiness is asked for. */
 const pollMs = 50;
+/** From the bucket's first answer until objects are taken and given: the volumes of a large store are opened in this time. */
+const objectsReadyMs = 15_000;
 /** SeaweedFS's parts sign a request for the next one and it must arrive within this. */
 const tokenSeconds = 60;
 /** What the server's memory is held near to: it started with 120 MB, and a laptop has a model to serve besides. */
@@ -137,13 +139,17 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
   void exited.then((how) => (exit = how));
   const deadline = Date.now() + serverReadyMs;
   let last: unknown;
+  let bucketSince: number | undefined;
   for (let ready = false; !ready;) {
     try {
       // The library waits long on a port that nobody listens on; so the port is asked first.
       if (await accepts(ports.s3)) {
-        await ensureBucket({ endpoint, bucket, region: 'us-east-1', forcePathStyle: true, credentials, attempts: 1 });
-        ready = true;
-        continue;
+        const address = { endpoint, bucket, region: 'us-east-1', forcePathStyle: true, credentials, attempts: 1 };
+        await ensureBucket(address);
+        bucketSince ??= Date.now();
+        // A full disk takes no object, and what is on it must still be read: so this wait has an end of its own.
+        ready = (await keepsObjects(address)) || Date.now() - bucketSince > objectsReadyMs;
+        if (ready) continue;
       }
     } catch (error) {
       last = error;

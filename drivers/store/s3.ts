@@ -144,6 +144,25 @@ export async function ensureBucket(options: S3Options): Promise<void> {
   }
 }
 
+/** Key of the object by which a server shows that it takes and gives objects. */
+const probeKey = 'probe';
+
+/** Whether an object comes back as it was put. A server may know its buckets before the disks behind them are at work. */
+export async function keepsObjects(options: S3Options): Promise<boolean> {
+  const client = openClient(options);
+  const { bucket: Bucket } = options;
+  const text = String(Date.now());
+  try {
+    await client.send(new PutObjectCommand({ Bucket, Key: probeKey, Body: text }));
+    const { Body } = await client.send(new GetObjectCommand({ Bucket, Key: probeKey }));
+    return (await Body?.transformToString()) === text;
+  } catch {
+    return false;
+  } finally {
+    client.destroy();
+  }
+}
+
 /** The key of a blob: what an ArtifactRef's uri says. */
 export function blobKey(sha256: string): string {
   return `blobs/sha256/${sha256.slice(0, 2)}/${sha256}`;

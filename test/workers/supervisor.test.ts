@@ -95,7 +95,7 @@ describe('a platform', () => {
     expect((await fetch(running?.addresses.store.endpoint ?? '')).status).toBe(403);
     const log = readFileSync(platformPaths(where.dataDir).log('worker'), 'utf8');
     expect(log).toContain(`"temporal":"${running?.addresses.temporal.address ?? ''}"`);
-    expect(said[0]).toBe('starting the platform');
+    expect(said[0]).toBe(`starting the platform in ${where.dataDir}`);
     expect(said.at(-1)).toContain('s3 ready');
   });
 
