@@ -33,6 +33,7 @@ def run(monkeypatch):
 
     monkeypatch.setattr(child, "claim_stdout", lambda: None)
     monkeypatch.setattr(child, "emit", lambda event, **fields: events.append({"event": event, **fields}))
+    monkeypatch.setattr(child, "done", lambda **fields: events.append({"event": "done", **fields}))
     monkeypatch.setattr(child, "fail", fail)
 
     def start(*arguments):

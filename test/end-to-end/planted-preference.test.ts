@@ -1,7 +1,7 @@
 /**
  * Goal: the loop has a sign. A student that prefers short rationales makes the real teacher's rationales shorter; one that prefers long ones
  * makes them longer.
- * Method: the scoring stage's answers come from a scripted student that is right more often after a demonstration of at most 10 words (or,
+ * Method: the scoring stage's answers come from a scripted student that is right more often after a demonstration of at most 15 words (or,
  * inverted, of more); teacher, DPO, merge, conversion and serving are the real ones. Measured on at least 40 questions that the aligned
  * teacher wrote and answered itself, against the same questions asked of the unaligned one.
  */
@@ -14,8 +14,8 @@ import { openWorkspace, succeed, type Workspace } from '../support/cli';
 
 jest.setTimeout(15 * 60_000);
 
-/** The planted feature: the script's own threshold, and what the test counts. About half of this teacher's rationales are as short. */
-const wordsMax = 10;
+/** The planted feature: the script's own threshold, and what the test counts. */
+const wordsMax = 15;
 /** The fixture's answer tag. */
 const tags = { open: 'The answer is ', close: '.' };
 /** Fresh questions per direction; the issue asks for at least 40. */
