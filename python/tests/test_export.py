@@ -147,6 +147,15 @@ def pickled(path: Path) -> None:
     (path / "adapter_model.safetensors").rename(path / "adapter_model.bin")
 
 
+def test_merging_and_converting_in_one_go_gives_the_bytes_of_two_steps(run, tiny, adapters, tmp_path):
+    once, twice = tmp_path / "once", tmp_path / "twice"
+    run("merge", "--base", tiny, "--adapter", adapters[0], "--out", once, "--gguf", tmp_path / "once.gguf", "--outtype", "q8_0")
+    run("merge", "--base", tiny, "--adapter", adapters[0], "--out", twice)
+    run("to-gguf", "--folder", twice, "--outtype", "q8_0", "--out", tmp_path / "twice.gguf")
+    assert (once / "model.safetensors").read_bytes() == (twice / "model.safetensors").read_bytes()
+    assert (tmp_path / "once.gguf").read_bytes() == (tmp_path / "twice.gguf").read_bytes()
+
+
 @pytest.mark.parametrize("damage", [no_such_module, not_a_number, pickled])
 def test_an_adapter_that_cannot_be_merged_is_refused_and_leaves_nothing(run, tiny, adapters, tmp_path, damage):
     adapter = damaged(adapters[0], tmp_path, damage)
