@@ -15,6 +15,7 @@ import type { EvaluationRecord, ReportInput, RoundRecord, StageRecord } from '..
 import { predictionRowSchema, type PredictionRow } from '../schemas/rows';
 import type { Comparison, Measure, ReportArm, ReportRound, ReportStage, RunReport } from '../schemas/report';
 import type { RunConfig } from '../schemas/run-config';
+import { stageLabel } from '../schemas/stage-names';
 import { openBundle } from './bundle';
 import { readRows } from './read-rows';
 import { readRounds, runKeys } from './run-records';
@@ -106,7 +107,7 @@ function reportRound(round: RoundRecord, manifests: ReadonlyMap<string, StageMan
   if (!teacher || !student) return [];
   const artifacts: Record<string, ArtifactRef> = {};
   for (const record of round.stages) {
-    const label = record.arm === '' ? record.stage : `${record.stage}/${record.arm}`;
+    const label = stageLabel(record.stage, record.arm);
     for (const [name, ref] of Object.entries(manifests.get(record.key)?.outputs ?? {}))
       artifacts[`${label}/${name}`] = ref;
   }

@@ -60,7 +60,7 @@ export interface PlannedRows {
   /** Row i, the same every time; cheap, because it is called once per run and once more after a crash. */
   row(index: number): PlannedRow;
   /** End (exclusive) of the rows from `index` on whose prompts begin alike, where the stage has such runs. */
-  runEnd?(index: number): number;
+  readonly runEnd?: (index: number) => number;
 }
 
 /** What collect says: outputs are whole, or the stage needs another wave. */
@@ -145,6 +145,7 @@ export async function runShardOf(
   if (!model) throw new Error(`stage ${stage.name} was started without a model`);
   const loaded: unknown = await stage.load(context);
   const planned = stage.rows(loaded, await readWaves(store, shard.waves));
+  const { runEnd } = planned;
   const modelConfig = stage.model(context.bundle, shard.stage);
   const served = servedIdentity(modelConfig.endpoint);
   const settings = endpointSettings(modelConfig, dependencies.environment);
@@ -169,9 +170,7 @@ export async function runShardOf(
             });
             return { key, request, meta };
           },
-          ...(planned.runEnd && {
-            runEnd: (index: number) => (planned.runEnd?.(shard.offset + index) ?? 0) - shard.offset,
-          }),
+          ...(runEnd && { runEnd: (index: number) => runEnd(shard.offset + index) - shard.offset }),
         },
         endpoint: lease.endpoint,
         read: (row, answer) => stage.read(loaded, row, answer),

@@ -2,6 +2,7 @@
 import { Pool } from 'undici';
 import { runShard } from '../activities/row-engine/engine';
 import type { RowSource } from '../activities/row-engine/types';
+import { llamaCppCapabilities } from '../drivers/model/llama-cpp';
 import { createOpenAiEndpoint, requestBody } from '../drivers/model/openai-http';
 import { createS3Store, type S3StoreOptions } from '../drivers/store/s3';
 import { sha256Hex } from '../method/keys';
@@ -27,17 +28,7 @@ export interface EngineFigures {
 const dialect = {
   model: 'mock',
   dialect: 'llama.cpp' as const,
-  capabilities: {
-    n: false,
-    logprobs: false,
-    promptLogprobs: false,
-    structured: false,
-    seed: true,
-    hotLora: false,
-    perRequestSampling: true,
-    completion: true,
-    extendedSampling: true,
-  },
+  capabilities: llamaCppCapabilities,
 };
 
 function row(index: number): RowRequest {

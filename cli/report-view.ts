@@ -1,5 +1,6 @@
 /** The report on the screen: arms with their intervals, stages with what they took, what was made and where it is. Owns words and layout. */
 import type { Comparison, ReportArm, RunReport } from '../schemas/report';
+import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, formatCount, formatSeconds, printLine, table } from './output';
 
 /** Print a report as tables. */
@@ -54,7 +55,7 @@ export function printReport(report: RunReport): void {
     { title: 'cost', align: 'right' as const },
   ];
   const rows = report.stages.map((stage) => [
-    stage.arm === '' ? stage.name : `${stage.name}/${stage.arm}`,
+    stageLabel(stage.name, stage.arm),
     stage.round,
     formatCount(stage.calls),
     formatCount(stage.inputTokens),

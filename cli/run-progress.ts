@@ -10,6 +10,7 @@ import { ArteError } from '../schemas/errors';
 import { shardRowsMax } from '../schemas/limits';
 import type { ActivityProgress, RunProgress } from '../schemas/messages';
 import type { StageUsage } from '../schemas/manifest';
+import { stageLabel } from '../schemas/stage-names';
 import { progressQuery, stageProgressQuery } from '../workflows/messages';
 import type { alignWorkflow } from '../workflows';
 import { statusOf, type RunHandle } from './start-run';
@@ -77,7 +78,7 @@ async function stored(store: ArtifactStore, runId: string): Promise<RunProgress 
 async function liveStages(client: Client, handle: RunHandle, progress: RunProgress): Promise<LiveStage[]> {
   const stages: LiveStage[] = [];
   for (const entry of progress.current) {
-    const label = entry.arm === '' ? entry.stage : `${entry.stage}/${entry.arm}`;
+    const label = stageLabel(entry.stage, entry.arm);
     const base = { label, since: entry.since };
     try {
       if (entry.workflowId === undefined) {

@@ -5,6 +5,7 @@
 import { costOf } from '../method/ledger';
 import type { RunConfig } from '../schemas/run-config';
 import type { StageRecord } from '../schemas/messages';
+import { stageLabel } from '../schemas/stage-names';
 import type { Colors } from './output';
 import { formatCount, formatSeconds } from './output';
 import type { LiveStage, RunView } from './run-progress';
@@ -87,7 +88,7 @@ export function eventLine(stage: LiveStage, rate: Rate | undefined): string {
 }
 
 export function finishedLine(record: StageRecord, color: Colors): string {
-  const label = record.arm === '' ? record.stage : `${record.stage}/${record.arm}`;
+  const label = stageLabel(record.stage, record.arm);
   const detail = record.reused
     ? color.dim('from the store')
     : [formatSeconds(record.seconds), record.usage.calls > 0 ? `${formatCount(record.usage.calls)} calls` : '']

@@ -26,3 +26,8 @@ export const rowStageNames = [
   'evaluate',
 ] as const satisfies readonly StageName[];
 export type RowStageName = (typeof rowStageNames)[number];
+
+/** How a stage is called where its arm matters: in workflow ids, artifact names and tables. `evaluate/arte-0shot`, `build-pairs`. */
+export function stageLabel(stage: string, arm: string): string {
+  return arm === '' ? stage : `${stage}/${arm}`;
+}

@@ -6,7 +6,6 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { InferDependencies, StoreDependencies, TrainDependencies } from '../activities/dependencies';
-
 import { createMaterializer, type Materializer } from '../drivers/model/materialize';
 import { createModelPool, type ManagedModelPool } from '../drivers/model/pool';
 import { resolveModel } from '../drivers/model/resolve';

@@ -17,7 +17,7 @@ import {
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { AlignInput, RunProgress, StageInput, StageRecord, StageResult } from '../schemas/messages';
-import { rowStageNames, type StageName } from '../schemas/stage-names';
+import { rowStageNames, stageLabel, type StageName } from '../schemas/stage-names';
 import { io, train } from './activity-options';
 import { errorDataOf } from './attention';
 import { progressQuery, retryUpdate } from './messages';
@@ -124,7 +124,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   const makeStage: RunState['stage'] = async (name, inputs, parts = {}) => {
     const { arm = '', ...rest } = parts;
     const stageInput: StageInput = { stage: name, bundle: input.bundle, inputs, ...rest };
-    const label = arm === '' ? name : `${name}/${arm}`;
+    const label = stageLabel(name, arm);
     const workflowId = `${input.runId}/r${round}/${label}`;
     const row = (rowStageNames as readonly StageName[]).includes(name);
     running.set(label, { stage: name, arm, since: new Date().toISOString(), ...(row ? { workflowId } : {}) });

@@ -220,7 +220,7 @@ class Asking implements LimiterClient {
     this.order = new RowOrder(
       this.table.length,
       (index) => !this.table.isDone(index) && !this.troubles.has(index),
-      run.rows.runEnd?.bind(run.rows),
+      run.rows.runEnd,
     );
     for (const [row, before] of resumed.askedBefore) {
       this.troubles.set(row, { tries: 0, turnedAway: 0, before });

@@ -13,7 +13,7 @@ export interface RowSource {
   /** Row i of the shard: pure, cheap, the same every time. Called when the row is due, so a million rows are never held. */
   row(index: number): RowRequest;
   /** End (exclusive) of the rows from `index` on whose prompts begin alike; they are asked one after another, for the prefix cache. */
-  runEnd?(index: number): number;
+  readonly runEnd?: (index: number) => number;
 }
 
 export interface RowThresholds {

@@ -4,7 +4,6 @@
  * Method: the real server on the weights that the Python environment ships.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findPythonEnv, type PythonEnv } from '../../drivers/local/python-env';
@@ -13,6 +12,7 @@ import { localSource } from '../../drivers/model/resolve';
 import { packageRoot } from '../../drivers/package-root';
 import { processExists } from '../../drivers/process';
 import { chat, completion, modelConformance } from './model.conformance';
+import { refuses } from '../support/ports';
 
 const root = mkdtempSync(join(tmpdir(), 'arte-llama-'));
 const never = new AbortController().signal;
@@ -36,17 +36,6 @@ async function optionsFor(more: Partial<LlamaServerOptions> = {}): Promise<Llama
     signal: never,
     ...more,
   };
-}
-
-function refuses(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(false);
-    });
-    socket.once('error', () => resolve(true));
-  });
 }
 
 modelConformance('llama.cpp', async () => {

@@ -6,7 +6,6 @@
  */
 import { spawn } from 'node:child_process';
 import { copyFileSync, mkdtempSync, openSync, readSync, rmSync, statSync, writeSync, closeSync } from 'node:fs';
-import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -28,6 +27,7 @@ import type { ArtifactStore } from '../../drivers/store/store';
 import type { ModelRef } from '../../schemas/model-ref';
 import { modelConfigSchema } from '../../schemas/run-config';
 import { chat } from './model.conformance';
+import { refuses } from '../support/ports';
 
 const never = new AbortController().signal;
 const settings = {
@@ -525,15 +525,4 @@ function perturb(from: string, to: string): void {
   readSync(file, bytes, 0, 1, at);
   writeSync(file, Buffer.from([(bytes[0] ?? 0) ^ 1]), 0, 1, at);
   closeSync(file);
-}
-
-function refuses(port: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(false);
-    });
-    socket.once('error', () => resolve(true));
-  });
 }

@@ -10,6 +10,7 @@ import { parseDocument } from 'yaml';
 import { packageRoot } from '../../drivers/package-root';
 import type { RunProgress } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
+import { stageLabel } from '../../schemas/stage-names';
 import type { LiveStage } from '../../cli/run-progress';
 import { openWorkspace, processesOf, succeed, waitFor, type Workspace } from '../support/cli';
 
@@ -59,7 +60,7 @@ describe('a run whose parts are killed', () => {
         if (status.attention) throw new Error(`parked: ${JSON.stringify(status.attention)}`);
         if (status.status === 'DONE') throw new Error(`the run ended before the ${part} could be killed`);
         if (!status.live.some((live) => stages.test(live.label) && when(live))) return undefined;
-        for (const record of status.finished) finishedBefore.set(label(record), record.seconds);
+        for (const record of status.finished) finishedBefore.set(stageLabel(record.stage, record.arm), record.seconds);
         const found = processesOf(workspace).filter(
           ({ command }) => matches.test(command) && !command.includes('guard.py'),
         );
@@ -78,7 +79,7 @@ describe('a run whose parts are killed', () => {
     const report = JSON.parse((await succeed(workspace, 'report', 'killed', '--json')).stdout) as RunReport;
     expect(finishedBefore.size).toBeGreaterThan(5);
     for (const made of report.stages) {
-      const before = finishedBefore.get(label({ stage: made.name, arm: made.arm }));
+      const before = finishedBefore.get(stageLabel(made.name, made.arm));
       // Made again would mean another manifest, with another time.
       if (before !== undefined)
         expect({ stage: made.name, seconds: made.seconds, reused: made.reused }).toEqual({
@@ -100,9 +101,5 @@ describe('a run whose parts are killed', () => {
   async function statusOf(runId: string): Promise<Status | undefined> {
     const { code, stdout } = await workspace.arte('status', runId, '--json');
     return code === 0 || code === 3 ? (JSON.parse(stdout) as Status) : undefined;
-  }
-
-  function label({ stage, arm }: { stage: string; arm: string }): string {
-    return arm === '' ? stage : `${stage}/${arm}`;
   }
 });

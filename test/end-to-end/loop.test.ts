@@ -32,8 +32,8 @@ describe('the loop', () => {
     return JSON.parse((await succeed(workspace, 'run', path, '--json')).stdout) as RunReport;
   }
 
-  /** Changes an object behind the back of everything that is ours. */
   let damages = 0;
+  /** Changes an object behind the back of everything that is ours. */
   async function inStore(key: string, change: (text: string) => string): Promise<void> {
     await withStore(async (client, bucket) => {
       const { Body } = await client.send(new GetObjectCommand({ Bucket: bucket, Key: key }));

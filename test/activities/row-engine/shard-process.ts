@@ -3,6 +3,7 @@
  * Takes its settings as JSON from the environment (SHARD), prints the shard's output as one JSON line.
  */
 import { runShard } from '../../../activities/row-engine/engine';
+import { llamaCppCapabilities } from '../../../drivers/model/llama-cpp';
 import { createOpenAiEndpoint } from '../../../drivers/model/openai-http';
 import { createS3Store, type S3StoreOptions } from '../../../drivers/store/s3';
 import { quickLimits, lenient, readAnswer, rowsOf } from './shards';
@@ -25,17 +26,7 @@ async function main(settings: ShardProcessSettings): Promise<void> {
     baseUrl: settings.baseUrl,
     model: 'test',
     dialect: 'llama.cpp',
-    capabilities: {
-      n: false,
-      logprobs: false,
-      promptLogprobs: false,
-      structured: false,
-      seed: true,
-      hotLora: false,
-      perRequestSampling: true,
-      completion: true,
-      extendedSampling: true,
-    },
+    capabilities: llamaCppCapabilities,
     concurrency: { start: settings.concurrency, max: settings.concurrency },
     timeoutMs: 30_000,
   });

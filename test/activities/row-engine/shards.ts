@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { LimiterRegistry } from '../../../activities/row-engine/limiter';
 import type { EngineLimits, RowSource, ShardProgress, ShardRun } from '../../../activities/row-engine/types';
+import { llamaCppCapabilities } from '../../../drivers/model/llama-cpp';
 import type { CallFailure, ModelEndpoint } from '../../../drivers/model/model';
 import { canonicalJson, sha256Hex } from '../../../method/keys';
 import type { ModelAnswer, ModelRequest, RowReading, RowRequest } from '../../../schemas/rows';
@@ -88,17 +89,7 @@ export function scriptedEndpoint(script: Script, concurrency = { start: 8, max: 
   let inFlight = 0;
   return {
     id: `scripted-${(endpointNumber += 1)}`,
-    capabilities: {
-      n: false,
-      logprobs: false,
-      promptLogprobs: false,
-      structured: false,
-      seed: true,
-      hotLora: false,
-      perRequestSampling: true,
-      completion: true,
-      extendedSampling: true,
-    },
+    capabilities: llamaCppCapabilities,
     concurrency,
     asked,
     total,
