@@ -117,7 +117,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls: counts.tailorCalls,
       rows: counts.tailored,
       input: tokens.questionPrompt,
-      output: config.tailor.questions.max_tokens,
+      output: config.tailor.questions.max_tokens * config.questions.answers_per_call,
       price: teacher.price,
     });
     add({
@@ -169,7 +169,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls: counts.questionCalls,
       rows: counts.questions,
       input: tokens.questionPrompt,
-      output: config.questions.max_tokens,
+      output: config.questions.max_tokens * config.questions.answers_per_call,
       price: teacher.price,
     });
     add({
@@ -248,6 +248,7 @@ interface Counts {
 
 function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
   const { questions, tailor } = config;
+  const questionsPerCall = questions.per_call * questions.answers_per_call;
   const each = (of: (task: PlannedTask) => number): number => tasks.reduce((total, task) => total + of(task), 0);
   const techniques = (task: PlannedTask): number =>
     task.techniques ?? config.prompts.techniques?.length ?? builtinTechniques;
@@ -262,14 +263,14 @@ function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
     test: each(({ test }) => test),
     probes: each(probes),
     questions: each(() => questions.per_task),
-    questionCalls: each(() => Math.ceil(questions.per_task / questions.per_call)),
+    questionCalls: each(() => Math.ceil(questions.per_task / questionsPerCall)),
     drafts: each(drafts),
     cells: each((task) => drafts(task) * probes(task)),
     questionPairs,
     rationalePairs,
     pairs: questionPairs + rationalePairs,
     tailored: each(() => tailor.per_task),
-    tailorCalls: each(() => Math.ceil(tailor.per_task / questions.per_call)),
+    tailorCalls: each(() => Math.ceil(tailor.per_task / questionsPerCall)),
   };
 }
 

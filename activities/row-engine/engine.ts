@@ -73,6 +73,7 @@ const shardRecordSchema = z.object({
   madeBy: z.string(),
 });
 const noUsage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+const noAnswer = { text: '' };
 
 /**
  * Ask all rows of a shard and return its output; a shard that is finished is returned at once.
@@ -343,7 +344,7 @@ class Asking implements LimiterClient {
       const reading = this.run.read(call.row, answer);
       const before = this.troubles.get(call.index)?.before;
       const total = before ? addUsage(before.usage, usage) : usage;
-      const line = resultLine(call.row, reading, answer.text, total);
+      const line = resultLine(call.row, reading, answer, total);
       if (readingStep(reading, call.ask + 1, this.run.repairs) === 'ask-again')
         this.askAgain(call, { asks: call.ask + 1, usage: total, line }, usage);
       else this.record(call.index, call.ask, reading.outcome, line, usage);
@@ -405,7 +406,8 @@ class Asking implements LimiterClient {
       }
       case 'record': {
         // A malformed answer is more than none: it stands when asking again has failed.
-        const line = trouble.before?.line ?? resultLine(call.row, { outcome: 'failed', why: action.code }, '', noUsage);
+        const line =
+          trouble.before?.line ?? resultLine(call.row, { outcome: 'failed', why: action.code }, noAnswer, noUsage);
         this.record(call.index, call.ask, trouble.before ? 'malformed' : 'failed', line, undefined);
         return;
       }
@@ -663,12 +665,13 @@ function requestOf(row: RowRequest, ask: number): ModelRequest {
 export function resultLine(
   row: Pick<RowRequest, 'key' | 'meta'>,
   reading: RowReading | { readonly outcome: 'failed'; readonly why: string },
-  text: string,
+  { text, others }: Pick<ModelAnswer, 'text' | 'others'>,
   usage: Usage,
 ): string {
+  const more = others === undefined ? '' : `"others":${JSON.stringify(others.map((other) => other.text))},`;
   const value = 'value' in reading ? `,"value":${canonicalJson(reading.value)}` : '';
   const why = 'why' in reading ? `,"why":${JSON.stringify(reading.why)}` : '';
-  return `{"key":${JSON.stringify(row.key)},"meta":${canonicalJson(row.meta)},"outcome":"${reading.outcome}","text":${JSON.stringify(text)},"usage":{"cachedInputTokens":${usage.cachedInputTokens},"inputTokens":${usage.inputTokens},"outputTokens":${usage.outputTokens}}${value}${why}}`;
+  return `{"key":${JSON.stringify(row.key)},"meta":${canonicalJson(row.meta)},${more}"outcome":"${reading.outcome}","text":${JSON.stringify(text)},"usage":{"cachedInputTokens":${usage.cachedInputTokens},"inputTokens":${usage.inputTokens},"outputTokens":${usage.outputTokens}}${value}${why}}`;
 }
 
 /** An endpoint's token counts as the journal can hold them. */

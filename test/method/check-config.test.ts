@@ -305,8 +305,28 @@ describe('models', () => {
     expect(judge(withSetting('probe.respondents', [respondent])).problems).toEqual([]);
   });
 
+  it("takes no more answers per call than the teacher's server has slots", () => {
+    const slots = (count: number): Json =>
+      withSetting(
+        'models.teacher.endpoint',
+        { kind: 'managed', slots: count },
+        withSetting('questions.answers_per_call', 4),
+      );
+    expect(judge(slots(3)).problems.map(({ path }) => path)).toEqual(['questions.answers_per_call']);
+    expect(judge(slots(4)).problems).toEqual([]);
+  });
+
+  it.each(['questions', 'tailor.questions'])(
+    '%s: several answers of greedy sampling are one answer several times',
+    (place) => {
+      const config = withSetting('questions.answers_per_call', 2, withSetting(`${place}.temperature`, 0));
+      expect(judge(config).problems.map(({ path }) => path)).toEqual([`${place}.temperature`]);
+    },
+  );
+
   it.each([
     ['questions', { format: 'json' }, 'structured'],
+    ['questions', { answers_per_call: 4 }, 'n'],
     ['questions', { top_k: 40 }, 'extended_sampling'],
     ['tailor', { rationales: { min_p: 0.1 } }, 'extended_sampling'],
     ['models.teacher.prompt_style', 'completion', 'completion'],
