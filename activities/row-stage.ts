@@ -34,6 +34,7 @@ import { endpointSettings } from './endpoint-settings';
 import { readRows, streamRows } from './read-rows';
 import { currentRunId } from './run-of';
 import { withHeartbeat } from './heartbeat';
+import { rowMetrics } from './metrics';
 import {
   commitStage,
   finishedStage,
@@ -153,6 +154,7 @@ export async function runShardOf(
   const base = { stage: stage.name, unit: 'rows' as const, total: shard.length, usage, inFlight: 0 };
   return withHeartbeat({ ...base, phase: 'model', done: 0 }, async (beat) => {
     const lease = await dependencies.pool.lease(model, settings, beat.signal);
+    const metrics = rowMetrics(stage.name, lease.endpoint.id);
     try {
       return await runShard({
         shardKey: shardKeyOf(shard, shard.offset, shard.length),
@@ -180,7 +182,8 @@ export async function runShardOf(
         journalDir: dependencies.journalDir,
         madeBy: currentRunId(),
         attemptId: beat.attemptId,
-        onProgress: (progress) =>
+        onProgress: (progress) => {
+          metrics.record(progress);
           beat.report({
             ...base,
             phase: 'rows',
@@ -188,7 +191,8 @@ export async function runShardOf(
             usage: progress.usage,
             inFlight: progress.inFlight,
             ...(progress.note === undefined ? {} : { note: progress.note }),
-          }),
+          });
+        },
         signal: beat.signal,
       });
     } finally {

@@ -572,10 +572,12 @@ class Asking implements LimiterClient {
 
   private report(): void {
     const note = this.note();
+    const { limit, ceiling, closedForMs } = this.limiter.state();
     const progress: ShardProgress = {
       done: this.table.done,
       total: this.table.length,
       inFlight: this.inFlight,
+      concurrency: { limit, ceiling, closedForMs },
       counts: this.table.counts,
       usage: { ...this.resumed.usage },
       lostCalls: this.resumed.lostCalls,
