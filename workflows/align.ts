@@ -44,13 +44,13 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
       };
       return await continueAsNew<typeof alignWorkflow>({ ...input, carry: next });
     }
-    return await finish(run, input, 'DONE', makeRound);
+    return await finish(run, input, makeRound);
   } catch (error) {
     if (isCancellation(error)) {
       await CancellationScope.nonCancellable(async () => {
         // What the broken-off round made is paid for: it stands in the report too.
         if (!recorded) await io.saveRound(unfinishedRound(run, input, round));
-        await finish(run, input, 'CANCELLED');
+        await finish(run, input);
       });
     }
     throw error;
@@ -70,14 +70,10 @@ function unfinishedRound(run: RunState, input: AlignInput, round: number): Round
 
 /**
  * Write the report of what there is, and the run's last word. A report that cannot be written because something has gone from the store
- * is tried again after the round was walked again, which makes that anew.
+ * is tried again after the round was walked again, which makes that anew. Without a round to walk the run was cancelled.
  */
-async function finish(
-  run: RunState,
-  input: AlignInput,
-  status: 'DONE' | 'CANCELLED',
-  makeRound?: () => Promise<unknown>,
-): Promise<RunProgress> {
+async function finish(run: RunState, input: AlignInput, makeRound?: () => Promise<unknown>): Promise<RunProgress> {
+  const status = makeRound ? 'DONE' : 'CANCELLED';
   const { round: rounds } = run.progress();
   const write = (): Promise<ArtifactRef> =>
     io.writeReport({ runId: input.runId, bundle: input.bundle, rounds, status });
