@@ -16,7 +16,7 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import type { AlignInput, RunProgress, StageInput, StageRecord, StageResult } from '../schemas/messages';
+import type { AlignInput, RunProgress, StageFailure, StageInput, StageRecord, StageResult } from '../schemas/messages';
 import { rowStageNames, stageLabel, type StageName } from '../schemas/stage-names';
 import { io, train } from './activity-options';
 import { errorDataOf } from './attention';
@@ -64,7 +64,8 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   let attention: RunProgress['attention'];
   let report: RunProgress['report'];
   let retryAsked = false;
-  let failing: { stage: StageName; error: unknown } | undefined;
+  /** The first failure of a walk whose other branch is still on its way. */
+  let failing: StageFailure | undefined;
 
   const progress = (): RunProgress => ({
     runId: input.runId,
@@ -74,14 +75,20 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     current: [...running.values()],
     finished: [...finished.values()],
     ...(attention ? { attention } : {}),
+    // What is healed by itself is nothing to tell anyone.
+    ...(failing && !damage.has(failing.error.code) ? { failed: failing } : {}),
     startedAt,
     ...(report ? { report } : {}),
   });
 
   const show = (): void => {
+    const { failed } = progress();
+    const stages = [...running.values()].map((entry) => entry.stage).join(', ');
     const now = attention
       ? `${attention.stage}: ${attention.error.what}`
-      : [...running.values()].map((entry) => entry.stage).join(', ');
+      : failed
+        ? `${failed.stage} failed: ${failed.error.what} The run parks after ${stages}`
+        : stages;
     setCurrentDetails(`**${status}** round ${round} of ${input.rounds}: ${now}`);
   };
 
@@ -147,7 +154,8 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
       if (!result.reused || finished.get(label)?.key !== result.key) finished.set(label, record);
       return result;
     } catch (error) {
-      if (!isCancellation(error)) failing ??= { stage: name, error };
+      if (!isCancellation(error))
+        failing ??= { stage: name, error: errorDataOf(error), since: new Date().toISOString() };
       throw error;
     } finally {
       running.delete(label);
@@ -184,9 +192,8 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
           return await work();
         } catch (error) {
           if (isCancellation(error)) throw error;
-          const { stage: at, error: why } = failing ?? { stage: about, error };
+          const { stage: at, error: data } = failing ?? { stage: about, error: errorDataOf(error) };
           failing = undefined;
-          const data = errorDataOf(why);
           if (damage.has(data.code) && healed < healingWalksMax) {
             healed += 1;
             log.warn('something has gone from the store: the walk starts again and makes it anew', {
