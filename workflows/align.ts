@@ -4,9 +4,9 @@
  */
 import { allHandlersFinished, CancellationScope, condition, continueAsNew, isCancellation } from '@temporalio/workflow';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignCarry, AlignInput, RoundRecord, RunProgress } from '../schemas/messages';
+import type { AlignInput, RoundRecord, RunProgress } from '../schemas/messages';
 import { infer, io } from './activity-options';
-import { runRound, type RoundOutcome } from './round';
+import { carryOn, firstCarry, runRound, type RoundOutcome } from './round';
 import { createRunState, type RunState } from './run-state';
 
 export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
@@ -16,7 +16,9 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
   let recorded = false;
   try {
     await run.save();
-    const carry = await run.walk(async () => input.carry ?? (await firstRound(input, startedAt)));
+    const carry = await run.walk(
+      async () => input.carry ?? firstCarry(await infer.resolveModels({ bundle: input.bundle }), startedAt),
+    );
     run.describeStudent(carry.models.student.name);
     const makeRound = async (): Promise<RoundOutcome> => {
       const made = await runRound(run, input, carry);
@@ -35,14 +37,7 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
     recorded = true;
     if (round < input.rounds) {
       await condition(allHandlersFinished);
-      const next: AlignCarry = {
-        ...carry,
-        round: round + 1,
-        teacher: outcome.teacher,
-        evaluations: [...carry.evaluations, ...outcome.evaluations],
-        bestRound: Number(outcome.decision['bestRound'] ?? round),
-      };
-      return await continueAsNew<typeof alignWorkflow>({ ...input, carry: next });
+      return await continueAsNew<typeof alignWorkflow>({ ...input, carry: carryOn(carry, outcome) });
     }
     return await finish(run, input, makeRound);
   } catch (error) {
@@ -55,11 +50,6 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
     }
     throw error;
   }
-}
-
-async function firstRound(input: AlignInput, startedAt: string): Promise<AlignCarry> {
-  const models = await infer.resolveModels({ bundle: input.bundle });
-  return { round: 1, models, teacher: models.teacher, evaluations: [], bestRound: 0, startedAt };
 }
 
 /** The record of a round that was broken off: its stages, no models. The round replaces it when the run goes on. */

@@ -36,7 +36,8 @@ const healingWalksMax = 5;
 type StageParts = Omit<StageInput, 'stage' | 'bundle' | 'inputs'> & { readonly arm?: string };
 type Inputs = StageInput['inputs'];
 
-export interface RunState {
+/** What walks a round: the run itself makes the stages, `arte plan` only looks for them. */
+export interface StageRunner {
   /** Make a stage, or get it from the store. Its name decides queue and shape. */
   stage(name: StageName, inputs: Inputs, parts?: StageParts): Promise<StageResult>;
   /**
@@ -44,6 +45,9 @@ export interface RunState {
    * first failure is thrown.
    */
   together<A, B>(one: () => Promise<A>, other: () => Promise<B>): Promise<[A, B]>;
+}
+
+export interface RunState extends StageRunner {
   /**
    * Walk until it comes through; a failure parks the run until a retry, then the walk starts again. What has gone from the store is made anew
    * without a word from anyone. `about`: the stage that a failure outside of stages is shown with.
