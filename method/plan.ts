@@ -10,7 +10,7 @@
  * 3. What does not depend on the round (tasks, respondents, baselines) is counted once, in round 1.
  */
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
-import type { Plan, PlannedStage } from '../schemas/plan';
+import type { Plan, PlanLeft, PlannedStage } from '../schemas/plan';
 
 export interface PlannedTask {
   readonly name: string;
@@ -24,10 +24,12 @@ export interface PlannedTask {
   readonly descriptionCharacters?: number;
 }
 
+export type StageReuse = Pick<PlannedStage, 'reused' | 'dependsOn'>;
+
 export interface PlanFacts {
   readonly tasks: readonly PlannedTask[];
-  /** Whether the store holds the stage already; left out, or null: not known. */
-  readonly reused?: (stage: Pick<PlannedStage, 'name' | 'round' | 'arm'>) => boolean | null;
+  /** Whether the store holds the stage already. Left out: no store was asked. */
+  readonly reuseOf?: (stage: Pick<PlannedStage, 'name' | 'round' | 'arm'>) => StageReuse;
 }
 
 /** The paper's four technique prompts, which are built in. */
@@ -65,8 +67,20 @@ export function planRun(config: RunConfig, facts: PlanFacts): Plan {
       cost: roundMoney(sum((stage) => stage.cost)),
       trainingSteps: sum((stage) => stage.steps),
     },
+    left: leftOf(stages.filter(({ reused }) => reused !== true)),
     currency: config.platform.currency,
     notes: planNotes(config, facts),
+  };
+}
+
+function leftOf(stages: readonly PlannedStage[]): PlanLeft {
+  const sum = (of: (stage: PlannedStage) => number): number => stages.reduce((total, stage) => total + of(stage), 0);
+  return {
+    calls: sum((stage) => stage.calls),
+    inputTokens: sum((stage) => stage.inputTokens),
+    outputTokens: sum((stage) => stage.outputTokens),
+    cost: roundMoney(sum((stage) => stage.cost)),
+    trainingSteps: sum((stage) => stage.steps),
   };
 }
 
@@ -87,7 +101,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls,
       rows,
       steps,
-      reused: facts.reused?.({ name, round, arm }) ?? null,
+      ...(facts.reuseOf?.({ name, round, arm }) ?? { reused: null }),
       inputTokens: Math.round(calls * input),
       outputTokens: calls * output,
       cost: roundMoney((calls * (input * (price?.input ?? 0) + output * (price?.output ?? 0))) / 1_000_000),

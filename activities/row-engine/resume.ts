@@ -4,7 +4,8 @@
  *
  * Invariants: 1. An answer that was recorded anywhere readable is not asked for again, and is paid for once in the usage, however many
  * copies of its record are found. 2. A record of other rows than the shard's is never used: journals and parts of another shard are
- * refused by their header, and every result's row key is compared with the row's.
+ * refused by their header, and every result's row key is compared with the row's. 3. An answer is never put down to an attempt that may not
+ * have made it: copies are known by attempt, so a wrong one would be paid for twice.
  */
 import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
@@ -72,8 +73,9 @@ export async function resumeShard(
     for (const path of await journalPaths(folder)) {
       const reader = RecordReader.open(path);
       const file = table.readers.push(reader) - 1;
-      const end = await readJournal(path, loader.journalVisitor(file));
+      const { end, damaged } = await readJournal(path, loader.journalVisitor(file));
       if (end === 'foreign') notes.push(`${path} belongs to another shard and was left alone`);
+      else if (damaged > 0) notes.push(damageNote(damaged, 'place', path));
       // A torn tail is what a kill leaves behind; not worth a word.
     }
     const name = `${attemptName({ ordinal: 0, id: run.attemptId })}-${randomBytes(6).toString('hex')}`;
@@ -82,13 +84,15 @@ export async function resumeShard(
     const fileNumber = table.readers.push(RecordReader.over(journal.path, journal.fd)) - 1;
     const importing = new Importer(journal, table, fileNumber);
     const { damaged } = await readParts(run.store, run.shardKey, () => loader.partVisitor(importing));
-    if (damaged > 0) notes.push(`${damaged} parts in the store were damaged; their rows are made again`);
+    if (damaged > 0) notes.push(damageNote(damaged, 'part', 'the store'));
     loader.reopenVoid();
     journal.write();
+    const askedBefore = loader.askedBefore();
+    for (const [row, { line }] of askedBefore) if (!isResultOf(run, row, line)) askedBefore.delete(row);
     const strangers = await reopenStrangers(run, table);
     if (strangers > 0) notes.push(`${strangers} results belonged to other rows and are made again`);
     const attempt: AttemptIdentity = { ordinal: loader.lastOrdinal + 1, id: run.attemptId };
-    journal.records.attempt(attempt);
+    journal.begin(attempt);
     journal.write();
     return {
       table,
@@ -98,7 +102,7 @@ export async function resumeShard(
       journal,
       parts: new PartWriter(run.store, run.shardKey, attempt, table, journal),
       usage: loader.usage,
-      askedBefore: loader.askedBefore(),
+      askedBefore,
       lostCalls: loader.lostCalls,
       notes,
     };
@@ -109,6 +113,10 @@ export async function resumeShard(
   }
 }
 
+function damageNote(count: number, what: string, where: string): string {
+  return `${count} damaged ${what}${count === 1 ? '' : 's'} in ${where}; the rows lost there are made again`;
+}
+
 /** Results under another row key are no results of this row. */
 async function reopenStrangers(run: ShardRun, table: RowTable): Promise<number> {
   let strangers = 0;
@@ -116,8 +124,7 @@ async function reopenStrangers(run: ShardRun, table: RowTable): Promise<number> 
   for (let row = 0; row < table.length; row += 1) {
     if (!table.isDone(row)) continue;
     const line = lineOf(table.frame(row));
-    // Canonical JSON sorts its members: `key` comes first.
-    if (line === undefined || !line.startsWith(`{"key":${JSON.stringify(run.rows.row(row).key)},`)) {
+    if (!isResultOf(run, row, line)) {
       table.reopen(row);
       strangers += 1;
     }
@@ -125,6 +132,11 @@ async function reopenStrangers(run: ShardRun, table: RowTable): Promise<number> 
     if (compared % rowsPerTurn === 0) await setImmediate();
   }
   return strangers;
+}
+
+/** Canonical JSON sorts its members: `key` comes first. */
+function isResultOf(run: ShardRun, row: number, line: string | undefined): boolean {
+  return line !== undefined && line.startsWith(`{"key":${JSON.stringify(run.rows.row(row).key)},`);
 }
 
 /** Copies results that only the store has into our own journal, so that every result can be read from this disk. */
@@ -140,7 +152,7 @@ class Importer {
   add(attempt: number, frame: Buffer): RecordPlace {
     const identity = this.table.attempts[attempt];
     if (identity && this.current !== attempt) {
-      this.journal.records.attempt(identity);
+      this.journal.begin(identity);
       this.current = attempt;
     }
     const base = this.journal.readable;
@@ -153,12 +165,13 @@ class Importer {
 class Loader {
   readonly table: RowTable;
   lastOrdinal = 0;
-  lostCalls = 0;
   private readonly total = { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
   /** Bit sets over rows by attempt and ask: which physical answers were counted. */
   private readonly seen = new Map<number, Uint8Array>();
   private readonly asked = new Map<number, Map<number, Asked>>();
   private voidUpTo = 0;
+  /** By file: calls of which neither answer nor failure was found. */
+  private readonly open: Set<number>[] = [];
 
   constructor(
     private readonly shardKey: string,
@@ -169,6 +182,11 @@ class Loader {
 
   get usage(): { [name in keyof StageUsage]: number } {
     return { ...this.total };
+  }
+
+  /** Calls that were in flight when their attempt ended, or whose end was lost to damage. */
+  get lostCalls(): number {
+    return this.open.reduce((sum, { size }) => sum + size, 0);
   }
 
   journalVisitor(file: number): RecordVisitor {
@@ -225,28 +243,33 @@ class Loader {
       fresh: boolean,
     ) => void,
   ): RecordVisitor {
-    let attempt = -1;
-    // Copied records stand under attempts that made no call in this file.
-    const callers = new Set<number>();
+    const nobody = -1;
+    let attempt = nobody;
+    const open = new Set<number>();
+    this.open.push(open);
+    const callOf = (row: number, ask: number): number => row * 256 + ask;
     return {
       header: ({ shardKey, rows }) => shardKey === this.shardKey && rows === this.rows,
       attempt: (identity) => {
         attempt = this.table.attemptNumber(identity);
         this.lastOrdinal = Math.max(this.lastOrdinal, identity.ordinal);
       },
-      intent: () => {
-        callers.add(attempt);
-        this.lostCalls += 1;
+      damage: () => {
+        attempt = nobody;
       },
-      failure: () => {
-        this.lostCalls -= 1;
+      intent: (row, ask) => {
+        open.add(callOf(row, ask));
+      },
+      failure: (row, ask) => {
+        open.delete(callOf(row, ask));
       },
       reopen: () => {
         this.voidUpTo = Math.max(this.voidUpTo, this.table.attempts[attempt]?.ordinal ?? 0);
       },
       answer: (record, place, frame) => {
         const { row, ask } = record;
-        if (row >= this.rows || attempt < 0) return;
+        open.delete(callOf(row, ask));
+        if (row >= this.rows || attempt === nobody) return;
         const fresh = this.firstSight(attempt, ask, row);
         if (fresh && record.answered) {
           this.total.calls += 1;
@@ -254,7 +277,6 @@ class Loader {
           this.total.cachedInputTokens += record.usage.cachedInputTokens;
           this.total.outputTokens += record.usage.outputTokens;
         }
-        if (record.answered && callers.has(attempt)) this.lostCalls -= 1;
         if (record.final) finished(row, record, attempt, place, frame, fresh);
         else if (fresh) this.remember(row, ask, attempt, record.usage, lineOf(frame) ?? '');
       },

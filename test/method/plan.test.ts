@@ -182,8 +182,16 @@ describe('a plan', () => {
   it('does not know what the store holds, unless it is told', () => {
     const unknown = planRun(configOf(), { tasks: tasksOf(1) });
     expect(unknown.stages.every(({ reused }) => reused === null)).toBe(true);
-    const told = planRun(configOf(), { tasks: tasksOf(1), reused: ({ name }) => name === 'prepare-tasks' });
-    expect(told.stages.filter(({ reused }) => reused === true).map(({ name }) => name)).toEqual(['prepare-tasks']);
+    expect(unknown.left).toMatchObject({ calls: unknown.totals.calls, cost: unknown.totals.cost });
+    const told = planRun(configOf(), {
+      tasks: tasksOf(1),
+      reuseOf: ({ name }) =>
+        name === 'score-drafts' ? { reused: true } : { reused: null, dependsOn: 'sample-questions of round 1' },
+    });
+    const scored = told.stages.filter(({ reused }) => reused === true);
+    expect(scored.map(({ name }) => name)).toEqual(['score-drafts']);
+    expect(told.left.calls).toBe(told.totals.calls - (scored[0]?.calls ?? 0));
+    expect(told.stages[0]?.dependsOn).toBe('sample-questions of round 1');
   });
 
   it('longer questions make longer prompts', () => {
