@@ -15,7 +15,7 @@ import { dataDirectory } from '../drivers/local/directories';
 import { runningPlatform } from '../drivers/local/platform';
 import { findPythonEnv } from '../drivers/local/python-env';
 import { modelHere } from '../drivers/model/resolve';
-import { addressesOf, isEmbedded } from '../drivers/open';
+import { isEmbedded, storeAddressOf } from '../drivers/open';
 import { createS3Store } from '../drivers/store/s3';
 import type { ArtifactStore } from '../drivers/store/store';
 import { taskFilesOf } from '../method/check-config';
@@ -61,10 +61,10 @@ export async function lookIntoStore(loaded: LoadedConfig): Promise<ReuseOf | str
 }
 
 async function openStore(platform: RunConfig['platform']): Promise<ArtifactStore | undefined> {
-  const addresses = isEmbedded(platform, process.env)
-    ? (await runningPlatform())?.addresses
-    : addressesOf(platform, process.env);
-  return addresses && createS3Store({ ...addresses.store, spoolDir: join(dataDirectory(), 'spool'), attempts: 1 });
+  const address = isEmbedded(platform, process.env)
+    ? (await runningPlatform())?.addresses.store
+    : storeAddressOf(platform, process.env);
+  return address && createS3Store({ ...address, spoolDir: join(dataDirectory(), 'spool'), attempts: 1 });
 }
 
 async function answers(store: ArtifactStore): Promise<void> {

@@ -170,8 +170,8 @@ class Loader {
   private readonly seen = new Map<number, Uint8Array>();
   private readonly asked = new Map<number, Map<number, Asked>>();
   private voidUpTo = 0;
-  /** By file: calls of which neither answer nor failure was found. */
-  private readonly open: Set<number>[] = [];
+  /** Calls, by attempt, ask and row, of which no end was found so far. */
+  private readonly open = new Set<string>();
 
   constructor(
     private readonly shardKey: string,
@@ -184,9 +184,9 @@ class Loader {
     return { ...this.total };
   }
 
-  /** Calls that were in flight when their attempt ended, or whose end was lost to damage. */
+  /** Calls that were in flight when their attempt ended, or whose end was lost to damage and stands nowhere else. */
   get lostCalls(): number {
-    return this.open.reduce((sum, { size }) => sum + size, 0);
+    return this.open.size;
   }
 
   journalVisitor(file: number): RecordVisitor {
@@ -245,9 +245,7 @@ class Loader {
   ): RecordVisitor {
     const nobody = -1;
     let attempt = nobody;
-    const open = new Set<number>();
-    this.open.push(open);
-    const callOf = (row: number, ask: number): number => row * 256 + ask;
+    const callOf = (row: number, ask: number): string => `${attempt}/${ask}/${row}`;
     return {
       header: ({ shardKey, rows }) => shardKey === this.shardKey && rows === this.rows,
       attempt: (identity) => {
@@ -258,18 +256,18 @@ class Loader {
         attempt = nobody;
       },
       intent: (row, ask) => {
-        open.add(callOf(row, ask));
+        if (attempt !== nobody && !this.wasSeen(attempt, ask, row)) this.open.add(callOf(row, ask));
       },
       failure: (row, ask) => {
-        open.delete(callOf(row, ask));
+        this.open.delete(callOf(row, ask));
       },
       reopen: () => {
         this.voidUpTo = Math.max(this.voidUpTo, this.table.attempts[attempt]?.ordinal ?? 0);
       },
       answer: (record, place, frame) => {
         const { row, ask } = record;
-        open.delete(callOf(row, ask));
         if (row >= this.rows || attempt === nobody) return;
+        this.open.delete(callOf(row, ask));
         const fresh = this.firstSight(attempt, ask, row);
         if (fresh && record.answered) {
           this.total.calls += 1;
@@ -296,6 +294,11 @@ class Loader {
     )
       return;
     answers.set(ask, { attempt, usage, line });
+  }
+
+  private wasSeen(attempt: number, ask: number, row: number): boolean {
+    const byte = this.seen.get(attempt * 256 + ask)?.[row >> 3] ?? 0;
+    return (byte & (1 << (row & 7))) !== 0;
   }
 
   private firstSight(attempt: number, ask: number, row: number): boolean {

@@ -22,6 +22,7 @@ import { carryOn, firstCarry, runRound } from '../../workflows/round';
 import type { StageRunner } from '../../workflows/run-state';
 import { MemoryStore } from '../activities/row-engine/memory-store';
 import { runCommand } from '../support/command';
+import { startTestS3 } from '../support/s3';
 
 const configDir = '/nowhere';
 
@@ -185,6 +186,27 @@ describe('the command', () => {
     expect(plan.left.calls).toBe(plan.totals.calls);
     expect(JSON.stringify(plan.notes)).not.toContain('was not asked');
   });
+
+  it('asks the store that is given, and shows what is there and what is left', async () => {
+    const s3 = await startTestS3();
+    try {
+      const { endpoint, credentials, bucket } = s3.options;
+      Object.assign(process.env, {
+        ARTE_S3_BUCKET: bucket,
+        AWS_ENDPOINT_URL_S3: endpoint,
+        AWS_ACCESS_KEY_ID: credentials.accessKeyId,
+        AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
+      });
+      const { stdout } = await runCommand(registerPlan, ['plan', paper]);
+      expect(stdout).toMatch(/store {3}0 of \d+ stages are there/);
+      expect(stdout).toContain('to be made: prepare-tasks of round 1');
+      expect(stdout).toMatch(/not known yet: \d+, which follow from prepare-tasks of round 1\n/);
+      const total = /in all {2}([\d,]+) calls/.exec(stdout)?.[1] ?? 'none';
+      expect(stdout).toContain(`left    at most ${total} calls`);
+    } finally {
+      await s3.stop();
+    }
+  }, 600_000);
 
   it('says so when the store that is given does not answer, and plans all the same', async () => {
     Object.assign(process.env, {

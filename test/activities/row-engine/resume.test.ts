@@ -253,6 +253,33 @@ describe('a journal that is damaged in the middle', () => {
     place.remove();
   });
 
+  it('counts no call as lost whose answer is damaged here and whole elsewhere', async () => {
+    const place = new Workplace();
+    const run = place.shard(rowsOf(2), scriptedEndpoint(rightAnswer));
+    const usage = { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 };
+    const written = (intents: boolean): Buffer => {
+      const records = new RecordBuffer();
+      records.header({ format: 1, shardKey: run.shardKey, rows: 2 });
+      records.attempt({ ordinal: 1, id: 'a' });
+      for (const row of [0, 1]) {
+        const { key, meta } = run.rows.row(row);
+        if (intents) records.intent(row, 0);
+        const line = canonicalJson({ key, meta, outcome: 'ok', text: 'first', usage, value: 1 });
+        records.answer({ final: true, row, ask: 0, outcome: 'ok', answered: true, usage }, line);
+      }
+      return Buffer.from(records.view());
+    };
+    const journal = written(true);
+    const damagedAt = journal.indexOf('"outcome"');
+    journal[damagedAt] = (journal[damagedAt] ?? 0) ^ 1;
+    mkdirSync(join(place.journalDir, run.shardKey), { recursive: true });
+    fs.writeFileSync(join(place.journalDir, run.shardKey, 'damaged.journal'), journal);
+    place.store.objects.set(`parts/${run.shardKey}/000001.a-000000`, written(false));
+    expect((await runShard(run)).usage.calls).toBe(2);
+    expect(run.progress[0]).toMatchObject({ done: 2, lostCalls: 0 });
+    place.remove();
+  });
+
   it('reads a part past the damage, too', async () => {
     const place = new Workplace();
     const path = await brokenOff(place);
