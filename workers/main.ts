@@ -27,6 +27,8 @@ export async function runWorker(stages: RowStages = rowStages): Promise<never> {
 async function run(stages: RowStages): Promise<void> {
   const roles = parseRoles(process.argv[process.argv.indexOf('--role') + 1]);
   if (process.env['ARTE_LIFELINE'] === '1') endWithParent();
+  // The C library read it when this process began (supervisor.ts); how a training or a model server uses memory is their own business.
+  delete process.env['MALLOC_ARENA_MAX'];
   const logger = pino({
     base: { role: roles.join('+') },
     timestamp: pino.stdTimeFunctions.isoTime,
