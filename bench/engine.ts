@@ -42,11 +42,13 @@ async function engine(
   await model.reset();
   const { pid } = await platform.part('worker');
   const before = processFigures(pid);
+  const serverBefore = processFigures(model.pid);
   const startedAtMs = Date.now();
   const handle = await platform.startStage({ name: `engine-${inFlight}`, rows, inFlight, model });
   const result = await handle.result();
   const endedAtMs = Date.now();
   const after = processFigures(pid);
+  const serverAfter = processFigures(model.pid);
   const counts = await model.counts();
   const { lost, duplicated } = await checkRows(platform.store, result, rows);
   return {
@@ -56,6 +58,7 @@ async function engine(
     commitSeconds: (endedAtMs - counts.lastAnswerAtMs) / 1000,
     wholeSeconds: (endedAtMs - startedAtMs) / 1000,
     rssMegabytes: after.rssMegabytes,
+    serverCpuSecondsPer1000: ((serverAfter.cpuSeconds - serverBefore.cpuSeconds) * 1000) / rows,
     lost,
     duplicated,
     calls: counts.calls,
@@ -84,7 +87,6 @@ async function main(): Promise<void> {
         throughputRatio: measured.rowsPerSecond / bareRate,
       });
     }
-    await model.stop();
     return { rows, results };
   });
 }

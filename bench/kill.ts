@@ -78,7 +78,6 @@ async function main(): Promise<void> {
     const result = await handle.result();
     const seconds = (Date.now() - startedAtMs) / 1000;
     const counts = await model.counts();
-    await model.stop();
     const { lost, duplicated, wrong, sha256 } = await checkRows(platform.store, result, rows);
     return {
       ...{ rows, inFlight, seed, kills: killed, seconds, lost, duplicated, wrong },

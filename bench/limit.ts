@@ -42,7 +42,6 @@ async function main(): Promise<void> {
       if (seen.answered > 0) samples.push({ atMs: Date.now(), counts: seen });
     });
     const counts = await model.counts();
-    await model.stop();
     const doubledAtMs = counts.firstCallAtMs + doublesAfterMs;
     const before = samples.filter(({ atMs }) => atMs <= doubledAtMs);
     const after = samples.filter(({ atMs }) => atMs > doubledAtMs);

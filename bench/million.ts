@@ -88,7 +88,6 @@ async function main(): Promise<void> {
     const againAtMs = Date.now();
     const again = await (await platform.startStage({ name: 'million', rows, inFlight, model })).result();
     const reuseSeconds = (Date.now() - againAtMs) / 1000;
-    await model.stop();
     return {
       ...{ rows, inFlight, seconds, rowsPerSecond: rows / seconds, counts, calls: usage.calls, memory },
       memoryRatio: memory.atEndMegabytes / memory.atEarlyRowsMegabytes,

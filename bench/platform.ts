@@ -56,6 +56,7 @@ export async function startFile(name: string, argument: unknown): Promise<Starte
 
 /** A mock model server that runs, as a bench sees it. */
 export interface MockModel {
+  readonly pid: number;
   readonly port: number;
   counts(): Promise<ModelServerCounts>;
   set(settings: Partial<ModelServerSettings>): Promise<void>;
@@ -66,6 +67,7 @@ export interface MockModel {
   stop(): Promise<void>;
 }
 
+/** Start one. It ends with this process, or when it is stopped. */
 export async function startMockModel(settings: Partial<ModelServerSettings>): Promise<MockModel> {
   const { child, line } = await startFile('model-server', settings);
   const { port, controlPort } = line as { port: number; controlPort: number };
@@ -78,6 +80,7 @@ export async function startMockModel(settings: Partial<ModelServerSettings>): Pr
     return answer.json();
   };
   return {
+    pid: child.pid ?? 0,
     port,
     counts: async () => (await ask('GET', 'counts')) as ModelServerCounts,
     async set(changed) {
@@ -318,5 +321,7 @@ export async function runBench(
     process.exitCode = 1;
   } finally {
     forget();
+    // A mock server that is still there ends with us, and must not keep us.
+    process.exit();
   }
 }

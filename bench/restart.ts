@@ -51,7 +51,6 @@ async function main(): Promise<void> {
     }
     const result = await handle.result();
     const { lost, duplicated } = await checkRows(platform.store, result, rows);
-    await model.stop();
     return { rowsDone, rows, lost, duplicated, firstCallAfterSeconds: seconds };
   });
 }

@@ -26,7 +26,6 @@ async function main(): Promise<void> {
     const result = await handle.result();
     const endedAtMs = Date.now();
     const { calls, answered, resets, truncated, garbage, tooLong, abandoned, firstCallAtMs } = await model.counts();
-    await model.stop();
     return {
       ...{ rows, inFlight, ...(await checkRows(platform.store, result, rows, oddRowsEvery)) },
       outcomes: result.counts,
