@@ -35,16 +35,15 @@ async function killAt(
 ): Promise<number> {
   let kills = 0;
   for (const moment of moments) {
-    while ((await model.counts()).answeredRows < moment) await sleep(5);
+    while ((await model.counts()).answeredRows < moment) await sleep(20);
     const { pid } = await platform.part('worker');
+    const atMs = Date.now();
     process.kill(pid, 'SIGKILL');
     if (journalDir !== undefined) rmSync(journalDir, { recursive: true, force: true });
     kills += 1;
-    const { answeredRows, answeredAgain } = await model.counts();
-    log(`kill ${kills} after ${answeredRows} rows; ${answeredAgain} asked again so far`);
+    log(`kill ${kills} after ${moment} rows`);
+    await model.firstCallAfterKill(atMs);
     await platform.part('worker', pid);
-    await model.mark();
-    while ((await model.counts()).firstCallAfterMarkMs === 0) await sleep(20);
   }
   return kills;
 }
@@ -82,8 +81,10 @@ async function main(): Promise<void> {
     return {
       ...{ rows, inFlight, seed, kills: killed, seconds, lost, duplicated, wrong },
       sameBytes: sha256 === expected.sha256,
-      askedAgain: counts.answeredAgain,
-      askedAgainPerKill: counts.answeredAgain / killed,
+      /** Rows that were answered when the kill came; and those that were answered to a process that was dying. */
+      askedAgain: counts.answeredAgain - counts.answeredToTheDead,
+      askedAgainPerKill: (counts.answeredAgain - counts.answeredToTheDead) / killed,
+      answeredToTheDead: counts.answeredToTheDead,
       /** What one flush interval and the calls in flight come to. */
       ...(wipe ? { askedAgainAllowedPerKill: inFlight + (rowsPerSecond * partFlushIntervalMs) / 1000 } : {}),
       abandonedInFlight: counts.abandoned,

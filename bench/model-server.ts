@@ -7,7 +7,8 @@
  * an answer is a copy of one buffer with a few digits changed.
  *
  * Argument: Partial<ModelServerSettings> as JSON. Prints {port, controlPort} when it listens; ends with its parent (stdin). Control:
- *   GET /counts → ModelServerCounts · POST /settings with a Partial<ModelServerSettings> · POST /reset (counts to zero) · POST /mark
+ *   GET /counts → ModelServerCounts · POST /settings with a Partial<ModelServerSettings> · POST /reset (counts to zero)
+ *   POST /kill with {atMs}: the caller was killed then
  *
  * Invariants: 1. A row's answer follows from its number alone, so that two runs can be compared byte by byte. 2. `answered` counts whole
  * answers handed to a connection that was still there: what a provider would bill.
@@ -82,6 +83,8 @@ export interface ModelServerCounts {
   /** Rows that had at least one answer; answers to a row beyond its first, where that one could be read. */
   answeredRows: number;
   answeredAgain: number;
+  /** Of answeredAgain: the answer before had gone to a caller that had been killed by then, and was only not yet gone for the system. */
+  answeredToTheDead: number;
   againPromptTokens: number;
   againCompletionTokens: number;
   /** How the other calls ended. abandoned: the caller was gone before its answer. */
@@ -97,16 +100,19 @@ export interface ModelServerCounts {
   /** Epoch milliseconds; 0 = not yet. */
   firstCallAtMs: number;
   lastAnswerAtMs: number;
-  /** First call after POST /mark. */
-  firstCallAfterMarkMs: number;
+  /** First call of the caller that came after the one that was killed last. */
+  firstCallAfterKillMs: number;
 }
 
 const zero: ModelServerCounts = {
   ...{ calls: 0, inFlight: 0, mostInFlight: 0, answered: 0, promptTokens: 0, completionTokens: 0 },
   ...{ answeredRows: 0, answeredAgain: 0, limited: 0, errors: 0, resets: 0, truncated: 0, garbage: 0, tooLong: 0 },
-  ...{ againPromptTokens: 0, againCompletionTokens: 0, servingMs: 0 },
-  ...{ abandoned: 0, firstCallAtMs: 0, lastAnswerAtMs: 0, firstCallAfterMarkMs: 0 },
+  ...{ answeredToTheDead: 0, againPromptTokens: 0, againCompletionTokens: 0, servingMs: 0 },
+  ...{ abandoned: 0, firstCallAtMs: 0, lastAnswerAtMs: 0, firstCallAfterKillMs: 0 },
 };
+
+/** What a killed caller had sent has arrived this long after; nobody starts another one sooner. */
+const lastWordsMs = 150;
 
 type OddKind = 'unreadable' | 'refused' | 'cut' | 'too-long';
 const oddKinds: readonly OddKind[] = ['unreadable', 'refused', 'cut', 'too-long'];
@@ -209,12 +215,14 @@ type Ending = 'answer' | 'error' | 'reset' | 'truncated' | 'garbage';
 class ModelServer {
   private settings: ModelServerSettings;
   private counts: ModelServerCounts = { ...zero };
-  private answersOf = new Uint16Array(1 << 16);
+  /** By row: when it was answered last, 0 for never. */
+  private answeredAtMs = new Float64Array(1 << 16);
   private forms = new Map<string, AnswerForm>();
   private random: () => number;
   private turn = 0;
   private hungUntil = 0;
-  private marked = false;
+  /** From each kill to the first call of the next caller. */
+  private readonly deaths: { readonly fromMs: number; toMs: number }[] = [];
   private timers: NodeJS.Timeout[] = [];
   private readonly sockets = new Set<Socket>();
   private server: Server | undefined;
@@ -243,13 +251,13 @@ class ModelServer {
         return this.settings;
       case 'POST /reset':
         this.counts = { ...zero, inFlight: this.counts.inFlight };
-        this.answersOf = new Uint16Array(1 << 16);
+        this.answeredAtMs = new Float64Array(1 << 16);
         for (const timer of this.timers) clearTimeout(timer);
         this.timers = [];
         return this.counts;
-      case 'POST /mark':
-        this.marked = true;
-        this.counts.firstCallAfterMarkMs = 0;
+      case 'POST /kill':
+        this.deaths.push({ fromMs: (JSON.parse(body) as { atMs: number }).atMs, toMs: Infinity });
+        this.counts.firstCallAfterKillMs = 0;
         return this.counts;
       default:
         return undefined;
@@ -281,9 +289,10 @@ class ModelServer {
     const now = Date.now();
     if (counts.calls === 0) this.begin(now);
     counts.calls += 1;
-    if (this.marked) {
-      counts.firstCallAfterMarkMs = now;
-      this.marked = false;
+    const death = this.deaths.at(-1);
+    if (death?.toMs === Infinity && now > death.fromMs + lastWordsMs) {
+      death.toMs = now;
+      counts.firstCallAfterKillMs = now;
     }
     if (settings.concurrencyMax > 0 && counts.inFlight >= settings.concurrencyMax) {
       this.limit(socket, settings.concurrencyTells);
@@ -415,19 +424,20 @@ class ModelServer {
     counts.promptTokens += prompt;
     counts.completionTokens += completion;
     counts.lastAnswerAtMs = Date.now();
-    if (row >= this.answersOf.length) {
-      const grown = new Uint16Array(Math.max(row + 1, this.answersOf.length * 2));
-      grown.set(this.answersOf);
-      this.answersOf = grown;
+    if (row >= this.answeredAtMs.length) {
+      const grown = new Float64Array(Math.max(row + 1, this.answeredAtMs.length * 2));
+      grown.set(this.answeredAtMs);
+      this.answeredAtMs = grown;
     }
-    const before = this.answersOf[row] ?? 0;
+    const before = this.answeredAtMs[row] ?? 0;
     if (before === 0) counts.answeredRows += 1;
     else if (odd !== 'unreadable') {
       counts.answeredAgain += 1;
       counts.againPromptTokens += prompt;
       counts.againCompletionTokens += completion;
+      if (this.deaths.some(({ fromMs, toMs }) => before >= fromMs && before < toMs)) counts.answeredToTheDead += 1;
     }
-    this.answersOf[row] = before + 1;
+    this.answeredAtMs[row] = counts.lastAnswerAtMs;
   }
 }
 

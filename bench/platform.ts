@@ -62,8 +62,8 @@ export interface MockModel {
   set(settings: Partial<ModelServerSettings>): Promise<void>;
   /** Counts back to zero; the schedule begins again with the next call. */
   reset(): Promise<void>;
-  /** Have the time of the next call kept (counts.firstCallAfterMarkMs). */
-  mark(): Promise<void>;
+  /** Resolves with the time of the first call of whoever comes after the caller that was killed then. */
+  firstCallAfterKill(atMs: number): Promise<number>;
   stop(): Promise<void>;
 }
 
@@ -89,8 +89,13 @@ export async function startMockModel(settings: Partial<ModelServerSettings>): Pr
     async reset() {
       await ask('POST', 'reset');
     },
-    async mark() {
-      await ask('POST', 'mark');
+    async firstCallAfterKill(atMs) {
+      await ask('POST', 'kill', { atMs });
+      for (;;) {
+        const { firstCallAfterKillMs } = (await ask('GET', 'counts')) as ModelServerCounts;
+        if (firstCallAfterKillMs > 0) return firstCallAfterKillMs;
+        await sleep(20);
+      }
     },
     async stop() {
       const gone = new Promise((resolve) => child.once('exit', resolve));

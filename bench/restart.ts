@@ -8,22 +8,13 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { shardRowsMax } from '../schemas/limits';
 import { checkRows, log, runBench, startMockModel, type BenchPlatform, type MockModel } from './platform';
 
-/** What a dead process had sent before it died has arrived by then. */
-const settleMs = 50;
-
 /** Seconds from the kill of these parts to the next call that the model server gets. */
 async function restartSeconds(platform: BenchPlatform, model: MockModel, names: readonly string[]): Promise<number> {
   const parts = await Promise.all(names.map((name) => platform.part(name)));
   const killedAtMs = Date.now();
   // Whole process groups: a server may have its own watcher in front of it.
   for (const { pid } of parts) process.kill(-pid, 'SIGKILL');
-  await sleep(settleMs);
-  await model.mark();
-  let firstCallAtMs = 0;
-  while (firstCallAtMs === 0) {
-    await sleep(20);
-    firstCallAtMs = (await model.counts()).firstCallAfterMarkMs;
-  }
+  const firstCallAtMs = await model.firstCallAfterKill(killedAtMs);
   await Promise.all(parts.map(({ name, pid }) => platform.part(name, pid)));
   return (firstCallAtMs - killedAtMs) / 1000;
 }
