@@ -15,7 +15,13 @@ import {
 } from '@temporalio/worker';
 import { Client, Connection } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { createInferActivities, createIoActivities, createTrainActivities } from '../activities';
+import {
+  createInferActivities,
+  createIoActivities,
+  createTrainActivities,
+  rowStages,
+  type RowStages,
+} from '../activities';
 import { packageRoot } from '../drivers/package-root';
 import { ArteError } from '../schemas/errors';
 import { killGraceMs, stickyQueueTimeoutMs } from '../schemas/limits';
@@ -38,13 +44,18 @@ const ioAtOnceMax = 16;
 const workflowsCachedMax = 200;
 
 /** Run the roles until the process is told to stop. Rejects when a worker fails. */
-export async function runRoles(roles: readonly WorkerRole[], platform: WorkerPlatform, logger: Logger): Promise<void> {
+export async function runRoles(
+  roles: readonly WorkerRole[],
+  platform: WorkerPlatform,
+  logger: Logger,
+  stages: RowStages = rowStages,
+): Promise<void> {
   installRuntime(logger, metricsAddress(platform.environment));
   const connection = await NativeConnection.connect(temporalConnectionOptions(platform.temporal));
   const drivers = openDrivers(platform, logger);
   try {
     const workers: Worker[] = [];
-    for (const role of roles) workers.push(await createWorker(role, connection, platform, drivers, logger));
+    for (const role of roles) workers.push(await createWorker(role, connection, platform, drivers, logger, stages));
     logger.info({ roles, address: platform.temporal.address }, 'worker ready');
     process.stdout.write(`${JSON.stringify({ event: 'ready', roles })}\n`);
     await Promise.all(workers.map((worker) => worker.run()));
@@ -110,6 +121,7 @@ async function createWorker(
   platform: WorkerPlatform,
   drivers: OpenDrivers,
   logger: Logger,
+  stages: RowStages,
 ): Promise<Worker> {
   const { namespace } = platform.temporal;
   const common: Pick<WorkerOptions, 'connection' | 'namespace' | 'maxHeartbeatThrottleInterval' | 'shutdownForceTime'> =
@@ -148,14 +160,14 @@ async function createWorker(
       return Worker.create({
         ...common,
         taskQueue: taskQueues.io,
-        activities: createIoActivities(drivers.io()),
+        activities: createIoActivities(drivers.io(), stages),
         maxConcurrentActivityTaskExecutions: ioAtOnceMax,
       });
     case 'infer':
       return Worker.create({
         ...common,
         taskQueue: taskQueues.infer,
-        activities: createInferActivities(await drivers.infer()),
+        activities: createInferActivities(await drivers.infer(), stages),
         maxConcurrentActivityTaskExecutions: shardsAtOnceMax,
       });
     case 'train':

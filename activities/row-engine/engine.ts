@@ -72,6 +72,8 @@ const shardRecordSchema = z.object({
   usage: stageUsageSchema,
   madeBy: z.string(),
 });
+/** Results read back before the event loop gets its turn: answers that wait in sockets meanwhile are lost to a kill, and a server's slots are idle. */
+const rowsPerTurn = 64;
 const noUsage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
 const noAnswer = { text: '' };
 
@@ -143,7 +145,7 @@ async function commit(
 
 async function* resultLines(table: RowTable, signal: AbortSignal): AsyncGenerator<string> {
   for (let row = 0; row < table.length; row += 1) {
-    if (row % 512 === 511) {
+    if (row % rowsPerTurn === rowsPerTurn - 1) {
       // Heartbeats and other shards get their turn.
       await setImmediate();
       signal.throwIfAborted();

@@ -24,8 +24,8 @@ import {
 import { RowTable } from './row-table';
 import type { ShardRun } from './types';
 
-/** Rows whose keys are compared before the event loop gets its turn. */
-const rowsPerTurn = 128;
+/** Rows whose keys are compared before the event loop gets its turn: other shards' answers wait in sockets meanwhile, and a kill would lose them. */
+const rowsPerTurn = 32;
 
 /** Malformed answers that a row has had and that are being asked again. */
 export interface AskedBefore {
