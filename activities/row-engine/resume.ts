@@ -42,11 +42,9 @@ export interface Resumed {
   readonly fileNumber: number;
   readonly journal: JournalWriter;
   readonly parts: PartWriter;
-  /** Of all answers found; the engine counts on. */
+  /** Of all answers found, and of the calls that earlier attempts on this machine had in flight when they ended; the engine counts on. */
   readonly usage: { -readonly [name in keyof StageUsage]: number };
   readonly askedBefore: Map<number, AskedBefore>;
-  /** Calls that earlier attempts on this machine had in flight when they ended: paid for perhaps, answered never. */
-  readonly lostCalls: number;
   /** What is worth telling: damage and strangers found. */
   readonly notes: readonly string[];
 }
@@ -99,7 +97,6 @@ export async function resumeShard(
       parts: new PartWriter(run.store, run.shardKey, attempt, table, journal),
       usage: loader.usage,
       askedBefore: loader.askedBefore(),
-      lostCalls: loader.lostCalls,
       notes,
     };
   } catch (error) {
@@ -153,7 +150,7 @@ class Importer {
 class Loader {
   readonly table: RowTable;
   lastOrdinal = 0;
-  lostCalls = 0;
+  private lostCalls = 0;
   private readonly total = { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
   /** Bit sets over rows by attempt and ask: which physical answers were counted. */
   private readonly seen = new Map<number, Uint8Array>();
@@ -168,7 +165,7 @@ class Loader {
   }
 
   get usage(): { [name in keyof StageUsage]: number } {
-    return { ...this.total };
+    return { ...this.total, lostCalls: this.lostCalls, lostInputTokens: 0 };
   }
 
   journalVisitor(file: number): RecordVisitor {
