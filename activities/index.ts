@@ -23,6 +23,7 @@ import { decide } from './decide';
 import type { InferDependencies, StoreDependencies, TrainDependencies } from './dependencies';
 import { evaluate } from './evaluate';
 import { guarded } from './failures';
+import { runLeasedStage } from './leased-stage';
 import { prepareTasks } from './prepare-tasks';
 import { writeReport } from './report';
 import { resolveModels } from './resolve-models';
@@ -98,8 +99,8 @@ export interface InferActivities {
 /** Queue arte-train: everything that takes the device for itself. */
 export function createTrainActivities(dependencies: TrainDependencies): TrainActivities {
   return guarded({
-    trainDpo: runWholeStage(trainDpo, dependencies),
-    trainSft: runWholeStage(trainSft, dependencies),
+    trainDpo: runLeasedStage(trainDpo, dependencies),
+    trainSft: runLeasedStage(trainSft, dependencies),
   });
 }
 export interface TrainActivities {

@@ -1,5 +1,5 @@
 /**
- * What a run leaves in the store besides its stages: progress, rounds, report, under `runs/<runId>/`. A run can be looked at, reported and
+ * What a run leaves in the store besides its stages: progress, rounds, ledger, report, under `runs/<runId>/`. A run can be looked at, reported and
  * started again from these when the engine's history is gone. Owns the keys.
  */
 import type { ArtifactStore } from '../drivers/store/store';
@@ -10,6 +10,7 @@ export const runKeys = {
   record: (runId: string) => `runs/${runId}/run.json`,
   progress: (runId: string) => `runs/${runId}/progress.json`,
   round: (runId: string, round: number) => `runs/${runId}/rounds/${String(round).padStart(4, '0')}.json`,
+  ledger: (runId: string) => `runs/${runId}/ledger.json`,
   report: (runId: string) => `runs/${runId}/report.json`,
 } as const;
 

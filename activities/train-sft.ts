@@ -1,9 +1,10 @@
 /** train-sft: the untuned student learns from a tailored set (method.md section 1, SFT). Settings: config.sft; the work: training.ts. */
 import type { TrainDependencies } from './dependencies';
-import { inputRef, type WholeStage } from './stage';
+import type { LeasedStage } from './leased-stage';
+import { inputRef } from './stage';
 import { trainingSettings, trainLayer } from './training';
 
-export const trainSft: WholeStage<TrainDependencies> = {
+export const trainSft: LeasedStage<TrainDependencies> = {
   name: 'train-sft',
   version: 1,
   settings: ({ config }) => {

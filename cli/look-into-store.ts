@@ -158,7 +158,7 @@ function absentStage({ stage }: StageInput, of: string): StageResult {
     outputs: new Proxy<Record<string, ArtifactRef>>({}, { get: () => absentRef(of) }),
     model: absentModel(of),
     counts: { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 },
-    usage: { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 },
+    usage: { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, lostCalls: 0, lostInputTokens: 0 },
     seconds: 0,
     facts: {},
   };

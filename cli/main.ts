@@ -27,6 +27,7 @@ const commands: Readonly<Record<string, () => Promise<{ register(program: Comman
   watch: () => import('./commands/watch.js'),
   cancel: () => import('./commands/cancel.js'),
   retry: () => import('./commands/retry.js'),
+  budget: () => import('./commands/budget.js'),
   report: () => import('./commands/report.js'),
   export: () => import('./commands/export.js'),
   up: () => import('./commands/up.js'),

@@ -44,10 +44,12 @@ export function printReport(report: RunReport): void {
     printLine();
   }
   printLine(color.bold('What each stage took'));
+  const anyLost = report.stages.some(({ lostCalls }) => lostCalls > 0);
   const stageColumns = [
     { title: 'stage' },
     { title: 'round', align: 'right' as const },
     { title: 'calls', align: 'right' as const },
+    ...(anyLost ? [{ title: 'lost in flight', align: 'right' as const }] : []),
     { title: 'tokens in', align: 'right' as const },
     { title: 'of them cached', align: 'right' as const },
     { title: 'tokens out', align: 'right' as const },
@@ -58,6 +60,7 @@ export function printReport(report: RunReport): void {
     stageLabel(stage.name, stage.arm),
     stage.round,
     formatCount(stage.calls),
+    ...(anyLost ? [formatCount(stage.lostCalls)] : []),
     formatCount(stage.inputTokens),
     formatCount(stage.cachedInputTokens),
     formatCount(stage.outputTokens),
@@ -69,6 +72,7 @@ export function printReport(report: RunReport): void {
     'in all, spent by this run',
     '',
     formatCount(totals.calls),
+    ...(anyLost ? [formatCount(totals.lostCalls)] : []),
     formatCount(totals.inputTokens),
     formatCount(totals.cachedInputTokens),
     formatCount(totals.outputTokens),

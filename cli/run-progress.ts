@@ -25,7 +25,7 @@ export interface LiveStage {
   readonly inFlight: number;
   readonly usage: StageUsage;
   readonly metrics: Readonly<Record<string, number>>;
-  /** Of an attempt that failed and will be tried again, so that a retry is never silent. */
+  /** Of an attempt that failed and will be tried again, or of work that waits for money: neither is ever silent. */
   readonly trouble?: string;
 }
 
@@ -83,11 +83,15 @@ async function liveStages(client: Client, handle: RunHandle, progress: RunProgre
     try {
       if (entry.workflowId === undefined) {
         const { raw } = await handle.describe();
-        stages.push(fromHeartbeats(base, raw.pendingActivities ?? [], 0, 0));
+        stages.push({ ...fromHeartbeats(base, raw.pendingActivities ?? [], 0, 0), ...troubleOf(entry.waits) });
       } else {
         const child = client.workflow.getHandle(entry.workflowId);
         const [{ raw }, rows] = await Promise.all([child.describe(), child.query(stageProgressQuery)]);
-        stages.push(fromHeartbeats(base, raw.pendingActivities ?? [], rows.rowsInFinishedShards, rows.rows));
+        const { rowsInFinishedShards, rows: all, waits } = rows;
+        stages.push({
+          ...fromHeartbeats(base, raw.pendingActivities ?? [], rowsInFinishedShards, all),
+          ...troubleOf(waits),
+        });
       }
     } catch {
       // Between two stages, or no worker to answer: shown without figures rather than not at all.
@@ -95,6 +99,10 @@ async function liveStages(client: Client, handle: RunHandle, progress: RunProgre
     }
   }
   return stages;
+}
+
+function troubleOf(waits: string | undefined): Pick<LiveStage, 'trouble'> {
+  return waits === undefined ? {} : { trouble: `waits: ${waits}` };
 }
 
 function fromHeartbeats(
@@ -109,7 +117,14 @@ function fromHeartbeats(
   let phase = 'waiting for a worker';
   let unit: LiveStage['unit'] = totalRows > 0 ? 'rows' : 'steps';
   let trouble: string | undefined;
-  const usage = { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+  const usage = {
+    calls: 0,
+    inputTokens: 0,
+    cachedInputTokens: 0,
+    outputTokens: 0,
+    lostCalls: 0,
+    lostInputTokens: 0,
+  };
   let metrics: Record<string, number> = {};
   for (const activity of pending) {
     if (activity.lastStartedTime) phase = 'working';

@@ -52,7 +52,7 @@ export function spentSoFar(records: readonly StageRecord[], config: RunConfig | 
   if (!config) return 0;
   return records
     .filter((record) => !record.reused)
-    .reduce((sum, record) => sum + costOf(record.stage, record.usage, record.seconds, config), 0);
+    .reduce((sum, record) => sum + costOf(record, record.usage, record.seconds, config), 0);
 }
 
 /** The whole picture, one string per line. */
@@ -180,9 +180,11 @@ export function attentionLines({ progress, engine }: RunView, color: Colors): st
     ...errorLines(error),
     engine !== 'RUNNING'
       ? `       arte run CONFIG --id ${progress.runId}   starts it again; what is finished comes from the store`
-      : needsOtherConfig.has(error.code)
-        ? `       arte cancel ${progress.runId}   ends this one; with the same config a retry would stop here again`
-        : `       arte retry ${progress.runId}   goes on where it stopped; nothing that is finished is made again`,
+      : error.code === 'BudgetExhausted'
+        ? `       arte budget show ${progress.runId}   says where the money went; a retry alone would stop here again`
+        : needsOtherConfig.has(error.code)
+          ? `       arte cancel ${progress.runId}   ends this one; with the same config a retry would stop here again`
+          : `       arte retry ${progress.runId}   goes on where it stopped; nothing that is finished is made again`,
   ];
 }
 

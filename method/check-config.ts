@@ -20,6 +20,7 @@ import type { AnswerSpec, TaskRecord } from '../schemas/task';
 import { canonicalAnswer, closeIsUnmistakable, labelsOf } from './answers';
 import { configProblem, pathText, type ConfigProblem, type Segment } from './config-problem';
 import { explainShape, nearestName, type ShapeIssue } from './explain-shape';
+import { hasPrices } from './ledger';
 import { builtinTechniques, questionPairsOfTask, rationalePairsOfTask } from './plan';
 import { promptProblems, reminderProblem } from './prompts';
 import { writtenSecrets } from './written-secrets';
@@ -190,7 +191,8 @@ function crossFieldFindings(
     ...modelFindings(config),
     ...capabilityFindings(config),
     ...answersFindings(config),
-    ...budgetFindings(config),
+    ...countFindings(config),
+    ...capFindings(config),
     ...platformFindings(config),
     ...environment.findings,
   ];
@@ -711,8 +713,25 @@ function capabilityFindings(config: RunConfig): Finding[] {
 
 // ---- counts and lengths ------------------------------------------------------------------------------------------
 
-function budgetFindings(config: RunConfig): Finding[] {
+function countFindings(config: RunConfig): Finding[] {
   return [...probeFindings(config), ...pairFindings(config), ...lengthFindings(config), ...roundFindings(config)];
+}
+
+/** A cap that nothing counts towards would be a false promise. */
+function capFindings(config: RunConfig): Finding[] {
+  if (config.budget.cap === null || hasPrices(config)) return [];
+  return [
+    finding(
+      ['budget', 'cap'],
+      {
+        what: 'There is a cap, but no model has a price.',
+        why: 'What a run has spent follows from the prices in the config; without them it counts nothing and the cap is never reached.',
+        instead:
+          'Write models.teacher.price and models.student.price (and those of probe.respondents), or leave the cap out.',
+      },
+      ['models', 'probe.respondents'],
+    ),
+  ];
 }
 
 function probeFindings(config: RunConfig): Finding[] {

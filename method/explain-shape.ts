@@ -204,6 +204,8 @@ export function inWords(node: JsonSchemaNode): string {
       return 'a section of settings';
     case 'string':
       return textInWords(node);
+    case 'null':
+      return 'null';
     default:
       return 'something else';
   }

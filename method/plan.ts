@@ -11,6 +11,7 @@
  */
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import type { Plan, PlanLeft, PlannedStage } from '../schemas/plan';
+import { respondentArm } from '../schemas/stage-names';
 
 export interface PlannedTask {
   readonly name: string;
@@ -52,6 +53,7 @@ export function planRun(config: RunConfig, facts: PlanFacts): Plan {
   const sum = (of: (stage: PlannedStage) => number, model?: PlannedStage['model']): number =>
     stages.reduce((total, stage) => total + (model === undefined || stage.model === model ? of(stage) : 0), 0);
   const calls = ({ calls: made }: PlannedStage): number => made;
+  const cost = roundMoney(sum((stage) => stage.cost));
   return {
     name: config.name,
     rounds: config.rounds.count,
@@ -64,12 +66,12 @@ export function planRun(config: RunConfig, facts: PlanFacts): Plan {
       respondentCalls: sum(calls, 'respondent'),
       inputTokens: sum((stage) => stage.inputTokens),
       outputTokens: sum((stage) => stage.outputTokens),
-      cost: roundMoney(sum((stage) => stage.cost)),
+      cost,
       trainingSteps: sum((stage) => stage.steps),
     },
     left: leftOf(stages.filter(({ reused }) => reused !== true)),
     currency: config.platform.currency,
-    notes: planNotes(config, facts),
+    notes: [...planNotes(config, facts), ...capNotes(config, cost)],
   };
 }
 
@@ -333,7 +335,7 @@ function respondentsOf({ probe, models }: RunConfig): Respondent[] {
   const respondents = named ? probe.respondents : [models.student];
   return probe.respondent_shots.flatMap((shots) =>
     respondents.map((model, index) => ({
-      arm: `respondent-${index}-${shots}shot`,
+      arm: respondentArm(index, shots),
       role: named ? ('respondent' as const) : ('student' as const),
       model,
       shots,
@@ -421,5 +423,22 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
   notes.push(
     'Calls are exact when nothing fails or is asked again; output tokens and cost are ceilings (max_tokens, nothing cached).',
   );
+  return notes;
+}
+
+/** What a cap means for the plan; `arte run` says the same when it starts. */
+export function capNotes({ budget: { cap }, models, platform: { currency } }: RunConfig, ceiling: number): string[] {
+  if (cap === null) return [];
+  const notes: string[] = [];
+  if (ceiling > cap) {
+    notes.push(
+      `The ceiling of ${ceiling.toFixed(2)} ${currency} passes the cap of ${cap.toFixed(2)}: the run may park before it is done; arte budget set raises the cap.`,
+    );
+  }
+  if (models.teacher.price.training_hour > 0 || models.student.price.training_hour > 0) {
+    notes.push(
+      'How many hours the trainings take is not known before, so their price is in no ceiling; the cap holds for them while they run.',
+    );
+  }
   return notes;
 }

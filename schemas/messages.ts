@@ -185,6 +185,8 @@ export interface StageProgress {
   readonly wave: number;
   readonly rows: number;
   readonly rowsInFinishedShards: number;
+  /** Why no shard runs although some are left: money that other work has reserved. */
+  readonly waits?: string;
 }
 
 export type RunStatus = 'RUNNING' | 'NEEDS_ATTENTION' | 'DONE' | 'FAILED' | 'CANCELLED';
@@ -202,7 +204,7 @@ export interface RunProgress {
   readonly round: number;
   readonly rounds: number;
   /** What is running now, with the shards done of total where it is a row stage. */
-  readonly current: readonly { stage: StageName; arm: string; since: string; workflowId?: string }[];
+  readonly current: readonly { stage: StageName; arm: string; since: string; workflowId?: string; waits?: string }[];
   readonly finished: readonly StageRecord[];
   readonly attention?: StageFailure;
   /** Said at once: a stage failed for good, and the run parks when what runs beside it has come to its end. */

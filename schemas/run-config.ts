@@ -467,6 +467,20 @@ const roundsSchema = z
   .prefault({})
   .describe('How often the loop is gone through.');
 
+const budgetSchema = z
+  .strictObject({
+    cap: z
+      .number()
+      .min(0)
+      .nullable()
+      .default(null)
+      .describe(
+        'The run parks before a shard or training that could pass this amount, in platform.currency, by the prices of the models. `arte budget set` raises it. null: no cap.',
+      ),
+  })
+  .prefault({})
+  .describe('What the run may spend. No setting of it changes what is made, or what is reused.');
+
 // ---- platform ----------------------------------------------------------------------------------------------------
 
 const platformSchema = z
@@ -536,6 +550,7 @@ export const runConfigSchema = z
     sft: sftSchema,
     evaluate: evaluateSchema,
     rounds: roundsSchema,
+    budget: budgetSchema,
     platform: platformSchema,
   })
   .describe('An arte run.');

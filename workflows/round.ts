@@ -6,6 +6,7 @@ import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { AlignCarry, AlignInput, EvaluationRecord, ResolvedModels, StageResult } from '../schemas/messages';
 import type { JsonObject } from '../schemas/json';
 import type { ModelRef } from '../schemas/model-ref';
+import { respondentArm } from '../schemas/stage-names';
 import type { StageRunner } from './run-state';
 
 export interface RoundOutcome {
@@ -92,7 +93,7 @@ async function askRespondents(
   for (const shots of input.respondentShots) {
     for (const [index, model] of respondents.entries()) {
       const extra = { shots, split: 'validation', ...(models.respondents.length > 0 ? { respondent: index } : {}) };
-      const arm = `respondent-${index}-${shots}shot`;
+      const arm = respondentArm(index, shots);
       responses[`responses-${index}-${shots}`] = out(
         await run.stage('evaluate', { tasks }, { model, extra, arm }),
         'predictions',

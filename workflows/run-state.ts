@@ -20,6 +20,7 @@ import type { AlignInput, RunProgress, StageFailure, StageInput, StageRecord, St
 import { rowStageNames, stageLabel, type StageName } from '../schemas/stage-names';
 import { io, train } from './activity-options';
 import { errorDataOf } from './attention';
+import { whenAffordable } from './budget';
 import { progressQuery, retryUpdate } from './messages';
 import { stageWorkflow } from './shards';
 
@@ -138,13 +139,17 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     const label = stageLabel(name, arm);
     const workflowId = `${input.runId}/r${round}/${label}`;
     const row = (rowStageNames as readonly StageName[]).includes(name);
-    running.set(label, { stage: name, arm, since: new Date().toISOString(), ...(row ? { workflowId } : {}) });
+    const entry = { stage: name, arm, since: new Date().toISOString(), ...(row ? { workflowId } : {}) };
+    running.set(label, entry);
     upsertSearchAttributes([{ key: stageKey, value: name }]);
     show();
     try {
       const result = row
         ? await asChild(workflowId, stageInput)
-        : await wholeStages[name as WholeStageName](stageInput);
+        : await whenAffordable(
+            () => wholeStages[name as WholeStageName](stageInput),
+            (waits) => running.set(label, { ...entry, ...(waits === undefined ? {} : { waits }) }),
+          );
       const record = {
         stage: name,
         round,

@@ -43,11 +43,9 @@ export interface Resumed {
   readonly fileNumber: number;
   readonly journal: JournalWriter;
   readonly parts: PartWriter;
-  /** Of all answers found; the engine counts on. */
+  /** Of all answers found, and of the calls that earlier attempts on this machine had in flight when they ended; the engine counts on. */
   readonly usage: { -readonly [name in keyof StageUsage]: number };
   readonly askedBefore: Map<number, AskedBefore>;
-  /** Calls that earlier attempts on this machine had in flight when they ended: paid for perhaps, answered never. */
-  readonly lostCalls: number;
   /** What is worth telling: damage and strangers found. */
   readonly notes: readonly string[];
 }
@@ -103,7 +101,6 @@ export async function resumeShard(
       parts: new PartWriter(run.store, run.shardKey, attempt, table, journal),
       usage: loader.usage,
       askedBefore,
-      lostCalls: loader.lostCalls,
       notes,
     };
   } catch (error) {
@@ -181,7 +178,7 @@ class Loader {
   }
 
   get usage(): { [name in keyof StageUsage]: number } {
-    return { ...this.total };
+    return { ...this.total, lostCalls: this.lostCalls, lostInputTokens: 0 };
   }
 
   /** Calls that were in flight when their attempt ended, or whose end was lost to damage and stands nowhere else. */

@@ -422,7 +422,7 @@ class S3Store implements ArtifactStore {
     const writer = randomUUID();
     return this.run(`write ${key}`, true, async () => {
       for (let attempt = 1; ; attempt += 1) {
-        if (await this.putIfAbsent(key, body, { writer })) {
+        if ((await this.putIf(key, body, { writer }, { IfNoneMatch: '*' })) !== undefined) {
           return { won: true, document };
         }
         const standing = await this.getSmall(key);
@@ -444,6 +444,23 @@ class S3Store implements ArtifactStore {
   async getDocument(key: string): Promise<JsonValue | undefined> {
     const bytes = await this.getObject(key);
     return bytes === undefined ? undefined : parseDocument(key, bytes);
+  }
+
+  async getVersion(key: string): Promise<{ document: JsonValue; version: string } | undefined> {
+    const standing = await this.run(`read ${key}`, false, () => this.getSmall(key));
+    return standing && { document: parseDocument(key, standing.bytes), version: standing.etag };
+  }
+
+  async replaceDocument(key: string, document: JsonValue, version: string): Promise<string | undefined> {
+    const body = Buffer.from(JSON.stringify(document), 'utf8');
+    // As in putOnce: of a write whose answer was lost the mark tells.
+    const writer = randomUUID();
+    return this.run(`write ${key}`, true, async () => {
+      const written = await this.putIf(key, body, { writer }, { IfMatch: version });
+      if (written !== undefined) return written;
+      const standing = await this.getSmall(key);
+      return standing?.writer === writer ? standing.etag : undefined;
+    });
   }
 
   async *list(prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
@@ -574,23 +591,29 @@ class S3Store implements ArtifactStore {
     });
   }
 
-  /** True when it was written, false when something stands there. */
-  private async putIfAbsent(key: string, body: Uint8Array, metadata: Record<string, string>): Promise<boolean> {
+  /** The new version, or undefined when the condition did not hold. */
+  private async putIf(
+    key: string,
+    body: Uint8Array,
+    metadata: Record<string, string>,
+    condition: { readonly IfNoneMatch: '*' } | { readonly IfMatch: string },
+  ): Promise<string | undefined> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await this.client.send(
+        const response = await this.client.send(
           new PutObjectCommand({
             ...this.at(key),
             Body: body,
             ContentType: mediaTypes.json,
             Metadata: metadata,
-            IfNoneMatch: '*',
+            ...condition,
           }),
         );
-        return true;
+        return response.ETag ?? '';
       } catch (error) {
-        if (isPreconditionFailed(error)) {
-          return false;
+        // Of something that is gone no version holds.
+        if (isPreconditionFailed(error) || ('IfMatch' in condition && isMissing(error))) {
+          return undefined;
         }
         if (!isConflict(error) || attempt >= conflictAttemptsMax) {
           throw error;
@@ -734,7 +757,9 @@ class S3Store implements ArtifactStore {
   }
 
   /** A small object whole, checked by the checksum the server keeps, with the mark of its writer. */
-  private async getSmall(key: string): Promise<{ bytes: Buffer; writer: string | undefined } | undefined> {
+  private async getSmall(
+    key: string,
+  ): Promise<{ bytes: Buffer; etag: string; writer: string | undefined } | undefined> {
     for (let breaks = 1; ; breaks += 1) {
       let response: GetObjectCommandOutput;
       try {
@@ -750,7 +775,7 @@ class S3Store implements ArtifactStore {
         for await (const chunk of response.Body as Readable) {
           chunks.push(chunk as Buffer);
         }
-        return { bytes: Buffer.concat(chunks), writer: response.Metadata?.writer };
+        return { bytes: Buffer.concat(chunks), etag: response.ETag ?? '', writer: response.Metadata?.writer };
       } catch (error) {
         // The SDK tries requests again, but not bodies: neither one that broke nor one that does not fit its checksum.
         const mismatch = (error as Error).message.startsWith('Checksum mismatch');

@@ -2,6 +2,7 @@
  * Goal: a round's record in the store is the best there is: what was paid for stays paid, and a whole round stays whole.
  * Method: records saved one after another into a store in memory.
  */
+import { noUsage } from '../../activities/stage';
 import { readRounds, saveRound } from '../../activities/run-records';
 import type { RoundRecord, StageRecord } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
@@ -17,7 +18,7 @@ const model: ModelRef = {
 };
 
 function stageRecord(key: string, reused: boolean): StageRecord {
-  const usage = { calls: reused ? 0 : 7, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+  const usage = { ...noUsage, calls: reused ? 0 : 7 };
   return { stage: 'sample-questions', round: 1, arm: '', key, reused, seconds: 1, usage };
 }
 

@@ -269,6 +269,7 @@ describe('the program', () => {
       'watch',
       'cancel',
       'retry',
+      'budget',
       'report',
       'export',
       'worker',

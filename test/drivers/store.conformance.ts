@@ -363,6 +363,35 @@ export function storeConformance(name: string, start: () => Promise<StoreUnderTe
         expect((await store.putOnce('runs/a.json', 1)).won).toBe(true);
       });
 
+      it('are replaced on condition by one of sixteen who read the same version', async () => {
+        await store.putOnce('leases/raced.json', { holder: 'nobody' });
+        const read = await store.getVersion('leases/raced.json');
+        const replaced = await Promise.all(
+          Array.from({ length: 16 }, (_, writer) =>
+            store.replaceDocument('leases/raced.json', { holder: writer }, read?.version ?? ''),
+          ),
+        );
+        const winners = replaced.flatMap((version, writer) => (version === undefined ? [] : [writer]));
+        expect(read?.document).toEqual({ holder: 'nobody' });
+        expect(winners).toHaveLength(1);
+        expect(await store.getVersion('leases/raced.json')).toEqual({
+          document: { holder: winners[0] },
+          version: replaced.find((version) => version !== undefined),
+        });
+      });
+
+      it('are not replaced on condition when they are gone, and the new version is good for the next time', async () => {
+        expect(await store.getVersion('leases/gone.json')).toBeUndefined();
+        await store.putDocument('leases/gone.json', 1);
+        const { version = '' } = (await store.getVersion('leases/gone.json')) ?? {};
+        const next = await store.replaceDocument('leases/gone.json', 2, version);
+        const last = await store.replaceDocument('leases/gone.json', 3, next ?? '');
+        expect(last).toBeDefined();
+        await store.remove('leases/gone.json');
+        expect(await store.replaceDocument('leases/gone.json', 4, last ?? '')).toBeUndefined();
+        expect(await store.getDocument('leases/gone.json')).toBeUndefined();
+      });
+
       it('say when they were overwritten by something else', async () => {
         await store.putObject('runs/b.json', Buffer.from('<html>'));
         expect(await codeOf(store.getDocument('runs/b.json'))).toBe('BlobCorrupt');

@@ -42,7 +42,7 @@ const model = (name: string): ModelRef => ({
   layers: [],
   contentSha256: sha(name),
 });
-const usage = { calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 };
+const usage = { calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, lostCalls: 0, lostInputTokens: 0 };
 const counts = { ok: 1, malformed: 0, refused: 0, truncated: 0, failed: 0 };
 
 /** What each stage hands on, by the names that later stages ask for. */

@@ -176,7 +176,7 @@ it('on the same machine repeats only what was in flight, and counts every answer
         expect(output.usage.calls).toBeLessThanOrEqual(answered);
         expect(output.usage.calls).toBeGreaterThanOrEqual(answered - kills.length * concurrency.max);
         expect(output.usage.calls).toBe(expected.usage.calls);
-        expect(run.progress[0]?.lostCalls ?? 0).toBeLessThanOrEqual(kills.length * concurrency.max);
+        expect(run.progress[0]?.usage.lostCalls ?? 0).toBeLessThanOrEqual(kills.length * concurrency.max);
       } finally {
         place.remove();
       }
