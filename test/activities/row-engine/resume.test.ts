@@ -276,7 +276,7 @@ describe('a journal that is damaged in the middle', () => {
     fs.writeFileSync(join(place.journalDir, run.shardKey, 'damaged.journal'), journal);
     place.store.objects.set(`parts/${run.shardKey}/000001.a-000000`, written(false));
     expect((await runShard(run)).usage.calls).toBe(2);
-    expect(run.progress[0]).toMatchObject({ done: 2, lostCalls: 0 });
+    expect(run.progress[0]).toMatchObject({ done: 2, usage: { lostCalls: 0 } });
     place.remove();
   });
 
