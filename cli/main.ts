@@ -29,6 +29,7 @@ const commands: Readonly<Record<string, () => Promise<{ register(program: Comman
   retry: () => import('./commands/retry.js'),
   report: () => import('./commands/report.js'),
   export: () => import('./commands/export.js'),
+  trace: () => import('./commands/trace.js'),
   up: () => import('./commands/up.js'),
   down: () => import('./commands/down.js'),
   doctor: () => import('./commands/doctor.js'),

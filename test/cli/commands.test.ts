@@ -271,6 +271,7 @@ describe('the program', () => {
       'retry',
       'report',
       'export',
+      'trace',
       'worker',
     ]) {
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
