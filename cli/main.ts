@@ -30,6 +30,7 @@ const commands: Readonly<Record<string, () => Promise<{ register(program: Comman
   report: () => import('./commands/report.js'),
   export: () => import('./commands/export.js'),
   trace: () => import('./commands/trace.js'),
+  diff: () => import('./commands/diff.js'),
   up: () => import('./commands/up.js'),
   down: () => import('./commands/down.js'),
   doctor: () => import('./commands/doctor.js'),

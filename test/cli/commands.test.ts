@@ -272,6 +272,7 @@ describe('the program', () => {
       'report',
       'export',
       'trace',
+      'diff',
       'worker',
     ]) {
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
