@@ -31,6 +31,7 @@ const commands: Readonly<Record<string, () => Promise<{ register(program: Comman
   export: () => import('./commands/export.js'),
   trace: () => import('./commands/trace.js'),
   diff: () => import('./commands/diff.js'),
+  gc: () => import('./commands/gc.js'),
   up: () => import('./commands/up.js'),
   down: () => import('./commands/down.js'),
   doctor: () => import('./commands/doctor.js'),

@@ -189,3 +189,8 @@ export const runBytesMin = 3 * 1024 ** 3;
 
 /** A clock that is further from the store's than this is a problem worth naming; S3 refuses signatures beyond 15 minutes. */
 export const clockSkewMaxMs = 60_000;
+
+// ---- clean-up ----------------------------------------------------------------------------------------------------
+
+/** What is younger is never removed by `arte gc`: a stage puts its outputs long before the manifest that names them. */
+export const garbageGraceMs = 24 * 3_600_000;

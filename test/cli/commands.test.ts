@@ -273,6 +273,7 @@ describe('the program', () => {
       'export',
       'trace',
       'diff',
+      'gc',
       'worker',
     ]) {
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
