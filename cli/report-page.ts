@@ -456,9 +456,9 @@ h4 span { color: var(--soft); font-weight: 400; }
 .tiles div { display: flex; flex-direction: column-reverse; justify-content: flex-end; padding: 14px 16px; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
 .tiles dd { margin: 0; font-size: 20px; font-weight: 600; white-space: nowrap; }
 .tiles dt { color: var(--soft); font-size: 13px; line-height: 1.35; }
-figure { margin: 0 0 22px; }
+figure { margin: 0 0 22px; overflow-x: auto; }
 figcaption, caption { padding: 0 0 8px; font-weight: 600; font-size: 14px; text-align: left; }
-.plot { display: block; width: 100%; height: auto; font-size: 12px; }
+.plot { display: block; width: 100%; min-width: 560px; height: auto; font-size: 12px; }
 .plot text { fill: var(--ink); }
 .plot .muted { fill: var(--soft); }
 .grid { stroke: var(--line); }
@@ -473,10 +473,11 @@ ${['aligned', 'untuned'].map((name) => `.fill.arm-${name} { fill: var(--${name})
 .fill.outcome-ok { fill: var(--aligned); }
 ${['malformed', 'refused', 'truncated', 'failed'].map((name) => `.fill.outcome-${name} { fill: var(--${name}); }`).join('\n')}
 .frame { overflow-x: auto; margin: 0 0 18px; }
-.frame:last-child, figure:last-child { margin-bottom: 0; }
+.frame:last-child, figure:last-child, .pair:last-child { margin-bottom: 0; }
 table { width: 100%; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 16px 6px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 tbody th, td { white-space: nowrap; }
+td:last-child { white-space: normal; }
 tbody th { font-weight: 400; }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 .number { text-align: right; }
