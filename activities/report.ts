@@ -3,10 +3,10 @@
  * run reused), and honest: every accuracy has its interval, every comparison is paired on the same items, a gain within noise is called that.
  */
 import type { ArtifactStore } from '../drivers/store/store';
+import { comparePredictions } from '../method/compare-predictions';
 import { costOf, costOfLostCalls, priceOf } from '../method/ledger';
 import { evaluatePredictions, type Metrics } from '../method/evaluate';
-import { holmAdjusted, pairedComparison, verdictOf, wilsonInterval } from '../method/statistics';
-import { sha256Hex } from '../method/keys';
+import { holmAdjusted, verdictOf, wilsonInterval } from '../method/statistics';
 import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
@@ -154,24 +154,13 @@ async function reportArms(
   });
 }
 
-/** Paired on item ids; the bootstrap's seed follows from what is compared, so the report is the same each time. */
 function compare(
   against: string,
   ours: readonly PredictionRow[],
   theirs: readonly PredictionRow[],
   key: string,
 ): Comparison {
-  const other = new Map(theirs.map((row) => [`${row.task}/${row.itemId}`, row.correct]));
-  const pairs = ours.flatMap((row) => {
-    const theirCorrect = other.get(`${row.task}/${row.itemId}`);
-    return theirCorrect === undefined ? [] : [[row.correct, theirCorrect] as const];
-  });
-  const seed = Number.parseInt(sha256Hex(`${key}/${against}`).slice(0, 7), 16);
-  const { difference, low, high, p, verdict } = pairedComparison(
-    pairs.map(([mine]) => mine),
-    pairs.map(([, theirs_]) => theirs_),
-    { seed },
-  );
+  const { difference, low, high, p, verdict } = comparePredictions(ours, theirs, `${key}/${against}`);
   return { against, difference, low, high, p, verdict };
 }
 

@@ -117,6 +117,15 @@ async function keyOfRowStage(
   return keyOf(store, servedShape(stage), input);
 }
 
+/** A row's key, by the stage it belongs to, the content of the model that is asked, and how that is served. */
+export function keyOfRow(
+  { request, sample }: PlannedRow,
+  asked: { readonly stage: RowStageName; readonly version: number; readonly model: string; readonly served: JsonValue },
+): string {
+  const { stage, version, model, served } = asked;
+  return rowKey({ stage, version, modelSha256: model, served, request, sample });
+}
+
 function contextOf(
   store: StoreDependencies['store'],
   input: StageInput,
@@ -159,16 +168,14 @@ export async function runShardOf(
   const rows: RowSource = {
     length: shard.length,
     row: (index) => {
-      const { request, sample, meta } = planned.row(shard.offset + index);
-      const key = rowKey({
+      const row = planned.row(shard.offset + index);
+      const key = keyOfRow(row, {
         stage: stage.name,
         version: stage.version,
-        modelSha256: model.contentSha256,
+        model: model.contentSha256,
         served,
-        request,
-        sample,
       });
-      return { key, request, meta };
+      return { key, request: row.request, meta: row.meta };
     },
     ...(runEnd && { runEnd: (index: number) => runEnd(shard.offset + index) - shard.offset }),
   };

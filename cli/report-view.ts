@@ -93,7 +93,8 @@ const armTitles: Readonly<Record<string, string>> = {
   arte: "aligned teacher's data",
 };
 
-function armTitle(arm: ReportArm): string {
+/** An arm in words: what its student was trained on. */
+export function armTitle(arm: Pick<ReportArm, 'name'>): string {
   return armTitles[arm.name] ?? arm.name;
 }
 

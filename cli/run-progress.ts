@@ -8,7 +8,7 @@ import { runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
 import { shardRowsMax } from '../schemas/limits';
-import type { ActivityProgress, RunProgress } from '../schemas/messages';
+import type { ActivityProgress, RunProgress, StageRecord } from '../schemas/messages';
 import type { StageUsage } from '../schemas/manifest';
 import { stageLabel } from '../schemas/stage-names';
 import { progressQuery, stageProgressQuery } from '../workflows/messages';
@@ -57,6 +57,17 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
       : progress;
   const live = engine === 'RUNNING' ? await liveStages(client, handle, progress) : [];
   return { progress: settled, live, engine };
+}
+
+/** Stages of the round under way, which only the engine knows; none when the run is not running or no worker answers. */
+export async function liveRecords(client: Client, runId: string): Promise<readonly StageRecord[]> {
+  const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
+  if ((await statusOf(handle)) !== 'RUNNING') return [];
+  try {
+    return (await handle.query(progressQuery)).finished;
+  } catch {
+    return [];
+  }
 }
 
 async function queried(handle: RunHandle, store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {

@@ -215,3 +215,8 @@ export const leaseExpiryMs = 60_000;
 
 /** How often somebody who waits for a lease looks at it: how late it learns that the work is done. */
 export const leasePollMs = 2_000;
+
+// ---- clean-up ----------------------------------------------------------------------------------------------------
+
+/** What is younger is never removed by `arte gc`: a stage puts its outputs long before the manifest that names them. */
+export const garbageGraceMs = 24 * 3_600_000;

@@ -62,7 +62,7 @@ import {
   putInPlace,
   usualFile,
 } from './local-files';
-import type { ArtifactStore, PutOptions } from './store';
+import type { ArtifactStore, PutOptions, StoredObject } from './store';
 
 // Node 20 is supported here and the SDK's minor version is pinned; its warning would stand in front of every command's output.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -463,7 +463,7 @@ class S3Store implements ArtifactStore {
     });
   }
 
-  async *list(prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
+  async *list(prefix: string): AsyncGenerator<StoredObject> {
     let token: string | undefined;
     do {
       const page = await this.run(`list ${prefix}`, false, () =>
@@ -475,9 +475,10 @@ class S3Store implements ArtifactStore {
           }),
         ),
       );
-      for (const { Key, Size } of page.Contents ?? []) {
+      for (const { Key, Size, LastModified } of page.Contents ?? []) {
         if (Key !== undefined) {
-          yield { key: Key.slice(this.prefix.length), bytes: Size ?? 0 };
+          // A store that does not say when gets the answer that removes nothing.
+          yield { key: Key.slice(this.prefix.length), bytes: Size ?? 0, modifiedAt: LastModified ?? new Date() };
         }
       }
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;

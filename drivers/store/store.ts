@@ -19,6 +19,13 @@ export interface PutOptions {
   readonly schemaVersion?: number;
 }
 
+export interface StoredObject {
+  readonly key: string;
+  readonly bytes: number;
+  /** When it was last written, by the store's clock. */
+  readonly modifiedAt: Date;
+}
+
 export interface ArtifactStore {
   /** Write bytes under their own sha256. Errors: StoreUnauthorized, StoreUnreachable, StoreFull. */
   putBlob(bytes: Uint8Array | string, options: PutOptions): Promise<ArtifactRef>;
@@ -53,7 +60,7 @@ export interface ArtifactStore {
   /** Replace a small document, unless it is no longer the version that was read. Returns its new version, or undefined: nothing was written. */
   replaceDocument(key: string, document: JsonValue, version: string): Promise<string | undefined>;
   /** Keys under a prefix, in order, paged underneath. */
-  list(prefix: string): AsyncIterable<{ key: string; bytes: number }>;
+  list(prefix: string): AsyncIterable<StoredObject>;
   /** Remove a document or blob. Missing is success. */
   remove(key: string): Promise<void>;
   /** A raw object of the row engine's parts: bytes under a key of the caller's, and back. Not verified by address: callers frame their own. */

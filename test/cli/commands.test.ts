@@ -272,6 +272,9 @@ describe('the program', () => {
       'budget',
       'report',
       'export',
+      'trace',
+      'diff',
+      'gc',
       'worker',
     ]) {
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));

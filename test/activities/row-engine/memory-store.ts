@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { ArtifactStore, PutOptions } from '../../../drivers/store/store';
+import type { ArtifactStore, PutOptions, StoredObject } from '../../../drivers/store/store';
 import { mediaTypes, type ArtifactRef } from '../../../schemas/artifact-ref';
 import { ArteError } from '../../../schemas/errors';
 import type { JsonValue } from '../../../schemas/json';
@@ -88,9 +88,10 @@ export class MemoryStore implements ArtifactStore {
     return Promise.resolve(versionOf(bytes));
   }
 
-  async *list(prefix: string): AsyncIterable<{ key: string; bytes: number }> {
+  async *list(prefix: string): AsyncIterable<StoredObject> {
     await Promise.resolve();
-    for (const key of this.keys(prefix)) yield { key, bytes: this.objects.get(key)?.length ?? 0 };
+    for (const key of this.keys(prefix))
+      yield { key, bytes: this.objects.get(key)?.length ?? 0, modifiedAt: new Date() };
   }
 
   remove(key: string): Promise<void> {
