@@ -4,13 +4,14 @@
  */
 import { seededRandom } from '../method/keys';
 import { buildQuestionPairs, buildRationalePairs, type PreferencePair } from '../method/pairs';
+import type { Answers } from '../method/answer-model';
 import {
   firstCells,
   nextCells,
   racedScores,
-  type Answers,
   type Place,
   type RacingSettings,
+  type RacingStep,
   type RacingTask,
 } from '../method/racing';
 import { questionScores, scoreDrafts } from '../method/score';
@@ -103,7 +104,10 @@ export function race({ task, answers: all }: WholeMatrix, settings: RacingSettin
   let calls = 0;
   let waves = 0;
   let places: readonly Place[] = [];
-  for (let asks = firstCells(task, settings); waves < racingWavesMax && asks.some((items) => items.length > 0);) {
+  for (
+    let asks: RacingStep['asks'] = firstCells(task, settings);
+    waves < racingWavesMax && asks.some((items) => items.length > 0);
+  ) {
     waves += 1;
     asks.forEach((items, row) => {
       for (const item of items) {
@@ -177,4 +181,12 @@ function gapOf(pairs: readonly PreferencePair[], scoreOf: (id: string) => number
 export function scoreLookup(scores: readonly Pick<ScoreRow, 'draftId' | 'score'>[]): (draftId: string) => number {
   const byId = new Map(scores.map(({ draftId, score }) => [draftId, score]));
   return (draftId) => byId.get(draftId) ?? 0;
+}
+
+/** The largest gap that rationale pairs could have: best against worst draft of every question. */
+export function bestGap({ drafts }: RacingTask, scoreOf: (draftId: string) => number): number {
+  const questions = new Map<string, number[]>();
+  for (const { id, questionId } of drafts)
+    questions.set(questionId, [...(questions.get(questionId) ?? []), scoreOf(id)]);
+  return [...questions.values()].reduce((sum, scores) => sum + Math.max(...scores) - Math.min(...scores), 0);
 }

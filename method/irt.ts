@@ -4,7 +4,7 @@
  * The two-parameter logistic model (Birnbaum 1968): a respondent of ability t answers an item right with probability
  * 1 / (1 + exp(-a (t - b))), a its discrimination, b its difficulty.
  *
- * Owns both estimators, the choice by discrimination and the prediction of answers not asked for. Leaves who responded to what to the select-probes stage.
+ * Owns both estimators and the choice by discrimination. Leaves who responded to what to the select-probes stage.
  *
  * Invariants
  * 1. Deterministic: no random start; the same matrix gives the same numbers on every machine.
@@ -83,80 +83,6 @@ export function selectByDiscrimination(fit: Pick<IrtFit, 'discrimination' | 'var
         one - other,
     )
     .slice(0, Math.max(0, k));
-}
-
-/** What a respondent would answer to the items that it was not asked, given those that it was. */
-export interface Prediction {
-  /** Per item: 1 or 0 where it was answered, else the probability of a right answer. */
-  readonly right: Float64Array;
-  /** Of the number of right answers over all items: its mean, and its variance (0 when everything was answered). */
-  readonly mean: number;
-  readonly variance: number;
-}
-
-/**
- * Posterior predictive of a 2PL fit: the ability is integrated out under the posterior that the answered items leave of N(0, 1). The mean
- * is the p-IRT estimate of a score from a part of its items (Polo et al. 2024, "tinyBenchmarks", arXiv 2402.14992).
- */
-export function predictorOf({
-  discrimination,
-  difficulty,
-}: Pick<IrtFit, 'discrimination' | 'difficulty'>): (row: ArrayLike<number | null>) => Prediction {
-  const { nodes, logWeights } = abilityGrid();
-  const distances = discrimination.map((a, item) => nodes.map((node) => a * (node - (difficulty[item] as number))));
-  const curves = distances.map((distance) => distance.map(sigmoid));
-  const logRight = distances.map((distance) => distance.map(logSigmoid));
-  const logWrong = distances.map((distance) => distance.map((x) => logSigmoid(-x)));
-  return (row) => {
-    const log = Float64Array.from(logWeights);
-    for (let item = 0; item < curves.length; item += 1) {
-      const table = row[item] === 1 ? logRight[item] : row[item] === 0 ? logWrong[item] : undefined;
-      if (table) for (let at = 0; at < log.length; at += 1) (log[at] as number) += table[at] as number;
-    }
-    return prediction(row, curves, normalised(log).weights);
-  };
-}
-
-function dot(one: Float64Array, other: Float64Array): number {
-  let sum = 0;
-  for (let at = 0; at < one.length; at += 1) sum += (one[at] as number) * (other[at] as number);
-  return sum;
-}
-
-function prediction(
-  row: ArrayLike<number | null>,
-  curves: readonly Float64Array[],
-  posterior: Float64Array,
-): Prediction {
-  const right = new Float64Array(curves.length);
-  const expected = new Float64Array(posterior.length);
-  let answered = 0;
-  let within = 0;
-  let complete = true;
-  curves.forEach((curve, item) => {
-    const answer = row[item];
-    if (answer === 1 || answer === 0) {
-      right[item] = answer;
-      answered += answer;
-      return;
-    }
-    complete = false;
-    for (let at = 0; at < posterior.length; at += 1) {
-      const p = curve[at] as number;
-      const weight = posterior[at] as number;
-      (right[item] as number) += weight * p;
-      (expected[at] as number) += p;
-      within += weight * p * (1 - p);
-    }
-  });
-  if (complete) return { right, mean: answered, variance: 0 };
-  // Var(sum) = E[Var(sum | ability)] + Var(E[sum | ability]).
-  const mean = dot(posterior, expected);
-  const between = dot(
-    posterior,
-    expected.map((value) => (value - mean) ** 2),
-  );
-  return { right, mean: answered + mean, variance: within + between };
 }
 
 // ---- the model ---------------------------------------------------------------------------------------------------
@@ -276,7 +202,13 @@ type Fit = Omit<IrtFit, 'varies'>;
 // ---- map: expectation-maximisation over abilities ----------------------------------------------------------------
 
 function fitMarginal(data: Responses, items: number, { maxIterations = iterationsMax.map }: IrtOptions): Fit {
-  const { nodes, logWeights } = abilityGrid();
+  const nodes = Float64Array.from(
+    { length: nodeCount },
+    (_, at) => -nodeBound + (2 * nodeBound * at) / (nodeCount - 1),
+  );
+  const density = nodes.map((node) => exp(-0.5 * node * node));
+  const total = density.reduce((sum, value) => sum + value, 0);
+  const logWeights = density.map((value) => Math.log(value / total));
   let parameters = startingItems(data, items);
   let expected = expectation(data, parameters, nodes, logWeights);
   let objective = expected.logLik + priorOf(parameters);
@@ -298,25 +230,6 @@ function fitMarginal(data: Responses, items: number, { maxIterations = iteration
     objective = next;
   }
   return { ability: expected.ability, ...namesOf(parameters), logLik: expected.logLik, iterations, converged };
-}
-
-/** The prior of abilities, N(0, 1), on its nodes. */
-function abilityGrid(): { readonly nodes: Float64Array; readonly logWeights: Float64Array } {
-  const nodes = Float64Array.from(
-    { length: nodeCount },
-    (_, at) => -nodeBound + (2 * nodeBound * at) / (nodeCount - 1),
-  );
-  const density = nodes.map((node) => exp(-0.5 * node * node));
-  const total = density.reduce((sum, value) => sum + value, 0);
-  return { nodes, logWeights: density.map((value) => Math.log(value / total)) };
-}
-
-/** Weights that sum to 1 from their logarithms, and the logarithm of what they summed to. */
-function normalised(log: Float64Array): { readonly weights: Float64Array; readonly logSum: number } {
-  const largest = log.reduce((most, value) => Math.max(most, value), -Infinity);
-  const weights = log.map((value) => exp(value - largest));
-  const sum = weights.reduce((total, value) => total + value, 0);
-  return { weights: weights.map((value) => value / sum), logSum: largest + Math.log(sum) };
 }
 
 const priorOf = (items: readonly Item[]): number => items.reduce((sum, item) => sum + logPrior(item, mapLimits), 0);
@@ -346,14 +259,24 @@ function expectation(
   const ability: number[] = [];
   let logLik = 0;
   for (const row of data) {
-    const log = Float64Array.from(logWeights);
+    const posterior = Float64Array.from(logWeights);
     row.forEach((answer, item) => {
       const table = answer === 1 ? logRight[item] : answer === 0 ? logWrong[item] : undefined;
-      if (table) for (let at = 0; at < log.length; at += 1) (log[at] as number) += table[at] as number;
+      if (table) for (let at = 0; at < posterior.length; at += 1) (posterior[at] as number) += table[at] as number;
     });
-    const { weights: posterior, logSum } = normalised(log);
-    logLik += logSum;
-    ability.push(posterior.reduce((sum, weight, at) => sum + weight * (nodes[at] as number), 0));
+    const largest = posterior.reduce((most, value) => Math.max(most, value), -Infinity);
+    let sum = 0;
+    for (let at = 0; at < posterior.length; at += 1) {
+      posterior[at] = exp((posterior[at] as number) - largest);
+      sum += posterior[at] as number;
+    }
+    logLik += largest + Math.log(sum);
+    let meanAbility = 0;
+    for (let at = 0; at < posterior.length; at += 1) {
+      posterior[at] = (posterior[at] as number) / sum;
+      meanAbility += (posterior[at] as number) * (nodes[at] as number);
+    }
+    ability.push(meanAbility);
     row.forEach((answer, item) => {
       if (answer < 0) return;
       const [tried, won] = [trials[item] as Float64Array, right[item] as Float64Array];

@@ -2,8 +2,8 @@
  * Racing: which cells of the draft x probe matrix are worth asking for, when only the ends of its rankings are used.
  *
  * A pair needs the best and the worst draft of a question, and which questions are in the top and the bottom quarter; nobody asks who came
- * second of four. Cells come in waves. After each one a 2PL model with the drafts as respondents (irt.ts) is fitted to all answers of the task
- * and predicts the rest; a draft goes on only where the rest may still change a place that counts.
+ * second of four. Cells come in waves. After each one answer-model.ts predicts the rest of the matrix from all answers of the task, and a draft
+ * goes on only where the rest may still change a place that counts.
  *
  * Owns the waves' cells, what counts as decided, and the scores of a matrix with gaps. Leaves what a draft or question must be to enter a
  * pair to pairs.ts, and the asking to the score-drafts stage.
@@ -17,8 +17,8 @@
  * know neither the items' difficulty nor that the set is finite, stop hardly anything within 40 items.
  *
  * **What is asked.** First a block of items for every draft: the same for the drafts of a question, so that they are compared like with like, and
- * another one for the next question, so that every item gets a difficulty for few calls. Then, per question, the items whose answers are
- * least certain for the drafts still in the race: an item that all get right says nothing (maximum information, Lord 1980).
+ * another one for the next question, so that every item is known a little for few calls. Then, per question, the items that take most off
+ * the variance of the scores still in the race: an item that all get right says nothing.
  *
  * Invariants
  * 1. Pure, and independent of the order of drafts and probe items: ids order what is equal, and sums run in the order of ids.
@@ -27,7 +27,7 @@
  */
 import type { DraftRow, ScoreRow } from '../schemas/rows';
 import { racingWavesMax } from '../schemas/limits';
-import { fitIrt, predictorOf, type Prediction } from './irt';
+import { predictRows, type Answers, type Prediction } from './answer-model';
 import { questionsOnASide, rationaleCandidates, type PairSettings } from './pairs';
 import { mean, normalDistribution, standardErrorOfProportion } from './statistics';
 
@@ -50,9 +50,6 @@ export interface RacingSettings {
   readonly block: number;
   readonly pairs: PairSettings;
 }
-
-/** A draft's answers by probe item: 1 right, 0 wrong, -1 not asked. A byte a cell. */
-export type Answers = Int8Array;
 
 /** Where a draft stands: still asked, or why it is not. */
 export type Place =
@@ -102,7 +99,7 @@ export function nextCells(task: RacingTask, answers: readonly Answers[], setting
   const asks: (readonly number[])[] = answers.map(() => []);
   for (const rows of questions) {
     const asked = rows.filter(racing);
-    const ranked = matrix === undefined ? columns : byUncertainty(columns, asked, answers, matrix);
+    const ranked = matrix === undefined ? columns : byGain(columns, asked, matrix);
     for (const row of asked) {
       const own = answers[row] as Answers;
       asks[row] = ranked
@@ -217,7 +214,7 @@ function raceQuestions(
     (at) => ((means[at] as number) + (means[Math.min(last, at + 1)] as number)) / 2,
   );
   for (const question of ranked) {
-    const { rows, mean: score, variance } = question;
+    const { rows, mean: score } = question;
     for (const border of borders) {
       const across = { mean: border, variance: 0 };
       const win = score > border ? expectedWin(across, question) : expectedWin(question, across);
@@ -243,41 +240,28 @@ function expectedWin(challenger: Estimate | undefined, leader: Estimate | undefi
 
 // ---- the matrix --------------------------------------------------------------------------------------------------
 
-/** EM iterations of a fit: the items' curves have settled for predictions long before the last digits have. */
-const fitIterationsMax = 30;
-
-/** Predictions by row; their `right` by column. The fit sees rows and columns in the order of their ids. */
+/** Predictions by row; their gains by column. The model sees rows and columns in the order of their ids. */
 function predicted(task: RacingTask, answers: readonly Answers[]): Prediction[] {
   const rows = questionsOf(task).flat();
   const columns = orderOf(task.probes);
   const ordered = rows.map((row) => Int8Array.from(columns, (column) => (answers[row] as Answers)[column] as number));
-  const predict = predictorOf(fitIrt(ordered, { estimator: 'map', maxIterations: fitIterationsMax }));
   const predictions: Prediction[] = [];
-  rows.forEach((row, at) => {
-    const prediction = predict(ordered[at] as Answers);
-    const right = new Float64Array(columns.length);
-    columns.forEach((column, place) => (right[column] = prediction.right[place] as number));
-    predictions[row] = { ...prediction, right };
+  predictRows(ordered).forEach((prediction, at) => {
+    const gain = new Float64Array(columns.length);
+    columns.forEach((column, place) => (gain[column] = prediction.gain[place] as number));
+    predictions[rows[at] as number] = { ...prediction, gain };
   });
   return predictions;
 }
 
-/** Items by how uncertain their answers are for the drafts in the race, summed over them; of equal ones in the order of ids. */
-function byUncertainty(
-  columns: readonly number[],
-  rows: readonly number[],
-  answers: readonly Answers[],
-  matrix: readonly Prediction[],
-): number[] {
-  const uncertainty = columns.map(() => 0);
+/** Items by what asking them tells about the drafts in the race, summed over them; of equal ones in the order of ids. */
+function byGain(columns: readonly number[], rows: readonly number[], matrix: readonly Prediction[]): number[] {
+  const gains = columns.map(() => 0);
   for (const row of rows) {
-    for (const column of columns) {
-      if ((answers[row] as Answers)[column] !== -1) continue;
-      const p = (matrix[row] as Prediction).right[column] as number;
-      uncertainty[column] = (uncertainty[column] as number) + p * (1 - p);
-    }
+    for (const column of columns)
+      gains[column] = (gains[column] as number) + ((matrix[row] as Prediction).gain[column] as number);
   }
-  return [...columns].sort((one, other) => (uncertainty[other] as number) - (uncertainty[one] as number));
+  return [...columns].sort((one, other) => (gains[other] as number) - (gains[one] as number));
 }
 
 /** As many items a wave that the largest probe set is through in racingWavesMax waves. */
