@@ -234,6 +234,6 @@ function racingNote({ name, round, facts }: ReportStage): string | undefined {
   const racing = facts['racing'] as RacingFacts | undefined;
   if (racing === undefined) return undefined;
   const saved = racing.exhaustive - racing.asked;
-  const { best = 0, worst = 0, between = 0, unpaired = 0, whole = 0 } = racing.places;
-  return `${name} (round ${round}) raced: ${racing.asked} of ${racing.exhaustive} calls, ${saved} saved (${Math.round((100 * saved) / Math.max(1, racing.exhaustive))} %). Decided early: ${best} drafts best of their question, ${worst} worst, ${between} in between, ${unpaired} without a pair to be in; ${whole} answered every item.`;
+  const { best = 0, worst = 0, between = 0, unpaired = 0, whole = 0, racing: open = 0 } = racing.places;
+  return `${name} (round ${round}) raced: ${racing.asked} of ${racing.exhaustive} calls, ${saved} saved (${Math.round((100 * saved) / Math.max(1, racing.exhaustive))} %). Decided early: ${best} drafts best of their question, ${worst} worst, ${between} in between, ${unpaired} without a pair to be in; ${whole} answered every item, ${open} were open after the last wave.`;
 }

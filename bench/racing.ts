@@ -7,6 +7,7 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { shuffled } from '../method/keys';
 import type { RacingDraft, RacingSettings } from '../method/racing';
 import { mean } from '../method/statistics';
 import { runConfigSchema } from '../schemas/run-config';
@@ -42,35 +43,31 @@ const seeds = [1, 2];
 const questions = 100;
 const probes = 40;
 /** Numbers of probe items to race over for as many calls as exhaustive scoring makes with `probes`: the largest that costs no more. */
-const pools = [160, 120, 100, 80, 60, 40];
+const pools = [120, 100, 80, 60, 40];
 /** Confidences to race at for half the calls of a recorded matrix: the highest that costs no more. */
-const confidences = [0.99, 0.96, 0.94, 0.92, 0.9, 0.85, 0.8, 0.7, 0.5];
+const confidences = [0.99, 0.97, 0.95, 0.93, 0.91, 0.88, 0.85, 0.8, 0.7, 0.5];
 
-interface Kept {
-  readonly calls: number;
-  readonly rationaleGapKept: number;
-  readonly questionGapKept: number;
-  readonly waves: number;
-}
+type Kept = Record<'calls' | 'rationaleGapKept' | 'questionGapKept' | 'waves', number>;
 
 /** A race beside exhaustive scoring of the same matrix. */
-function keptOf(
-  matrix: WholeMatrix,
-): Kept & { readonly raced: readonly ScoreRow[]; readonly exhaustive: readonly ScoreRow[] } {
+function compared(matrix: WholeMatrix): {
+  readonly kept: Kept;
+  readonly raced: readonly ScoreRow[];
+  readonly exhaustive: readonly ScoreRow[];
+} {
   const { task } = matrix;
   const exhaustive = exhaustiveScores(matrix);
   const { scores: raced, calls, waves } = race(matrix, settings);
   const scoreOf = scoreLookup(exhaustive);
   const share = (gap: typeof rationaleGap) =>
     gap(task, raced, scoreOf, settings) / gap(task, exhaustive, scoreOf, settings);
-  return {
+  const kept = {
     calls: calls / (task.drafts.length * task.probes.length),
     rationaleGapKept: share(rationaleGap),
     questionGapKept: share(questionGap),
     waves,
-    raced,
-    exhaustive,
   };
+  return { kept, raced, exhaustive };
 }
 
 function log(line: string): void {
@@ -92,7 +89,7 @@ function simulated(draftSpread: number) {
   const rows = seeds.map((seed) => {
     const of = { seed, questions, questionSpread: 0.5, draftSpread };
     const small = simulatedStudent({ ...of, probes });
-    const { raced, exhaustive, ...kept } = keptOf(small);
+    const { raced, exhaustive, kept } = compared(small);
     const budget = small.task.drafts.length * probes;
     const races = pools.map((pool) => ({ pool, ...race(simulatedStudent({ ...of, probes: pool }), settings) }));
     const larger = races.find(({ calls }) => calls <= budget);
@@ -102,6 +99,10 @@ function simulated(draftSpread: number) {
       (100 * (bestGap(task, trueScore) - rationaleGap(task, by, trueScore, settings))) / questions;
     return {
       ...kept,
+      // Of the gap that exhaustive scoring sees; the rest is its own noise.
+      trueShareOfGap:
+        rationaleGap(task, exhaustive, trueScore, settings) /
+        rationaleGap(task, exhaustive, scoreLookup(exhaustive), settings),
       pointsMissedByExhaustive: missed(exhaustive),
       pointsMissedByRacing: missed(raced),
       pointsMissedAtEqualCalls: missed(larger?.scores ?? raced),
@@ -112,40 +113,50 @@ function simulated(draftSpread: number) {
   return { draftSpread, ...averaged(rows) };
 }
 
-interface Recorded {
-  readonly about: string;
-  readonly probes: readonly string[];
-  readonly drafts: readonly (RacingDraft & { readonly answers: string })[];
+/** After a line that says where it is from, a line a draft: its answers as digits, 1 right. */
+function recordedMatrix(file: string): WholeMatrix {
+  const [, ...lines] = readFileSync(join(__dirname, 'data', file), 'utf8')
+    .trimEnd()
+    .split('\n');
+  const drafts = lines.map((line) => JSON.parse(line) as RacingDraft & { readonly answers: string });
+  const probes = Array.from(drafts[0]?.answers ?? '', (_, at) => `p${String(at).padStart(3, '0')}`);
+  return {
+    task: { name: file, drafts, probes },
+    answers: drafts.map(({ answers }) => Int8Array.from(answers, Number)),
+  };
 }
 
-/** A recorded matrix. At equal calls the first half of its items, exhaustively, stands beside a race over all; all items are the truth. */
+/** Recorded matrices are small: their figures are means over so many orders of the probe items, by which the first blocks differ. */
+const orders = 8;
+
+/** A recorded matrix. For half the calls, half of its items, exhaustively, stand beside a race over all; all items are the truth. */
 function recorded(file: string) {
-  const { drafts, probes: items } = JSON.parse(readFileSync(join(__dirname, 'data', file), 'utf8')) as Recorded;
-  const answers = drafts.map((draft) => Int8Array.from(draft.answers, Number));
-  const matrix = { task: { name: file, drafts, probes: items }, answers };
-  const { raced, exhaustive, ...kept } = keptOf(matrix);
-  const half = Math.floor(items.length / 2);
-  const halfTask = { ...matrix.task, probes: items.slice(0, half) };
-  const halved = { task: halfTask, answers: answers.map((row) => row.slice(0, half)) };
-  const scoreOf = scoreLookup(exhaustive);
-  const gap = (by: readonly ScoreRow[]) => rationaleGap(matrix.task, by, scoreOf, settings);
-  const { raced: _, exhaustive: byHalf, ...keptOfHalf } = keptOf(halved);
-  const budget = drafts.length * half;
-  const races = confidences.map((confidence) => ({ confidence, ...race(matrix, { ...settings, confidence }) }));
-  const atEqualCalls = races.find(({ calls }) => calls <= budget);
-  return {
-    file,
-    drafts: drafts.length,
-    probes: items.length,
-    ...averaged([kept]),
-    halfExhaustive: { calls: 0.5, rationaleGapKept: rounded(gap(byHalf) / gap(exhaustive)) },
-    equalCallsRaced: atEqualCalls && {
-      confidence: atEqualCalls.confidence,
-      calls: rounded(atEqualCalls.calls / (2 * budget)),
-      rationaleGapKept: rounded(gap(atEqualCalls.scores) / gap(exhaustive)),
-    },
-    halfRaced: averaged([keptOfHalf]),
-  };
+  const whole = recordedMatrix(file);
+  const { drafts, probes: items } = whole.task;
+  const cells = drafts.length * items.length;
+  const rows = Array.from({ length: orders }, (_, seed) => {
+    const order = shuffled([...items.keys()], seed);
+    const columns = (indexes: readonly number[]) =>
+      whole.answers.map((row) => Int8Array.from(indexes, (index) => row[index] as number));
+    const matrix = { task: whole.task, answers: columns(order) };
+    const { exhaustive, kept } = compared(matrix);
+    const gap = (by: readonly ScoreRow[]) => rationaleGap(matrix.task, by, scoreLookup(exhaustive), settings);
+    const half = Math.floor(items.length / 2);
+    const byHalf = exhaustiveScores({
+      task: { ...matrix.task, probes: items.slice(0, half) },
+      answers: columns(order.slice(0, half)),
+    });
+    const halfRace = confidences
+      .map((confidence) => race(matrix, { ...settings, confidence }))
+      .find(({ calls }) => calls <= cells / 2);
+    return {
+      ...kept,
+      halfOfItemsKept: gap(byHalf) / gap(exhaustive),
+      raceWithinHalfCalls: (halfRace?.calls ?? 0) / cells,
+      raceWithinHalfKept: halfRace === undefined ? 0 : gap(halfRace.scores) / gap(exhaustive),
+    };
+  });
+  return { file, drafts: drafts.length, probes: items.length, ...averaged(rows) };
 }
 
 function main(): void {
@@ -158,12 +169,12 @@ function main(): void {
     return figures;
   });
   const matrices = readdirSync(join(__dirname, 'data'))
-    .filter((name) => name.endsWith('-matrix.json'))
     .sort()
     .map((file) => {
       const figures = recorded(file);
       log(
-        `${file}: ${figures.calls} of the calls keep ${figures.rationaleGapKept}; half of the items, exhaustively, ${figures.halfExhaustive.rationaleGapKept}; racing for ${figures.equalCallsRaced?.calls ?? 0} of the calls ${figures.equalCallsRaced?.rationaleGapKept ?? 0}`,
+        `${file}: ${figures.calls} of the calls keep ${figures.rationaleGapKept} of the rationale pairs' gap and ${figures.questionGapKept} of the question pairs'; ` +
+          `for half the calls: half of the items, exhaustively, ${figures.halfOfItemsKept}, racing (${figures.raceWithinHalfCalls}) ${figures.raceWithinHalfKept}`,
       );
       return figures;
     });

@@ -17,7 +17,7 @@ export const wavesMax = 6;
 
 /**
  * Waves of racing, the first one included. Each waits for its slowest call and shows a demonstration to the server again, which is worth it while
- * it saves a few calls a draft; with 40 probe items 6 + 3 a wave need 13.
+ * it saves a few calls a draft. With 40 probe items 8 + 4 a wave need 9, and some more where a draft sits out a wave.
  */
 export const racingWavesMax = 13;
 

@@ -328,13 +328,13 @@ const scoreSchema = z
       .number()
       .min(0.5)
       .max(1)
-      .default(0.96)
+      .default(0.95)
       .describe(
         'racing: share of the best-worst gap of exhaustive scoring that the pairs are expected to keep. 1 asks everything.',
       ),
-    first_block: count.default(6).describe('racing: probe items that every draft gets in the first wave.'),
+    first_block: count.default(8).describe('racing: probe items that every draft gets in the first wave.'),
     block: count
-      .default(3)
+      .default(4)
       .describe(
         'racing: probe items more for a draft that is still in a race, each wave. Larger: fewer waves, more calls.',
       ),
