@@ -17,6 +17,7 @@ import type { Comparison, Measure, ReportArm, ReportRound, ReportStage, RunRepor
 import type { RunConfig } from '../schemas/run-config';
 import { stageLabel } from '../schemas/stage-names';
 import { openBundle } from './bundle';
+import type { RacingFacts } from './score-drafts';
 import { readRows } from './read-rows';
 import { readRounds, runKeys } from './run-records';
 import { finishedStage, noUsage } from './stage';
@@ -217,6 +218,10 @@ function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readon
         `${stage.name} (round ${stage.round}${stage.arm === '' ? '' : `, ${stage.arm}`}) came short: ${short.join('; ')}.`,
       );
   }
+  for (const stage of stages) {
+    const note = racingNote(stage);
+    if (note !== undefined) notes.push(note);
+  }
   for (const [role, model] of Object.entries(config.models)) {
     if (model.source.startsWith('hosted:'))
       notes.push(`The ${role} is hosted: its identity is what its provider declares, not its content.`);
@@ -230,4 +235,13 @@ function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readon
       'No arm of this run beats the unaligned teacher beyond noise: nothing may be claimed for the alignment here.',
     );
   return notes;
+}
+
+/** What racing saved, from the facts of the score-drafts stage. */
+function racingNote({ name, round, facts }: ReportStage): string | undefined {
+  const racing = facts['racing'] as RacingFacts | undefined;
+  if (racing === undefined) return undefined;
+  const saved = racing.exhaustive - racing.asked;
+  const { best = 0, worst = 0, between = 0, unpaired = 0, whole = 0, racing: open = 0 } = racing.places;
+  return `${name} (round ${round}) raced: ${racing.asked} of ${racing.exhaustive} calls, ${saved} saved (${Math.round((100 * saved) / Math.max(1, racing.exhaustive))} %). Decided early: ${best} drafts best of their question, ${worst} worst, ${between} in between, ${unpaired} without a pair to be in; ${whole} answered every item, ${open} were open after the last wave.`;
 }

@@ -70,7 +70,9 @@ export interface PlannedRows {
 
 /** What collect says: outputs are whole, or the stage needs another wave. */
 export type Collected =
-  { readonly more: false; readonly outcome: Omit<StageOutcome, 'counts' | 'usage'> } | { readonly more: true };
+  | { readonly more: false; readonly outcome: Omit<StageOutcome, 'counts' | 'usage'> }
+  /** `plan`: the next wave's rows written down, for a stage that has `plannedRows`. */
+  | { readonly more: true; readonly plan?: ArtifactRef };
 
 export interface RowStage<Loaded> extends StageShape {
   readonly name: RowStageName;
@@ -80,6 +82,13 @@ export interface RowStage<Loaded> extends StageShape {
   load(context: StageContext): Promise<Loaded>;
   /** The rows of a wave; `before` holds the results of the earlier ones. */
   rows(loaded: Loaded, before: readonly RowResult[]): PlannedRows;
+  /**
+   * The rows of a wave that `collect` wrote a plan of: for waves so large that no worker should hold the earlier ones' results, nor every
+   * shard read them again.
+   */
+  plannedRows?(context: StageContext, loaded: Loaded, plan: ArtifactRef): Promise<PlannedRows>;
+  /** Where a stage of its own kind needs other than `wavesMax`. */
+  readonly wavesMax?: number;
   read(loaded: Loaded, row: RowRequest, answer: ModelAnswer): RowReading;
   /** Re-asks of a malformed answer: 0 where greedy sampling would say the same again. */
   repairs(loaded: Loaded): number;
@@ -158,7 +167,7 @@ export async function runShardOf(
   const model = shard.stage.model;
   if (!model) throw new Error(`stage ${stage.name} was started without a model`);
   const loaded: unknown = await stage.load(context);
-  const planned = stage.rows(loaded, await readWaves(store, shard.waves));
+  const planned = await rowsOfWave(stage, context, loaded, shard);
   const { runEnd } = planned;
   const modelConfig = stage.model(context.bundle, shard.stage);
   const served = servedIdentity(modelConfig.endpoint);
@@ -253,15 +262,27 @@ export async function commitWave(
   const results = async function* (): AsyncGenerator<RowResult> {
     for (const ref of refs) yield* streamRows(store, ref, rowResultSchema);
   };
-  const last = wave.wave + 1 >= wavesMax;
+  const last = wave.wave + 1 >= (stage.wavesMax ?? wavesMax);
   const collected = await stage.collect(context, loaded, results, last);
   if (collected.more) {
     const merged = await mergeShards(store, shards);
-    const before = await readWaves(store, [...wave.waves, merged]);
-    return { done: false, wave: merged, rows: stage.rows(loaded, before).length };
+    const { plan } = collected;
+    const next = { waves: [...wave.waves, merged], ...(plan && { plan }) };
+    const rows = await rowsOfWave(stage, context, loaded, next);
+    return { done: false, wave: merged, rows: rows.length, ...(plan && { plan }) };
   }
   const seconds = Math.max(0, Date.now() - wave.startedAtMs) / 1000;
   return made(await commitStage(store, stage, keyed, { ...collected.outcome, ...totals }, seconds));
+}
+
+async function rowsOfWave(
+  stage: AnyRowStage,
+  context: StageContext,
+  loaded: unknown,
+  { waves, plan }: Pick<WaveInput, 'waves' | 'plan'>,
+): Promise<PlannedRows> {
+  if (plan && stage.plannedRows) return stage.plannedRows(context, loaded, plan);
+  return stage.rows(loaded, await readWaves(context.store, waves));
 }
 
 /** Shards of a wave by their records: the workflow carries none of their refs. */

@@ -201,7 +201,7 @@ function crossFieldFindings(
   const problems = findings
     .filter(({ concerns }) => !concerns.some((concern) => replaced.some((place) => touches(concern, place))))
     .map(({ concerns: _, ...problem }) => problem);
-  return { problems, notes: [...staticNotes(config), ...environment.notes] };
+  return { problems, notes: [...staticNotes(config), ...racingNotes(config), ...environment.notes] };
 }
 
 // ---- tasks -------------------------------------------------------------------------------------------------------
@@ -582,6 +582,15 @@ function staticNotes(config: RunConfig): string[] {
       ({ role, segments }) =>
         `${pathText(segments)} has a static endpoint, which serves the weights it was started with: the trained ${role} cannot be asked there. For a run to its end use kind: managed.`,
     );
+}
+
+/** A first wave of all probe items leaves nothing to race for. */
+function racingNotes({ score, probe }: RunConfig): string[] {
+  return score.mode === 'racing' && probe.method !== 'full' && score.first_block >= probe.size
+    ? [
+        `score.mode: racing saves no call here: the first wave asks score.first_block = ${score.first_block} probe items of every draft, and probe.size is ${probe.size}.`,
+      ]
+    : [];
 }
 
 type Capability = 'n' | 'structured' | 'completion' | 'per_request_sampling' | 'extended_sampling';

@@ -47,6 +47,9 @@ const frameTokens = 60;
 /** A rationale that is shown as a demonstration, in tokens, where max_tokens does not bound it lower. */
 const rationaleTokensAssumed = 120;
 
+/** Share of exhaustive scoring's calls that racing takes at its default confidence (docs/racing.md). */
+const racingShareExpected = 0.55;
+
 /** The plan of a run. */
 export function planRun(config: RunConfig, facts: PlanFacts): Plan {
   const stages = plannedStages(config, facts);
@@ -410,6 +413,11 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
         `probe.respondents[${index}] is hosted: its weights cannot be read, so what it answered is known by its name and declared revision only.`,
       );
     }
+  }
+  if (config.score.mode === 'racing') {
+    notes.push(
+      `Racing: the calls of score-drafts are a ceiling (exhaustive scoring); about ${Math.round(100 * racingShareExpected)} % of them are expected at the default confidence (an estimate from simulations; more where drafts hardly differ).`,
+    );
   }
   const declared = config.tasks.filter(({ source }) => source === 'declared').length;
   if (declared > 0) {

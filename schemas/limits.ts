@@ -15,6 +15,12 @@ export const shardsPerRunMax = 250;
 /** Waves of one row stage (a stage asks again for what was unusable): bounds the money a stubborn model can burn. */
 export const wavesMax = 6;
 
+/**
+ * Waves of racing, the first one included. Each waits for its slowest call and shows a demonstration to the server again, which is worth it while
+ * it saves a few calls a draft. With 40 probe items 8 + 4 a wave need 9, and some more where a draft sits out a wave.
+ */
+export const racingWavesMax = 13;
+
 /** Attempts of an activity: deploys and evictions cost attempts too, so this is generous; real failures are final codes. */
 export const activityAttemptsMax = 30;
 

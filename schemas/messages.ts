@@ -127,6 +127,8 @@ export interface WaveInput {
   readonly wave: number;
   /** Results of the waves before, in order: a later wave's rows follow from them. */
   readonly waves: readonly ArtifactRef[];
+  /** What the stage wrote down about this wave's rows, where listing them from the results again would be dear. */
+  readonly plan?: ArtifactRef;
   /** Rows of this wave. */
   readonly rows: number;
   /** When the stage was opened, epoch milliseconds: the manifest says how long the whole stage took. */
@@ -150,7 +152,7 @@ export interface ShardOutput {
 /** After a wave: the stage is whole, or it needs another one. */
 export type CommittedWave =
   | { readonly done: true; readonly result: StageResult }
-  | { readonly done: false; readonly wave: ArtifactRef; readonly rows: number };
+  | { readonly done: false; readonly wave: ArtifactRef; readonly plan?: ArtifactRef; readonly rows: number };
 
 /** Heartbeat details of a running shard or training: what watch shows live. */
 export interface ActivityProgress {

@@ -150,14 +150,19 @@ export const cellRowSchema = z.object({
 });
 export type CellRow = z.infer<typeof cellRowSchema>;
 
+/** Racing: what the next wave asks about a draft, as places in its task's probe items. */
+export const raceAskRowSchema = z.object({ draftId: z.string(), probes: z.array(z.number().int().nonnegative()) });
+export type RaceAskRow = z.infer<typeof raceAskRowSchema>;
+
 export const scoreRowSchema = z.object({
   draftId: z.string(),
   task: z.string(),
   questionId: z.string(),
-  /** Mean signal over the probe set; accuracy for icl_accuracy. */
+  /** Mean signal over the probe set; accuracy for icl_accuracy. Racing: items not asked count as predicted. */
   score: z.number(),
   /** Standard error of that mean over probe items. */
   stderr: z.number(),
+  /** Probe items asked. */
   n: z.number().int(),
 });
 export type ScoreRow = z.infer<typeof scoreRowSchema>;

@@ -323,6 +323,26 @@ const scoreSchema = z
       .enum(['icl_accuracy'])
       .default('icl_accuracy')
       .describe('What "teaches well" means. Paper: accuracy of the student with the draft as its one demonstration.'),
+    mode: z
+      .enum(['exhaustive', 'racing'])
+      .default('exhaustive')
+      .describe(
+        'exhaustive (paper): every draft on every probe item. racing: in waves, only what may still change a pair; about half the calls.',
+      ),
+    confidence: z
+      .number()
+      .min(0.5)
+      .max(1)
+      .default(0.95)
+      .describe(
+        'racing: share of the best-worst gap of exhaustive scoring that the pairs are expected to keep. 1 asks everything.',
+      ),
+    first_block: count.default(8).describe('racing: probe items that every draft gets in the first wave.'),
+    block: count
+      .default(4)
+      .describe(
+        'racing: probe items more for a draft that is still in a race, each wave. Larger: fewer waves, more calls.',
+      ),
     ...samplingSettings({ temperature: 0, max_tokens: 256 }),
     thresholds: thresholdsSchema,
   })

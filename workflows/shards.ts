@@ -45,7 +45,8 @@ export async function stageWorkflow(input: StageWorkflowInput): Promise<StageRes
       return continueAsNew<typeof stageWorkflow>({ stage: input.stage, resume: { wave, nextShard: end } });
     const committed = await io.commitWave(wave);
     if (committed.done) return committed.result;
-    wave = { ...wave, wave: wave.wave + 1, waves: [...wave.waves, committed.wave], rows: committed.rows };
+    const { wave: results, rows, plan } = committed;
+    wave = { ...wave, wave: wave.wave + 1, waves: [...wave.waves, results], rows, ...(plan && { plan }) };
     nextShard = 0;
   }
 }

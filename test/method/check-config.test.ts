@@ -375,6 +375,13 @@ describe('models', () => {
     expect(notes).toEqual([expect.stringContaining('the trained teacher cannot be asked there')]);
   });
 
+  it('says when racing has nothing to save', () => {
+    const racing = (size: number) =>
+      withSetting('score', { mode: 'racing' }, withSetting('probe', { method: 'random', size }));
+    expect(judge(racing(8)).notes).toEqual([expect.stringContaining('score.first_block = 8')]);
+    expect(judge(racing(20)).notes).toEqual([]);
+  });
+
   it('an answer as long as the context is refused', () => {
     const config = withSetting('models.student.endpoint', { kind: 'managed', context_tokens: 256 });
     const problems = judge(config).problems;

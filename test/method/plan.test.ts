@@ -82,6 +82,15 @@ describe('the paper', () => {
 });
 
 describe('a plan', () => {
+  it('keeps the ceiling of calls under racing, and says what is expected as an estimate', () => {
+    const exhaustive = planRun(configOf(), { tasks: tasksOf(1) });
+    const racing = planRun(configOf({ score: { mode: 'racing' } }), { tasks: tasksOf(1) });
+    expect(racing.totals).toEqual(exhaustive.totals);
+    expect(racing.notes.filter((note) => !exhaustive.notes.includes(note))).toEqual([
+      expect.stringMatching(/score-drafts are a ceiling.*estimate/),
+    ]);
+  });
+
   it('has the stages of the method in order, and only their names', () => {
     const { stages } = planRun(configOf(), { tasks: tasksOf(1) });
     expect(stages.every(({ name }) => stageNames.includes(name))).toBe(true);
