@@ -1,14 +1,21 @@
-/** train-sft: the untuned student learns from a tailored set (method.md section 1, SFT). Settings: config.sft; the work: training.ts. */
+/**
+ * train-sft: the untuned student learns from a training set (method.md section 1, SFT). Settings: config.sft; the work: training.ts.
+ *
+ * Invariant: every arm trains in as many steps as the config's whole set takes. A set that came a few examples short is gone through a little
+ * further, so that arms differ in what is learnt, not in how long.
+ */
+import { trainingSteps } from '../method/plan';
+import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
 import { inputRef, type WholeStage } from './stage';
 import { trainingSettings, trainLayer } from './training';
 
 export const trainSft: WholeStage<TrainDependencies> = {
   name: 'train-sft',
-  version: 1,
+  version: 2,
   settings: ({ config }) => {
     const { checkpoint_steps: _, ...settings } = config.sft;
-    return { ...settings, seed: config.seed, bos: config.models.student.add_bos };
+    return { ...settings, seed: config.seed, bos: config.models.student.add_bos, steps: stepsOf(config) };
   },
   async run(context, dependencies) {
     const { config, input } = context;
@@ -18,8 +25,13 @@ export const trainSft: WholeStage<TrainDependencies> = {
       model: input.model,
       settings: {
         ...trainingSettings(config.sft, config.models.student.add_bos, config.seed),
+        maxSteps: stepsOf(config),
         lossOn: config.sft.loss_on,
       },
     });
   },
 };
+
+function stepsOf({ tasks, tailor, sft }: RunConfig): number {
+  return trainingSteps(tasks.length * tailor.per_task, sft);
+}

@@ -12,6 +12,7 @@ import { createMaterializer, type Materializer } from '../drivers/model/material
 import type { ArtifactStore } from '../drivers/store/store';
 import { packageRoot } from '../drivers/package-root';
 import { conversation, type ConversationSource } from '../method/training-rows';
+import type { ArmName } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { ModelRef } from '../schemas/model-ref';
@@ -28,8 +29,8 @@ export interface ExportRequest {
   /** Left out: the last round that made what is asked for (baselines are made in the first one only). */
   readonly round?: number;
   readonly format?: ModelFormat;
-  /** Whose tailored set: `arte`, or `original_teacher` (first round). */
-  readonly arm?: string;
+  /** Whose training set; those of the arms beside `arte` were made in the first round. */
+  readonly arm?: ArmName;
   readonly onProgress: (text: string) => void;
 }
 
@@ -48,11 +49,7 @@ export async function exportRun(store: ArtifactStore, report: RunReport, request
     exportModel(store, roundOf(report, request.round)[of], request.format ?? format, target, request.onProgress);
   switch (request.what) {
     case 'dataset':
-      return exportRows(
-        store,
-        artifact(report, request.round, `tailor-rationales/${request.arm ?? 'arte'}/sft`),
-        target,
-      );
+      return exportRows(store, artifact(report, request.round, trainingSetOf(report, request.arm ?? 'arte')), target);
     case 'pairs':
       return exportRows(store, artifact(report, request.round, 'build-pairs/dpo'), target);
     case 'student':
@@ -88,6 +85,12 @@ function artifact(report: RunReport, wanted: number | undefined, name: string): 
   });
 }
 
+/** An arm's training set was written by a teacher, or chosen from drafts. */
+function trainingSetOf({ stages }: RunReport, arm: ArmName): string {
+  const chosen = stages.some((stage) => stage.name === 'select-drafts' && stage.arm === arm);
+  return `${chosen ? 'select-drafts' : 'tailor-rationales'}/${arm}/sft`;
+}
+
 /** Training rows as conversations, one JSON object a line. */
 async function exportRows(store: ArtifactStore, ref: ArtifactRef, target: string): Promise<string> {
   const partial = `${target}.partial`;
@@ -111,7 +114,13 @@ async function exportModel(
 ): Promise<string> {
   if (format === 'adapter') {
     const layer = model.layers.at(-1);
-    if (!layer) throw new Error(`${model.name} was not trained`);
+    if (!layer) {
+      throw new ArteError('InvalidInput', {
+        what: `${model.name} has no adapter.`,
+        why: 'The run did not train it (align.method: none): it is what the config names as its source.',
+        next: 'arte export dataset RUN takes what it wrote.',
+      });
+    }
     onProgress('fetching the adapter');
     await store.getDirectory(layer.files, target);
     return target;

@@ -33,10 +33,24 @@ export interface Metrics {
   /** Over all items: tasks count by their size (micro average). */
   readonly overall: MetricValues;
   /** Mean of the tasks' accuracies: every task counts the same. Its standard error takes the tasks as given. */
-  readonly macro: { readonly tasks: number; readonly accuracy: number; readonly stderr: number };
+  readonly macro: { readonly tasks: number } & MacroValues;
   readonly byTask: Readonly<Record<string, MetricValues>>;
   /** Over the items of a category; tasks without one are left out. */
   readonly byCategory: Readonly<Record<string, MetricValues>>;
+}
+
+/** An average in which every group counts the same, however many items it has. */
+export interface MacroValues {
+  readonly accuracy: number;
+  /** sqrt of the sum of the groups' squared standard errors, by their number: the groups are taken as given, not as a sample of groups. */
+  readonly stderr: number;
+}
+
+export function macroAverage(groups: readonly Pick<MetricValues, 'accuracy' | 'stderr'>[]): MacroValues {
+  return {
+    accuracy: mean(groups.map(({ accuracy }) => accuracy)),
+    stderr: groups.length === 0 ? 0 : Math.hypot(...groups.map(({ stderr }) => stderr)) / groups.length,
+  };
 }
 
 /** @param categories Task -> category. */
@@ -48,11 +62,7 @@ export function evaluatePredictions(
   const tasks = Object.values(byTask);
   return {
     overall: valuesOf(predictions),
-    macro: {
-      tasks: tasks.length,
-      accuracy: mean(tasks.map(({ accuracy }) => accuracy)),
-      stderr: tasks.length === 0 ? 0 : Math.hypot(...tasks.map(({ stderr }) => stderr)) / tasks.length,
-    },
+    macro: { tasks: tasks.length, ...macroAverage(tasks) },
     byTask,
     byCategory: valuesBy(predictions, ({ task }) => categories.get(task)),
   };

@@ -2,6 +2,7 @@
  * The report of a run: what `arte report RUN --json` prints and every other view draws from. Written by activities/report.ts from
  * manifests and predictions; nothing in it is a number that cannot be followed back to a stage key.
  */
+import type { ArmName } from './arms';
 import type { ArtifactRef } from './artifact-ref';
 import type { JsonObject } from './json';
 import type { RunStatus } from './messages';
@@ -27,19 +28,32 @@ export interface Measure {
 export interface Comparison {
   readonly against: string;
   readonly difference: number;
+  /** 95 % bootstrap interval of this comparison alone; the verdict needs it and p. */
   readonly low: number;
   readonly high: number;
-  /** Exact McNemar p, Holm-adjusted over the arm's comparisons. */
+  /** Exact McNemar p, Holm-adjusted over all comparisons of the report with the same baseline. */
   readonly p: number;
   readonly verdict: 'gain' | 'loss' | 'within noise';
 }
 
+/** An average over tasks or categories, each counting the same whatever its number of items. */
+export interface MacroMeasure {
+  readonly groups: number;
+  readonly accuracy: number;
+  readonly stderr: number;
+}
+
+/** The measure of an arm itself is over items: tasks count by their size (micro average). */
 export interface ReportArm extends Measure {
-  readonly name: string;
+  readonly name: ArmName;
   readonly round: number;
   readonly shots: number;
   readonly stageKey: string;
   readonly byTask: Readonly<Record<string, Measure>>;
+  readonly byCategory: Readonly<Record<string, Measure>>;
+  readonly macro: { readonly overTasks: MacroMeasure; readonly overCategories: MacroMeasure };
+  /** What the student was trained on; left out for arms that are only asked. Equal in all arms, but for examples that were dropped. */
+  readonly training?: { readonly examples: number; readonly steps: number };
   readonly comparisons: readonly Comparison[];
 }
 

@@ -7,6 +7,7 @@
  * Names are snake_case because people type them. "Paper" means arXiv 2406.19227; where the paper is silent the description says so.
  */
 import { z } from 'zod';
+import { armNames, standingArms } from './arms';
 import { answerTypes, techniqueSchema, verifierSchema } from './task';
 
 const rate = z.number().gt(0);
@@ -389,7 +390,12 @@ const trainingCommon = {
 
 const alignSchema = z
   .strictObject({
-    method: z.enum(['dpo']).default('dpo').describe('Paper: DPO.'),
+    method: z
+      .enum(['dpo', 'none'])
+      .default('dpo')
+      .describe(
+        "Paper: DPO. none: the teacher keeps its weights (a hosted one must), and the student's preferences only choose among its drafts: of each task the questions with the highest s_q, under the technique with the highest mean s_r.",
+      ),
     reference: z
       .enum(['previous', 'initial'])
       .default('previous')
@@ -450,6 +456,22 @@ const evaluateSchema = z
   })
   .prefault({})
   .describe('Accuracy of the students on the held-out items.');
+
+const armsSchema = z
+  .array(z.enum(armNames))
+  .default([...standingArms])
+  .describe(
+    [
+      "Lines of the report's table. untuned, original_teacher and arte always stand there, named or not. Every arm that is trained has the same student, number of examples, steps and seed; those besides arte belong to the first round.",
+      'teacher: the teacher itself on the test items, the ceiling.',
+      'untuned: the student as it came.',
+      'original_teacher: a set by the unaligned teacher.',
+      "self_instruct: the same, but bootstrapped (after arXiv 2212.10560): a quarter of the questions that the teacher is shown, at least one, are earlier ones of its own, so later questions follow from earlier ones. Duplicates are dropped as questions.dedupe says for all arms: that paper's ROUGE-L of 0.7 is for instructions of many tasks, and would leave little of one.",
+      'random_rationale, most_preferred, task_consistent (the ablation of the paper): no DPO; the set is draft questions drawn by seed, each with a draft rationale of any technique, with its highest s_r, or under the technique of the highest mean s_r on the task. They need questions.per_task of at least tailor.per_task.',
+      'question_only, rationale_only: as arte, with the teacher trained on one kind of pairs.',
+      'arte: a set by the aligned teacher.',
+    ].join('\n'),
+  );
 
 const roundsSchema = z
   .strictObject({
@@ -530,6 +552,7 @@ export const runConfigSchema = z
     tailor: tailorSchema,
     sft: sftSchema,
     evaluate: evaluateSchema,
+    arms: armsSchema,
     rounds: roundsSchema,
     platform: platformSchema,
   })
