@@ -212,9 +212,12 @@ export function taskNameOf(task: TaskConfig): string {
     case 'builtin':
       return task.family;
     case 'bbh-json':
+    case 'arc-jsonl':
       return fileStem(task.path);
     case 'gsm8k-jsonl':
-      return 'gsm8k';
+    case 'commonsenseqa-jsonl':
+    case 'piqa-jsonl':
+      return task.source.replace(/-jsonl$/, '');
     default:
       return task.source;
   }
@@ -228,6 +231,11 @@ export function taskFilesOf(task: TaskConfig): readonly { readonly setting: stri
       return [];
     case 'files':
       return (['seeds', 'validation', 'test'] as const).map((setting) => ({ setting, path: task[setting] }));
+    case 'piqa-jsonl':
+      return [
+        { setting: 'path', path: task.path },
+        ...(task.labels === undefined ? [] : [{ setting: 'labels', path: task.labels }]),
+      ];
     default:
       return [{ setting: 'path', path: task.path }];
   }
@@ -272,7 +280,8 @@ function taskFindings(config: RunConfig, { purpose }: JudgeOptions): Finding[] {
         finding(['tasks', index, 'source'], {
           what: `The task "${name}" is only declared: it says how many items it has, not which.`,
           why: 'Counts are enough to plan; a run needs the questions.',
-          instead: 'Name its items: source: jsonl with a path, bbh-json, gsm8k-jsonl, files, or builtin.',
+          instead:
+            'Name its items: source: jsonl with a path, bbh-json, gsm8k-jsonl, arc-jsonl, commonsenseqa-jsonl, piqa-jsonl, files, or builtin.',
         }),
       );
     }

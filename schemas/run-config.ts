@@ -89,6 +89,31 @@ export const taskConfigSchema = z.discriminatedUnion('source', [
     name: taskCommon.name.optional().describe('Default: gsm8k.'),
   }),
   z.strictObject({
+    source: z.literal('arc-jsonl'),
+    path: z
+      .string()
+      .describe(
+        'ARC lines, {"question": {"stem", "choices"}, "answerKey"} as published or {"question", "choices", "answerKey"} as Hugging Face has them.',
+      ),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: the file name.'),
+  }),
+  z.strictObject({
+    source: z.literal('commonsenseqa-jsonl'),
+    path: z
+      .string()
+      .describe('CommonsenseQA lines, in either form of ARC. The test split has no answers: use the dev split.'),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: commonsenseqa.'),
+  }),
+  z.strictObject({
+    source: z.literal('piqa-jsonl'),
+    path: z.string().describe('PIQA lines {"goal", "sol1", "sol2"}, with "label" or with a labels file beside them.'),
+    labels: z.string().optional().describe('The labels file as published: 0 or 1, a line for each line of path.'),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: piqa.'),
+  }),
+  z.strictObject({
     source: z.literal('files'),
     seeds: z.string().describe('Seed questions: a JSONL file {"question", "target"}, relative to the config file.'),
     validation: z.string().describe('Labelled items the preference set is chosen from; the same form.'),
