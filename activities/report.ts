@@ -4,14 +4,14 @@
  */
 import type { ArtifactStore } from '../drivers/store/store';
 import { costOf } from '../method/ledger';
-import { compareArms } from '../method/comparisons';
+import { compareArms, type EvaluatedArm } from '../method/comparisons';
 import { evaluatePredictions, macroAverage, type Metrics } from '../method/evaluate';
-import { wilsonInterval } from '../method/statistics';
+import { mean, sampleVariance } from '../method/statistics';
 import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
 import type { StageManifest } from '../schemas/manifest';
-import type { EvaluationRecord, ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
+import type { ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
 import { predictionRowSchema, type PredictionRow } from '../schemas/rows';
 import type { MacroMeasure, Measure, ReportArm, ReportRound, ReportStage, RunReport } from '../schemas/report';
 import type { RunConfig } from '../schemas/run-config';
@@ -119,14 +119,22 @@ async function reportArms(
 ): Promise<ReportArm[]> {
   const stages = rounds.flatMap((round) => round.stages);
   const categories = await categoriesOf(store, stages, manifests);
-  const evaluated: (EvaluationRecord & { predictions: PredictionRow[] })[] = [];
-  for (const record of rounds.at(-1)?.evaluations ?? []) {
-    const ref = manifests.get(record.key)?.outputs['predictions'];
-    if (ref) evaluated.push({ ...record, predictions: await readRows(store, ref, predictionRowSchema) });
+  const evaluated = new Map<string, EvaluatedLine>();
+  for (const { arm, round, shots, key } of rounds.at(-1)?.evaluations ?? []) {
+    const ref = manifests.get(key)?.outputs['predictions'];
+    if (!ref) continue;
+    const own = await readRows(store, ref, predictionRowSchema);
+    const line = [arm, round, shots].join('/');
+    const before = evaluated.get(line);
+    const byStudent = [...(before?.byStudent ?? []), own];
+    const pooled = { predictions: byStudent.flat(), students: byStudent.length, byStudent };
+    evaluated.set(line, { ...(before ?? { arm, round, shots, key }), ...pooled });
   }
-  const comparisons = compareArms(evaluated);
-  return evaluated.map(({ arm, round, shots, key, predictions }, at) => {
-    const { overall, byTask, byCategory } = evaluatePredictions(predictions, categories);
+  const lines = [...evaluated.values()];
+  const comparisons = compareArms(lines);
+  return lines.map(({ arm, round, shots, key, predictions, students, byStudent }, at) => {
+    const { overall, byTask, byCategory } = evaluatePredictions(predictions, categories, students);
+    const accuracies = byStudent.map((own) => mean(own.map(({ correct }) => Number(correct))));
     const trained = stages.find((stage) => stage.stage === 'train-sft' && stage.arm === arm && stage.round === round);
     const facts = manifests.get(trained?.key ?? '')?.facts;
     return {
@@ -138,10 +146,17 @@ async function reportArms(
       byTask: measures(byTask),
       byCategory: measures(byCategory),
       macro: { overTasks: macro(byTask), overCategories: macro(byCategory) },
+      students: { accuracies, standardDeviation: Math.sqrt(sampleVariance(accuracies)) },
       ...(facts && { training: { examples: Number(facts['rows']), steps: Number(facts['steps']) } }),
       comparisons: comparisons[at] ?? [],
     };
   });
+}
+
+/** A line of the table, with the answers of each of its students. */
+interface EvaluatedLine extends EvaluatedArm {
+  readonly predictions: readonly PredictionRow[];
+  readonly byStudent: readonly (readonly PredictionRow[])[];
 }
 
 async function categoriesOf(
@@ -164,8 +179,7 @@ function macro(groups: Metrics['byTask']): MacroMeasure {
 }
 
 function measure(values: Metrics['overall']): Measure {
-  const { low, high } = wilsonInterval(values.correct, values.n);
-  const { n, correct, accuracy, stderr, tagRate, parseFailures } = values;
+  const { n, correct, accuracy, stderr, low, high, tagRate, parseFailures } = values;
   return { n, correct, accuracy, stderr, low, high, tagRate, parseFailures };
 }
 
@@ -211,6 +225,10 @@ function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readon
   if (sizes.size > 1)
     notes.push(
       `Examples were dropped, so the students were trained on sets of ${[...sizes].sort((one, other) => one - other).join(', ')}; steps and seed are the same.`,
+    );
+  if (config.sft.seeds > 1)
+    notes.push(
+      `Accuracies are means over ${config.sft.seeds} students from seeds of their own. Intervals and p values are about the items, for these students; how far students of one arm lie apart is the standard deviation beside them.`,
     );
   const aligned = arms.filter((arm) => arm.name === 'arte');
   const gains = aligned.flatMap((arm) =>

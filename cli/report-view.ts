@@ -23,6 +23,7 @@ export function printReport(report: RunReport): void {
       ? [{ title: 'over categories', of: ({ macro }: ReportArm) => macro.overCategories }]
       : []),
   ];
+  const students = several(({ students: { accuracies } }) => accuracies.length);
   printLine(color.bold('Accuracy on the held-out test items'));
   const armColumns = [
     { title: 'student trained on' },
@@ -30,6 +31,7 @@ export function printReport(report: RunReport): void {
     { title: 'shots', align: 'right' as const },
     { title: 'accuracy (95 % interval)' },
     ...weighted.map(({ title }) => ({ title, align: 'right' as const })),
+    ...(students ? [{ title: 'sd over seeds', align: 'right' as const }] : []),
     { title: 'n', align: 'right' as const },
     { title: 'answer tag', align: 'right' as const },
     { title: 'unreadable', align: 'right' as const },
@@ -39,7 +41,7 @@ export function printReport(report: RunReport): void {
   printLine(
     table(
       armColumns,
-      report.arms.map((arm) => armRow(arm, report, weighted)),
+      report.arms.map((arm) => armRow(arm, report, weighted, students)),
     ),
   );
   printLine();
@@ -133,7 +135,12 @@ function armTitle({ name }: ReportArm, { stages }: RunReport): string {
   return chosen ? "the student's choice of drafts" : armTitles[name];
 }
 
-function armRow(arm: ReportArm, report: RunReport, weighted: readonly Weighted[]): (string | number)[] {
+function armRow(
+  arm: ReportArm,
+  report: RunReport,
+  weighted: readonly Weighted[],
+  students: boolean,
+): (string | number)[] {
   const baseline = arm.comparisons.find(({ against }) => against === 'original_teacher');
   return [
     armTitle(arm, report),
@@ -141,6 +148,7 @@ function armRow(arm: ReportArm, report: RunReport, weighted: readonly Weighted[]
     arm.shots,
     `${points(arm.accuracy)} (${points(arm.low)} to ${points(arm.high)})`,
     ...weighted.map(({ of }) => `${points(of(arm).accuracy)} ± ${points(of(arm).stderr)}`),
+    ...(students ? [arm.students.accuracies.length > 1 ? points(arm.students.standardDeviation) : ''] : []),
     arm.n,
     percent(arm.tagRate),
     arm.parseFailures,

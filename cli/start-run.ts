@@ -98,6 +98,7 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
     reference: config.align.reference,
     align: config.align.method,
     arms: armsOf(config.arms),
+    trainingSeeds: config.sft.seeds,
     respondentShots: config.probe.method === 'irt' ? config.probe.respondent_shots : [],
   };
 }

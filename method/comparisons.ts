@@ -10,8 +10,9 @@
 import type { ArmName } from '../schemas/arms';
 import type { Comparison } from '../schemas/report';
 import type { PredictionRow } from '../schemas/rows';
+import { rightsByItem } from './evaluate';
 import { seedFrom } from './keys';
-import { holmAdjusted, pairedComparison, verdictOf } from './statistics';
+import { holmAdjusted, pairedComparison, pooledComparison, verdictOf } from './statistics';
 
 export interface EvaluatedArm {
   readonly arm: ArmName;
@@ -19,7 +20,9 @@ export interface EvaluatedArm {
   readonly shots: number;
   /** Of its evaluate stage: seeds the bootstrap, so that the report is the same each time. */
   readonly key: string;
+  /** Of all its students, each over all items. */
   readonly predictions: readonly Pick<PredictionRow, 'task' | 'itemId' | 'correct'>[];
+  readonly students: number;
 }
 
 /** What trained arms are compared with: did training help at all, and did it help more than the unaligned teacher's set? */
@@ -43,18 +46,19 @@ export function compareArms(arms: readonly EvaluatedArm[]): Comparison[][] {
   return comparisons;
 }
 
-/** On the items that both answered; the p value not yet adjusted. */
+/** On the items that both answered; the p value not yet adjusted. One student a side: McNemar; more: pooled by item. */
 function compare(own: EvaluatedArm, baseline: EvaluatedArm): Comparison {
-  const theirs = new Map(baseline.predictions.map((row) => [itemOf(row), row.correct]));
-  const shared = own.predictions.filter((row) => theirs.has(itemOf(row)));
-  const { difference, low, high, p, verdict } = pairedComparison(
-    shared.map(({ correct }) => correct),
-    shared.map((row) => theirs.get(itemOf(row)) as boolean),
-    { seed: seedFrom(own.key, baseline.arm) },
-  );
+  const [mine, theirs] = [rightsByItem(own.predictions), rightsByItem(baseline.predictions)];
+  const shared = [...mine.keys()].filter((item) => theirs.has(item));
+  const of = (rights: ReadonlyMap<string, number>): number[] => shared.map((item) => rights.get(item) as number);
+  const options = { seed: seedFrom(own.key, baseline.arm) };
+  const { difference, low, high, p, verdict } =
+    own.students === 1 && baseline.students === 1
+      ? pairedComparison(of(mine).map(Boolean), of(theirs).map(Boolean), options)
+      : pooledComparison(
+          { rights: of(mine), students: own.students },
+          { rights: of(theirs), students: baseline.students },
+          options,
+        );
   return { against: baseline.arm, difference, low, high, p, verdict };
-}
-
-function itemOf({ task, itemId }: Pick<PredictionRow, 'task' | 'itemId'>): string {
-  return `${task}/${itemId}`;
 }

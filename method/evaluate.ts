@@ -3,19 +3,22 @@
  *
  * Owns the counts per task, per category and in all. Leaves reading an answer to answers.ts, comparing arms to statistics.ts.
  *
+ * Where several students were trained on one set, the predictions of all of them are figures of one arm: n counts their answers, and errors are
+ * clustered by item.
+ *
  * Invariant: every prediction counts in n. One without an answer is wrong and is counted as a parse failure, a refusal or a failed call
  * besides, so that a low accuracy can be told from a low answer rate.
  */
 import type { PredictionRow } from '../schemas/rows';
-import { mean, standardErrorOfProportion, wilsonInterval } from './statistics';
+import { clusteredProportion, mean, standardErrorOfProportion, wilsonInterval } from './statistics';
 
 export interface MetricValues {
   readonly n: number;
   readonly correct: number;
   readonly accuracy: number;
-  /** sqrt(p (1 - p) / (n - 1)). */
+  /** sqrt(p (1 - p) / (n - 1)); of several students' answers, clustered by item. */
   readonly stderr: number;
-  /** 95 % Wilson interval of the accuracy. */
+  /** 95 % Wilson interval of the accuracy, at the effective number of answers. */
   readonly low: number;
   readonly high: number;
   /** Answers that stood between the answer tags. */
@@ -53,24 +56,42 @@ export function macroAverage(groups: readonly Pick<MetricValues, 'accuracy' | 's
   };
 }
 
-/** @param categories Task -> category. */
+type Row = Pick<PredictionRow, 'task' | 'itemId' | 'answer' | 'correct' | 'tagged' | 'outcome'>;
+
+/**
+ * @param categories Task -> category.
+ * @param students How many students' predictions these are, each over all items.
+ */
 export function evaluatePredictions(
-  predictions: readonly Pick<PredictionRow, 'task' | 'answer' | 'correct' | 'tagged' | 'outcome'>[],
+  predictions: readonly Row[],
   categories: ReadonlyMap<string, string>,
+  students = 1,
 ): Metrics {
-  const byTask = valuesBy(predictions, ({ task }) => task);
+  const byTask = valuesBy(predictions, students, ({ task }) => task);
   const tasks = Object.values(byTask);
   return {
-    overall: valuesOf(predictions),
+    overall: valuesOf(predictions, students),
     macro: { tasks: tasks.length, ...macroAverage(tasks) },
     byTask,
-    byCategory: valuesBy(predictions, ({ task }) => categories.get(task)),
+    byCategory: valuesBy(predictions, students, ({ task }) => categories.get(task)),
   };
 }
 
-type Row = Pick<PredictionRow, 'task' | 'answer' | 'correct' | 'tagged' | 'outcome'>;
+/** Right answers to each item, in the order in which items first stand there. */
+export function rightsByItem(rows: readonly Pick<Row, 'task' | 'itemId' | 'correct'>[]): Map<string, number> {
+  const rights = new Map<string, number>();
+  for (const { task, itemId, correct } of rows) {
+    const item = `${task}/${itemId}`;
+    rights.set(item, (rights.get(item) ?? 0) + Number(correct));
+  }
+  return rights;
+}
 
-function valuesBy(rows: readonly Row[], keyOf: (row: Row) => string | undefined): Record<string, MetricValues> {
+function valuesBy(
+  rows: readonly Row[],
+  students: number,
+  keyOf: (row: Row) => string | undefined,
+): Record<string, MetricValues> {
   const groups = new Map<string, Row[]>();
   for (const row of rows) {
     const key = keyOf(row);
@@ -79,10 +100,10 @@ function valuesBy(rows: readonly Row[], keyOf: (row: Row) => string | undefined)
     group.push(row);
     groups.set(key, group);
   }
-  return Object.fromEntries([...groups].map(([key, group]) => [key, valuesOf(group)]));
+  return Object.fromEntries([...groups].map(([key, group]) => [key, valuesOf(group, students)]));
 }
 
-function valuesOf(rows: readonly Row[]): MetricValues {
+function valuesOf(rows: readonly Row[], students: number): MetricValues {
   const n = rows.length;
   const count = (wanted: (row: Row) => boolean): number => rows.filter(wanted).length;
   const correct = count((row) => row.correct);
@@ -91,8 +112,9 @@ function valuesOf(rows: readonly Row[]): MetricValues {
     n,
     correct,
     accuracy: n === 0 ? 0 : correct / n,
-    stderr: standardErrorOfProportion(correct, n),
-    ...wilsonInterval(correct, n),
+    ...(students === 1
+      ? { stderr: standardErrorOfProportion(correct, n), ...wilsonInterval(correct, n) }
+      : clusteredProportion({ rights: [...rightsByItem(rows).values()], students })),
     tagged,
     tagRate: n === 0 ? 0 : tagged / n,
     parseFailures: count((row) => row.answer === null && row.outcome !== 'refused' && row.outcome !== 'failed'),

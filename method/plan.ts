@@ -9,7 +9,7 @@
  * 2. Counts are exact when nothing fails, is dropped or is asked again; tokens and money are ceilings, and the notes say so.
  * 3. What does not depend on the round (tasks, respondents, the arms beside `arte`) is counted once, in round 1.
  */
-import { armsOf, armsOfRound, pairKindsOf, pairsLabel, recipeOf, type ArmName } from '../schemas/arms';
+import { armsOf, armsOfRound, pairKindsOf, pairsLabel, recipeOf, studentLabel, type ArmName } from '../schemas/arms';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import type { Plan, PlannedStage } from '../schemas/plan';
 
@@ -94,7 +94,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       cost: roundMoney((calls * (input * (price?.input ?? 0) + output * (price?.output ?? 0))) / 1_000_000),
     });
   };
-  const evaluate = (round: number, arm: ArmName, model: 'student' | 'teacher' = 'student'): void => {
+  const evaluate = (round: number, arm: string, model: 'student' | 'teacher' = 'student'): void => {
     for (const shots of config.evaluate.shots) {
       add({
         name: 'evaluate',
@@ -150,8 +150,11 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       tailor(round, arm);
     }
     const steps = trainingSteps(counts.tailored, config.sft);
-    add({ name: 'train-sft', round, arm, model: 'student', rows: counts.tailored, steps });
-    evaluate(round, arm);
+    for (let student = 1; student <= config.sft.seeds; student += 1) {
+      const label = studentLabel(arm, student);
+      add({ name: 'train-sft', round, arm: label, model: 'student', rows: counts.tailored, steps });
+      evaluate(round, label);
+    }
   };
 
   for (let round = 1; round <= config.rounds.count; round += 1) {

@@ -98,6 +98,11 @@ export function pairKindsOf(arms: readonly ArmName[], align: AlignMethod): PairK
   );
 }
 
+/** What the stages of an arm's further students are called: those of the first have the arm's own name. */
+export function studentLabel(arm: ArmName, student: number): string {
+  return student === 1 ? arm : `${arm}-seed${student}`;
+}
+
 /** What pairs of one kind, and what is made of them, are called where pairs of both kinds have no name of their own. */
 export function pairsLabel(kinds: PairKinds): string {
   return kinds === 'both' ? '' : `${kinds}_only`;

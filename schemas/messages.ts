@@ -47,6 +47,8 @@ export interface AlignInput {
   readonly align: AlignMethod;
   /** The arms of comparison, in the order of the report. */
   readonly arms: readonly ArmName[];
+  /** Students trained on each arm's set, each from a seed of its own. */
+  readonly trainingSeeds: number;
   /** Shot counts with which each respondent answers the validation items; empty when the preference set is not chosen by IRT. */
   readonly respondentShots: readonly number[];
   /** Set from the second round on. */
@@ -75,6 +77,8 @@ export interface ResolvedModels {
 
 export interface EvaluationRecord {
   readonly arm: ArmName;
+  /** Which of the arm's students, from 1. */
+  readonly student: number;
   readonly round: number;
   readonly shots: number;
   readonly key: string;

@@ -9,13 +9,13 @@ import type { RunStatus } from './messages';
 import type { ModelRef } from './model-ref';
 import type { StageName } from './stage-names';
 
-/** Accuracy with its uncertainty; n items, parse failures and tags apart. */
+/** Accuracy with its uncertainty; n answers (items, times students where there are several), parse failures and tags apart. */
 export interface Measure {
   readonly n: number;
   readonly correct: number;
   readonly accuracy: number;
   readonly stderr: number;
-  /** 95 % Wilson interval. */
+  /** 95 % Wilson interval; several students' answers to one item count as what they add, not as items of their own. */
   readonly low: number;
   readonly high: number;
   /** Share of outputs whose answer stood between the answer tags. */
@@ -31,7 +31,7 @@ export interface Comparison {
   /** 95 % bootstrap interval of this comparison alone; the verdict needs it and p. */
   readonly low: number;
   readonly high: number;
-  /** Exact McNemar p, Holm-adjusted over all comparisons of the report with the same baseline. */
+  /** Exact McNemar p (several students: exact sign-flip test by item), Holm-adjusted over all comparisons of the report with the same baseline. */
   readonly p: number;
   readonly verdict: 'gain' | 'loss' | 'within noise';
 }
@@ -52,6 +52,8 @@ export interface ReportArm extends Measure {
   readonly byTask: Readonly<Record<string, Measure>>;
   readonly byCategory: Readonly<Record<string, Measure>>;
   readonly macro: { readonly overTasks: MacroMeasure; readonly overCategories: MacroMeasure };
+  /** Accuracy of each of its students, and their standard deviation; the arm's own figures are over all their answers. One where one was trained. */
+  readonly students: { readonly accuracies: readonly number[]; readonly standardDeviation: number };
   /** What the student was trained on; left out for arms that are only asked. Equal in all arms, but for examples that were dropped. */
   readonly training?: { readonly examples: number; readonly steps: number };
   readonly comparisons: readonly Comparison[];

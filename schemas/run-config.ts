@@ -463,6 +463,11 @@ const sftSchema = z
     warmup_ratio: fraction.default(0.03).describe('Paper: 3 %.'),
     schedule: z.enum(['cosine', 'linear', 'constant']).default('linear').describe('Paper: linear.'),
     loss_on: z.enum(['completion', 'all']).default('completion').describe('Paper: not stated.'),
+    seeds: count
+      .default(1)
+      .describe(
+        "Students trained on every arm's set, each from a seed of its own (the first: seed). The report has the mean of their accuracies and its spread; the first is the run's student. Paper: not stated.",
+      ),
     ...trainingCommon,
   })
   .prefault({})

@@ -7,6 +7,7 @@ import {
   pairKindsOf,
   pairsLabel,
   recipeOf,
+  studentLabel,
   type ArmName,
   type ArmRecipe,
   type PairKinds,
@@ -90,12 +91,20 @@ async function makeArm(
   const { models, teacher } = carry;
   const recipe = recipeOf(arm, input.align);
   if (recipe.kind === 'asked') {
-    const evaluations = await evaluate(run, input, carry, arm, tasks, models[recipe.model], recipe.model);
-    return { teacher, student: models.student, evaluations };
+    const asked = { arm, student: 1, model: models[recipe.model], role: recipe.model };
+    return { teacher, student: models.student, evaluations: await evaluate(run, input, carry, tasks, asked) };
   }
   const { writer, sft } = await trainingSet(run, input, carry, arm, recipe, shared);
-  const student = modelOf(await run.stage('train-sft', { sft }, { model: models.student, arm }));
-  return { teacher: writer, student, evaluations: await evaluate(run, input, carry, arm, tasks, student) };
+  const students: ModelRef[] = [];
+  const evaluations: EvaluationRecord[] = [];
+  for (let student = 1; student <= input.trainingSeeds; student += 1) {
+    const extra = student === 1 ? {} : { extra: { student } };
+    const parts = { model: models.student, arm: studentLabel(arm, student), ...extra };
+    const model = modelOf(await run.stage('train-sft', { sft }, parts));
+    students.push(model);
+    evaluations.push(...(await evaluate(run, input, carry, tasks, { arm, student, model, role: 'student' })));
+  }
+  return { teacher: writer, student: students[0] ?? models.student, evaluations };
 }
 
 /** What an arm's student is trained on, and the teacher it comes from. */
@@ -160,16 +169,23 @@ async function evaluate(
   run: RunState,
   { shots: shotCounts }: AlignInput,
   { round }: AlignCarry,
-  arm: ArmName,
   tasks: ArtifactRef,
-  model: ModelRef,
-  role: 'student' | 'teacher' = 'student',
+  {
+    arm,
+    student,
+    model,
+    role,
+  }: Pick<EvaluationRecord, 'arm' | 'student'> & {
+    readonly model: ModelRef;
+    readonly role: 'student' | 'teacher';
+  },
 ): Promise<EvaluationRecord[]> {
   const records: EvaluationRecord[] = [];
   for (const shots of shotCounts) {
     const extra = { shots, split: 'test', ...(role === 'teacher' ? { role } : {}) };
-    const { key } = await run.stage('evaluate', { tasks }, { model, extra, arm: `${arm}-${shots}shot` });
-    records.push({ arm, round, shots, key });
+    const label = `${studentLabel(arm, student)}-${shots}shot`;
+    const { key } = await run.stage('evaluate', { tasks }, { model, extra, arm: label });
+    records.push({ arm, student, round, shots, key });
   }
   return records;
 }

@@ -9,6 +9,7 @@ import random
 from pathlib import Path
 
 import numpy as np
+import statsmodels.api as sm
 from rouge_score import rouge_scorer
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar
@@ -134,6 +135,18 @@ for against in ("untuned", "original_teacher"):
     golden["family"]["adjusted"][against] = {
         f"{arm} {shots}": float(p) for (shots, arm), p in zip(members, adjusted, strict=True)
     }
+
+# Three students on the same items: the error of the share, clustered by item; and the sign-flip test of whole differences.
+rights = rng.binomial(3, rng.beta(1, 1, 40)).tolist()
+rows = [(item, int(student < right)) for item, right in enumerate(rights) for student in range(3)]
+groups, scores = (np.array(column) for column in zip(*rows, strict=True))
+clustered = sm.OLS(scores.astype(float), np.ones(len(rows))).fit(cov_type="cluster", cov_kwds={"groups": groups})
+golden["clustered"] = {"rights": rights, "students": 3, "share": float(scores.mean()), "stderr": float(clustered.bse[0])}
+golden["signFlip"] = []
+for _ in range(6):
+    values = rng.integers(-3, 4, 11).tolist()
+    test = stats.permutation_test((np.array(values),), np.sum, permutation_type="samples", n_resamples=np.inf)
+    golden["signFlip"].append({"differences": values, "p": float(test.pvalue)})
 
 (here / "statistics.json").write_text(json.dumps(golden, indent=2) + "\n")
 

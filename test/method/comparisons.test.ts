@@ -6,12 +6,16 @@ import type { ArmName } from '../../schemas/arms';
 import { compareArms, type EvaluatedArm } from '../../method/comparisons';
 import golden from '../golden/statistics.json';
 
-const evaluated = (arm: ArmName, shots: number, answers: string, round = 1): EvaluatedArm => ({
+const evaluated = (arm: ArmName, shots: number, answers: string, round = 1, students = 1): EvaluatedArm => ({
   arm,
   round,
   shots,
   key: `${arm} ${shots} ${round}`,
-  predictions: Array.from(answers, (right, item) => ({ task: 't', itemId: String(item), correct: right === '1' })),
+  students,
+  predictions: Array.from(answers, (right, at) => {
+    const item = at % (answers.length / students);
+    return { task: 't', itemId: String(item), correct: right === '1' };
+  }),
 });
 
 const column = Object.entries(golden.family.answers).flatMap(([shots, arms]) =>
@@ -75,4 +79,13 @@ it('compares within a shot count, every round with the baselines of the first, o
     evaluated('arte', 0, '01', 2),
   ];
   expect(compareArms(arms).map((own) => own.map(({ difference }) => difference))).toEqual([[], [], [1], [0.5]]);
+});
+
+it('does not take the answers of three students who agree for three times as many items', () => {
+  const [base, better] = ['0'.repeat(6) + '1'.repeat(14), '1'.repeat(20)];
+  const one = compareArms([evaluated('original_teacher', 0, base), evaluated('arte', 0, better)])[1]?.[0];
+  const thrice = (answers: string, arm: ArmName) => evaluated(arm, 0, answers.repeat(3), 1, 3);
+  const three = compareArms([thrice(base, 'original_teacher'), thrice(better, 'arte')])[1]?.[0];
+  for (const name of ['difference', 'low', 'high', 'p'] as const)
+    expect(three?.[name]).toBeCloseTo(one?.[name] ?? NaN, 12);
 });

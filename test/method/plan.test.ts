@@ -233,6 +233,17 @@ describe('the arms of a plan', () => {
     ]);
   });
 
+  it('train and evaluate as many students as there are seeds', () => {
+    const { stages } = planRun(configOf({ sft: { seeds: 3 } }), { tasks: tasksOf(1) });
+    const arms = (name: string): string[] =>
+      stagesOf({ stages } as Plan, name)
+        .filter(({ arm }) => arm.startsWith('arte'))
+        .map(({ arm }) => arm);
+    expect(arms('train-sft')).toEqual(['arte', 'arte-seed2', 'arte-seed3']);
+    expect(arms('evaluate')).toHaveLength(3 * 2);
+    expect(arms('tailor-questions')).toEqual(['arte']);
+  });
+
   it("count the ceiling as the teacher's calls, at its price", () => {
     const teacher = { ...model, price: { output: 3 } };
     const { stages } = planRun(configOf({ arms: ['teacher'], models: { teacher, student: model } }), {

@@ -141,6 +141,7 @@ const input = (runId: string, change: Partial<AlignInput> = {}): AlignInput => (
   reference: 'previous',
   align: 'dpo',
   arms: standingArms,
+  trainingSeeds: 1,
   respondentShots: [],
   ...change,
 });

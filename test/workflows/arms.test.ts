@@ -229,6 +229,33 @@ describe('all arms', () => {
     }
   });
 
+  it('have as many students as the config asks for, from the same seeds in every arm', async () => {
+    const config = configOf({ arms: [], sft: { batch_size: 4, seeds: 3 } });
+    const before = jobs.length;
+    const report = await run('seeds', config);
+    // The first of each is the student of the run before.
+    const [second, third] = [...new Set(jobs.slice(before).map(({ settings }) => settings.seed))];
+    expect(new Set([config.seed, second, third]).size).toBe(3);
+    expect(
+      jobs
+        .slice(before)
+        .map(({ kind, settings }) => `${kind} ${settings.seed}`)
+        .sort(),
+    ).toEqual([second, second, third, third].map((seed) => `sft ${String(seed)}`).sort());
+    expect(report.arms.map(({ name, n, students }) => [name, n, students.accuracies.length])).toEqual([
+      ['untuned', 20, 1],
+      ['original_teacher', 60, 3],
+      ['arte', 60, 3],
+    ]);
+    // The scripted student answers alike whatever it was trained from: three say no more than one.
+    const [untuned, original] = report.arms;
+    expect(original?.low).toBeCloseTo(untuned?.low ?? NaN, 12);
+    expect(original?.high).toBeCloseTo(untuned?.high ?? NaN, 12);
+    expect(original?.students.standardDeviation).toBe(0);
+    expect(report.stages.map(({ arm }) => arm)).toEqual(expect.arrayContaining(['arte-seed3', 'arte-seed3-0shot']));
+    expect(report.rounds[0]?.decision['against']).toHaveLength(2);
+  });
+
   it('go without DPO where the teacher cannot be trained, and the report says what that leaves out', async () => {
     const before = jobs.length;
     const report = await run('hosted', configOf({ arms: ['task_consistent'], align: { method: 'none' } }));
