@@ -11,6 +11,7 @@ import { decide } from './decide';
 import { rowStages } from './index';
 import { prepareTasks } from './prepare-tasks';
 import { servedShape } from './row-stage';
+import { selectDrafts } from './select-drafts';
 import { selectProbes } from './select-probes';
 import { finishedStage, keyIn, stageResult, type KeyedStage, type StageShape } from './stage';
 import { trainDpo } from './train-dpo';
@@ -20,6 +21,7 @@ const wholeStages: Readonly<Record<Exclude<StageName, RowStageName | 'report'>, 
   'prepare-tasks': prepareTasks,
   'select-probes': selectProbes,
   'build-pairs': buildPairs,
+  'select-drafts': selectDrafts,
   decide,
   'train-dpo': trainDpo,
   'train-sft': trainSft,

@@ -1,8 +1,11 @@
 /**
  * Sampling questions, for drafts (sample-questions) and for the tailored set (tailor-questions): one shape, two settings.
  * Owns: waves until every task has its number, and what is dropped (duplicates, items of the test, validation or seed sets) by reason.
+ *
+ * With `extra.shown: own` the set is bootstrapped as by Self-Instruct (arXiv 2212.10560): it grows over waves, and from the second wave on the
+ * teacher is shown some of its own earlier questions among the seeds.
  */
-import { sha256Hex, seedFrom } from '../method/keys';
+import { sha256Hex, seedFrom, shuffled } from '../method/keys';
 import { isDuplicateQuestion, normaliseQuestion, type QuestionFilter } from '../method/hygiene';
 import { parseQuestions } from '../method/parse-questions';
 import { questionPrompt, wordingVersion } from '../method/prompts';
@@ -20,6 +23,12 @@ import { inputRef } from './stage';
 /** A later wave asks for this much more than is missing, because some of it will be unusable again. */
 const laterWaveMargin = 1.5;
 
+/** Bootstrapping: the first wave, from seeds alone, asks for this share of the calls; the second for half of what is missing then. */
+const firstWaveShare = 0.25;
+
+/** Bootstrapping: of the questions shown, this share is the teacher's own, at least one. Self-Instruct: two of eight. */
+const ownShownShare = 0.25;
+
 /** With less than this share of the questions after the last wave, the run parks: the teacher cannot write this task's questions. */
 const shareNeededMin = 0.5;
 
@@ -30,6 +39,7 @@ interface Loaded {
   readonly tasks: readonly TaskRecord[];
   readonly settings: Settings;
   readonly name: 'sample-questions' | 'tailor-questions';
+  readonly bootstrap: boolean;
 }
 
 interface Meta {
@@ -69,25 +79,26 @@ export function questionStage(
     model: ({ config }) => config.models.teacher,
     async load({ store, config, input }) {
       const tasks = await readRows(store, inputRef(input, 'tasks'), taskRecordSchema);
-      return { config, tasks, settings: settingsOf(config), name };
+      return { config, tasks, settings: settingsOf(config), name, bootstrap: input.extra?.['shown'] === 'own' };
     },
     rows(loaded, before) {
-      const { config, settings, tasks } = loaded;
+      const { config, settings, tasks, bootstrap } = loaded;
       const usable = usableQuestions(loaded, before);
       const planned: { task: TaskRecord; index: number }[] = [];
       for (const task of tasks) {
         const missing = settings.per_task - (usable.questions.get(task.name)?.length ?? 0);
         if (missing <= 0) continue;
         const first = usable.calls.get(task.name) ?? 0;
-        const brought = settings.per_call * settings.answers_per_call;
-        const calls = Math.ceil((missing / brought) * (before.length > 0 ? laterWaveMargin : 1));
+        const share = bootstrap ? bootstrapShare(first, settings) : first > 0 ? laterWaveMargin : 1;
+        const calls = Math.ceil((missing / questionsPerCall(settings)) * share);
         for (let index = first; index < first + calls; index += 1) planned.push({ task, index });
       }
       return {
         length: planned.length,
         row(at) {
           const { task, index } = planned[at] as (typeof planned)[number];
-          const built = questionPrompt(task, config, config.models.teacher.prompt_style, settings.per_call, index);
+          const shown = bootstrap ? withOwnShown(task, usable.questions.get(task.name) ?? [], config, index) : task;
+          const built = questionPrompt(shown, config, config.models.teacher.prompt_style, settings.per_call, index);
           const seed = seedFrom(config.seed, name, task.name, index);
           return {
             request: {
@@ -143,6 +154,29 @@ export function questionStage(
       return { more: false, outcome: { outputs: { questions }, facts } };
     },
   };
+}
+
+/** Questions that one call brings: so many in each of its answers. */
+function questionsPerCall({ per_call, answers_per_call }: Settings): number {
+  return per_call * answers_per_call;
+}
+
+/** Which share of the calls that are missing a wave makes, by the calls made before it. */
+function bootstrapShare(made: number, settings: Settings): number {
+  if (made === 0) return firstWaveShare;
+  const all = settings.per_task / questionsPerCall(settings);
+  // The first wave leaves less than half made, the second more; with the third every call is made that would do if nothing were dropped.
+  if (made < all / 2) return 0.5;
+  return made < all ? 1 : laterWaveMargin;
+}
+
+/** The task with some of its seeds replaced by questions that the teacher has written; which ones follows from the call. */
+function withOwnShown(task: TaskRecord, own: readonly QuestionRow[], config: RunConfig, index: number): TaskRecord {
+  const count = Math.min(own.length, task.seeds.length - 1, Math.max(1, Math.round(task.seeds.length * ownShownShare)));
+  if (count < 1) return task;
+  const draw = seedFrom(config.seed, 'own-shown', task.name, index);
+  const kept = shuffled(task.seeds, draw).slice(0, task.seeds.length - count);
+  return { ...task, seeds: [...kept, ...shuffled(own, draw).slice(0, count)] };
 }
 
 /** Questions that may be used, in row order: parsed, new, and in none of the labelled sets. */

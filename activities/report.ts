@@ -3,27 +3,25 @@
  * run reused), and honest: every accuracy has its interval, every comparison is paired on the same items, a gain within noise is called that.
  */
 import type { ArtifactStore } from '../drivers/store/store';
-import { comparePredictions } from '../method/compare-predictions';
 import { costOf, costOfLostCalls, priceOf } from '../method/ledger';
-import { evaluatePredictions, type Metrics } from '../method/evaluate';
-import { holmAdjusted, verdictOf, wilsonInterval } from '../method/statistics';
+import { compareArms, type EvaluatedArm } from '../method/comparisons';
+import { evaluatePredictions, macroAverage, type Metrics } from '../method/evaluate';
+import { mean, sampleVariance } from '../method/statistics';
 import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
 import type { StageManifest } from '../schemas/manifest';
-import type { EvaluationRecord, ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
+import type { ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
 import { predictionRowSchema, type PredictionRow } from '../schemas/rows';
-import type { Comparison, Measure, ReportArm, ReportRound, ReportStage, RunReport } from '../schemas/report';
+import type { MacroMeasure, Measure, ReportArm, ReportRound, ReportStage, RunReport } from '../schemas/report';
 import type { RunConfig } from '../schemas/run-config';
 import { stageLabel } from '../schemas/stage-names';
+import { taskRecordSchema } from '../schemas/task';
 import { openBundle } from './bundle';
 import type { RacingFacts } from './score-drafts';
 import { readRows } from './read-rows';
 import { readRounds, runKeys } from './run-records';
 import { finishedStage, noUsage } from './stage';
-
-/** Arms that every other arm is compared with, where they are in the run. */
-const comparedWith = ['untuned', 'original_teacher'] as const;
 
 /** Make and store the report; it replaces an earlier one of the same run. */
 export async function writeReport(store: ArtifactStore, input: ReportInput): Promise<ArtifactRef> {
@@ -122,52 +120,69 @@ async function reportArms(
   rounds: readonly RoundRecord[],
   manifests: ReadonlyMap<string, StageManifest>,
 ): Promise<ReportArm[]> {
-  const evaluated: { record: EvaluationRecord; predictions: PredictionRow[]; metrics: Metrics }[] = [];
-  const lastRound = rounds.at(-1);
-  for (const record of lastRound?.evaluations ?? []) {
-    const ref = manifests.get(record.key)?.outputs['predictions'];
+  const stages = rounds.flatMap((round) => round.stages);
+  const categories = await categoriesOf(store, stages, manifests);
+  const evaluated = new Map<string, EvaluatedLine>();
+  for (const { arm, round, shots, key } of rounds.at(-1)?.evaluations ?? []) {
+    const ref = manifests.get(key)?.outputs['predictions'];
     if (!ref) continue;
-    const predictions = await readRows(store, ref, predictionRowSchema);
-    evaluated.push({ record, predictions, metrics: evaluatePredictions(predictions, new Map()) });
+    const own = await readRows(store, ref, predictionRowSchema);
+    const line = [arm, round, shots].join('/');
+    const before = evaluated.get(line);
+    const byStudent = [...(before?.byStudent ?? []), own];
+    const pooled = { predictions: byStudent.flat(), students: byStudent.length, byStudent };
+    evaluated.set(line, { ...(before ?? { arm, round, shots, key }), ...pooled });
   }
-  return evaluated.map(({ record, predictions, metrics }) => {
-    const baselines = evaluated.filter(
-      (other) =>
-        other.record.shots === record.shots &&
-        other.record.arm !== record.arm &&
-        (comparedWith as readonly string[]).includes(other.record.arm) &&
-        record.arm !== 'untuned',
-    );
-    const comparisons = baselines.map((other) => compare(other.record.arm, predictions, other.predictions, record.key));
-    const adjusted = holmAdjusted(comparisons.map(({ p }) => p));
+  const lines = [...evaluated.values()];
+  const comparisons = compareArms(lines);
+  return lines.map(({ arm, round, shots, key, predictions, students, byStudent }, at) => {
+    const { overall, byTask, byCategory } = evaluatePredictions(predictions, categories, students);
+    const accuracies = byStudent.map((own) => mean(own.map(({ correct }) => Number(correct))));
+    const trained = stages.find((stage) => stage.stage === 'train-sft' && stage.arm === arm && stage.round === round);
+    const facts = manifests.get(trained?.key ?? '')?.facts;
     return {
-      name: record.arm,
-      round: record.round,
-      shots: record.shots,
-      stageKey: record.key,
-      ...measure(metrics.overall),
-      byTask: Object.fromEntries(Object.entries(metrics.byTask).map(([task, values]) => [task, measure(values)])),
-      comparisons: comparisons.map((comparison, index) => {
-        const p = adjusted[index] ?? comparison.p;
-        return { ...comparison, p, verdict: verdictOf({ ...comparison, p }) };
-      }),
+      name: arm,
+      round,
+      shots,
+      stageKey: key,
+      ...measure(overall),
+      byTask: measures(byTask),
+      byCategory: measures(byCategory),
+      macro: { overTasks: macro(byTask), overCategories: macro(byCategory) },
+      students: { accuracies, standardDeviation: Math.sqrt(sampleVariance(accuracies)) },
+      ...(facts && { training: { examples: Number(facts['rows']), steps: Number(facts['steps']) } }),
+      comparisons: comparisons[at] ?? [],
     };
   });
 }
 
-function compare(
-  against: string,
-  ours: readonly PredictionRow[],
-  theirs: readonly PredictionRow[],
-  key: string,
-): Comparison {
-  const { difference, low, high, p, verdict } = comparePredictions(ours, theirs, `${key}/${against}`);
-  return { against, difference, low, high, p, verdict };
+/** A line of the table, with the answers of each of its students. */
+interface EvaluatedLine extends EvaluatedArm {
+  readonly predictions: readonly PredictionRow[];
+  readonly byStudent: readonly (readonly PredictionRow[])[];
+}
+
+async function categoriesOf(
+  store: ArtifactStore,
+  stages: readonly StageRecord[],
+  manifests: ReadonlyMap<string, StageManifest>,
+): Promise<Map<string, string>> {
+  const prepared = stages.find(({ stage }) => stage === 'prepare-tasks');
+  const ref = manifests.get(prepared?.key ?? '')?.outputs['tasks'];
+  const tasks = ref ? await readRows(store, ref, taskRecordSchema) : [];
+  return new Map(tasks.map(({ name, category }) => [name, category]));
+}
+
+function measures(groups: Metrics['byTask']): Record<string, Measure> {
+  return Object.fromEntries(Object.entries(groups).map(([name, values]) => [name, measure(values)]));
+}
+
+function macro(groups: Metrics['byTask']): MacroMeasure {
+  return { groups: Object.keys(groups).length, ...macroAverage(Object.values(groups)) };
 }
 
 function measure(values: Metrics['overall']): Measure {
-  const { low, high } = wilsonInterval(values.correct, values.n);
-  const { n, correct, accuracy, stderr, tagRate, parseFailures } = values;
+  const { n, correct, accuracy, stderr, low, high, tagRate, parseFailures } = values;
   return { n, correct, accuracy, stderr, low, high, tagRate, parseFailures };
 }
 
@@ -226,13 +241,26 @@ function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readon
     if (model.source.startsWith('hosted:'))
       notes.push(`The ${role} is hosted: its identity is what its provider declares, not its content.`);
   }
+  if (config.align.method === 'none')
+    notes.push(
+      "The teacher was not trained (align.method: none): the set under arte is chosen from the unaligned teacher's drafts, the questions with the highest s_q under each task's best technique. What DPO adds is left out: preferences about questions do not reach what the teacher writes, no new questions are written, and no further round can build on this one.",
+    );
+  const sizes = new Set(arms.flatMap(({ training }) => (training ? [training.examples] : [])));
+  if (sizes.size > 1)
+    notes.push(
+      `Examples were dropped, so the students were trained on sets of ${[...sizes].sort((one, other) => one - other).join(', ')}; steps and seed are the same.`,
+    );
+  if (config.sft.seeds > 1)
+    notes.push(
+      `Accuracies are means over ${config.sft.seeds} students from seeds of their own. Intervals and p values are about the items, for these students; how far students of one arm lie apart is the standard deviation beside them.`,
+    );
   const aligned = arms.filter((arm) => arm.name === 'arte');
   const gains = aligned.flatMap((arm) =>
     arm.comparisons.filter((comparison) => comparison.against === 'original_teacher' && comparison.verdict === 'gain'),
   );
   if (aligned.length > 0 && gains.length === 0)
     notes.push(
-      'No arm of this run beats the unaligned teacher beyond noise: nothing may be claimed for the alignment here.',
+      `The student under arte does not beat the unaligned teacher's beyond noise: nothing may be claimed for ${config.align.method === 'none' ? 'the choice of drafts' : 'the alignment'} here.`,
     );
   return notes;
 }

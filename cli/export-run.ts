@@ -12,6 +12,7 @@ import { createMaterializer, type Materializer } from '../drivers/model/material
 import type { ArtifactStore } from '../drivers/store/store';
 import { packageRoot } from '../drivers/package-root';
 import { conversation, type ConversationSource } from '../method/training-rows';
+import type { ArmName } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { JsonObject } from '../schemas/json';
@@ -29,8 +30,8 @@ export interface ExportRequest {
   /** Left out: the last round that made what is asked for (baselines are made in the first one only). */
   readonly round?: number;
   readonly format?: ModelFormat;
-  /** Whose tailored set: `arte`, or `original_teacher` (first round). */
-  readonly arm?: string;
+  /** Whose training set; those of the arms beside `arte` were made in the first round. */
+  readonly arm?: ArmName;
   readonly onProgress: (text: string) => void;
 }
 
@@ -54,11 +55,7 @@ export async function exportRun(store: ArtifactStore, report: RunReport, request
   };
   switch (request.what) {
     case 'dataset':
-      return exportRows(
-        store,
-        artifact(report, request.round, `tailor-rationales/${request.arm ?? 'arte'}/sft`),
-        target,
-      );
+      return exportRows(store, artifact(report, request.round, trainingSetOf(report, request.arm ?? 'arte')), target);
     case 'pairs':
       return exportRows(store, artifact(report, request.round, 'build-pairs/dpo'), target);
     case 'student':
@@ -92,6 +89,12 @@ function artifact(report: RunReport, wanted: number | undefined, name: string): 
     why: `It made ${Object.keys(round.artifacts).join(', ')}.`,
     next: 'Name a round and an arm that are in the report.',
   });
+}
+
+/** An arm's training set was written by a teacher, or chosen from drafts. */
+function trainingSetOf({ stages }: RunReport, arm: ArmName): string {
+  const chosen = stages.some((stage) => stage.name === 'select-drafts' && stage.arm === arm);
+  return `${chosen ? 'select-drafts' : 'tailor-rationales'}/${arm}/sft`;
 }
 
 /** Training rows as conversations, one JSON object a line. */
@@ -151,7 +154,13 @@ async function exportAdapter(
   target: string,
 ): Promise<string> {
   const layer = layers.at(-1);
-  if (!layer) throw new Error(`${name} was not trained`);
+  if (!layer) {
+    throw new ArteError('InvalidInput', {
+      what: `${name} has no adapter.`,
+      why: 'The run did not train it (align.method: none): it is what the config names as its source.',
+      next: 'arte export dataset RUN takes what it wrote.',
+    });
+  }
   const partial = `${target}.partial`;
   await rm(partial, { recursive: true, force: true });
   await store.getDirectory(layer.files, partial);

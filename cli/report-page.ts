@@ -108,7 +108,7 @@ function students(report: RunReport, config: RunConfig | undefined): string {
   const mark = (arm: ReportArm, withRound: boolean): AccuracyMark => {
     const { round, accuracy, low, high } = arm;
     const published = paper ? paperAccuracy(arm.name, arm.shots) : undefined;
-    const name = `${armTitle(arm)}${withRound ? `, round ${round}` : ''}`;
+    const name = `${armTitle(arm, report)}${withRound ? `, round ${round}` : ''}`;
     return {
       name,
       color: colorOf(arm.name, names),
@@ -158,7 +158,7 @@ function students(report: RunReport, config: RunConfig | undefined): string {
     const baseline = arm.comparisons.find(({ against }) => against === 'original_teacher');
     const published = paperAccuracy(arm.name, arm.shots);
     return [
-      armTitle(arm),
+      armTitle(arm, report),
       arm.round,
       arm.shots,
       percent(arm.accuracy),
@@ -172,14 +172,15 @@ function students(report: RunReport, config: RunConfig | undefined): string {
   });
   return `${plots.join('\n')}
 ${table('students-table', 'Students on the held-out test items', columns, rows)}
-${byTask(arms)}`;
+${byTask(report)}`;
 }
 
-function byTask(arms: readonly ReportArm[]): string {
+function byTask(report: RunReport): string {
+  const { arms } = report;
   const tasks = [...new Set(arms.flatMap((arm) => Object.keys(arm.byTask)))];
   if (tasks.length < 2) return '';
   const rows = arms.map((arm) => [
-    `${armTitle(arm)}, round ${arm.round}, ${arm.shots}-shot`,
+    `${armTitle(arm, report)}, round ${arm.round}, ${arm.shots}-shot`,
     ...tasks.map((task) => {
       const measure = arm.byTask[task];
       return measure ? `${percent(measure.accuracy)} (${percent(measure.low)} to ${percent(measure.high)})` : '';

@@ -15,6 +15,7 @@ import {
   type RunConfig,
   type TaskConfig,
 } from '../schemas/run-config';
+import { armsOf, pairKindsOf, recipeOf } from '../schemas/arms';
 import { embeddedModels } from '../schemas/model-ref';
 import type { AnswerSpec, TaskRecord } from '../schemas/task';
 import { canonicalAnswer, closeIsUnmistakable, labelsOf } from './answers';
@@ -191,6 +192,7 @@ function crossFieldFindings(
     ...modelFindings(config),
     ...capabilityFindings(config),
     ...answersFindings(config),
+    ...armFindings(config),
     ...countFindings(config),
     ...capFindings(config),
     ...platformFindings(config),
@@ -213,9 +215,12 @@ export function taskNameOf(task: TaskConfig): string {
     case 'builtin':
       return task.family;
     case 'bbh-json':
+    case 'arc-jsonl':
       return fileStem(task.path);
     case 'gsm8k-jsonl':
-      return 'gsm8k';
+    case 'commonsenseqa-jsonl':
+    case 'piqa-jsonl':
+      return task.source.replace(/-jsonl$/, '');
     default:
       return task.source;
   }
@@ -229,6 +234,11 @@ export function taskFilesOf(task: TaskConfig): readonly { readonly setting: stri
       return [];
     case 'files':
       return (['seeds', 'validation', 'test'] as const).map((setting) => ({ setting, path: task[setting] }));
+    case 'piqa-jsonl':
+      return [
+        { setting: 'path', path: task.path },
+        ...(task.labels === undefined ? [] : [{ setting: 'labels', path: task.labels }]),
+      ];
     default:
       return [{ setting: 'path', path: task.path }];
   }
@@ -273,7 +283,8 @@ function taskFindings(config: RunConfig, { purpose }: JudgeOptions): Finding[] {
         finding(['tasks', index, 'source'], {
           what: `The task "${name}" is only declared: it says how many items it has, not which.`,
           why: 'Counts are enough to plan; a run needs the questions.',
-          instead: 'Name its items: source: jsonl with a path, bbh-json, gsm8k-jsonl, files, or builtin.',
+          instead:
+            'Name its items: source: jsonl with a path, bbh-json, gsm8k-jsonl, arc-jsonl, commonsenseqa-jsonl, piqa-jsonl, files, or builtin.',
         }),
       );
     }
@@ -549,15 +560,15 @@ function modelFindings(config: RunConfig): Finding[] {
       continue;
     }
     if (!model.source.startsWith('hosted:')) continue;
-    if (role !== 'respondent') {
+    if (role === 'student' || (role === 'teacher' && config.align.method !== 'none')) {
       findings.push(
         finding(source, {
           what: `The ${role} is a hosted model, which cannot be trained here.`,
           why:
             role === 'teacher'
-              ? 'align.method: dpo changes the weights of the teacher, and a hosted model keeps its own.'
+              ? `align.method: ${config.align.method} changes the weights of the teacher, and a hosted model keeps its own.`
               : 'The student is trained on the tailored set, and a hosted model keeps its weights.',
-          instead: 'Name weights of your own (hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX).',
+          instead: `Name weights of your own (hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX)${role === 'teacher' ? ', or write "align: {method: none}": preferences then only choose among its drafts' : ''}.`,
         }),
       );
     }
@@ -576,8 +587,9 @@ function modelFindings(config: RunConfig): Finding[] {
 
 /** A static endpoint serves what it was started with; what a training makes of the model is not asked there. */
 function staticNotes(config: RunConfig): string[] {
+  const trained = config.align.method === 'none' ? ['student'] : ['student', 'teacher'];
   return namedModels(config)
-    .filter(({ role, model }) => role !== 'respondent' && model.endpoint.kind === 'static')
+    .filter(({ role, model }) => trained.includes(role) && model.endpoint.kind === 'static')
     .map(
       ({ role, segments }) =>
         `${pathText(segments)} has a static endpoint, which serves the weights it was started with: the trained ${role} cannot be asked there. For a run to its end use kind: managed.`,
@@ -720,6 +732,59 @@ function capabilityFindings(config: RunConfig): Finding[] {
   });
 }
 
+// ---- arms --------------------------------------------------------------------------------------------------------
+
+/** Arms that could not be made, or not at equal budget. */
+function armFindings(config: RunConfig): Finding[] {
+  const { align, questions, tailor } = config;
+  const findings: Finding[] = [];
+  const recipes = armsOf(config.arms).map((arm) => ({ arm, recipe: recipeOf(arm, align.method) }));
+  const aligned = recipes.filter(
+    ({ arm, recipe }) => arm !== 'arte' && recipe.kind === 'written' && recipe.pairs !== 'none',
+  );
+  if (align.method === 'none' && aligned.length > 0) {
+    findings.push(
+      finding(
+        ['arms'],
+        {
+          what: `The ${aligned.length === 1 ? 'arm' : 'arms'} ${aligned.map(({ arm }) => arm).join(' and ')} cannot be made with align.method: none.`,
+          why: 'Its set is written by a teacher that was trained on one kind of pairs, and nothing trains the teacher.',
+          instead: 'Take it out of arms, or write "align: {method: dpo}".',
+        },
+        ['align.method'],
+      ),
+    );
+  }
+  const chosen = recipes.filter(({ recipe }) => recipe.kind === 'chosen');
+  if (chosen.length > 0 && questions.per_task < tailor.per_task) {
+    findings.push(
+      finding(
+        ['questions', 'per_task'],
+        {
+          what: `questions.per_task is ${questions.per_task}, but ${chosen.map(({ arm }) => arm).join(', ')} ${chosen.length === 1 ? 'takes' : 'take'} tailor.per_task = ${tailor.per_task} examples a task from the drafts.`,
+          why: 'One draft a question is taken; with fewer questions the arms would not be trained on as many examples as the others.',
+          instead: `Write at least ${tailor.per_task} here, or lower tailor.per_task.`,
+        },
+        ['tailor.per_task', 'arms', 'align.method'],
+      ),
+    );
+  }
+  if (align.method === 'none' && config.rounds.count > 1) {
+    findings.push(
+      finding(
+        ['rounds', 'count'],
+        {
+          what: `rounds.count is ${config.rounds.count} with align.method: none.`,
+          why: 'A further round differs from the one before by its teacher, and this one stays what it is.',
+          instead: 'Write 1.',
+        },
+        ['align.method'],
+      ),
+    );
+  }
+  return findings;
+}
+
 // ---- counts and lengths ------------------------------------------------------------------------------------------
 
 function countFindings(config: RunConfig): Finding[] {
@@ -767,22 +832,24 @@ function probeFindings(config: RunConfig): Finding[] {
 
 function pairFindings(config: RunConfig): Finding[] {
   const { pairs } = config;
-  let most = 0;
+  const most = { both: 0, question: 0, rationale: 0 };
   for (const task of config.tasks) {
     const techniques = task.techniques?.length ?? config.prompts.techniques?.length ?? builtinTechniques;
-    most += rationalePairsOfTask(config, techniques) + questionPairsOfTask(config);
+    most.question += questionPairsOfTask(config);
+    most.rationale += rationalePairsOfTask(config, techniques);
   }
-  if (most >= pairs.minimum) return [];
+  most.both = most.question + most.rationale;
+  const [short] = pairKindsOf(armsOf(config.arms), config.align.method).filter((kinds) => most[kinds] < pairs.minimum);
+  if (short === undefined) return [];
   return [
     finding(
       ['pairs', 'minimum'],
       {
-        what: `At most ${most} pairs can be made, but at least ${pairs.minimum} are asked for.`,
+        what: `At most ${most[short]} ${short === 'both' ? '' : `${short} `}pairs can be made, but at least ${pairs.minimum} are asked for.`,
         why: 'With fewer pairs than the minimum the run parks before the teacher is trained. A rationale pair needs two technique prompts.',
-        instead:
-          'Raise pairs.question.per_task, pairs.rationale.per_task or questions.per_task, or lower pairs.minimum.',
+        instead: `Raise pairs.question.per_task, pairs.rationale.per_task or questions.per_task, ${short === 'both' ? '' : `take ${short}_only out of arms, `}or lower pairs.minimum.`,
       },
-      ['pairs', 'questions.per_task', 'prompts.techniques', 'tasks'],
+      ['pairs', 'questions.per_task', 'prompts.techniques', 'tasks', 'arms', 'align.method'],
     ),
   ];
 }
@@ -794,6 +861,7 @@ function lengthFindings(config: RunConfig): Finding[] {
     ['rationales.max_tokens', config.rationales.max_tokens],
     ['tailor.questions.max_tokens', config.tailor.questions.max_tokens],
     ['tailor.rationales.max_tokens', config.tailor.rationales.max_tokens],
+    ...(config.arms.includes('teacher') ? [['evaluate.max_tokens', config.evaluate.max_tokens] as const] : []),
   ];
   const student: readonly (readonly [string, number])[] = [
     ['score.max_tokens', config.score.max_tokens],

@@ -64,7 +64,7 @@ class Drops {
 const byCode = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
 
 /** Scores are shares of a few items and means of them: what is closer than this differs by rounding only. */
-const sameScore = 1e-9;
+export const sameScore = 1e-9;
 
 /** Undefined when the scores make a pair, else why not. */
 function scoreProblem(chosen: number, rejected: number, settings: PairSettings): DropReason | undefined {
@@ -78,7 +78,8 @@ function scoreProblem(chosen: number, rejected: number, settings: PairSettings):
 const byScore = (one: { readonly score: number }, other: { readonly score: number }): number =>
   Math.abs(one.score - other.score) <= sameScore ? 0 : one.score - other.score;
 
-function groupByTask<Row extends { readonly task: string }>(rows: readonly Row[]): Map<string, Row[]> {
+/** Rows by task, tasks in the order of their names. */
+export function groupByTask<Row extends { readonly task: string }>(rows: readonly Row[]): Map<string, Row[]> {
   const groups = new Map<string, Row[]>();
   for (const row of rows) {
     const group = groups.get(row.task) ?? [];

@@ -7,8 +7,9 @@
  * Invariants
  * 1. Pure: no store, no engine, no clock. The same config and facts give the same plan.
  * 2. Counts are exact when nothing fails, is dropped or is asked again; tokens and money are ceilings, and the notes say so.
- * 3. What does not depend on the round (tasks, respondents, baselines) is counted once, in round 1.
+ * 3. What does not depend on the round (tasks, respondents, the arms beside `arte`) is counted once, in round 1.
  */
+import { armsOf, armsOfRound, pairKindsOf, pairsLabel, recipeOf, studentLabel, type ArmName } from '../schemas/arms';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import type { Plan, PlanLeft, PlannedStage } from '../schemas/plan';
 import { respondentArm } from '../schemas/stage-names';
@@ -112,22 +113,22 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       cost: roundMoney((calls * (input * (price?.input ?? 0) + output * (price?.output ?? 0))) / 1_000_000),
     });
   };
-  const evaluate = (round: number, arm: string): void => {
+  const evaluate = (round: number, arm: string, model: 'student' | 'teacher' = 'student'): void => {
     for (const shots of config.evaluate.shots) {
       add({
         name: 'evaluate',
         round,
         arm: `${arm}-${shots}shot`,
-        model: 'student',
+        model,
         calls: counts.test,
         rows: counts.test,
         input: tokens.asked(shots),
         output: config.evaluate.max_tokens,
-        price: student.price,
+        price: config.models[model].price,
       });
     }
   };
-  const tailor = (round: number, arm: string): void => {
+  const tailor = (round: number, arm: ArmName): void => {
     add({
       name: 'tailor-questions',
       round,
@@ -151,15 +152,28 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       price: teacher.price,
     });
   };
-  const trainStudent = (round: number, arm: string): void => {
-    add({
-      name: 'train-sft',
-      round,
-      arm,
-      model: 'student',
-      rows: counts.tailored,
-      steps: trainingSteps(counts.tailored, config.sft),
-    });
+  const pairsOf = { both: counts.pairs, question: counts.questionPairs, rationale: counts.rationalePairs };
+  const makeArm = (round: number, arm: ArmName): void => {
+    const recipe = recipeOf(arm, config.align.method);
+    if (recipe.kind === 'asked') {
+      evaluate(round, arm, recipe.model);
+      return;
+    }
+    if (recipe.kind === 'chosen') add({ name: 'select-drafts', round, arm, rows: counts.tailored });
+    else {
+      if (recipe.pairs !== 'none') {
+        const rows = pairsOf[recipe.pairs];
+        const steps = trainingSteps(rows, config.align);
+        add({ name: 'train-dpo', round, arm: pairsLabel(recipe.pairs), model: 'teacher', rows, steps });
+      }
+      tailor(round, arm);
+    }
+    const steps = trainingSteps(counts.tailored, config.sft);
+    for (let student = 1; student <= config.sft.seeds; student += 1) {
+      const label = studentLabel(arm, student);
+      add({ name: 'train-sft', round, arm: label, model: 'student', rows: counts.tailored, steps });
+      evaluate(round, label);
+    }
   };
 
   for (let round = 1; round <= config.rounds.count; round += 1) {
@@ -211,25 +225,11 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       output: config.score.max_tokens,
       price: student.price,
     });
-    add({ name: 'build-pairs', round, rows: counts.pairs });
-    if (first) {
-      evaluate(round, 'untuned');
-      tailor(round, 'original_teacher');
-    }
-    add({
-      name: 'train-dpo',
-      round,
-      model: 'teacher',
-      rows: counts.pairs,
-      steps: trainingSteps(counts.pairs, config.align),
-    });
-    tailor(round, 'arte');
-    trainStudent(round, 'arte');
-    evaluate(round, 'arte');
-    if (first) {
-      trainStudent(round, 'original_teacher');
-      evaluate(round, 'original_teacher');
-    }
+    const arms = armsOfRound(armsOf(config.arms), round);
+    for (const kinds of pairKindsOf(arms, config.align.method))
+      add({ name: 'build-pairs', round, arm: pairsLabel(kinds), rows: pairsOf[kinds] });
+    makeArm(round, 'arte');
+    for (const arm of arms) if (arm !== 'arte') makeArm(round, arm);
     add({ name: 'decide', round, rows: 1 });
   }
   add({ name: 'report', round: config.rounds.count, rows: 1 });
@@ -423,7 +423,7 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
   if (declared > 0) {
     notes.push(`${declared} of ${config.tasks.length} tasks are only declared: this can be planned, not run.`);
   }
-  if (config.pairs.question.per_task > questionPairsOfTask(config)) {
+  if (config.align.method !== 'none' && config.pairs.question.per_task > questionPairsOfTask(config)) {
     notes.push(
       `${config.questions.per_task} questions give at most ${questionPairsOfTask(config)} question pairs a task, not the ${config.pairs.question.per_task} that pairs.question.per_task asks for.`,
     );

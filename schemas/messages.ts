@@ -1,6 +1,7 @@
 /**
  * What crosses the boundary between the client, the workflows and the activities. Types only (no zod), refs only (< 16 KB).
  */
+import type { AlignMethod, ArmName } from './arms';
 import type { ArtifactRef } from './artifact-ref';
 import type { ErrorData } from './errors';
 import type { StageUsage } from './manifest';
@@ -42,6 +43,12 @@ export interface AlignInput {
   readonly shots: readonly number[];
   /** Reference policy of DPO from the second round on. */
   readonly reference: 'previous' | 'initial';
+  /** Whether the teacher is trained on the preferences. */
+  readonly align: AlignMethod;
+  /** The arms of comparison, in the order of the report. */
+  readonly arms: readonly ArmName[];
+  /** Students trained on each arm's set, each from a seed of its own. */
+  readonly trainingSeeds: number;
   /** Shot counts with which each respondent answers the validation items; empty when the preference set is not chosen by IRT. */
   readonly respondentShots: readonly number[];
   /** Set from the second round on. */
@@ -69,7 +76,9 @@ export interface ResolvedModels {
 }
 
 export interface EvaluationRecord {
-  readonly arm: string;
+  readonly arm: ArmName;
+  /** Which of the arm's students, from 1. */
+  readonly student: number;
   readonly round: number;
   readonly shots: number;
   readonly key: string;

@@ -7,6 +7,7 @@
  * Names are snake_case because people type them. "Paper" means arXiv 2406.19227; where the paper is silent the description says so.
  */
 import { z } from 'zod';
+import { armNames, standingArms } from './arms';
 import { answerTypes, techniqueSchema, verifierSchema } from './task';
 
 const rate = z.number().gt(0);
@@ -86,6 +87,31 @@ export const taskConfigSchema = z.discriminatedUnion('source', [
     path: z.string().describe('GSM8K lines {"question", "answer"} with the gold answer after "#### ".'),
     ...taskCommon,
     name: taskCommon.name.optional().describe('Default: gsm8k.'),
+  }),
+  z.strictObject({
+    source: z.literal('arc-jsonl'),
+    path: z
+      .string()
+      .describe(
+        'ARC lines, {"question": {"stem", "choices"}, "answerKey"} as published or {"question", "choices", "answerKey"} as Hugging Face has them.',
+      ),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: the file name.'),
+  }),
+  z.strictObject({
+    source: z.literal('commonsenseqa-jsonl'),
+    path: z
+      .string()
+      .describe('CommonsenseQA lines, in either form of ARC. The test split has no answers: use the dev split.'),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: commonsenseqa.'),
+  }),
+  z.strictObject({
+    source: z.literal('piqa-jsonl'),
+    path: z.string().describe('PIQA lines {"goal", "sol1", "sol2"}, with "label" or with a labels file beside them.'),
+    labels: z.string().optional().describe('The labels file as published: 0 or 1, a line for each line of path.'),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: piqa.'),
   }),
   z.strictObject({
     source: z.literal('files'),
@@ -414,7 +440,12 @@ const trainingCommon = {
 
 const alignSchema = z
   .strictObject({
-    method: z.enum(['dpo']).default('dpo').describe('Paper: DPO.'),
+    method: z
+      .enum(['dpo', 'none'])
+      .default('dpo')
+      .describe(
+        "Paper: DPO. none: the teacher keeps its weights (a hosted one must), and the student's preferences only choose among its drafts: of each task the questions with the highest s_q, under the technique with the highest mean s_r.",
+      ),
     reference: z
       .enum(['previous', 'initial'])
       .default('previous')
@@ -457,6 +488,11 @@ const sftSchema = z
     warmup_ratio: fraction.default(0.03).describe('Paper: 3 %.'),
     schedule: z.enum(['cosine', 'linear', 'constant']).default('linear').describe('Paper: linear.'),
     loss_on: z.enum(['completion', 'all']).default('completion').describe('Paper: not stated.'),
+    seeds: count
+      .default(1)
+      .describe(
+        "Students trained on every arm's set, each from a seed of its own (the first: seed). The report has the mean of their accuracies and its spread; the first is the run's student. Paper: not stated.",
+      ),
     ...trainingCommon,
   })
   .prefault({})
@@ -475,6 +511,22 @@ const evaluateSchema = z
   })
   .prefault({})
   .describe('Accuracy of the students on the held-out items.');
+
+const armsSchema = z
+  .array(z.enum(armNames))
+  .default([...standingArms])
+  .describe(
+    [
+      "Lines of the report's table. untuned, original_teacher and arte always stand there, named or not. Every arm that is trained has the same student, number of examples, steps and seed; those besides arte belong to the first round.",
+      'teacher: the teacher itself on the test items, the ceiling.',
+      'untuned: the student as it came.',
+      'original_teacher: a set by the unaligned teacher.',
+      "self_instruct: the same, but bootstrapped (after arXiv 2212.10560): a quarter of the questions that the teacher is shown, at least one, are earlier ones of its own, so later questions follow from earlier ones. Duplicates are dropped as questions.dedupe says for all arms: that paper's ROUGE-L of 0.7 is for instructions of many tasks, and would leave little of one.",
+      'random_rationale, most_preferred, task_consistent (the ablation of the paper): no DPO; the set is draft questions drawn by seed, each with a draft rationale of any technique, with its highest s_r, or under the technique of the highest mean s_r on the task. They need questions.per_task of at least tailor.per_task.',
+      'question_only, rationale_only: as arte, with the teacher trained on one kind of pairs.',
+      'arte: a set by the aligned teacher.',
+    ].join('\n'),
+  );
 
 const roundsSchema = z
   .strictObject({
@@ -569,6 +621,7 @@ export const runConfigSchema = z
     tailor: tailorSchema,
     sft: sftSchema,
     evaluate: evaluateSchema,
+    arms: armsSchema,
     rounds: roundsSchema,
     budget: budgetSchema,
     platform: platformSchema,

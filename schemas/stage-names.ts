@@ -9,6 +9,7 @@ export const stageNames = [
   'train-dpo',
   'tailor-questions',
   'tailor-rationales',
+  'select-drafts',
   'train-sft',
   'evaluate',
   'decide',

@@ -245,6 +245,7 @@ const wholeStages: Record<WholeStageName, (input: StageInput) => Promise<StageRe
   'prepare-tasks': (input) => io.prepareTasks(input),
   'select-probes': (input) => io.selectProbes(input),
   'build-pairs': (input) => io.buildPairs(input),
+  'select-drafts': (input) => io.selectDrafts(input),
   decide: (input) => io.decide(input),
   'train-dpo': (input) => train.trainDpo(input),
   'train-sft': (input) => train.trainSft(input),

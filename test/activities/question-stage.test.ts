@@ -34,6 +34,7 @@ const loadedFor = (config: RunConfig) => ({
   tasks: [task],
   settings: config.questions,
   name: 'sample-questions' as const,
+  bootstrap: false,
 });
 const settingsFor = (config: RunConfig): unknown =>
   sampleQuestions.settings({ config, files: {} }, { stage: 'sample-questions' } as StageInput);

@@ -349,6 +349,16 @@ describe('models', () => {
     },
   );
 
+  it('a hosted teacher that need not be trained may be used', () => {
+    const config = withSetting('models.teacher', { source: 'hosted:somewhere/big', endpoint: endpoint() });
+    expect(judge(config).problems.map(({ path }) => path)).toEqual(['models.teacher.source']);
+    const { problems, notes } = judge(withSetting('align.method', 'none', config));
+    expect(problems).toEqual([]);
+    expect(notes).toEqual([]);
+    const student = withSetting('models.student', { source: 'hosted:somewhere/small', endpoint: endpoint() }, config);
+    expect(judge(student).problems.map(({ path }) => path)).toEqual(['models.student.source']);
+  });
+
   it.each([
     ['questions', { format: 'json' }, 'structured'],
     ['questions', { answers_per_call: 4 }, 'n'],
@@ -443,5 +453,49 @@ describe('platform and environment', () => {
   it('the environment is read for secrets only', () => {
     const config = withSetting('models.teacher.endpoint', { ...endpoint(), model: '${env:MODEL}' });
     expect(judge(config).problems).toMatchObject([{ path: 'models.teacher.endpoint.model' }]);
+  });
+});
+
+describe('arms', () => {
+  const withArms = (...arms: string[]): Json => withSetting('arms', arms);
+
+  it('of all kinds may be asked for', () => {
+    const all = ['teacher', 'self_instruct', 'random_rationale', 'most_preferred', 'task_consistent'];
+    expect(judge(withArms(...all, 'question_only', 'rationale_only')).problems).toEqual([]);
+  });
+
+  it('that are not known are named with what there is', () => {
+    const { problems } = judge(withArms('arte', 'task-consistent'));
+    expect(problems).toMatchObject([{ path: 'arms[1]' }]);
+    expect(`${problems[0]?.why ?? ''} ${problems[0]?.instead ?? ''}`).toContain('task_consistent');
+  });
+
+  it('that are chosen from drafts need a draft question for every example', () => {
+    const config = withSetting('questions.per_task', 100, withArms('random_rationale', 'most_preferred'));
+    expect(judge(config).problems).toMatchObject([
+      { path: 'questions.per_task', what: expect.stringContaining('random_rationale, most_preferred take') as string },
+    ]);
+    expect(judge(withSetting('tailor.per_task', 100, config)).problems).toEqual([]);
+    expect(judge(withSetting('questions.per_task', 100)).problems).toEqual([]);
+    const none = withSetting('align.method', 'none', withSetting('questions.per_task', 100));
+    expect(judge(none).problems.map(({ path }) => path)).toEqual(['questions.per_task']);
+  });
+
+  it('that need pairs of one kind need enough of them', () => {
+    const without = withSetting('pairs.question.per_task', 0, withArms('question_only'));
+    expect(judge(without).problems).toMatchObject([
+      { path: 'pairs.minimum', what: expect.stringContaining('0 question pairs') as string },
+    ]);
+    expect(judge(withSetting('pairs.question.per_task', 0, withArms('rationale_only'))).problems).toEqual([]);
+  });
+
+  it('that train the teacher, and further rounds, need a teacher that is trained', () => {
+    const arms = withSetting('align.method', 'none', withArms('question_only', 'rationale_only', 'task_consistent'));
+    expect(judge(arms).problems).toMatchObject([
+      { path: 'arms', what: expect.stringContaining('question_only and rationale_only') as string },
+    ]);
+    const rounds = withSetting('align.method', 'none', withSetting('rounds.count', 2));
+    expect(judge(rounds).problems.map(({ path }) => path)).toEqual(['rounds.count']);
+    expect(judge(withSetting('align.method', 'none', withSetting('pairs.minimum', 10_000))).problems).toEqual([]);
   });
 });

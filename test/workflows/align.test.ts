@@ -9,6 +9,7 @@ import { Worker } from '@temporalio/worker';
 import type { InferActivities, IoActivities, TrainActivities } from '../../activities';
 import { colorsFor } from '../../cli/output';
 import { renderRun } from '../../cli/run-view';
+import { armNames, recipeOf, standingArms } from '../../schemas/arms';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { payloadBytesMax, shardRowsMax } from '../../schemas/limits';
 import {
@@ -53,6 +54,7 @@ const outputsOf: Record<string, readonly string[]> = {
   'sample-rationales': ['drafts'],
   'score-drafts': ['scores', 'cells'],
   'build-pairs': ['pairs', 'dpo'],
+  'select-drafts': ['tailored', 'sft'],
   'tailor-questions': ['questions'],
   'tailor-rationales': ['tailored', 'sft'],
   evaluate: ['predictions', 'metrics'],
@@ -99,6 +101,7 @@ function standIns(
     prepareTasks: whole,
     selectProbes: whole,
     buildPairs: whole,
+    selectDrafts: whole,
     decide: whole,
     trainDpo: whole,
     trainSft: whole,
@@ -138,6 +141,9 @@ const input = (runId: string, change: Partial<AlignInput> = {}): AlignInput => (
   rounds: 2,
   shots: [0, 3],
   reference: 'previous',
+  align: 'dpo',
+  arms: standingArms,
+  trainingSeeds: 1,
   respondentShots: [],
   ...change,
 });
@@ -231,6 +237,49 @@ describe('alignWorkflow', () => {
       .filter(({ stage }) => stage === 'train-dpo')
       .map(({ reference }) => reference?.name);
     expect(references).toEqual([undefined, 'teacher']);
+  });
+
+  it('makes every arm in the first round, with everything they share made once', async () => {
+    await withWorkers(standIns(recorded), async () =>
+      (await start(input('arms', { arms: armNames, shots: [0] }))).result(),
+    );
+    const of = (...names: StageInput['stage'][]) => recorded.stages.filter(({ stage }) => names.includes(stage));
+    const [one, two] = recorded.rounds;
+    expect(one?.evaluations.map(({ arm, shots }) => `${arm} ${shots}`)).toEqual(armNames.map((arm) => `${arm} 0`));
+    expect(two?.evaluations.slice(armNames.length).map(({ arm }) => arm)).toEqual(['arte']);
+    for (const name of ['sample-questions', 'sample-rationales', 'score-drafts'] as const)
+      expect(of(name)).toHaveLength(2);
+    expect(of('build-pairs').map(({ extra }) => extra?.['only'])).toEqual([
+      undefined,
+      'question',
+      'rationale',
+      undefined,
+    ]);
+    expect(of('train-dpo')).toHaveLength(3 + 1);
+    expect(of('select-drafts').map(({ extra }) => extra)).toEqual(
+      ['random', 'most-preferred', 'task-consistent'].map((rationale) => ({ questions: 'drawn', rationale })),
+    );
+    expect(of('tailor-questions').filter(({ extra }) => extra?.['shown'] === 'own')).toHaveLength(1);
+    const trained = armNames.filter((arm) => recipeOf(arm, 'dpo').kind !== 'asked');
+    expect(of('train-sft').map(({ model: base }) => base?.name)).toEqual(
+      Array.from({ length: trained.length + 1 }, () => 'student'),
+    );
+    const asTeacher = of('evaluate').filter(({ extra }) => extra?.['role'] === 'teacher');
+    expect(asTeacher.map(({ model: asked }) => asked?.name)).toEqual(['teacher']);
+    expect(Math.max(...recorded.payloads)).toBeLessThan(payloadBytesMax);
+  });
+
+  it('chooses among the drafts and trains no teacher when the teacher is not to be aligned', async () => {
+    await withWorkers(standIns(recorded), async () =>
+      (await start(input('unaligned', { rounds: 1, align: 'none' }))).result(),
+    );
+    const names = recorded.stages.map(({ stage }) => stage);
+    expect(names).not.toContain('build-pairs');
+    expect(names).not.toContain('train-dpo');
+    const [selected] = recorded.stages.filter(({ stage }) => stage === 'select-drafts');
+    expect(selected?.extra).toEqual({ questions: 'preferred', rationale: 'task-consistent' });
+    expect(recorded.rounds[0]?.models['teacher']?.name).toBe('teacher');
+    expect(recorded.rounds[0]?.evaluations.map(({ arm }) => arm)).toContain('arte');
   });
 
   it('asks every respondent with every shot count before it selects the preference set by IRT', async () => {
