@@ -6,7 +6,6 @@ import { writeReport } from '../../activities/report';
 import { saveRound } from '../../activities/run-records';
 import { manifestKey, noCounts, noUsage } from '../../activities/stage';
 import type { StageManifest, StageUsage } from '../../schemas/manifest';
-import type { JsonValue } from '../../schemas/json';
 import type { StageRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import { MemoryStore } from './row-engine/memory-store';
