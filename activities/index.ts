@@ -39,7 +39,10 @@ import { tailorRationales } from './tailor-rationales';
 import { trainDpo } from './train-dpo';
 import { trainSft } from './train-sft';
 
-export const rowStages: Readonly<Record<RowStageName, AnyRowStage>> = {
+/** The stages of rows that a worker knows: arte's own, or others in their place (a benchmark's). */
+export type RowStages = Readonly<Record<RowStageName, AnyRowStage>>;
+
+export const rowStages: RowStages = {
   'sample-questions': sampleQuestions,
   'sample-rationales': sampleRationales,
   'score-drafts': scoreDrafts,
@@ -48,22 +51,22 @@ export const rowStages: Readonly<Record<RowStageName, AnyRowStage>> = {
   evaluate,
 };
 
-function rowStage(name: StageName): AnyRowStage {
-  const stage = (rowStages as Readonly<Record<string, AnyRowStage>>)[name];
+function rowStage(stages: RowStages, name: StageName): AnyRowStage {
+  const stage = (stages as Readonly<Record<string, AnyRowStage>>)[name];
   if (!stage) throw new Error(`${name} is not a stage of rows`);
   return stage;
 }
 
 /** Queue arte-io: everything that only reads and writes the store. */
-export function createIoActivities(dependencies: StoreDependencies): IoActivities {
+export function createIoActivities(dependencies: StoreDependencies, stages: RowStages = rowStages): IoActivities {
   const { store } = dependencies;
   return guarded({
     prepareTasks: runWholeStage(prepareTasks, dependencies),
     selectProbes: runWholeStage(selectProbes, dependencies),
     buildPairs: runWholeStage(buildPairs, dependencies),
     decide: runWholeStage(decide, dependencies),
-    openRowStage: (input: StageInput) => openRowStage(rowStage(input.stage), dependencies, input),
-    commitWave: (wave: WaveInput) => commitWave(rowStage(wave.stage.stage), dependencies, wave),
+    openRowStage: (input: StageInput) => openRowStage(rowStage(stages, input.stage), dependencies, input),
+    commitWave: (wave: WaveInput) => commitWave(rowStage(stages, wave.stage.stage), dependencies, wave),
     saveProgress: (progress: RunProgress) => saveProgress(store, progress),
     saveRound: (record: RoundRecord) => saveRound(store, record),
     writeReport: (input: ReportInput) => writeReport(store, input),
@@ -82,10 +85,10 @@ export interface IoActivities {
 }
 
 /** Queue arte-infer: everything that asks a model. */
-export function createInferActivities(dependencies: InferDependencies): InferActivities {
+export function createInferActivities(dependencies: InferDependencies, stages: RowStages = rowStages): InferActivities {
   return guarded({
     resolveModels: (input: ResolveInput) => resolveModels(dependencies, input),
-    runShard: (shard: ShardInput) => runShardOf(rowStage(shard.stage.stage), dependencies, shard),
+    runShard: (shard: ShardInput) => runShardOf(rowStage(stages, shard.stage.stage), dependencies, shard),
   });
 }
 export interface InferActivities {

@@ -55,10 +55,11 @@ export function questionStage(
     name,
     version,
     settings: ({ config }) => {
-      const { thresholds: _, ...settings } = settingsOf(config);
+      const { thresholds: _, answers_per_call: answers, ...settings } = settingsOf(config);
       const { question } = config.prompts;
       return {
         ...settings,
+        ...(answers > 1 && { answers_per_call: answers }),
         seed: config.seed,
         wording: question ?? null,
         style: config.models.teacher.prompt_style,
@@ -78,7 +79,8 @@ export function questionStage(
         const missing = settings.per_task - (usable.questions.get(task.name)?.length ?? 0);
         if (missing <= 0) continue;
         const first = usable.calls.get(task.name) ?? 0;
-        const calls = Math.ceil((missing / settings.per_call) * (before.length > 0 ? laterWaveMargin : 1));
+        const brought = settings.per_call * settings.answers_per_call;
+        const calls = Math.ceil((missing / brought) * (before.length > 0 ? laterWaveMargin : 1));
         for (let index = first; index < first + calls; index += 1) planned.push({ task, index });
       }
       return {
@@ -92,6 +94,7 @@ export function questionStage(
               prompt: built.prompt,
               sampling: samplingOf(settings, built.stop, seed),
               ...(built.jsonSchema === undefined ? {} : { jsonSchema: built.jsonSchema }),
+              ...(settings.answers_per_call > 1 && { answers: settings.answers_per_call }),
             },
             sample: index,
             meta: { task: task.name, index },
@@ -102,7 +105,8 @@ export function questionStage(
     read({ tasks, config, settings }, row, answer) {
       const { task: taskName, index } = row.meta as unknown as Meta;
       const task = tasks.find((candidate) => candidate.name === taskName) as TaskRecord;
-      if (answer.finish === 'refused') return refusedReading;
+      const choices = [answer, ...(answer.others ?? [])];
+      if (choices.every(({ finish }) => finish === 'refused')) return refusedReading;
       const prefix = questionPrompt(
         task,
         config,
@@ -110,10 +114,12 @@ export function questionStage(
         settings.per_call,
         index,
       ).assistantPrefix;
-      const { questions, problems } = parseQuestions(prefix + answer.text, settings.format, task);
+      const parsed = choices.map(({ text }) => parseQuestions(prefix + text, settings.format, task));
+      const questions = parsed.flatMap((choice) => choice.questions);
       if (questions.length > 0) return { outcome: 'ok', value: questions as unknown as JsonValue };
-      const why = problems[0] ?? 'holds no question';
-      return answer.finish === 'length' ? { outcome: 'truncated', why } : { outcome: 'malformed', why };
+      const why = parsed.flatMap((choice) => choice.problems)[0] ?? 'holds no question';
+      const cut = choices.some(({ finish }) => finish === 'length');
+      return cut ? { outcome: 'truncated', why } : { outcome: 'malformed', why };
     },
     repairs: ({ settings }) => (settings.malformed === 'reask' && settings.temperature > 0 ? 2 : 0),
     thresholds: ({ config }) => thresholdsOf(config),

@@ -38,6 +38,7 @@ import { readRows, streamRows } from './read-rows';
 import { currentRunId } from './run-of';
 import { withHeartbeat } from './heartbeat';
 import { underLease, waitingFor } from './lease';
+import { rowMetrics } from './metrics';
 import {
   commitStage,
   finishedStage,
@@ -96,24 +97,24 @@ export interface RowStage<Loaded> extends StageShape {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- existential: each stage's Loaded flows only through its own functions
 export type AnyRowStage = RowStage<any>;
 
-/** A row stage's key also names how the model is served: quantization changes answers. */
+/** What a row stage's key is made of: also how the model is served, because quantization changes answers. */
+export function servedShape(stage: AnyRowStage): StageShape {
+  return {
+    name: stage.name,
+    version: stage.version,
+    settings: (bundle, of) => ({
+      served: servedIdentity(stage.model(bundle, of).endpoint),
+      stage: stage.settings(bundle, of),
+    }),
+  };
+}
+
 async function keyOfRowStage(
   store: StoreDependencies['store'],
   stage: AnyRowStage,
   input: StageInput,
 ): ReturnType<typeof keyOf> {
-  return keyOf(
-    store,
-    {
-      name: stage.name,
-      version: stage.version,
-      settings: (bundle, of) => ({
-        served: servedIdentity(stage.model(bundle, of).endpoint),
-        stage: stage.settings(bundle, of),
-      }),
-    },
-    input,
-  );
+  return keyOf(store, servedShape(stage), input);
 }
 
 function contextOf(
@@ -184,6 +185,7 @@ export async function runShardOf(
     const ask = async (signal: AbortSignal): Promise<ShardOutput> => {
       beat.report(first);
       const lease = await pool.lease(model, settings, signal);
+      const metrics = rowMetrics(stage.name, lease.endpoint.id);
       try {
         return await runShard({
           shardKey,
@@ -199,6 +201,7 @@ export async function runShardOf(
           ...(account && { admit: account.admit }),
           onProgress: (progress) => {
             account?.observe(progress.usage);
+            metrics.record(progress);
             beat.report({
               ...base,
               phase: 'rows',

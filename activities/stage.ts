@@ -67,7 +67,11 @@ export interface KeyedStage {
 
 /** Key of a stage input: content of inputs and models, settings that matter, and the input's own extra settings. */
 export async function keyOf(store: ArtifactStore, shape: StageShape, input: StageInput): Promise<KeyedStage> {
-  const bundle = await openBundle(store, input.bundle);
+  return keyIn(await openBundle(store, input.bundle), shape, input);
+}
+
+/** The same where the bundle is at hand; it need not be in the store. */
+export function keyIn(bundle: OpenBundle, shape: StageShape, input: StageInput): KeyedStage {
   const inputs: Record<string, string> = {};
   for (const [name, ref] of Object.entries(input.inputs)) inputs[name] = ref.sha256;
   if (input.model) inputs['model'] = input.model.contentSha256;

@@ -10,7 +10,7 @@
  * 3. What does not depend on the round (tasks, respondents, baselines) is counted once, in round 1.
  */
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
-import type { Plan, PlannedStage } from '../schemas/plan';
+import type { Plan, PlanLeft, PlannedStage } from '../schemas/plan';
 import { respondentArm } from '../schemas/stage-names';
 
 export interface PlannedTask {
@@ -25,10 +25,12 @@ export interface PlannedTask {
   readonly descriptionCharacters?: number;
 }
 
+export type StageReuse = Pick<PlannedStage, 'reused' | 'dependsOn'>;
+
 export interface PlanFacts {
   readonly tasks: readonly PlannedTask[];
-  /** Whether the store holds the stage already; left out, or null: not known. */
-  readonly reused?: (stage: Pick<PlannedStage, 'name' | 'round' | 'arm'>) => boolean | null;
+  /** Whether the store holds the stage already. Left out: no store was asked. */
+  readonly reuseOf?: (stage: Pick<PlannedStage, 'name' | 'round' | 'arm'>) => StageReuse;
 }
 
 /** The paper's four technique prompts, which are built in. */
@@ -67,8 +69,20 @@ export function planRun(config: RunConfig, facts: PlanFacts): Plan {
       cost,
       trainingSteps: sum((stage) => stage.steps),
     },
+    left: leftOf(stages.filter(({ reused }) => reused !== true)),
     currency: config.platform.currency,
     notes: [...planNotes(config, facts), ...capNotes(config, cost)],
+  };
+}
+
+function leftOf(stages: readonly PlannedStage[]): PlanLeft {
+  const sum = (of: (stage: PlannedStage) => number): number => stages.reduce((total, stage) => total + of(stage), 0);
+  return {
+    calls: sum((stage) => stage.calls),
+    inputTokens: sum((stage) => stage.inputTokens),
+    outputTokens: sum((stage) => stage.outputTokens),
+    cost: roundMoney(sum((stage) => stage.cost)),
+    trainingSteps: sum((stage) => stage.steps),
   };
 }
 
@@ -89,7 +103,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls,
       rows,
       steps,
-      reused: facts.reused?.({ name, round, arm }) ?? null,
+      ...(facts.reuseOf?.({ name, round, arm }) ?? { reused: null }),
       inputTokens: Math.round(calls * input),
       outputTokens: calls * output,
       cost: roundMoney((calls * (input * (price?.input ?? 0) + output * (price?.output ?? 0))) / 1_000_000),
@@ -119,7 +133,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls: counts.tailorCalls,
       rows: counts.tailored,
       input: tokens.questionPrompt,
-      output: config.tailor.questions.max_tokens,
+      output: config.tailor.questions.max_tokens * config.questions.answers_per_call,
       price: teacher.price,
     });
     add({
@@ -171,7 +185,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls: counts.questionCalls,
       rows: counts.questions,
       input: tokens.questionPrompt,
-      output: config.questions.max_tokens,
+      output: config.questions.max_tokens * config.questions.answers_per_call,
       price: teacher.price,
     });
     add({
@@ -250,6 +264,7 @@ interface Counts {
 
 function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
   const { questions, tailor } = config;
+  const questionsPerCall = questions.per_call * questions.answers_per_call;
   const each = (of: (task: PlannedTask) => number): number => tasks.reduce((total, task) => total + of(task), 0);
   const techniques = (task: PlannedTask): number =>
     task.techniques ?? config.prompts.techniques?.length ?? builtinTechniques;
@@ -264,14 +279,14 @@ function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
     test: each(({ test }) => test),
     probes: each(probes),
     questions: each(() => questions.per_task),
-    questionCalls: each(() => Math.ceil(questions.per_task / questions.per_call)),
+    questionCalls: each(() => Math.ceil(questions.per_task / questionsPerCall)),
     drafts: each(drafts),
     cells: each((task) => drafts(task) * probes(task)),
     questionPairs,
     rationalePairs,
     pairs: questionPairs + rationalePairs,
     tailored: each(() => tailor.per_task),
-    tailorCalls: each(() => Math.ceil(tailor.per_task / questions.per_call)),
+    tailorCalls: each(() => Math.ceil(tailor.per_task / questionsPerCall)),
   };
 }
 

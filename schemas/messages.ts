@@ -191,6 +191,12 @@ export interface StageProgress {
 
 export type RunStatus = 'RUNNING' | 'NEEDS_ATTENTION' | 'DONE' | 'FAILED' | 'CANCELLED';
 
+export interface StageFailure {
+  readonly stage: StageName;
+  readonly error: ErrorData;
+  readonly since: string;
+}
+
 /** Answer of the progress query; also what is written to the store when the run ends or parks. */
 export interface RunProgress {
   readonly runId: string;
@@ -200,7 +206,9 @@ export interface RunProgress {
   /** What is running now, with the shards done of total where it is a row stage. */
   readonly current: readonly { stage: StageName; arm: string; since: string; workflowId?: string; waits?: string }[];
   readonly finished: readonly StageRecord[];
-  readonly attention?: { readonly stage: StageName; readonly error: ErrorData; readonly since: string };
+  readonly attention?: StageFailure;
+  /** Said at once: a stage failed for good, and the run parks when what runs beside it has come to its end. */
+  readonly failed?: StageFailure;
   readonly startedAt: string;
   readonly report?: ArtifactRef;
 }

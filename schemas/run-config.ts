@@ -281,7 +281,12 @@ const probeSchema = z
 const questionsSchema = z
   .strictObject({
     per_task: count.default(250).describe('m. Paper: 250.'),
-    per_call: count.default(5).describe('Questions asked for in one call. Paper: 5.'),
+    per_call: count.default(5).describe('Questions asked for in one answer. Paper: 5.'),
+    answers_per_call: count
+      .default(1)
+      .describe(
+        'Answers that one call brings, where the endpoint declares n: the prompt is read and paid once for all of them. Also of tailor.questions.',
+      ),
     format: z
       .enum(['tagged', 'json'])
       .default('tagged')

@@ -3,11 +3,11 @@
  * Owns the order and what feeds what; everything else is below.
  */
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignCarry, AlignInput, EvaluationRecord, StageResult } from '../schemas/messages';
+import type { AlignCarry, AlignInput, EvaluationRecord, ResolvedModels, StageResult } from '../schemas/messages';
 import type { JsonObject } from '../schemas/json';
 import type { ModelRef } from '../schemas/model-ref';
 import { respondentArm } from '../schemas/stage-names';
-import type { RunState } from './run-state';
+import type { StageRunner } from './run-state';
 
 export interface RoundOutcome {
   /** The teacher that DPO made: the next round's. */
@@ -18,7 +18,7 @@ export interface RoundOutcome {
   readonly decision: JsonObject;
 }
 
-export async function runRound(run: RunState, input: AlignInput, carry: AlignCarry): Promise<RoundOutcome> {
+export async function runRound(run: StageRunner, input: AlignInput, carry: AlignCarry): Promise<RoundOutcome> {
   const { teacher, round } = carry;
   const { student } = carry.models;
   const first = round === 1;
@@ -51,7 +51,7 @@ export async function runRound(run: RunState, input: AlignInput, carry: AlignCar
 
 /** The paper's own path: DPO on the student's preferences, a set by the aligned teacher, a student trained on it. */
 async function alignAndTune(
-  run: RunState,
+  run: StageRunner,
   input: AlignInput,
   { teacher, round, models }: AlignCarry,
   tasks: ArtifactRef,
@@ -69,7 +69,7 @@ async function alignAndTune(
  * They belong to the first round, whose teacher is not aligned yet.
  */
 async function evaluateBaselines(
-  run: RunState,
+  run: StageRunner,
   input: AlignInput,
   { teacher, round, models }: AlignCarry,
   tasks: ArtifactRef,
@@ -83,7 +83,7 @@ async function evaluateBaselines(
 
 /** Respondents x items, for the IRT preference set: any models x shot counts; the student where the config names none. */
 async function askRespondents(
-  run: RunState,
+  run: StageRunner,
   input: AlignInput,
   { models }: AlignCarry,
   tasks: ArtifactRef,
@@ -104,14 +104,14 @@ async function askRespondents(
 }
 
 /** Questions, then rationales, by one teacher: the rows that a student is trained on. */
-async function tailor(run: RunState, arm: string, tasks: ArtifactRef, teacher: ModelRef): Promise<ArtifactRef> {
+async function tailor(run: StageRunner, arm: string, tasks: ArtifactRef, teacher: ModelRef): Promise<ArtifactRef> {
   const questions = out(await run.stage('tailor-questions', { tasks }, { model: teacher, arm }), 'questions');
   return out(await run.stage('tailor-rationales', { tasks, questions }, { model: teacher, arm }), 'sft');
 }
 
 /** Accuracy on the held-out test set, once per shot count. */
 async function evaluate(
-  run: RunState,
+  run: StageRunner,
   input: AlignInput,
   round: number,
   arm: string,
@@ -139,4 +139,20 @@ function out(result: StageResult, name: string): ArtifactRef {
 function modelOf(result: StageResult): ModelRef {
   if (!result.model) throw new Error(`stage ${result.stage} left no model`);
   return result.model;
+}
+
+/** What the first round begins with. */
+export function firstCarry(models: ResolvedModels, startedAt: string): AlignCarry {
+  return { round: 1, models, teacher: models.teacher, evaluations: [], bestRound: 0, startedAt };
+}
+
+/** What the round after this one begins with. */
+export function carryOn(carry: AlignCarry, { teacher, evaluations, decision }: RoundOutcome): AlignCarry {
+  return {
+    ...carry,
+    round: carry.round + 1,
+    teacher,
+    evaluations: [...carry.evaluations, ...evaluations],
+    bestRound: Number(decision['bestRound'] ?? carry.round),
+  };
 }

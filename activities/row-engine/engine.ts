@@ -63,7 +63,10 @@ const defaultLimits: EngineLimits = {
   abortFlushMs: limits.abortFlushMs,
 };
 
+/** Results read back before the event loop gets its turn: answers that wait in sockets meanwhile are lost to a kill, and a server's slots are idle. */
+const rowsPerTurn = 64;
 const noUsage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+const noAnswer = { text: '' };
 
 /**
  * Ask all rows of a shard and return its output; a shard that is finished is returned at once.
@@ -146,7 +149,7 @@ function countLost({ rows }: ShardRun, usage: Resumed['usage']): void {
 
 async function* resultLines(table: RowTable, signal: AbortSignal): AsyncGenerator<string> {
   for (let row = 0; row < table.length; row += 1) {
-    if (row % 512 === 511) {
+    if (row % rowsPerTurn === rowsPerTurn - 1) {
       // Heartbeats and other shards get their turn.
       await setImmediate();
       signal.throwIfAborted();
@@ -347,7 +350,7 @@ class Asking implements LimiterClient {
       const reading = this.run.read(call.row, answer);
       const before = this.troubles.get(call.index)?.before;
       const total = before ? addUsage(before.usage, usage) : usage;
-      const line = resultLine(call.row, reading, answer.text, total);
+      const line = resultLine(call.row, reading, answer, total);
       if (readingStep(reading, call.ask + 1, this.run.repairs) === 'ask-again')
         this.askAgain(call, { asks: call.ask + 1, usage: total, line }, usage);
       else this.record(call.index, call.ask, reading.outcome, line, usage);
@@ -409,7 +412,8 @@ class Asking implements LimiterClient {
       }
       case 'record': {
         // A malformed answer is more than none: it stands when asking again has failed.
-        const line = trouble.before?.line ?? resultLine(call.row, { outcome: 'failed', why: action.code }, '', noUsage);
+        const line =
+          trouble.before?.line ?? resultLine(call.row, { outcome: 'failed', why: action.code }, noAnswer, noUsage);
         this.record(call.index, call.ask, trouble.before ? 'malformed' : 'failed', line, undefined);
         return;
       }
@@ -574,10 +578,12 @@ class Asking implements LimiterClient {
 
   private report(): void {
     const note = this.note();
+    const { limit, ceiling, closedForMs } = this.limiter.state();
     const progress: ShardProgress = {
       done: this.table.done,
       total: this.table.length,
       inFlight: this.inFlight,
+      concurrency: { limit, ceiling, closedForMs },
       counts: this.table.counts,
       usage: { ...this.resumed.usage },
       ...(note === undefined ? {} : { note }),
@@ -666,12 +672,13 @@ function requestOf(row: RowRequest, ask: number): ModelRequest {
 export function resultLine(
   row: Pick<RowRequest, 'key' | 'meta'>,
   reading: RowReading | { readonly outcome: 'failed'; readonly why: string },
-  text: string,
+  { text, others }: Pick<ModelAnswer, 'text' | 'others'>,
   usage: Usage,
 ): string {
+  const more = others === undefined ? '' : `"others":${JSON.stringify(others.map((other) => other.text))},`;
   const value = 'value' in reading ? `,"value":${canonicalJson(reading.value)}` : '';
   const why = 'why' in reading ? `,"why":${JSON.stringify(reading.why)}` : '';
-  return `{"key":${JSON.stringify(row.key)},"meta":${canonicalJson(row.meta)},"outcome":"${reading.outcome}","text":${JSON.stringify(text)},"usage":{"cachedInputTokens":${usage.cachedInputTokens},"inputTokens":${usage.inputTokens},"outputTokens":${usage.outputTokens}}${value}${why}}`;
+  return `{"key":${JSON.stringify(row.key)},"meta":${canonicalJson(row.meta)},${more}"outcome":"${reading.outcome}","text":${JSON.stringify(text)},"usage":{"cachedInputTokens":${usage.cachedInputTokens},"inputTokens":${usage.inputTokens},"outputTokens":${usage.outputTokens}}${value}${why}}`;
 }
 
 /** An endpoint's token counts as the journal can hold them. */

@@ -78,6 +78,8 @@ export interface ShardProgress {
   readonly done: number;
   readonly total: number;
   readonly inFlight: number;
+  /** Of the endpoint, shared by all shards of this process: calls at a time allowed now and at most, and how long it is left alone. */
+  readonly concurrency: { readonly limit: number; readonly ceiling: number; readonly closedForMs: number };
   readonly counts: OutcomeCounts;
   readonly usage: StageUsage;
   /** What a person should know: what it waits for, what was found damaged. */

@@ -65,7 +65,7 @@ async function listRuns(session: Session, json: boolean): Promise<number> {
   else {
     const columns = [{ title: 'run' }, { title: 'status' }, { title: 'round' }, { title: 'now' }, { title: 'started' }];
     const now = (run: RunProgress): string =>
-      (run.status === 'NEEDS_ATTENTION' ? run.attention?.error.what : undefined) ??
+      (run.status === 'NEEDS_ATTENTION' ? run.attention?.error.what : run.failed?.error.what) ??
       run.current.map(({ stage }) => stage).join(', ');
     printLine(
       table(
