@@ -205,10 +205,10 @@ export const trainingReserveMs = 10 * 60_000;
 export const trainingMeterMs = 60_000;
 
 /** How long work that does not fit beside others' reservations waits before it asks again. */
-export const budgetWaitMs = 30_000;
+export const budgetWaitMs = 10_000;
 
 /** So often it asks before it parks the run: two hours, in which reservations of work under way have shrunk to what it cost. */
-export const budgetWaitsMax = 240;
+export const budgetWaitsMax = 720;
 
 /** Conditional writes of one document that may lose before the writer gives up: each time one of the racers has won. */
 export const documentRacesMax = 100;

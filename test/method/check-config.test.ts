@@ -270,6 +270,24 @@ describe('the items of a task', () => {
   });
 });
 
+describe('a cap', () => {
+  const priced = (): Json => withSetting('models.student.price', { output: 2 }, withSetting('budget.cap', 5));
+
+  it('counts what the models cost', () => {
+    expect(judge(priced()).problems).toEqual([]);
+    expect(judge(withSetting('budget.cap', null)).problems).toEqual([]);
+  });
+
+  it('without any price is refused: it would never be reached', () => {
+    const { problems } = judge(withSetting('budget.cap', 5));
+    expect(problems).toMatchObject([{ path: 'budget.cap', what: 'There is a cap, but no model has a price.' }]);
+  });
+
+  it.each([-1, 'much'])('of %p is refused', (cap) => {
+    expect(judge(withSetting('budget.cap', cap, priced())).problems).toMatchObject([{ path: 'budget.cap' }]);
+  });
+});
+
 describe('prompts', () => {
   it.each([
     ['naive', '{description} {qestion}', ['{qestion}', 'lacks the slot {question}', 'neither has the slot {reminder}']],

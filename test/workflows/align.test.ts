@@ -7,6 +7,10 @@ import { Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import type { InferActivities, IoActivities, TrainActivities } from '../../activities';
+import { openShardAccount, readLedger, setCap } from '../../activities/budget';
+import { asFailure } from '../../activities/failures';
+import { noUsage } from '../../activities/stage';
+import { ledgerTotals, promptTokensMax } from '../../method/ledger';
 import { colorsFor } from '../../cli/output';
 import { renderRun } from '../../cli/run-view';
 import { armNames, recipeOf, standingArms } from '../../schemas/arms';
@@ -22,7 +26,10 @@ import {
   type StageResult,
 } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
-import { progressQuery, retryUpdate } from '../../workflows/messages';
+import { runConfigSchema } from '../../schemas/run-config';
+import { progressQuery, retryUpdate, stageProgressQuery } from '../../workflows/messages';
+import { MemoryStore } from '../activities/row-engine/memory-store';
+import { rowsOf } from '../activities/row-engine/shards';
 import { quietRuntime, startTemporal, workflowBundle } from '../support/temporal';
 
 jest.setTimeout(120_000);
@@ -370,6 +377,117 @@ describe('alignWorkflow', () => {
       await expect(handle.executeUpdate(retryUpdate)).rejects.toMatchObject({ cause: { type: 'RunStateConflict' } });
       await handle.terminate();
     });
+  });
+
+  it('parks before work that could pass the cap, and goes on from there when the cap is raised', async () => {
+    const store = new MemoryStore();
+    const rows = rowsOf(1);
+    const ceiling = promptTokensMax(rows.row(0).request);
+    // Every shard reserves the prompt of one call, and costs 1.
+    const cap = ceiling + 2;
+    const price = { input: 1e6 };
+    const config = runConfigSchema.parse({
+      version: 1,
+      name: 'capped',
+      tasks: [{ source: 'declared', name: 't', test_items: 1 }],
+      models: { teacher: { source: 'hosted:p/t', price }, student: { source: 'hosted:p/s', price } },
+      budget: { cap },
+    });
+    let asked = 0;
+    const activities = standIns(recorded, {
+      runShard: async ({ key, stage: of }) => {
+        const work = { key, stage: of.stage, attempt: '1' };
+        const account = openShardAccount(store, 'capped', config, config.models.student.price, rows, work);
+        await account?.admit({ usage: noUsage, isOpen: () => true }).catch((error: unknown) => {
+          throw asFailure(error, 1);
+        });
+        asked += 1;
+        const output = { results: ref('shard'), counts, usage, madeBy: 'capped' };
+        return account ? account.settleWith(Promise.resolve(output)) : output;
+      },
+    });
+    await withWorkers(activities, async () => {
+      const handle = await start(input('capped', { rounds: 1 }));
+      const parked = await until(async () => {
+        const progress = await handle.query(progressQuery);
+        return progress.status === 'NEEDS_ATTENTION' ? progress : undefined;
+      });
+      expect(parked.attention?.error).toMatchObject({
+        code: 'BudgetExhausted',
+        next: 'arte budget set capped AMOUNT --retry raises the cap and goes on.',
+      });
+      const stopped = asked;
+      const { spent, reserved } = ledgerTotals(await readLedger(store, 'capped', config));
+      expect({ spent, reserved }).toEqual({ spent: stopped, reserved: 0 });
+      expect(spent + ceiling).toBeGreaterThan(cap);
+      // Raised in the ledger, not in the config: no key changes, and the walk finds what is finished.
+      await setCap(store, 'capped', config, 10 * ceiling);
+      await handle.executeUpdate(retryUpdate);
+      expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+      expect(asked).toBeGreaterThan(stopped);
+    });
+    expect(ledgerTotals(await readLedger(store, 'capped', config))).toEqual({ spent: asked, reserved: 0 });
+  });
+
+  it('waits, and says so, while other work has reserved what a shard or a training needs', async () => {
+    const reserved = {
+      code: 'BudgetReserved',
+      what: 'It does not fit beside other work.',
+      why: '-',
+      next: '-',
+      retryable: false,
+    };
+    const refuse = (): never => {
+      throw ApplicationFailure.create({ type: reserved.code, nonRetryable: true, details: [reserved] });
+    };
+    const told = new Set<string>();
+    const refuseOnce = (name: string): void => {
+      if (told.has(name)) return;
+      told.add(name);
+      refuse();
+    };
+    let atOnce = 0;
+    let mostAtOnce = 0;
+    const activities = standIns(recorded, {
+      openRowStage: async ({ stage, extra }) => ({
+        done: false,
+        key: sha(`${stage}${JSON.stringify(extra ?? {})}`),
+        rows: stage === 'score-drafts' ? shardRowsMax * 6 : 1,
+      }),
+      runShard: async (shard) => {
+        const { stage } = shard.stage;
+        if (stage === 'evaluate') refuseOnce(stage);
+        if (stage === 'score-drafts') {
+          if (atOnce >= 2) refuse();
+          atOnce += 1;
+          mostAtOnce = Math.max(mostAtOnce, atOnce);
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          atOnce -= 1;
+        }
+        recorded.shards.push(shard);
+        return { results: ref('shard'), counts, usage, madeBy: 'run' };
+      },
+      trainDpo: async (of) => {
+        refuseOnce('train-dpo');
+        return result(of, recorded);
+      },
+    });
+    await withWorkers(activities, async () => {
+      const handle = await start(input('narrow', { rounds: 1 }));
+      const waiting = await until(async () => {
+        const { current } = await handle.query(progressQuery);
+        return current.find(({ stage, waits }) => stage === 'train-dpo' && waits !== undefined);
+      });
+      expect(waiting.waits).toBe(reserved.what);
+      const child = env.client.workflow.getHandle('narrow/r1/evaluate/untuned-0shot');
+      await until(async () => ((await child.query(stageProgressQuery)).waits === reserved.what ? true : undefined));
+      expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+    });
+    // The window narrowed to what there was room for, and every shard was made once all the same.
+    expect(mostAtOnce).toBe(2);
+    const scored = recorded.shards.filter(({ stage }) => stage.stage === 'score-drafts');
+    expect(scored.map(({ offset }) => offset / shardRowsMax).sort()).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(told).toEqual(new Set(['evaluate', 'train-dpo']));
   });
 
   it('says at once when the alignment fails, lets the baselines come to their end, then parks', async () => {
