@@ -300,7 +300,8 @@ function cost({ stages, totals }: RunReport): string {
     return [...sums].map(([name, value]) => ({ name, value }));
   };
   const seconds = byStage((stage) => stage.seconds).map((row) => ({ ...row, words: formatSeconds(row.value) }));
-  const money = byStage((stage) => stage.cost).map((row) => ({
+  const priced = byStage((stage) => stage.cost).filter(({ value }) => value > 0);
+  const money = priced.map((row) => ({
     ...row,
     words: `${row.value.toFixed(2)} ${totals.currency}`,
   }));

@@ -23,6 +23,8 @@ interface Options {
   readonly drop?: readonly string[];
   readonly olderThan?: string;
   readonly graceHours: string;
+  /** False with --no-models. */
+  readonly models: boolean;
   readonly yes?: boolean;
   readonly json?: boolean;
 }
@@ -41,6 +43,7 @@ export function register(program: Command): void {
     )
     .option('--keep <run...>', 'keep these whole, however old')
     .addOption(new Option('--grace-hours <n>', 'nothing younger is removed').default(String(garbageGraceMs / hourMs)))
+    .option('--no-models', "leave this machine's model cache alone: other projects share it")
     .option('--yes', 'remove it')
     .option('--json', 'as JSON')
     .action(async (options: Options) => {
@@ -52,7 +55,7 @@ export function register(program: Command): void {
         const runs = await knownRuns(session);
         const retention = retentionOf(runs, options, now);
         const plan = await findGarbage(session.store, runs, { retention, graceMs, now });
-        const models = (await cachedModels(cacheDirectory())).filter(
+        const models = (options.models ? await cachedModels(cacheDirectory()) : []).filter(
           ({ sha256, usedAt }) => !plan.models.has(sha256) && now.getTime() - usedAt.getTime() > graceMs,
         );
         if (options.yes) await remove(session, plan, models, (text) => line.update(text));
