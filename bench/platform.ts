@@ -23,11 +23,10 @@ import { canonicalJson } from '../method/keys';
 import type { JsonValue } from '../schemas/json';
 import { taskQueues, type RunBundle, type StageInput, type StageResult } from '../schemas/messages';
 import { runConfigSchema } from '../schemas/run-config';
-import type { RowResult } from '../schemas/rows';
 import { temporalConnectionOptions } from '../workers/connection';
 import type { stageWorkflow } from '../workflows';
 import { oddKind, type ModelServerCounts, type ModelServerSettings } from './model-server';
-import type { BenchExtra } from './stage';
+import type { BenchExtra, BenchRow } from './stage';
 
 // ---- programs ----------------------------------------------------------------------------------------------------
 
@@ -267,8 +266,7 @@ export async function checkRows(
   let duplicated = 0;
   let wrong = 0;
   for await (const line of store.getLines(output)) {
-    const { meta, outcome, why } = JSON.parse(line) as RowResult;
-    const { row } = meta as unknown as { row: number };
+    const { row, outcome, why } = JSON.parse(line) as BenchRow;
     if (seen[row] === 1) duplicated += 1;
     seen[row] = 1;
     const ended = outcome === 'failed' ? `failed(${String(why)})` : outcome;

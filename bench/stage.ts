@@ -5,12 +5,21 @@
  */
 import { refusedReading } from '../activities/reading';
 import type { RowStage } from '../activities/row-stage';
-import type { ModelRequest, RowResult } from '../schemas/rows';
+import { sha256Hex } from '../method/keys';
+import type { ModelRequest, RowOutcome } from '../schemas/rows';
 import { answerMark, rowMark } from './model-server';
 
 export interface BenchExtra {
   readonly name: string;
   readonly rows: number;
+}
+
+/** A line of the stage's output: as small as a cell of the scoring matrix, with the beginning of the hash of the whole result. */
+export interface BenchRow {
+  readonly row: number;
+  readonly outcome: RowOutcome;
+  readonly why?: string;
+  readonly sha256: string;
 }
 
 const filler = 'lorem ipsum dolor sit amet '.repeat(48);
@@ -47,7 +56,12 @@ export const benchStage: RowStage<BenchExtra> = {
   thresholds: () => ({ malformed: 0.01, truncated: 0.01, refused: 0.01, failed: 0.01 }),
   async collect({ store }, _, results) {
     const lines = async function* (): AsyncGenerator<string> {
-      for await (const result of results()) yield JSON.stringify(result satisfies RowResult);
+      for await (const result of results()) {
+        const { row } = result.meta as unknown as { row: number };
+        const { outcome, why } = result;
+        const sha256 = sha256Hex(JSON.stringify(result)).slice(0, 16);
+        yield JSON.stringify({ row, outcome, ...(why === undefined ? {} : { why }), sha256 } satisfies BenchRow);
+      }
     };
     return { more: false, outcome: { outputs: { results: await store.putLines(lines()) } } };
   },

@@ -9,6 +9,7 @@
  * 3. A reservation is granted only if spent + reserved stays within the cap. Only usage beyond its reservation can pass it.
  * 4. Each event says the state of its work, not a difference: an event that is repeated, late, or overtaken by another changes nothing.
  */
+import { asksTeacher } from '../schemas/arms';
 import type { Ledger, LedgerEntry } from '../schemas/ledger';
 import type { StageUsage } from '../schemas/manifest';
 import type { ModelRequest } from '../schemas/rows';
@@ -41,7 +42,7 @@ const roleOf: Partial<Record<StageName, 'teacher' | 'student'>> = {
 
 /** The prices of the model that a stage asks or trains; undefined where there is none. */
 export function priceOf(config: RunConfig, stage: StageName, arm: string): Price | undefined {
-  const role = roleOf[stage];
+  const role = stage === 'evaluate' && asksTeacher(arm) ? 'teacher' : roleOf[stage];
   if (role === undefined) return undefined;
   const respondent = config.probe.respondents[respondentOfArm(arm) ?? -1];
   return (respondent ?? config.models[role]).price;

@@ -103,6 +103,12 @@ export function studentLabel(arm: ArmName, student: number): string {
   return student === 1 ? arm : `${arm}-seed${student}`;
 }
 
+/** Whether an evaluation, by its label (`teacher-0shot`), asks the teacher and not a student. */
+export function asksTeacher(label: string): boolean {
+  const teacher: ArmName = 'teacher';
+  return label.startsWith(`${teacher}-`);
+}
+
 /** What pairs of one kind, and what is made of them, are called where pairs of both kinds have no name of their own. */
 export function pairsLabel(kinds: PairKinds): string {
   return kinds === 'both' ? '' : `${kinds}_only`;

@@ -160,6 +160,12 @@ export const workerReadyMs = 120_000;
 /** Between SIGTERM and SIGKILL of a worker: its activities end their children (killGraceMs) and say goodbye to the engine. */
 export const workerGraceMs = 18_000;
 
+/**
+ * JavaScript heap of a worker, in megabytes: ten times what a stage of a million rows needs. Below two gigabytes V8 collects when the heap has
+ * nearly doubled; above, it lets it grow to four times what is in use.
+ */
+export const workerHeapMegabytesMax = 1536;
+
 /** A part of the platform that ends is started again after this, doubled each time it fails again, up to the greatest. */
 export const restartPauseMs = 250;
 export const restartPauseMaxMs = 15_000;

@@ -45,6 +45,7 @@ import {
   restartPauseMaxMs,
   restartPauseMs,
   workerGraceMs,
+  workerHeapMegabytesMax,
   workerReadyMs,
 } from '../schemas/limits';
 import { workerRoles } from '../schemas/messages';
@@ -356,7 +357,7 @@ async function startWorker(worker: {
   const child: Child = startChild({
     name,
     command: process.execPath,
-    args: [...options.workerProgram, '--role', role],
+    args: [...heapLimit(), ...options.workerProgram, '--role', role],
     env: {
       ARTE_PLATFORM: paths.state,
       ARTE_LIFELINE: '1',
@@ -394,6 +395,12 @@ async function startWorker(worker: {
     next: `See ${paths.log(name)}.`,
     details: child.tail().slice(-12),
   });
+}
+
+/** Whoever sets the heap in NODE_OPTIONS knows why. */
+function heapLimit(): string[] {
+  const given = process.env['NODE_OPTIONS']?.includes('max-old-space-size') === true;
+  return given ? [] : [`--max-old-space-size=${String(workerHeapMegabytesMax)}`];
 }
 
 function now(): string {
