@@ -7,7 +7,15 @@
  */
 import { studentPrompt } from '../method/prompts';
 import type { Answers } from '../method/answer-model';
-import { firstCells, nextCells, racedScores, type Place, type RacingSettings, type RacingTask } from '../method/racing';
+import {
+  firstCells,
+  nextCells,
+  racedScores,
+  racingVersion,
+  type Place,
+  type RacingSettings,
+  type RacingTask,
+} from '../method/racing';
 import { scoreDrafts as scoresOf, scoreQuality } from '../method/score';
 import type { JsonValue } from '../schemas/json';
 import { racingWavesMax } from '../schemas/limits';
@@ -63,9 +71,12 @@ export const scoreDrafts: RowStage<Loaded> = {
     const { thresholds: _, mode, confidence, first_block, block, ...settings } = config.score;
     const { student_one_shot } = config.prompts;
     const { extraction } = config.evaluate;
+    const { question, rationale } = config.pairs;
     return {
       ...settings,
-      ...(mode === 'racing' && { racing: { confidence, first_block, block, pairs: config.pairs } }),
+      ...(mode === 'racing' && {
+        racing: { version: racingVersion, confidence, first_block, block, question, rationale },
+      }),
       seed: config.seed,
       extraction,
       wording: student_one_shot ?? null,

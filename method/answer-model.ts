@@ -161,6 +161,7 @@ function predictionOf(row: Answers, items: readonly Item[]): Prediction {
   const open: number[] = [];
   const total = new Float64Array(factorCount);
   let right = 0;
+  let expected = 0;
   let noise = 0;
   items.forEach((item, at) => {
     const answer = row[at] as number;
@@ -170,8 +171,7 @@ function predictionOf(row: Answers, items: readonly Item[]): Prediction {
     }
     open.push(at);
     noise += item.noise;
-    const expected = item.mean + dot(item.loadings, mean);
-    right += Math.min(1, Math.max(0, expected));
+    expected += item.mean + dot(item.loadings, mean);
     for (let factor = 0; factor < factorCount; factor += 1)
       (total[factor] as number) += item.loadings[factor] as number;
   });
@@ -184,7 +184,11 @@ function predictionOf(row: Answers, items: readonly Item[]): Prediction {
     const withSum = own + dot(loadings, spread);
     gain[at] = withSum ** 2 / (own + dot(loadings, times(covariance, loadings)));
   }
-  return { mean: right, variance: noise + dot(total, spread), gain };
+  return {
+    mean: right + Math.min(open.length, Math.max(0, expected)),
+    variance: noise + dot(total, spread),
+    gain,
+  };
 }
 
 // ---- small symmetric matrices ------------------------------------------------------------------------------------

@@ -31,6 +31,9 @@ import { predictRows, type Answers, type Prediction } from './answer-model';
 import { questionsOnASide, rationaleCandidates, type PairSettings } from './pairs';
 import { mean, normalDistribution, standardErrorOfProportion } from './statistics';
 
+/** Bumped by hand when what is asked or how it is scored changes: keys of races hold it, those of exhaustive scoring do not. */
+export const racingVersion = 1;
+
 export type RacingDraft = Pick<DraftRow, 'id' | 'questionId' | 'rationale' | 'agrees'>;
 
 /** One task's drafts and probe items: rows and columns of its matrix. */

@@ -10,6 +10,8 @@ import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { commitWave, openRowStage, runShardOf } from '../../activities/row-stage';
 import { scoreDrafts, type RacingFacts } from '../../activities/score-drafts';
+import { writeReport } from '../../activities/report';
+import { saveRound } from '../../activities/run-records';
 import { readRows } from '../../activities/read-rows';
 import { finishedStage } from '../../activities/stage';
 import { llamaCppCapabilities } from '../../drivers/model/llama-cpp';
@@ -21,6 +23,7 @@ import { racingWavesMax, shardRowsMax } from '../../schemas/limits';
 import type { CommittedWave, StageInput, WaveInput } from '../../schemas/messages';
 import type { StageManifest } from '../../schemas/manifest';
 import { cellRowSchema, raceAskRowSchema, scoreRowSchema } from '../../schemas/rows';
+import type { RunReport } from '../../schemas/report';
 import { MemoryStore } from './row-engine/memory-store';
 
 const questions = 12;
@@ -239,6 +242,21 @@ describe('racing', () => {
       expect(new Set(asks.map(({ draftId }) => draftId)).size).toBe(asks.length);
       expect(asks.reduce((sum, ask) => sum + ask.probes.length, 0)).toBe(rows);
     }
+  });
+
+  it('is told in the report: calls made, calls saved, and why', async () => {
+    const { store, manifest, asked, waves } = raced;
+    const { key, seconds, usage } = manifest;
+    const stage = { stage: 'score-drafts', round: 1, arm: '', key, reused: false, seconds, usage } as const;
+    const round = { schemaVersion: 1, runId: 'run', round: 1, stages: [stage] } as const;
+    await saveRound(store, { ...round, models: {}, evaluations: [], decision: {} });
+    const bundle = waves[0]?.stage.bundle as ArtifactRef;
+    const report = await writeReport(store, { runId: 'run', bundle, rounds: 1, status: 'CANCELLED' });
+    const { notes } = (await store.getJson(report)) as unknown as RunReport;
+    const all = drafts * probes;
+    expect(notes.filter((note) => note.startsWith('score-drafts'))).toEqual([
+      expect.stringContaining(`raced: ${asked.length} of ${all} calls, ${all - asked.length} saved`),
+    ]);
   });
 
   it('comes to the same bytes again', async () => {
