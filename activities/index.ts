@@ -23,6 +23,7 @@ import { decide } from './decide';
 import type { InferDependencies, StoreDependencies, TrainDependencies } from './dependencies';
 import { evaluate } from './evaluate';
 import { guarded } from './failures';
+import { runLeasedStage } from './leased-stage';
 import { prepareTasks } from './prepare-tasks';
 import { writeReport } from './report';
 import { resolveModels } from './resolve-models';
@@ -39,7 +40,10 @@ import { tailorRationales } from './tailor-rationales';
 import { trainDpo } from './train-dpo';
 import { trainSft } from './train-sft';
 
-export const rowStages: Readonly<Record<RowStageName, AnyRowStage>> = {
+/** The stages of rows that a worker knows: arte's own, or others in their place (a benchmark's). */
+export type RowStages = Readonly<Record<RowStageName, AnyRowStage>>;
+
+export const rowStages: RowStages = {
   'sample-questions': sampleQuestions,
   'sample-rationales': sampleRationales,
   'score-drafts': scoreDrafts,
@@ -48,14 +52,14 @@ export const rowStages: Readonly<Record<RowStageName, AnyRowStage>> = {
   evaluate,
 };
 
-function rowStage(name: StageName): AnyRowStage {
-  const stage = (rowStages as Readonly<Record<string, AnyRowStage>>)[name];
+function rowStage(stages: RowStages, name: StageName): AnyRowStage {
+  const stage = (stages as Readonly<Record<string, AnyRowStage>>)[name];
   if (!stage) throw new Error(`${name} is not a stage of rows`);
   return stage;
 }
 
 /** Queue arte-io: everything that only reads and writes the store. */
-export function createIoActivities(dependencies: StoreDependencies): IoActivities {
+export function createIoActivities(dependencies: StoreDependencies, stages: RowStages = rowStages): IoActivities {
   const { store } = dependencies;
   return guarded({
     prepareTasks: runWholeStage(prepareTasks, dependencies),
@@ -63,8 +67,8 @@ export function createIoActivities(dependencies: StoreDependencies): IoActivitie
     buildPairs: runWholeStage(buildPairs, dependencies),
     selectDrafts: runWholeStage(selectDrafts, dependencies),
     decide: runWholeStage(decide, dependencies),
-    openRowStage: (input: StageInput) => openRowStage(rowStage(input.stage), dependencies, input),
-    commitWave: (wave: WaveInput) => commitWave(rowStage(wave.stage.stage), dependencies, wave),
+    openRowStage: (input: StageInput) => openRowStage(rowStage(stages, input.stage), dependencies, input),
+    commitWave: (wave: WaveInput) => commitWave(rowStage(stages, wave.stage.stage), dependencies, wave),
     saveProgress: (progress: RunProgress) => saveProgress(store, progress),
     saveRound: (record: RoundRecord) => saveRound(store, record),
     writeReport: (input: ReportInput) => writeReport(store, input),
@@ -84,10 +88,10 @@ export interface IoActivities {
 }
 
 /** Queue arte-infer: everything that asks a model. */
-export function createInferActivities(dependencies: InferDependencies): InferActivities {
+export function createInferActivities(dependencies: InferDependencies, stages: RowStages = rowStages): InferActivities {
   return guarded({
     resolveModels: (input: ResolveInput) => resolveModels(dependencies, input),
-    runShard: (shard: ShardInput) => runShardOf(rowStage(shard.stage.stage), dependencies, shard),
+    runShard: (shard: ShardInput) => runShardOf(rowStage(stages, shard.stage.stage), dependencies, shard),
   });
 }
 export interface InferActivities {
@@ -98,8 +102,8 @@ export interface InferActivities {
 /** Queue arte-train: everything that takes the device for itself. */
 export function createTrainActivities(dependencies: TrainDependencies): TrainActivities {
   return guarded({
-    trainDpo: runWholeStage(trainDpo, dependencies),
-    trainSft: runWholeStage(trainSft, dependencies),
+    trainDpo: runLeasedStage(trainDpo, dependencies),
+    trainSft: runLeasedStage(trainSft, dependencies),
   });
 }
 export interface TrainActivities {

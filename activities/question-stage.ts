@@ -65,10 +65,11 @@ export function questionStage(
     name,
     version,
     settings: ({ config }) => {
-      const { thresholds: _, ...settings } = settingsOf(config);
+      const { thresholds: _, answers_per_call: answers, ...settings } = settingsOf(config);
       const { question } = config.prompts;
       return {
         ...settings,
+        ...(answers > 1 && { answers_per_call: answers }),
         seed: config.seed,
         wording: question ?? null,
         style: config.models.teacher.prompt_style,
@@ -89,7 +90,7 @@ export function questionStage(
         if (missing <= 0) continue;
         const first = usable.calls.get(task.name) ?? 0;
         const share = bootstrap ? bootstrapShare(first, settings) : first > 0 ? laterWaveMargin : 1;
-        const calls = Math.ceil((missing / settings.per_call) * share);
+        const calls = Math.ceil((missing / broughtByCall(settings)) * share);
         for (let index = first; index < first + calls; index += 1) planned.push({ task, index });
       }
       return {
@@ -104,6 +105,7 @@ export function questionStage(
               prompt: built.prompt,
               sampling: samplingOf(settings, built.stop, seed),
               ...(built.jsonSchema === undefined ? {} : { jsonSchema: built.jsonSchema }),
+              ...(settings.answers_per_call > 1 && { answers: settings.answers_per_call }),
             },
             sample: index,
             meta: { task: task.name, index },
@@ -114,7 +116,8 @@ export function questionStage(
     read({ tasks, config, settings }, row, answer) {
       const { task: taskName, index } = row.meta as unknown as Meta;
       const task = tasks.find((candidate) => candidate.name === taskName) as TaskRecord;
-      if (answer.finish === 'refused') return refusedReading;
+      const choices = [answer, ...(answer.others ?? [])];
+      if (choices.every(({ finish }) => finish === 'refused')) return refusedReading;
       const prefix = questionPrompt(
         task,
         config,
@@ -122,10 +125,12 @@ export function questionStage(
         settings.per_call,
         index,
       ).assistantPrefix;
-      const { questions, problems } = parseQuestions(prefix + answer.text, settings.format, task);
+      const parsed = choices.map(({ text }) => parseQuestions(prefix + text, settings.format, task));
+      const questions = parsed.flatMap((choice) => choice.questions);
       if (questions.length > 0) return { outcome: 'ok', value: questions as unknown as JsonValue };
-      const why = problems[0] ?? 'holds no question';
-      return answer.finish === 'length' ? { outcome: 'truncated', why } : { outcome: 'malformed', why };
+      const why = parsed.flatMap((choice) => choice.problems)[0] ?? 'holds no question';
+      const cut = choices.some(({ finish }) => finish === 'length');
+      return cut ? { outcome: 'truncated', why } : { outcome: 'malformed', why };
     },
     repairs: ({ settings }) => (settings.malformed === 'reask' && settings.temperature > 0 ? 2 : 0),
     thresholds: ({ config }) => thresholdsOf(config),
@@ -151,10 +156,15 @@ export function questionStage(
   };
 }
 
+/** Questions that one call brings when all of them can be used. */
+function broughtByCall({ per_call, answers_per_call }: Settings): number {
+  return per_call * answers_per_call;
+}
+
 /** Which share of the calls that are missing a wave makes, by the calls made before it. */
-function bootstrapShare(made: number, { per_task, per_call }: Settings): number {
+function bootstrapShare(made: number, settings: Settings): number {
   if (made === 0) return firstWaveShare;
-  const all = per_task / per_call;
+  const all = settings.per_task / broughtByCall(settings);
   // The first wave leaves less than half made, the second more; with the third every call is made that would do if nothing were dropped.
   if (made < all / 2) return 0.5;
   return made < all ? 1 : laterWaveMargin;

@@ -3,7 +3,7 @@
  * run reused), and honest: every accuracy has its interval, every comparison is paired on the same items, a gain within noise is called that.
  */
 import type { ArtifactStore } from '../drivers/store/store';
-import { costOf } from '../method/ledger';
+import { costOf, costOfLostCalls, priceOf } from '../method/ledger';
 import { compareArms, type EvaluatedArm } from '../method/comparisons';
 import { evaluatePredictions, macroAverage, type Metrics } from '../method/evaluate';
 import { mean, sampleVariance } from '../method/statistics';
@@ -43,6 +43,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     stages,
     totals: totalsOf(stages, config),
     notes: [
+      ...lossNotes(stages, config),
       ...notesOf(config, stages, arms),
       ...(input.status === 'CANCELLED'
         ? [
@@ -90,10 +91,11 @@ function reportStage(record: StageRecord, manifest: StageManifest | undefined, c
     round: record.round,
     arm: record.arm,
     key: record.key,
+    ...noUsage,
     ...usage,
     seconds: manifest?.seconds ?? record.seconds,
     reused: record.reused,
-    cost: costOf(record.stage, usage, trainingSeconds, config),
+    cost: costOf(record, usage, trainingSeconds, config),
     outcomes: { ...(manifest?.counts ?? {}) },
     facts: manifest?.facts ?? {},
   };
@@ -191,10 +193,27 @@ function totalsOf(stages: readonly ReportStage[], config: RunConfig): RunReport[
     inputTokens: sum((stage) => stage.inputTokens),
     cachedInputTokens: sum((stage) => stage.cachedInputTokens),
     outputTokens: sum((stage) => stage.outputTokens),
+    lostCalls: sum((stage) => stage.lostCalls),
+    lostInputTokens: sum((stage) => stage.lostInputTokens),
     seconds: sum((stage) => stage.seconds),
     cost: sum((stage) => stage.cost),
     currency: config.platform.currency,
   };
+}
+
+/** What kills may have cost beside the account: honest figures are upper ones. */
+function lossNotes(stages: readonly ReportStage[], config: RunConfig): string[] {
+  const lost = stages.filter((stage) => !stage.reused && stage.lostCalls > 0);
+  if (lost.length === 0) return [];
+  const sum = (of: (stage: ReportStage) => number): number => lost.reduce((total, stage) => total + of(stage), 0);
+  const cost = sum((stage) => {
+    const price = priceOf(config, stage.name, stage.arm);
+    return price ? costOfLostCalls(stage, price) : 0;
+  });
+  const money = cost > 0 ? `, ${cost.toFixed(2)} ${config.platform.currency}` : '';
+  return [
+    `${sum((stage) => stage.lostCalls)} calls were in flight when a worker was killed, and were asked again. They are not in this account; if their endpoint charged for them, that is at most ${sum((stage) => stage.lostInputTokens)} input tokens${money}, and what it had begun to answer.`,
+  ];
 }
 
 function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readonly ReportArm[]): string[] {

@@ -9,10 +9,11 @@ import { trainingSteps } from '../method/plan';
 import type { StageInput } from '../schemas/messages';
 import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
-import { inputRef, type WholeStage } from './stage';
+import type { LeasedStage } from './leased-stage';
+import { inputRef } from './stage';
 import { trainingSettings, trainLayer } from './training';
 
-export const trainSft: WholeStage<TrainDependencies> = {
+export const trainSft: LeasedStage<TrainDependencies> = {
   name: 'train-sft',
   version: 2,
   settings: ({ config }, input) => {

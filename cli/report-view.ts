@@ -48,10 +48,12 @@ export function printReport(report: RunReport): void {
   printGroups(report, 'By task', ({ byTask }) => byTask);
   printGroups(report, 'By category', ({ byCategory }) => byCategory);
   printLine(color.bold('What each stage took'));
+  const anyLost = report.stages.some(({ lostCalls }) => lostCalls > 0);
   const stageColumns = [
     { title: 'stage' },
     { title: 'round', align: 'right' as const },
     { title: 'calls', align: 'right' as const },
+    ...(anyLost ? [{ title: 'lost in flight', align: 'right' as const }] : []),
     { title: 'tokens in', align: 'right' as const },
     { title: 'of them cached', align: 'right' as const },
     { title: 'tokens out', align: 'right' as const },
@@ -62,6 +64,7 @@ export function printReport(report: RunReport): void {
     stageLabel(stage.name, stage.arm),
     stage.round,
     formatCount(stage.calls),
+    ...(anyLost ? [formatCount(stage.lostCalls)] : []),
     formatCount(stage.inputTokens),
     formatCount(stage.cachedInputTokens),
     formatCount(stage.outputTokens),
@@ -73,6 +76,7 @@ export function printReport(report: RunReport): void {
     'in all, spent by this run',
     '',
     formatCount(totals.calls),
+    ...(anyLost ? [formatCount(totals.lostCalls)] : []),
     formatCount(totals.inputTokens),
     formatCount(totals.cachedInputTokens),
     formatCount(totals.outputTokens),
@@ -129,8 +133,11 @@ const armTitles: Readonly<Record<ArmName, string>> = {
   arte: "aligned teacher's data",
 };
 
-/** Without an alignment the set of `arte` is chosen from drafts: it must not be called the aligned teacher's. */
-function armTitle({ name }: ReportArm, { stages }: RunReport): string {
+/**
+ * An arm in words: what its student was trained on. Without an alignment the set of `arte` is chosen from drafts: it must not be called the
+ * aligned teacher's.
+ */
+export function armTitle({ name }: Pick<ReportArm, 'name'>, { stages }: Pick<RunReport, 'stages'>): string {
   const chosen = name === 'arte' && stages.some((stage) => stage.name === 'select-drafts' && stage.arm === name);
   return chosen ? "the student's choice of drafts" : armTitles[name];
 }

@@ -21,6 +21,7 @@ import type { AnswerSpec, TaskRecord } from '../schemas/task';
 import { canonicalAnswer, closeIsUnmistakable, labelsOf } from './answers';
 import { configProblem, pathText, type ConfigProblem, type Segment } from './config-problem';
 import { explainShape, nearestName, type ShapeIssue } from './explain-shape';
+import { hasPrices } from './ledger';
 import { builtinTechniques, questionPairsOfTask, rationalePairsOfTask } from './plan';
 import { promptProblems, reminderProblem } from './prompts';
 import { writtenSecrets } from './written-secrets';
@@ -191,7 +192,9 @@ function crossFieldFindings(
     ...modelFindings(config),
     ...capabilityFindings(config),
     ...armFindings(config),
-    ...budgetFindings(config),
+    ...answersFindings(config),
+    ...countFindings(config),
+    ...capFindings(config),
     ...platformFindings(config),
     ...environment.findings,
   ];
@@ -593,7 +596,7 @@ function staticNotes(config: RunConfig): string[] {
     );
 }
 
-type Capability = 'structured' | 'completion' | 'per_request_sampling' | 'extended_sampling';
+type Capability = 'n' | 'structured' | 'completion' | 'per_request_sampling' | 'extended_sampling';
 
 interface Need {
   readonly capability: Capability;
@@ -630,6 +633,14 @@ function needsOf(config: RunConfig, { role, model }: NamedModel, place: string):
       otherwise: 'write "format: tagged"',
     });
   }
+  if (role === 'teacher' && config.questions.answers_per_call > 1) {
+    needs.push({
+      capability: 'n',
+      setting: 'questions.answers_per_call',
+      because: 'questions.answers_per_call asks for several answers to one prompt in one call.',
+      otherwise: 'write "answers_per_call: 1"',
+    });
+  }
   const sampled =
     role === 'teacher'
       ? ([
@@ -651,6 +662,43 @@ function needsOf(config: RunConfig, { role, model }: NamedModel, place: string):
     });
   }
   return needs;
+}
+
+/** Several answers to one prompt: all the same, or more than the server takes. */
+function answersFindings({ questions, tailor, models }: RunConfig): Finding[] {
+  const { answers_per_call: answers } = questions;
+  if (answers === 1) return [];
+  const sampled = [
+    [['questions'], questions],
+    [['tailor', 'questions'], tailor.questions],
+  ] as const;
+  const same = sampled
+    .filter(([, { temperature }]) => temperature === 0)
+    .map(([segments]) =>
+      finding(
+        [...segments, 'temperature'],
+        {
+          what: `${segments.join('.')}.temperature is 0 while questions.answers_per_call asks for ${answers} answers to one prompt.`,
+          why: 'At temperature 0 all of them are the same answer, paid several times.',
+          instead: 'Write a temperature above 0 (the paper: 1), or "answers_per_call: 1".',
+        },
+        ['questions.answers_per_call'],
+      ),
+    );
+  const { endpoint } = models.teacher;
+  if (endpoint.kind !== 'managed' || answers <= endpoint.slots) return same;
+  return [
+    ...same,
+    finding(
+      ['questions', 'answers_per_call'],
+      {
+        what: `questions.answers_per_call is ${answers}, and models.teacher.endpoint has ${endpoint.slots} slots.`,
+        why: "llama.cpp's server writes each answer of a call in a slot of its own and refuses calls for more.",
+        instead: `Write at most ${endpoint.slots}, or more slots.`,
+      },
+      ['models.teacher.endpoint.slots'],
+    ),
+  ];
 }
 
 function capabilityFindings(config: RunConfig): Finding[] {
@@ -730,8 +778,25 @@ function armFindings(config: RunConfig): Finding[] {
 
 // ---- counts and lengths ------------------------------------------------------------------------------------------
 
-function budgetFindings(config: RunConfig): Finding[] {
+function countFindings(config: RunConfig): Finding[] {
   return [...probeFindings(config), ...pairFindings(config), ...lengthFindings(config), ...roundFindings(config)];
+}
+
+/** A cap that nothing counts towards would be a false promise. */
+function capFindings(config: RunConfig): Finding[] {
+  if (config.budget.cap === null || hasPrices(config)) return [];
+  return [
+    finding(
+      ['budget', 'cap'],
+      {
+        what: 'There is a cap, but no model has a price.',
+        why: 'What a run has spent follows from the prices in the config; without them it counts nothing and the cap is never reached.',
+        instead:
+          'Write models.teacher.price and models.student.price (and those of probe.respondents), or leave the cap out.',
+      },
+      ['models', 'probe.respondents'],
+    ),
+  ];
 }
 
 function probeFindings(config: RunConfig): Finding[] {

@@ -11,7 +11,8 @@
  */
 import { armsOf, armsOfRound, pairKindsOf, pairsLabel, recipeOf, studentLabel, type ArmName } from '../schemas/arms';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
-import type { Plan, PlannedStage } from '../schemas/plan';
+import type { Plan, PlanLeft, PlannedStage } from '../schemas/plan';
+import { respondentArm } from '../schemas/stage-names';
 
 export interface PlannedTask {
   readonly name: string;
@@ -25,10 +26,12 @@ export interface PlannedTask {
   readonly descriptionCharacters?: number;
 }
 
+export type StageReuse = Pick<PlannedStage, 'reused' | 'dependsOn'>;
+
 export interface PlanFacts {
   readonly tasks: readonly PlannedTask[];
-  /** Whether the store holds the stage already; left out, or null: not known. */
-  readonly reused?: (stage: Pick<PlannedStage, 'name' | 'round' | 'arm'>) => boolean | null;
+  /** Whether the store holds the stage already. Left out: no store was asked. */
+  readonly reuseOf?: (stage: Pick<PlannedStage, 'name' | 'round' | 'arm'>) => StageReuse;
 }
 
 /** The paper's four technique prompts, which are built in. */
@@ -51,6 +54,7 @@ export function planRun(config: RunConfig, facts: PlanFacts): Plan {
   const sum = (of: (stage: PlannedStage) => number, model?: PlannedStage['model']): number =>
     stages.reduce((total, stage) => total + (model === undefined || stage.model === model ? of(stage) : 0), 0);
   const calls = ({ calls: made }: PlannedStage): number => made;
+  const cost = roundMoney(sum((stage) => stage.cost));
   return {
     name: config.name,
     rounds: config.rounds.count,
@@ -63,11 +67,23 @@ export function planRun(config: RunConfig, facts: PlanFacts): Plan {
       respondentCalls: sum(calls, 'respondent'),
       inputTokens: sum((stage) => stage.inputTokens),
       outputTokens: sum((stage) => stage.outputTokens),
-      cost: roundMoney(sum((stage) => stage.cost)),
+      cost,
       trainingSteps: sum((stage) => stage.steps),
     },
+    left: leftOf(stages.filter(({ reused }) => reused !== true)),
     currency: config.platform.currency,
-    notes: planNotes(config, facts),
+    notes: [...planNotes(config, facts), ...capNotes(config, cost)],
+  };
+}
+
+function leftOf(stages: readonly PlannedStage[]): PlanLeft {
+  const sum = (of: (stage: PlannedStage) => number): number => stages.reduce((total, stage) => total + of(stage), 0);
+  return {
+    calls: sum((stage) => stage.calls),
+    inputTokens: sum((stage) => stage.inputTokens),
+    outputTokens: sum((stage) => stage.outputTokens),
+    cost: roundMoney(sum((stage) => stage.cost)),
+    trainingSteps: sum((stage) => stage.steps),
   };
 }
 
@@ -88,7 +104,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls,
       rows,
       steps,
-      reused: facts.reused?.({ name, round, arm }) ?? null,
+      ...(facts.reuseOf?.({ name, round, arm }) ?? { reused: null }),
       inputTokens: Math.round(calls * input),
       outputTokens: calls * output,
       cost: roundMoney((calls * (input * (price?.input ?? 0) + output * (price?.output ?? 0))) / 1_000_000),
@@ -118,7 +134,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls: counts.tailorCalls,
       rows: counts.tailored,
       input: tokens.questionPrompt,
-      output: config.tailor.questions.max_tokens,
+      output: config.tailor.questions.max_tokens * config.questions.answers_per_call,
       price: teacher.price,
     });
     add({
@@ -183,7 +199,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls: counts.questionCalls,
       rows: counts.questions,
       input: tokens.questionPrompt,
-      output: config.questions.max_tokens,
+      output: config.questions.max_tokens * config.questions.answers_per_call,
       price: teacher.price,
     });
     add({
@@ -248,6 +264,7 @@ interface Counts {
 
 function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
   const { questions, tailor } = config;
+  const questionsPerCall = questions.per_call * questions.answers_per_call;
   const each = (of: (task: PlannedTask) => number): number => tasks.reduce((total, task) => total + of(task), 0);
   const techniques = (task: PlannedTask): number =>
     task.techniques ?? config.prompts.techniques?.length ?? builtinTechniques;
@@ -262,14 +279,14 @@ function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
     test: each(({ test }) => test),
     probes: each(probes),
     questions: each(() => questions.per_task),
-    questionCalls: each(() => Math.ceil(questions.per_task / questions.per_call)),
+    questionCalls: each(() => Math.ceil(questions.per_task / questionsPerCall)),
     drafts: each(drafts),
     cells: each((task) => drafts(task) * probes(task)),
     questionPairs,
     rationalePairs,
     pairs: questionPairs + rationalePairs,
     tailored: each(() => tailor.per_task),
-    tailorCalls: each(() => Math.ceil(tailor.per_task / questions.per_call)),
+    tailorCalls: each(() => Math.ceil(tailor.per_task / questionsPerCall)),
   };
 }
 
@@ -318,7 +335,7 @@ function respondentsOf({ probe, models }: RunConfig): Respondent[] {
   const respondents = named ? probe.respondents : [models.student];
   return probe.respondent_shots.flatMap((shots) =>
     respondents.map((model, index) => ({
-      arm: `respondent-${index}-${shots}shot`,
+      arm: respondentArm(index, shots),
       role: named ? ('respondent' as const) : ('student' as const),
       model,
       shots,
@@ -406,5 +423,22 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
   notes.push(
     'Calls are exact when nothing fails or is asked again; output tokens and cost are ceilings (max_tokens, nothing cached).',
   );
+  return notes;
+}
+
+/** What a cap means for the plan; `arte run` says the same when it starts. */
+export function capNotes({ budget: { cap }, models, platform: { currency } }: RunConfig, ceiling: number): string[] {
+  if (cap === null) return [];
+  const notes: string[] = [];
+  if (ceiling > cap) {
+    notes.push(
+      `The ceiling of ${ceiling.toFixed(2)} ${currency} passes the cap of ${cap.toFixed(2)}: the run may park before it is done; arte budget set raises the cap.`,
+    );
+  }
+  if (models.teacher.price.training_hour > 0 || models.student.price.training_hour > 0) {
+    notes.push(
+      'How many hours the trainings take is not known before, so their price is in no ceiling; the cap holds for them while they run.',
+    );
+  }
   return notes;
 }

@@ -189,3 +189,34 @@ export const runBytesMin = 3 * 1024 ** 3;
 
 /** A clock that is further from the store's than this is a problem worth naming; S3 refuses signatures beyond 15 minutes. */
 export const clockSkewMaxMs = 60_000;
+
+// ---- money, and work that two runs want ---------------------------------------------------------------------------
+
+/** A training is paid by the hour, and nobody knows before how many: with less than this left under the cap it is not started. */
+export const trainingReserveMs = 10 * 60_000;
+
+/** How often its cost is written down, and twice as much reserved ahead: what a kill leaves unaccounted at most. */
+export const trainingMeterMs = 60_000;
+
+/** How long work that does not fit beside others' reservations waits before it asks again. */
+export const budgetWaitMs = 30_000;
+
+/** So often it asks before it parks the run: two hours, in which reservations of work under way have shrunk to what it cost. */
+export const budgetWaitsMax = 240;
+
+/** Conditional writes of one document that may lose before the writer gives up: each time one of the racers has won. */
+export const documentRacesMax = 100;
+
+/** How often the holder of a lease writes that it lives: a request per shard in flight, so not oftener than needed. */
+export const leaseRenewMs = 10_000;
+
+/** A lease that has not changed for so long while it was watched belongs to nobody. Several renewals may fail before that. */
+export const leaseExpiryMs = 60_000;
+
+/** How often somebody who waits for a lease looks at it: how late it learns that the work is done. */
+export const leasePollMs = 2_000;
+
+// ---- clean-up ----------------------------------------------------------------------------------------------------
+
+/** What is younger is never removed by `arte gc`: a stage puts its outputs long before the manifest that names them. */
+export const garbageGraceMs = 24 * 3_600_000;

@@ -194,9 +194,17 @@ export interface StageProgress {
   readonly wave: number;
   readonly rows: number;
   readonly rowsInFinishedShards: number;
+  /** Why no shard runs although some are left: money that other work has reserved. */
+  readonly waits?: string;
 }
 
 export type RunStatus = 'RUNNING' | 'NEEDS_ATTENTION' | 'DONE' | 'FAILED' | 'CANCELLED';
+
+export interface StageFailure {
+  readonly stage: StageName;
+  readonly error: ErrorData;
+  readonly since: string;
+}
 
 /** Answer of the progress query; also what is written to the store when the run ends or parks. */
 export interface RunProgress {
@@ -205,9 +213,11 @@ export interface RunProgress {
   readonly round: number;
   readonly rounds: number;
   /** What is running now, with the shards done of total where it is a row stage. */
-  readonly current: readonly { stage: StageName; arm: string; since: string; workflowId?: string }[];
+  readonly current: readonly { stage: StageName; arm: string; since: string; workflowId?: string; waits?: string }[];
   readonly finished: readonly StageRecord[];
-  readonly attention?: { readonly stage: StageName; readonly error: ErrorData; readonly since: string };
+  readonly attention?: StageFailure;
+  /** Said at once: a stage failed for good, and the run parks when what runs beside it has come to its end. */
+  readonly failed?: StageFailure;
   readonly startedAt: string;
   readonly report?: ArtifactRef;
 }

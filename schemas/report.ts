@@ -68,6 +68,9 @@ export interface ReportStage {
   readonly inputTokens: number;
   readonly cachedInputTokens: number;
   readonly outputTokens: number;
+  /** Calls that a kill cut off in flight, and their input tokens at most: asked again, paid for perhaps; in neither calls nor cost. */
+  readonly lostCalls: number;
+  readonly lostInputTokens: number;
   readonly seconds: number;
   /** Found in the store: its calls and seconds were spent by an earlier run and are not in this run's totals. */
   readonly reused: boolean;
@@ -97,6 +100,8 @@ export interface RunReport {
     readonly inputTokens: number;
     readonly cachedInputTokens: number;
     readonly outputTokens: number;
+    readonly lostCalls: number;
+    readonly lostInputTokens: number;
     readonly seconds: number;
     readonly cost: number;
     readonly currency: string;

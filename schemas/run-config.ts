@@ -307,7 +307,12 @@ const probeSchema = z
 const questionsSchema = z
   .strictObject({
     per_task: count.default(250).describe('m. Paper: 250.'),
-    per_call: count.default(5).describe('Questions asked for in one call. Paper: 5.'),
+    per_call: count.default(5).describe('Questions asked for in one answer. Paper: 5.'),
+    answers_per_call: count
+      .default(1)
+      .describe(
+        'Answers that one call brings, where the endpoint declares n: the prompt is read and paid once for all of them. Also of tailor.questions.',
+      ),
     format: z
       .enum(['tagged', 'json'])
       .default('tagged')
@@ -514,6 +519,20 @@ const roundsSchema = z
   .prefault({})
   .describe('How often the loop is gone through.');
 
+const budgetSchema = z
+  .strictObject({
+    cap: z
+      .number()
+      .min(0)
+      .nullable()
+      .default(null)
+      .describe(
+        'The run parks before a shard or training that could pass this amount, in platform.currency, by the prices of the models. `arte budget set` raises it. null: no cap.',
+      ),
+  })
+  .prefault({})
+  .describe('What the run may spend. No setting of it changes what is made, or what is reused.');
+
 // ---- platform ----------------------------------------------------------------------------------------------------
 
 const platformSchema = z
@@ -584,6 +603,7 @@ export const runConfigSchema = z
     evaluate: evaluateSchema,
     arms: armsSchema,
     rounds: roundsSchema,
+    budget: budgetSchema,
     platform: platformSchema,
   })
   .describe('An arte run.');

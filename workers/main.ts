@@ -3,29 +3,39 @@
  * Owns the process: arguments, signals, its end with its parent. What a role registers is roles.ts; the drivers are opened in wire.ts.
  */
 import { pino } from 'pino';
+import { rowStages, type RowStages } from '../activities';
 import { ArteError } from '../schemas/errors';
 import { endWithParent } from './lifeline';
 import { parseRoles } from './parse-roles';
 import { openWorkerPlatform } from './worker-platform';
 import { runRoles } from './roles';
 
-async function main(): Promise<void> {
+/** Run this process as the worker that its arguments name. Ends the process. */
+export async function runWorker(stages: RowStages = rowStages): Promise<never> {
+  try {
+    await run(stages);
+  } catch (error) {
+    process.stderr.write(
+      `${error instanceof ArteError ? `${error.data.code}: ${error.message} ${error.data.next}` : String(error instanceof Error ? error.stack : error)}\n`,
+    );
+    process.exit(1);
+  }
+  // The lifeline and the clients' idle connections would keep a process alive that has nothing left to do.
+  process.exit(0);
+}
+
+async function run(stages: RowStages): Promise<void> {
   const roles = parseRoles(process.argv[process.argv.indexOf('--role') + 1]);
   if (process.env['ARTE_LIFELINE'] === '1') endWithParent();
+  // The C library read it when this process began (supervisor.ts); how a training or a model server uses memory is their own business.
+  delete process.env['MALLOC_ARENA_MAX'];
   const logger = pino({
     base: { role: roles.join('+') },
     timestamp: pino.stdTimeFunctions.isoTime,
     level: process.env['ARTE_LOG_LEVEL'] ?? 'info',
   });
   const platform = await openWorkerPlatform(process.env);
-  await runRoles(roles, platform, logger);
-  // The lifeline and the clients' idle connections would keep a process alive that has nothing left to do.
-  process.exit(0);
+  await runRoles(roles, platform, logger, stages);
 }
 
-main().catch((error: unknown) => {
-  process.stderr.write(
-    `${error instanceof ArteError ? `${error.data.code}: ${error.message} ${error.data.next}` : String(error instanceof Error ? error.stack : error)}\n`,
-  );
-  process.exit(1);
-});
+if (require.main === module) void runWorker();

@@ -13,10 +13,11 @@ import {
   type PairKinds,
 } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignCarry, AlignInput, EvaluationRecord, StageResult } from '../schemas/messages';
+import type { AlignCarry, AlignInput, EvaluationRecord, ResolvedModels, StageResult } from '../schemas/messages';
 import type { JsonObject } from '../schemas/json';
 import type { ModelRef } from '../schemas/model-ref';
-import type { RunState } from './run-state';
+import { respondentArm } from '../schemas/stage-names';
+import type { StageRunner } from './run-state';
 
 export interface RoundOutcome {
   /** The teacher that DPO made: the next round's. Where nothing is trained, the teacher as it was. */
@@ -37,7 +38,7 @@ interface Shared {
   readonly pairs: Readonly<Partial<Record<PairKinds, ArtifactRef>>>;
 }
 
-export async function runRound(run: RunState, input: AlignInput, carry: AlignCarry): Promise<RoundOutcome> {
+export async function runRound(run: StageRunner, input: AlignInput, carry: AlignCarry): Promise<RoundOutcome> {
   const { teacher, round } = carry;
   const { student } = carry.models;
   const arms = armsOfRound(input.arms, round);
@@ -81,7 +82,7 @@ export async function runRound(run: RunState, input: AlignInput, carry: AlignCar
 
 /** An arm from its recipe to its accuracy: a training set, a student trained on it, the test items. Only the set differs between arms. */
 async function makeArm(
-  run: RunState,
+  run: StageRunner,
   input: AlignInput,
   carry: AlignCarry,
   arm: ArmName,
@@ -109,7 +110,7 @@ async function makeArm(
 
 /** What an arm's student is trained on, and the teacher it comes from. */
 async function trainingSet(
-  run: RunState,
+  run: StageRunner,
   input: AlignInput,
   carry: AlignCarry,
   arm: ArmName,
@@ -131,7 +132,7 @@ async function trainingSet(
 
 /** DPO on the student's preferences. */
 async function align(
-  run: RunState,
+  run: StageRunner,
   input: AlignInput,
   { teacher, round, models }: AlignCarry,
   arm: ArmName,
@@ -144,7 +145,7 @@ async function align(
 
 /** Respondents x items, for the IRT preference set: any models x shot counts; the student where the config names none. */
 async function askRespondents(
-  run: RunState,
+  run: StageRunner,
   input: AlignInput,
   { models }: AlignCarry,
   tasks: ArtifactRef,
@@ -154,7 +155,7 @@ async function askRespondents(
   for (const shots of input.respondentShots) {
     for (const [index, model] of respondents.entries()) {
       const extra = { shots, split: 'validation', ...(models.respondents.length > 0 ? { respondent: index } : {}) };
-      const arm = `respondent-${index}-${shots}shot`;
+      const arm = respondentArm(index, shots);
       responses[`responses-${index}-${shots}`] = out(
         await run.stage('evaluate', { tasks }, { model, extra, arm }),
         'predictions',
@@ -166,7 +167,7 @@ async function askRespondents(
 
 /** Accuracy on the held-out test set, once per shot count. */
 async function evaluate(
-  run: RunState,
+  run: StageRunner,
   { shots: shotCounts }: AlignInput,
   { round }: AlignCarry,
   tasks: ArtifactRef,
@@ -199,4 +200,20 @@ function out(result: StageResult, name: string): ArtifactRef {
 function modelOf(result: StageResult): ModelRef {
   if (!result.model) throw new Error(`stage ${result.stage} left no model`);
   return result.model;
+}
+
+/** What the first round begins with. */
+export function firstCarry(models: ResolvedModels, startedAt: string): AlignCarry {
+  return { round: 1, models, teacher: models.teacher, evaluations: [], bestRound: 0, startedAt };
+}
+
+/** What the round after this one begins with. */
+export function carryOn(carry: AlignCarry, { teacher, evaluations, decision }: RoundOutcome): AlignCarry {
+  return {
+    ...carry,
+    round: carry.round + 1,
+    teacher,
+    evaluations: [...carry.evaluations, ...evaluations],
+    bestRound: Number(decision['bestRound'] ?? carry.round),
+  };
 }

@@ -161,6 +161,8 @@ export class Limiter {
   private epoch: Epoch;
   private judged: Judged | undefined;
   private slowEpochs = 0;
+  /** Growth did not pay in the last epoch; one more is looked at without growing, because a busy machine's moment says little. */
+  private doubted = false;
   private descending = false;
   private loudEpochs = 0;
   private quietEpochs = 0;
@@ -314,6 +316,7 @@ export class Limiter {
     this.limitBeforeSilence = undefined;
     this.growing = 'slow-start';
     this.judged = undefined;
+    this.doubted = false;
     this.descending = false;
     this.loudEpochs = 0;
     this.epoch = this.newEpoch(this.epoch.id + 1);
@@ -333,7 +336,7 @@ export class Limiter {
   private onAnswer(ticket: Ticket, now: number): void {
     this.latencies[this.latencyCount % latencySamples] = now - ticket.startedAt;
     this.latencyCount += 1;
-    if (this.growing === 'slow-start' && !this.experiment && this.epoch.bound) {
+    if (this.growing === 'slow-start' && !this.experiment && !this.doubted && this.epoch.bound) {
       this.limit = Math.min(this.ceiling, this.limit + 1);
       if (this.limit === this.ceiling) this.steady(0);
     }
@@ -475,7 +478,13 @@ export class Limiter {
     const growth = level / before.limit;
     if (this.descending) return this.descend(level, now, before);
     if (growth >= judgedGrowth) {
-      if (now.rate < before.rate * (1 + paidShare * (growth - 1))) {
+      const paid = now.rate >= before.rate * (1 + paidShare * (growth - 1));
+      if (!paid && !this.doubted) {
+        this.doubted = true;
+        return false;
+      }
+      this.doubted = false;
+      if (!paid) {
         this.limit = Math.max(1, before.limit);
         this.steady(unpaidHoldEpochs);
         this.descending = true;
@@ -484,6 +493,7 @@ export class Limiter {
       this.judged = now;
       return true;
     }
+    this.doubted = false;
     if (now.msPerWork > slowerFactor * before.msPerWork) {
       this.slowEpochs += 1;
       if (this.slowEpochs >= 2) {

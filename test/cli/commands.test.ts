@@ -297,8 +297,12 @@ describe('the program', () => {
       'watch',
       'cancel',
       'retry',
+      'budget',
       'report',
       'export',
+      'trace',
+      'diff',
+      'gc',
       'worker',
     ]) {
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));

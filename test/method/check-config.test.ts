@@ -9,6 +9,8 @@ import {
   type ConfigPurpose,
   type Judgement,
 } from '../../method/check-config';
+import { nearestName } from '../../method/explain-shape';
+import { runConfigJsonSchema, type JsonSchemaNode } from '../../schemas/run-config';
 import type { TaskRecord } from '../../schemas/task';
 
 type Json = Record<string, unknown>;
@@ -73,6 +75,7 @@ describe('the shape', () => {
     ['questions', { per_tsk: 5 }, 'questions.per_tsk', 'Write "per_task"'],
     ['evaluate', { learning_rate: 1 }, 'evaluate.learning_rate', 'align.learning_rate or sft.learning_rate'],
     ['algin', { beta: 1 }, 'algin', 'Write "align"'],
+    ['sede', 3, 'sede', 'Write "seed"'],
     [
       'models.teacher.endpoint',
       { kind: 'managed', context_token: 5 },
@@ -84,6 +87,28 @@ describe('the shape', () => {
     const [problem, ...others] = judge(withSetting(path, value)).problems;
     expect(others).toEqual([]);
     expect(problem).toMatchObject({ path: at, at: 'key', instead: expect.stringContaining(instead) });
+  });
+
+  it('of every section every key is known again when two neighbours of it are exchanged', () => {
+    const sections = (node: JsonSchemaNode): string[][] => [
+      ...(node.properties === undefined ? [] : [Object.keys(node.properties)]),
+      ...[...Object.values(node.properties ?? {}), ...(node.items ? [node.items] : []), ...(node.oneOf ?? [])].flatMap(
+        sections,
+      ),
+    ];
+    let tried = 0;
+    for (const keys of sections(runConfigJsonSchema())) {
+      for (const key of keys) {
+        for (let at = 0; at + 1 < key.length; at += 1) {
+          const written = `${key.slice(0, at)}${key.charAt(at + 1)}${key.charAt(at)}${key.slice(at + 2)}`;
+          expect([written, nearestName(written, keys)]).toEqual([written, key]);
+          tried += 1;
+        }
+      }
+    }
+    expect(tried).toBeGreaterThan(500);
+    // What has nothing in common is nobody's slip.
+    expect(nearestName('zebra', ['seed', 'score', 'sft'])).toBeUndefined();
   });
 
   it.each([
@@ -315,8 +340,28 @@ describe('models', () => {
     expect(judge(student).problems.map(({ path }) => path)).toEqual(['models.student.source']);
   });
 
+  it("takes no more answers per call than the teacher's server has slots", () => {
+    const slots = (count: number): Json =>
+      withSetting(
+        'models.teacher.endpoint',
+        { kind: 'managed', slots: count },
+        withSetting('questions.answers_per_call', 4),
+      );
+    expect(judge(slots(3)).problems.map(({ path }) => path)).toEqual(['questions.answers_per_call']);
+    expect(judge(slots(4)).problems).toEqual([]);
+  });
+
+  it.each(['questions', 'tailor.questions'])(
+    '%s: several answers of greedy sampling are one answer several times',
+    (place) => {
+      const config = withSetting('questions.answers_per_call', 2, withSetting(`${place}.temperature`, 0));
+      expect(judge(config).problems.map(({ path }) => path)).toEqual([`${place}.temperature`]);
+    },
+  );
+
   it.each([
     ['questions', { format: 'json' }, 'structured'],
+    ['questions', { answers_per_call: 4 }, 'n'],
     ['questions', { top_k: 40 }, 'extended_sampling'],
     ['tailor', { rationales: { min_p: 0.1 } }, 'extended_sampling'],
     ['models.teacher.prompt_style', 'completion', 'completion'],

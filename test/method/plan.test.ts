@@ -146,7 +146,9 @@ describe('a plan', () => {
     [{ probe: { size: 400 } }, 'score-drafts', 250 * 4 * 100],
     [{ prompts: { techniques: [{ name: 'a', instruction: 'b' }] } }, 'sample-rationales', 250],
     [{ questions: { per_task: 7, per_call: 3 } }, 'sample-questions', 3],
+    [{ questions: { per_task: 13, per_call: 3, answers_per_call: 2 } }, 'sample-questions', 3],
     [{ tailor: { per_task: 9 }, questions: { per_call: 2 } }, 'tailor-questions', 5],
+    [{ tailor: { per_task: 9 }, questions: { per_call: 2, answers_per_call: 4 } }, 'tailor-questions', 2],
   ])('%p: %s makes %i calls', (change, name, calls) => {
     expect(stagesOf(planRun(configOf(change), { tasks: tasksOf(1) }), name)[0]?.calls).toBe(calls);
   });
@@ -181,8 +183,16 @@ describe('a plan', () => {
   it('does not know what the store holds, unless it is told', () => {
     const unknown = planRun(configOf(), { tasks: tasksOf(1) });
     expect(unknown.stages.every(({ reused }) => reused === null)).toBe(true);
-    const told = planRun(configOf(), { tasks: tasksOf(1), reused: ({ name }) => name === 'prepare-tasks' });
-    expect(told.stages.filter(({ reused }) => reused === true).map(({ name }) => name)).toEqual(['prepare-tasks']);
+    expect(unknown.left).toMatchObject({ calls: unknown.totals.calls, cost: unknown.totals.cost });
+    const told = planRun(configOf(), {
+      tasks: tasksOf(1),
+      reuseOf: ({ name }) =>
+        name === 'score-drafts' ? { reused: true } : { reused: null, dependsOn: 'sample-questions of round 1' },
+    });
+    const scored = told.stages.filter(({ reused }) => reused === true);
+    expect(scored.map(({ name }) => name)).toEqual(['score-drafts']);
+    expect(told.left.calls).toBe(told.totals.calls - (scored[0]?.calls ?? 0));
+    expect(told.stages[0]?.dependsOn).toBe('sample-questions of round 1');
   });
 
   it('longer questions make longer prompts', () => {

@@ -7,6 +7,8 @@ import { Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import type { InferActivities, IoActivities, TrainActivities } from '../../activities';
+import { colorsFor } from '../../cli/output';
+import { renderRun } from '../../cli/run-view';
 import { armNames, recipeOf, standingArms } from '../../schemas/arms';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { payloadBytesMax, shardRowsMax } from '../../schemas/limits';
@@ -41,7 +43,7 @@ const model = (name: string): ModelRef => ({
   layers: [],
   contentSha256: sha(name),
 });
-const usage = { calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 };
+const usage = { calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, lostCalls: 0, lostInputTokens: 0 };
 const counts = { ok: 1, malformed: 0, refused: 0, truncated: 0, failed: 0 };
 
 /** What each stage hands on, by the names that later stages ask for. */
@@ -370,10 +372,16 @@ describe('alignWorkflow', () => {
     });
   });
 
-  it('lets the baselines come to their end when the alignment fails, then parks with its failure', async () => {
+  it('says at once when the alignment fails, lets the baselines come to their end, then parks', async () => {
     const data = { code: 'TrainerFailed', what: 'it broke', why: 'memory', next: 'look', retryable: false };
     let broken = true;
+    let finishBaseline: () => void = () => undefined;
+    const untilTold = new Promise<void>((resolve) => (finishBaseline = resolve));
     const activities = standIns(recorded, {
+      trainSft: async (of) => {
+        await untilTold;
+        return result(of, recorded);
+      },
       trainDpo: async (of) => {
         if (broken)
           throw ApplicationFailure.create({ message: data.what, type: data.code, nonRetryable: true, details: [data] });
@@ -382,12 +390,28 @@ describe('alignWorkflow', () => {
     });
     await withWorkers(activities, async () => {
       const handle = await start(input('branch', { rounds: 1 }));
+      const failed = await until(async () => {
+        const progress = await handle.query(progressQuery);
+        return progress.failed && progress.current.some(({ stage }) => stage === 'train-sft') ? progress : undefined;
+      });
+      expect(failed).toMatchObject({ status: 'RUNNING', failed: { stage: 'train-dpo', error: data } });
+      const shown = renderRun(
+        { progress: failed, live: [], engine: 'RUNNING' },
+        new Map(),
+        undefined,
+        colorsFor(process.stdout),
+      ).join('\n');
+      expect(shown).toContain('Stage train-dpo failed (TrainerFailed');
+      expect(shown).toContain('what   it broke');
+      expect(shown).toContain('The run waits for train-sft/original_teacher to come to its end');
+      finishBaseline();
       const parked = await until(async () => {
         const progress = await handle.query(progressQuery);
         return progress.status === 'NEEDS_ATTENTION' ? progress : undefined;
       });
       expect(parked.attention).toMatchObject({ stage: 'train-dpo', error: data });
       expect(parked.current).toEqual([]);
+      expect(parked.failed).toBeUndefined();
       expect(parked.finished.map(({ stage, arm }) => `${stage}/${arm}`)).toEqual(
         expect.arrayContaining(['train-sft/original_teacher', 'evaluate/original_teacher-3shot']),
       );

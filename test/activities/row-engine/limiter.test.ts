@@ -123,6 +123,21 @@ describe.each(seeds)('seed %d', (seed) => {
     expect(simulated.limiter.state().limit).toBeGreaterThan(200);
   });
 
+  it.each([200, 300, 400, 500])(
+    'takes a moment of a busy machine, %d ms after the start, for no limit',
+    (stallAtMs) => {
+      // For 250 ms nothing moves: what should have ended then ends after it.
+      const stalling: ServerModel = (_active, now, random) => {
+        const { ms, end } = answers(random);
+        const stalled = now < stallAtMs + 250 && now + ms > stallAtMs;
+        return { ms: stalled ? ms + 250 : ms, end };
+      };
+      const simulated = simulate({ seed, start: 16, max: 256, server: stalling });
+      simulated.clock.runUntil(1_500);
+      expect(simulated.limiter.state().limit).toBeGreaterThan(200);
+    },
+  );
+
   it('asks an endpoint that is away by single probes, and is back soon after it is', () => {
     const simulated = simulate({
       seed,
