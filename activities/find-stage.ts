@@ -14,6 +14,7 @@ import { servedShape } from './row-stage';
 import { selectDrafts } from './select-drafts';
 import { selectProbes } from './select-probes';
 import { finishedStage, keyIn, stageResult, type KeyedStage, type StageShape } from './stage';
+import { selectDrafts } from './select-drafts';
 import { trainDpo } from './train-dpo';
 import { trainSft } from './train-sft';
 

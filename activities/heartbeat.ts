@@ -14,6 +14,25 @@ export interface Beat {
   readonly attemptId: string;
 }
 
+/**
+ * Activities that tell nothing while they work, and may work for longer than their heartbeat time-out (a commit of a million rows): they beat on
+ * the same timer. A worker that hangs is noticed all the same, because its timer hangs with it.
+ */
+export function beating<Activities extends object>(activities: Activities): Activities {
+  const wrapped: Record<string, (input: unknown) => Promise<unknown>> = {};
+  for (const [name, run] of Object.entries(activities) as [string, (input: unknown) => Promise<unknown>][]) {
+    wrapped[name] = async (input) => {
+      const timer = setInterval(() => heartbeat(), heartbeatIntervalMs);
+      try {
+        return await run(input);
+      } finally {
+        clearInterval(timer);
+      }
+    };
+  }
+  return wrapped as Activities;
+}
+
 /** Run work under a heartbeat; the last progress is sent even when the work fails. */
 export async function withHeartbeat<T>(first: ActivityProgress, work: (beat: Beat) => Promise<T>): Promise<T> {
   let latest = first;

@@ -23,6 +23,7 @@ import { decide } from './decide';
 import type { InferDependencies, StoreDependencies, TrainDependencies } from './dependencies';
 import { evaluate } from './evaluate';
 import { guarded } from './failures';
+import { beating } from './heartbeat';
 import { runLeasedStage } from './leased-stage';
 import { prepareTasks } from './prepare-tasks';
 import { writeReport } from './report';
@@ -61,7 +62,7 @@ function rowStage(stages: RowStages, name: StageName): AnyRowStage {
 /** Queue arte-io: everything that only reads and writes the store. */
 export function createIoActivities(dependencies: StoreDependencies, stages: RowStages = rowStages): IoActivities {
   const { store } = dependencies;
-  return guarded({
+  const activities: IoActivities = {
     prepareTasks: runWholeStage(prepareTasks, dependencies),
     selectProbes: runWholeStage(selectProbes, dependencies),
     buildPairs: runWholeStage(buildPairs, dependencies),
@@ -72,7 +73,8 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
     saveProgress: (progress: RunProgress) => saveProgress(store, progress),
     saveRound: (record: RoundRecord) => saveRound(store, record),
     writeReport: (input: ReportInput) => writeReport(store, input),
-  });
+  };
+  return guarded(beating(activities));
 }
 export interface IoActivities {
   prepareTasks(input: StageInput): Promise<StageResult>;

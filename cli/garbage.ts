@@ -43,7 +43,17 @@ export interface GarbagePolicy {
 }
 
 /** In the order of removal. */
-export const garbageKinds = ['runs', 'stages', 'shards', 'parts', 'waves', 'checkpoints', 'blobs', 'damaged'] as const;
+export const garbageKinds = [
+  'runs',
+  'stages',
+  'shards',
+  'parts',
+  'waves',
+  'checkpoints',
+  'leases',
+  'blobs',
+  'damaged',
+] as const;
 export type GarbageKind = (typeof garbageKinds)[number];
 
 export interface Garbage {
@@ -122,6 +132,8 @@ export async function findGarbage(
   // A wave's totals are asked for until its stage is whole.
   for await (const object of store.list('waves/'))
     if (goes(object, 'nobody') && !holdAnswers) remove.push(garbage('waves', object));
+  // A lease that is held is written anew every few seconds: an old one belongs to nobody.
+  for await (const object of store.list('leases/')) if (goes(object, 'dropped')) remove.push(garbage('leases', object));
   const checkpoints: ArtifactRef[] = [];
   for await (const object of store.list('training/')) {
     const isLeftover = manifests.has(object.key.split('/')[1] ?? '');

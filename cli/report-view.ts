@@ -133,7 +133,10 @@ const armTitles: Readonly<Record<ArmName, string>> = {
   arte: "aligned teacher's data",
 };
 
-/** An arm in words: what its student was trained on. Without an alignment the set of `arte` is chosen from drafts: it must not be called the aligned teacher's. */
+/**
+ * An arm in words: what its student was trained on. Without an alignment the set of `arte` is chosen from drafts: it must not be called the
+ * aligned teacher's.
+ */
 export function armTitle({ name }: Pick<ReportArm, 'name'>, { stages }: Pick<RunReport, 'stages'>): string {
   const chosen = name === 'arte' && stages.some((stage) => stage.name === 'select-drafts' && stage.arm === name);
   return chosen ? "the student's choice of drafts" : armTitles[name];

@@ -190,6 +190,7 @@ const kindTitles: Readonly<Record<(typeof garbageKinds)[number], string>> = {
   parts: 'parts of shards',
   waves: 'totals of waves',
   checkpoints: 'checkpoints of trainings',
+  leases: 'leases of workers that are gone',
   blobs: 'artifacts',
   damaged: 'artifacts set aside as damaged',
 };

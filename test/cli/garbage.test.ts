@@ -121,6 +121,12 @@ it('a dropped run goes with all that only it needs; what it shared stays', async
   await isWhole('two');
 });
 
+it('a lease that nobody has renewed for the grace period goes, a younger one stays', async () => {
+  await store.putOnce('leases/abc.json', { owner: 'gone', attempt: '1', beat: 3 });
+  expect((await plan({}, { now: new Date() })).remove).toEqual([]);
+  expect((await plan()).remove).toMatchObject([{ kind: 'leases', key: 'leases/abc.json' }]);
+});
+
 it('a clean-up that was broken off anywhere is ended by the next one', async () => {
   await makeRun(store, folder, { runId: 'one' });
   await removeGarbage(store, await plan());

@@ -246,6 +246,7 @@ describe('prices', () => {
   it.each([
     ['the teacher', { stage: 'sample-rationales', arm: '' }, 0, 1.5 + 0.25 + 1],
     ['the student', { stage: 'evaluate', arm: 'arte-0shot' }, 0, 0.375],
+    ['the teacher where an arm asks it itself', { stage: 'evaluate', arm: 'teacher-0shot' }, 0, 2.75],
     ['a respondent, which answers under an arm of its own', { stage: 'evaluate', arm: 'respondent-0-3shot' }, 0, 3],
     ['a training, by the hour', { stage: 'train-dpo', arm: '' }, 100, 2.75 + 1],
     ['nobody', { stage: 'build-pairs', arm: '' }, 100, 0],
