@@ -1,6 +1,7 @@
 /**
  * build-pairs: preferences become preference pairs (method.md section 1): question pairs by quartiles of s_q, rationale pairs by
- * argmax and argmin of s_r with the naive prompt as x; and the rows that TRL reads.
+ * argmax and argmin of s_r with the naive prompt as x; and the rows that TRL reads. `extra.only` keeps one kind, for the arms that are
+ * aligned with one.
  */
 import { buildQuestionPairs, buildRationalePairs, type Dropped, type PreferencePair } from '../method/pairs';
 import { questionScores } from '../method/score';
@@ -53,10 +54,14 @@ export const buildPairs: WholeStage<StoreDependencies> = {
     };
     const described = (kind: PairRow['kind'], pairs: readonly PreferencePair[]): PairRow[] =>
       pairs.map((pair) => pairRow(kind, pair, sources, config));
-    const pairs = [...described('question', ofQuestions.pairs), ...described('rationale', ofRationales.pairs)];
+    const only = input.extra?.['only'];
+    const pairs = [
+      ...(only === 'rationale' ? [] : described('question', ofQuestions.pairs)),
+      ...(only === 'question' ? [] : described('rationale', ofRationales.pairs)),
+    ];
     if (pairs.length < config.pairs.minimum) {
       throw new ArteError('NotEnoughPairs', {
-        what: `Only ${pairs.length} preference pairs came out, and pairs.minimum asks for ${config.pairs.minimum}.`,
+        what: `Only ${pairs.length} preference pairs${typeof only === 'string' ? ` of ${only}s` : ''} came out, and pairs.minimum asks for ${config.pairs.minimum}.`,
         why: `Left out of the question pairs: ${inWords(ofQuestions.dropped)}; of the rationale pairs: ${inWords(ofRationales.dropped)}.`,
         next: 'A tie means that the student could not tell the drafts apart: more probe items (probe.size), more questions (questions.per_task), a smaller pairs.minimum_gap or a smaller pairs.minimum help. Start the run under another id with the change: what is paid for is reused.',
       });
@@ -68,8 +73,8 @@ export const buildPairs: WholeStage<StoreDependencies> = {
     return {
       outputs: { pairs: pairsRef, dpo },
       facts: {
-        questionPairs: ofQuestions.pairs.length,
-        rationalePairs: ofRationales.pairs.length,
+        questionPairs: pairs.filter(({ kind }) => kind === 'question').length,
+        rationalePairs: pairs.filter(({ kind }) => kind === 'rationale').length,
         dropped: { question: { ...ofQuestions.dropped }, rationale: { ...ofRationales.dropped } },
       },
     };

@@ -16,7 +16,7 @@ export const decide: WholeStage<StoreDependencies> = {
       evaluations: readonly EvaluationRecord[];
     };
     const evidence: RoundEvidence[] = [];
-    for (const { arm, round: of, shots, key } of evaluations) {
+    for (const { arm, student, round: of, shots, key } of evaluations) {
       const manifest = await finishedStage(store, key);
       if (!manifest) {
         throw new ArteError('BlobMissing', {
@@ -31,7 +31,7 @@ export const decide: WholeStage<StoreDependencies> = {
         accuracy: number;
         stderr: number;
       };
-      evidence.push({ arm, round: of, shots, ...overall });
+      evidence.push({ arm, student, round: of, shots, ...overall });
     }
     const decision = decideRound(evidence, { round, acceptMargin: config.rounds.accept_margin });
     const facts = { ...decision } as unknown as JsonObject;

@@ -1,6 +1,6 @@
 /**
- * evaluate: a model answers labelled items with k demonstrations (method.md section 1). Serves two uses: the students' accuracy on the
- * held-out test set, and the respondents x items matrix that IRT chooses the preference set from (split: validation).
+ * evaluate: a model answers labelled items with k demonstrations (method.md section 1). Serves two uses: accuracy on the held-out test set, of
+ * the students and of the teacher as their ceiling; and the respondents x items matrix that IRT chooses the preference set from (split: validation).
  */
 import { evaluatePredictions } from '../method/evaluate';
 import { demonstrationOf, studentPrompt } from '../method/prompts';
@@ -18,8 +18,10 @@ import { inputRef } from './stage';
 interface Extra {
   readonly shots: number;
   readonly split: 'test' | 'validation';
-  /** Index into probe.respondents; left out: the student. */
+  /** Index into probe.respondents. */
   readonly respondent?: number;
+  /** The teacher, asked as a student is. With neither of the two: the student. */
+  readonly role?: 'teacher';
 }
 
 interface Loaded extends Extra {
@@ -107,8 +109,8 @@ function extraOf(input: StageInput): Extra {
   return input.extra as unknown as Extra;
 }
 
-function modelOf(config: RunConfig, { respondent }: Pick<Extra, 'respondent'>): ModelConfig {
-  return respondent === undefined ? config.models.student : (config.probe.respondents[respondent] as ModelConfig);
+function modelOf({ models, probe }: RunConfig, { respondent, role }: Pick<Extra, 'respondent' | 'role'>): ModelConfig {
+  return respondent === undefined ? models[role ?? 'student'] : (probe.respondents[respondent] as ModelConfig);
 }
 
 /** Length bounds: the test set's by evaluate, the respondents' by probe. */

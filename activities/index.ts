@@ -23,6 +23,7 @@ import { decide } from './decide';
 import type { InferDependencies, StoreDependencies, TrainDependencies } from './dependencies';
 import { evaluate } from './evaluate';
 import { guarded } from './failures';
+import { runLeasedStage } from './leased-stage';
 import { prepareTasks } from './prepare-tasks';
 import { writeReport } from './report';
 import { resolveModels } from './resolve-models';
@@ -31,6 +32,7 @@ import { saveProgress, saveRound } from './run-records';
 import { sampleQuestions } from './sample-questions';
 import { sampleRationales } from './sample-rationales';
 import { scoreDrafts } from './score-drafts';
+import { selectDrafts } from './select-drafts';
 import { selectProbes } from './select-probes';
 import { runWholeStage } from './stage';
 import { tailorQuestions } from './tailor-questions';
@@ -63,6 +65,7 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
     prepareTasks: runWholeStage(prepareTasks, dependencies),
     selectProbes: runWholeStage(selectProbes, dependencies),
     buildPairs: runWholeStage(buildPairs, dependencies),
+    selectDrafts: runWholeStage(selectDrafts, dependencies),
     decide: runWholeStage(decide, dependencies),
     openRowStage: (input: StageInput) => openRowStage(rowStage(stages, input.stage), dependencies, input),
     commitWave: (wave: WaveInput) => commitWave(rowStage(stages, wave.stage.stage), dependencies, wave),
@@ -75,6 +78,7 @@ export interface IoActivities {
   prepareTasks(input: StageInput): Promise<StageResult>;
   selectProbes(input: StageInput): Promise<StageResult>;
   buildPairs(input: StageInput): Promise<StageResult>;
+  selectDrafts(input: StageInput): Promise<StageResult>;
   decide(input: StageInput): Promise<StageResult>;
   openRowStage(input: StageInput): Promise<OpenedRowStage>;
   commitWave(wave: WaveInput): Promise<CommittedWave>;
@@ -98,8 +102,8 @@ export interface InferActivities {
 /** Queue arte-train: everything that takes the device for itself. */
 export function createTrainActivities(dependencies: TrainDependencies): TrainActivities {
   return guarded({
-    trainDpo: runWholeStage(trainDpo, dependencies),
-    trainSft: runWholeStage(trainSft, dependencies),
+    trainDpo: runLeasedStage(trainDpo, dependencies),
+    trainSft: runLeasedStage(trainSft, dependencies),
   });
 }
 export interface TrainActivities {

@@ -1,6 +1,6 @@
 /** prepare-tasks: every task of the config as one record with disjoint seeds, validation and test items (method.md section 1, data). */
 import { taskFilesOf, withConfigTechniques } from '../method/check-config';
-import { buildTaskRecord } from '../method/split';
+import { buildTaskRecord, taskSource } from '../method/split';
 import { defaultTechniques } from '../method/prompts';
 import type { JsonValue } from '../schemas/json';
 import type { TaskConfig } from '../schemas/run-config';
@@ -22,11 +22,9 @@ export const prepareTasks: WholeStage<StoreDependencies> = {
     const { store, config } = context;
     const records = [];
     for (const task of config.tasks) {
-      const [first = '', second = '', third = ''] = await Promise.all(
-        filesOf(task).map((path) => readTaskFile(context, path)),
-      );
-      const source =
-        task.source === 'files' ? { texts: { seeds: first, validation: second, test: third } } : { text: first };
+      const contents = new Map<string, string>();
+      for (const { setting, path } of taskFilesOf(task)) contents.set(setting, await readTaskFile(context, path));
+      const source = taskSource(task, contents);
       records.push(buildTaskRecord(withConfigTechniques(task, config.prompts), source, defaultTechniques));
     }
     const tasks = await store.putLines(records.map((record) => JSON.stringify(record)));

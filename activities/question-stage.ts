@@ -1,8 +1,11 @@
 /**
  * Sampling questions, for drafts (sample-questions) and for the tailored set (tailor-questions): one shape, two settings.
  * Owns: waves until every task has its number, and what is dropped (duplicates, items of the test, validation or seed sets) by reason.
+ *
+ * With `extra.shown: own` the set is bootstrapped as by Self-Instruct (arXiv 2212.10560): it grows over waves, and from the second wave on the
+ * teacher is shown some of its own earlier questions among the seeds.
  */
-import { sha256Hex, seedFrom } from '../method/keys';
+import { sha256Hex, seedFrom, shuffled } from '../method/keys';
 import { isDuplicateQuestion, normaliseQuestion, type QuestionFilter } from '../method/hygiene';
 import { parseQuestions } from '../method/parse-questions';
 import { questionPrompt, wordingVersion } from '../method/prompts';
@@ -20,6 +23,12 @@ import { inputRef } from './stage';
 /** A later wave asks for this much more than is missing, because some of it will be unusable again. */
 const laterWaveMargin = 1.5;
 
+/** Bootstrapping: the first wave, from seeds alone, asks for this share of the calls; the second for half of what is missing then. */
+const firstWaveShare = 0.25;
+
+/** Bootstrapping: of the questions shown, this share is the teacher's own, at least one. Self-Instruct: two of eight. */
+const ownShownShare = 0.25;
+
 /** With less than this share of the questions after the last wave, the run parks: the teacher cannot write this task's questions. */
 const shareNeededMin = 0.5;
 
@@ -30,6 +39,7 @@ interface Loaded {
   readonly tasks: readonly TaskRecord[];
   readonly settings: Settings;
   readonly name: 'sample-questions' | 'tailor-questions';
+  readonly bootstrap: boolean;
 }
 
 interface Meta {
@@ -55,10 +65,11 @@ export function questionStage(
     name,
     version,
     settings: ({ config }) => {
-      const { thresholds: _, ...settings } = settingsOf(config);
+      const { thresholds: _, answers_per_call: answers, ...settings } = settingsOf(config);
       const { question } = config.prompts;
       return {
         ...settings,
+        ...(answers > 1 && { answers_per_call: answers }),
         seed: config.seed,
         wording: question ?? null,
         style: config.models.teacher.prompt_style,
@@ -68,30 +79,33 @@ export function questionStage(
     model: ({ config }) => config.models.teacher,
     async load({ store, config, input }) {
       const tasks = await readRows(store, inputRef(input, 'tasks'), taskRecordSchema);
-      return { config, tasks, settings: settingsOf(config), name };
+      return { config, tasks, settings: settingsOf(config), name, bootstrap: input.extra?.['shown'] === 'own' };
     },
     rows(loaded, before) {
-      const { config, settings, tasks } = loaded;
+      const { config, settings, tasks, bootstrap } = loaded;
       const usable = usableQuestions(loaded, before);
       const planned: { task: TaskRecord; index: number }[] = [];
       for (const task of tasks) {
         const missing = settings.per_task - (usable.questions.get(task.name)?.length ?? 0);
         if (missing <= 0) continue;
         const first = usable.calls.get(task.name) ?? 0;
-        const calls = Math.ceil((missing / settings.per_call) * (before.length > 0 ? laterWaveMargin : 1));
+        const share = bootstrap ? bootstrapShare(first, settings) : first > 0 ? laterWaveMargin : 1;
+        const calls = Math.ceil((missing / questionsPerCall(settings)) * share);
         for (let index = first; index < first + calls; index += 1) planned.push({ task, index });
       }
       return {
         length: planned.length,
         row(at) {
           const { task, index } = planned[at] as (typeof planned)[number];
-          const built = questionPrompt(task, config, config.models.teacher.prompt_style, settings.per_call, index);
+          const shown = bootstrap ? withOwnShown(task, usable.questions.get(task.name) ?? [], config, index) : task;
+          const built = questionPrompt(shown, config, config.models.teacher.prompt_style, settings.per_call, index);
           const seed = seedFrom(config.seed, name, task.name, index);
           return {
             request: {
               prompt: built.prompt,
               sampling: samplingOf(settings, built.stop, seed),
               ...(built.jsonSchema === undefined ? {} : { jsonSchema: built.jsonSchema }),
+              ...(settings.answers_per_call > 1 && { answers: settings.answers_per_call }),
             },
             sample: index,
             meta: { task: task.name, index },
@@ -102,7 +116,8 @@ export function questionStage(
     read({ tasks, config, settings }, row, answer) {
       const { task: taskName, index } = row.meta as unknown as Meta;
       const task = tasks.find((candidate) => candidate.name === taskName) as TaskRecord;
-      if (answer.finish === 'refused') return refusedReading;
+      const choices = [answer, ...(answer.others ?? [])];
+      if (choices.every(({ finish }) => finish === 'refused')) return refusedReading;
       const prefix = questionPrompt(
         task,
         config,
@@ -110,10 +125,12 @@ export function questionStage(
         settings.per_call,
         index,
       ).assistantPrefix;
-      const { questions, problems } = parseQuestions(prefix + answer.text, settings.format, task);
+      const parsed = choices.map(({ text }) => parseQuestions(prefix + text, settings.format, task));
+      const questions = parsed.flatMap((choice) => choice.questions);
       if (questions.length > 0) return { outcome: 'ok', value: questions as unknown as JsonValue };
-      const why = problems[0] ?? 'holds no question';
-      return answer.finish === 'length' ? { outcome: 'truncated', why } : { outcome: 'malformed', why };
+      const why = parsed.flatMap((choice) => choice.problems)[0] ?? 'holds no question';
+      const cut = choices.some(({ finish }) => finish === 'length');
+      return cut ? { outcome: 'truncated', why } : { outcome: 'malformed', why };
     },
     repairs: ({ settings }) => (settings.malformed === 'reask' && settings.temperature > 0 ? 2 : 0),
     thresholds: ({ config }) => thresholdsOf(config),
@@ -137,6 +154,29 @@ export function questionStage(
       return { more: false, outcome: { outputs: { questions }, facts } };
     },
   };
+}
+
+/** Questions that one call brings: so many in each of its answers. */
+function questionsPerCall({ per_call, answers_per_call }: Settings): number {
+  return per_call * answers_per_call;
+}
+
+/** Which share of the calls that are missing a wave makes, by the calls made before it. */
+function bootstrapShare(made: number, settings: Settings): number {
+  if (made === 0) return firstWaveShare;
+  const all = settings.per_task / questionsPerCall(settings);
+  // The first wave leaves less than half made, the second more; with the third every call is made that would do if nothing were dropped.
+  if (made < all / 2) return 0.5;
+  return made < all ? 1 : laterWaveMargin;
+}
+
+/** The task with some of its seeds replaced by questions that the teacher has written; which ones follows from the call. */
+function withOwnShown(task: TaskRecord, own: readonly QuestionRow[], config: RunConfig, index: number): TaskRecord {
+  const count = Math.min(own.length, task.seeds.length - 1, Math.max(1, Math.round(task.seeds.length * ownShownShare)));
+  if (count < 1) return task;
+  const draw = seedFrom(config.seed, 'own-shown', task.name, index);
+  const kept = shuffled(task.seeds, draw).slice(0, task.seeds.length - count);
+  return { ...task, seeds: [...kept, ...shuffled(own, draw).slice(0, count)] };
 }
 
 /** Questions that may be used, in row order: parsed, new, and in none of the labelled sets. */

@@ -3,26 +3,25 @@
  * run reused), and honest: every accuracy has its interval, every comparison is paired on the same items, a gain within noise is called that.
  */
 import type { ArtifactStore } from '../drivers/store/store';
-import { costOf } from '../method/ledger';
-import { evaluatePredictions, type Metrics } from '../method/evaluate';
-import { holmAdjusted, pairedComparison, verdictOf, wilsonInterval } from '../method/statistics';
-import { sha256Hex } from '../method/keys';
+import { costOf, costOfLostCalls, priceOf } from '../method/ledger';
+import { compareArms, type EvaluatedArm } from '../method/comparisons';
+import { evaluatePredictions, macroAverage, type Metrics } from '../method/evaluate';
+import { mean, sampleVariance } from '../method/statistics';
 import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
 import type { StageManifest } from '../schemas/manifest';
-import type { EvaluationRecord, ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
+import type { ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
 import { predictionRowSchema, type PredictionRow } from '../schemas/rows';
-import type { Comparison, Measure, ReportArm, ReportRound, ReportStage, RunReport } from '../schemas/report';
+import type { MacroMeasure, Measure, ReportArm, ReportRound, ReportStage, RunReport } from '../schemas/report';
 import type { RunConfig } from '../schemas/run-config';
 import { stageLabel } from '../schemas/stage-names';
+import { taskRecordSchema } from '../schemas/task';
 import { openBundle } from './bundle';
+import type { RacingFacts } from './score-drafts';
 import { readRows } from './read-rows';
 import { readRounds, runKeys } from './run-records';
 import { finishedStage, noUsage } from './stage';
-
-/** Arms that every other arm is compared with, where they are in the run. */
-const comparedWith = ['untuned', 'original_teacher'] as const;
 
 /** Make and store the report; it replaces an earlier one of the same run. */
 export async function writeReport(store: ArtifactStore, input: ReportInput): Promise<ArtifactRef> {
@@ -45,6 +44,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     stages,
     totals: totalsOf(stages, config),
     notes: [
+      ...lossNotes(stages, config),
       ...notesOf(config, stages, arms),
       ...(input.status === 'CANCELLED'
         ? [
@@ -92,10 +92,11 @@ function reportStage(record: StageRecord, manifest: StageManifest | undefined, c
     round: record.round,
     arm: record.arm,
     key: record.key,
+    ...noUsage,
     ...usage,
     seconds: manifest?.seconds ?? record.seconds,
     reused: record.reused,
-    cost: costOf(record.stage, usage, trainingSeconds, config),
+    cost: costOf(record, usage, trainingSeconds, config),
     outcomes: { ...(manifest?.counts ?? {}) },
     facts: manifest?.facts ?? {},
   };
@@ -119,63 +120,69 @@ async function reportArms(
   rounds: readonly RoundRecord[],
   manifests: ReadonlyMap<string, StageManifest>,
 ): Promise<ReportArm[]> {
-  const evaluated: { record: EvaluationRecord; predictions: PredictionRow[]; metrics: Metrics }[] = [];
-  const lastRound = rounds.at(-1);
-  for (const record of lastRound?.evaluations ?? []) {
-    const ref = manifests.get(record.key)?.outputs['predictions'];
+  const stages = rounds.flatMap((round) => round.stages);
+  const categories = await categoriesOf(store, stages, manifests);
+  const evaluated = new Map<string, EvaluatedLine>();
+  for (const { arm, round, shots, key } of rounds.at(-1)?.evaluations ?? []) {
+    const ref = manifests.get(key)?.outputs['predictions'];
     if (!ref) continue;
-    const predictions = await readRows(store, ref, predictionRowSchema);
-    evaluated.push({ record, predictions, metrics: evaluatePredictions(predictions, new Map()) });
+    const own = await readRows(store, ref, predictionRowSchema);
+    const line = [arm, round, shots].join('/');
+    const before = evaluated.get(line);
+    const byStudent = [...(before?.byStudent ?? []), own];
+    const pooled = { predictions: byStudent.flat(), students: byStudent.length, byStudent };
+    evaluated.set(line, { ...(before ?? { arm, round, shots, key }), ...pooled });
   }
-  return evaluated.map(({ record, predictions, metrics }) => {
-    const baselines = evaluated.filter(
-      (other) =>
-        other.record.shots === record.shots &&
-        other.record.arm !== record.arm &&
-        (comparedWith as readonly string[]).includes(other.record.arm) &&
-        record.arm !== 'untuned',
-    );
-    const comparisons = baselines.map((other) => compare(other.record.arm, predictions, other.predictions, record.key));
-    const adjusted = holmAdjusted(comparisons.map(({ p }) => p));
+  const lines = [...evaluated.values()];
+  const comparisons = compareArms(lines);
+  return lines.map(({ arm, round, shots, key, predictions, students, byStudent }, at) => {
+    const { overall, byTask, byCategory } = evaluatePredictions(predictions, categories, students);
+    const accuracies = byStudent.map((own) => mean(own.map(({ correct }) => Number(correct))));
+    const trained = stages.find((stage) => stage.stage === 'train-sft' && stage.arm === arm && stage.round === round);
+    const facts = manifests.get(trained?.key ?? '')?.facts;
     return {
-      name: record.arm,
-      round: record.round,
-      shots: record.shots,
-      stageKey: record.key,
-      ...measure(metrics.overall),
-      byTask: Object.fromEntries(Object.entries(metrics.byTask).map(([task, values]) => [task, measure(values)])),
-      comparisons: comparisons.map((comparison, index) => {
-        const p = adjusted[index] ?? comparison.p;
-        return { ...comparison, p, verdict: verdictOf({ ...comparison, p }) };
-      }),
+      name: arm,
+      round,
+      shots,
+      stageKey: key,
+      ...measure(overall),
+      byTask: measures(byTask),
+      byCategory: measures(byCategory),
+      macro: { overTasks: macro(byTask), overCategories: macro(byCategory) },
+      students: { accuracies, standardDeviation: Math.sqrt(sampleVariance(accuracies)) },
+      ...(facts && { training: { examples: Number(facts['rows']), steps: Number(facts['steps']) } }),
+      comparisons: comparisons[at] ?? [],
     };
   });
 }
 
-/** Paired on item ids; the bootstrap's seed follows from what is compared, so the report is the same each time. */
-function compare(
-  against: string,
-  ours: readonly PredictionRow[],
-  theirs: readonly PredictionRow[],
-  key: string,
-): Comparison {
-  const other = new Map(theirs.map((row) => [`${row.task}/${row.itemId}`, row.correct]));
-  const pairs = ours.flatMap((row) => {
-    const theirCorrect = other.get(`${row.task}/${row.itemId}`);
-    return theirCorrect === undefined ? [] : [[row.correct, theirCorrect] as const];
-  });
-  const seed = Number.parseInt(sha256Hex(`${key}/${against}`).slice(0, 7), 16);
-  const { difference, low, high, p, verdict } = pairedComparison(
-    pairs.map(([mine]) => mine),
-    pairs.map(([, theirs_]) => theirs_),
-    { seed },
-  );
-  return { against, difference, low, high, p, verdict };
+/** A line of the table, with the answers of each of its students. */
+interface EvaluatedLine extends EvaluatedArm {
+  readonly predictions: readonly PredictionRow[];
+  readonly byStudent: readonly (readonly PredictionRow[])[];
+}
+
+async function categoriesOf(
+  store: ArtifactStore,
+  stages: readonly StageRecord[],
+  manifests: ReadonlyMap<string, StageManifest>,
+): Promise<Map<string, string>> {
+  const prepared = stages.find(({ stage }) => stage === 'prepare-tasks');
+  const ref = manifests.get(prepared?.key ?? '')?.outputs['tasks'];
+  const tasks = ref ? await readRows(store, ref, taskRecordSchema) : [];
+  return new Map(tasks.map(({ name, category }) => [name, category]));
+}
+
+function measures(groups: Metrics['byTask']): Record<string, Measure> {
+  return Object.fromEntries(Object.entries(groups).map(([name, values]) => [name, measure(values)]));
+}
+
+function macro(groups: Metrics['byTask']): MacroMeasure {
+  return { groups: Object.keys(groups).length, ...macroAverage(Object.values(groups)) };
 }
 
 function measure(values: Metrics['overall']): Measure {
-  const { low, high } = wilsonInterval(values.correct, values.n);
-  const { n, correct, accuracy, stderr, tagRate, parseFailures } = values;
+  const { n, correct, accuracy, stderr, low, high, tagRate, parseFailures } = values;
   return { n, correct, accuracy, stderr, low, high, tagRate, parseFailures };
 }
 
@@ -187,10 +194,27 @@ function totalsOf(stages: readonly ReportStage[], config: RunConfig): RunReport[
     inputTokens: sum((stage) => stage.inputTokens),
     cachedInputTokens: sum((stage) => stage.cachedInputTokens),
     outputTokens: sum((stage) => stage.outputTokens),
+    lostCalls: sum((stage) => stage.lostCalls),
+    lostInputTokens: sum((stage) => stage.lostInputTokens),
     seconds: sum((stage) => stage.seconds),
     cost: sum((stage) => stage.cost),
     currency: config.platform.currency,
   };
+}
+
+/** What kills may have cost beside the account: honest figures are upper ones. */
+function lossNotes(stages: readonly ReportStage[], config: RunConfig): string[] {
+  const lost = stages.filter((stage) => !stage.reused && stage.lostCalls > 0);
+  if (lost.length === 0) return [];
+  const sum = (of: (stage: ReportStage) => number): number => lost.reduce((total, stage) => total + of(stage), 0);
+  const cost = sum((stage) => {
+    const price = priceOf(config, stage.name, stage.arm);
+    return price ? costOfLostCalls(stage, price) : 0;
+  });
+  const money = cost > 0 ? `, ${cost.toFixed(2)} ${config.platform.currency}` : '';
+  return [
+    `${sum((stage) => stage.lostCalls)} calls were in flight when a worker was killed, and were asked again. They are not in this account; if their endpoint charged for them, that is at most ${sum((stage) => stage.lostInputTokens)} input tokens${money}, and what it had begun to answer.`,
+  ];
 }
 
 function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readonly ReportArm[]): string[] {
@@ -209,17 +233,43 @@ function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readon
         `${stage.name} (round ${stage.round}${stage.arm === '' ? '' : `, ${stage.arm}`}) came short: ${short.join('; ')}.`,
       );
   }
+  for (const stage of stages) {
+    const note = racingNote(stage);
+    if (note !== undefined) notes.push(note);
+  }
   for (const [role, model] of Object.entries(config.models)) {
     if (model.source.startsWith('hosted:'))
       notes.push(`The ${role} is hosted: its identity is what its provider declares, not its content.`);
   }
+  if (config.align.method === 'none')
+    notes.push(
+      "The teacher was not trained (align.method: none): the set under arte is chosen from the unaligned teacher's drafts, the questions with the highest s_q under each task's best technique. What DPO adds is left out: preferences about questions do not reach what the teacher writes, no new questions are written, and no further round can build on this one.",
+    );
+  const sizes = new Set(arms.flatMap(({ training }) => (training ? [training.examples] : [])));
+  if (sizes.size > 1)
+    notes.push(
+      `Examples were dropped, so the students were trained on sets of ${[...sizes].sort((one, other) => one - other).join(', ')}; steps and seed are the same.`,
+    );
+  if (config.sft.seeds > 1)
+    notes.push(
+      `Accuracies are means over ${config.sft.seeds} students from seeds of their own. Intervals and p values are about the items, for these students; how far students of one arm lie apart is the standard deviation beside them.`,
+    );
   const aligned = arms.filter((arm) => arm.name === 'arte');
   const gains = aligned.flatMap((arm) =>
     arm.comparisons.filter((comparison) => comparison.against === 'original_teacher' && comparison.verdict === 'gain'),
   );
   if (aligned.length > 0 && gains.length === 0)
     notes.push(
-      'No arm of this run beats the unaligned teacher beyond noise: nothing may be claimed for the alignment here.',
+      `The student under arte does not beat the unaligned teacher's beyond noise: nothing may be claimed for ${config.align.method === 'none' ? 'the choice of drafts' : 'the alignment'} here.`,
     );
   return notes;
+}
+
+/** What racing saved, from the facts of the score-drafts stage. */
+function racingNote({ name, round, facts }: ReportStage): string | undefined {
+  const racing = facts['racing'] as RacingFacts | undefined;
+  if (racing === undefined) return undefined;
+  const saved = racing.exhaustive - racing.asked;
+  const { best = 0, worst = 0, between = 0, unpaired = 0, whole = 0, racing: open = 0 } = racing.places;
+  return `${name} (round ${round}) raced: ${racing.asked} of ${racing.exhaustive} calls, ${saved} saved (${Math.round((100 * saved) / Math.max(1, racing.exhaustive))} %). Decided early: ${best} drafts best of their question, ${worst} worst, ${between} in between, ${unpaired} without a pair to be in; ${whole} answered every item, ${open} were open after the last wave.`;
 }

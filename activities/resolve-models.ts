@@ -1,7 +1,7 @@
 /** resolve-models: from the config's sources to ModelRefs by content. Never cached by key: the bytes behind a path are looked at every time. */
 import type { ModelRef } from '../schemas/model-ref';
 import type { ResolvedModels, ResolveInput } from '../schemas/messages';
-import type { ModelConfig } from '../schemas/run-config';
+import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import { openBundle } from './bundle';
 import type { InferDependencies } from './dependencies';
 import { withHeartbeat } from './heartbeat';
@@ -23,14 +23,21 @@ export async function resolveModels(
     inFlight: 0,
   };
   return withHeartbeat(progress, async () => {
-    const resolve = (name: string, model: ModelConfig): Promise<ModelRef> => resolveModel(name, model);
-    const teacher = await resolve('teacher', config.models.teacher);
-    const student = await resolve('student', config.models.student);
-    const respondents: ModelRef[] = [];
-    if (config.probe.method === 'irt') {
-      for (const [index, model] of config.probe.respondents.entries())
-        respondents.push(await resolve(`respondent-${index}`, model));
-    }
-    return { teacher, student, respondents };
+    return modelsOf(config, resolveModel);
   });
+}
+
+/** The models that a run of this config asks or trains, each resolved under its name. */
+export async function modelsOf(
+  { models, probe }: Pick<RunConfig, 'models' | 'probe'>,
+  resolve: (name: string, model: ModelConfig) => Promise<ModelRef>,
+): Promise<ResolvedModels> {
+  const teacher = await resolve('teacher', models.teacher);
+  const student = await resolve('student', models.student);
+  const respondents: ModelRef[] = [];
+  if (probe.method === 'irt') {
+    for (const [index, model] of probe.respondents.entries())
+      respondents.push(await resolve(`respondent-${index}`, model));
+  }
+  return { teacher, student, respondents };
 }

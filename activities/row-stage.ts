@@ -6,13 +6,15 @@
  * many are still missing. A wave's rows follow from the inputs and the results of the waves before, so any worker can list them again.
  */
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
 import type { ModelAnswer, ModelRequest, OutcomeCounts, RowReading, RowRequest, RowResult } from '../schemas/rows';
-import { rowResultSchema } from '../schemas/rows';
+import { outcomeCountsSchema, rowResultSchema } from '../schemas/rows';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { artifactRefSchema } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
-import type { StageManifest, StageUsage } from '../schemas/manifest';
+import { stageUsageSchema, type StageManifest, type StageUsage } from '../schemas/manifest';
 import type {
+  ActivityProgress,
   CommittedWave,
   OpenedRowStage,
   ShardInput,
@@ -26,14 +28,17 @@ import { shardRowsMax, wavesMax } from '../schemas/limits';
 import { ArteError } from '../schemas/errors';
 import { rowKey } from '../method/keys';
 import { servedIdentity } from '../method/served';
-import type { RowThresholds } from './row-engine/types';
-import { runShard } from './row-engine/engine';
-import { shardKeyOf, shardRecordKey } from './row-engine/shard-record';
+import type { RowSource, RowThresholds } from './row-engine/types';
+import { finishedShard, runShard } from './row-engine/engine';
+import { shardKeyOf, shardRecordKey, shardRecordSchema } from './row-engine/shard-record';
 import type { InferDependencies, StoreDependencies } from './dependencies';
+import { openShardAccount } from './budget';
 import { endpointSettings } from './endpoint-settings';
 import { readRows, streamRows } from './read-rows';
 import { currentRunId } from './run-of';
 import { withHeartbeat } from './heartbeat';
+import { underLease, waitingFor } from './lease';
+import { rowMetrics } from './metrics';
 import {
   commitStage,
   finishedStage,
@@ -65,7 +70,9 @@ export interface PlannedRows {
 
 /** What collect says: outputs are whole, or the stage needs another wave. */
 export type Collected =
-  { readonly more: false; readonly outcome: Omit<StageOutcome, 'counts' | 'usage'> } | { readonly more: true };
+  | { readonly more: false; readonly outcome: Omit<StageOutcome, 'counts' | 'usage'> }
+  /** `plan`: the next wave's rows written down, for a stage that has `plannedRows`. */
+  | { readonly more: true; readonly plan?: ArtifactRef };
 
 export interface RowStage<Loaded> extends StageShape {
   readonly name: RowStageName;
@@ -75,6 +82,13 @@ export interface RowStage<Loaded> extends StageShape {
   load(context: StageContext): Promise<Loaded>;
   /** The rows of a wave; `before` holds the results of the earlier ones. */
   rows(loaded: Loaded, before: readonly RowResult[]): PlannedRows;
+  /**
+   * The rows of a wave that `collect` wrote a plan of: for waves so large that no worker should hold the earlier ones' results, nor every
+   * shard read them again.
+   */
+  plannedRows?(context: StageContext, loaded: Loaded, plan: ArtifactRef): Promise<PlannedRows>;
+  /** Where a stage of its own kind needs other than `wavesMax`. */
+  readonly wavesMax?: number;
   read(loaded: Loaded, row: RowRequest, answer: ModelAnswer): RowReading;
   /** Re-asks of a malformed answer: 0 where greedy sampling would say the same again. */
   repairs(loaded: Loaded): number;
@@ -92,24 +106,33 @@ export interface RowStage<Loaded> extends StageShape {
 // eslint-disable-next-line @typescript-eslint/no-explicit-any -- existential: each stage's Loaded flows only through its own functions
 export type AnyRowStage = RowStage<any>;
 
-/** A row stage's key also names how the model is served: quantization changes answers. */
+/** What a row stage's key is made of: also how the model is served, because quantization changes answers. */
+export function servedShape(stage: AnyRowStage): StageShape {
+  return {
+    name: stage.name,
+    version: stage.version,
+    settings: (bundle, of) => ({
+      served: servedIdentity(stage.model(bundle, of).endpoint),
+      stage: stage.settings(bundle, of),
+    }),
+  };
+}
+
 async function keyOfRowStage(
   store: StoreDependencies['store'],
   stage: AnyRowStage,
   input: StageInput,
 ): ReturnType<typeof keyOf> {
-  return keyOf(
-    store,
-    {
-      name: stage.name,
-      version: stage.version,
-      settings: (bundle, of) => ({
-        served: servedIdentity(stage.model(bundle, of).endpoint),
-        stage: stage.settings(bundle, of),
-      }),
-    },
-    input,
-  );
+  return keyOf(store, servedShape(stage), input);
+}
+
+/** A row's key, by the stage it belongs to, the content of the model that is asked, and how that is served. */
+export function keyOfRow(
+  { request, sample }: PlannedRow,
+  asked: { readonly stage: RowStageName; readonly version: number; readonly model: string; readonly served: JsonValue },
+): string {
+  const { stage, version, model, served } = asked;
+  return rowKey({ stage, version, modelSha256: model, served, request, sample });
 }
 
 function contextOf(
@@ -144,56 +167,76 @@ export async function runShardOf(
   const model = shard.stage.model;
   if (!model) throw new Error(`stage ${stage.name} was started without a model`);
   const loaded: unknown = await stage.load(context);
-  const planned = stage.rows(loaded, await readWaves(store, shard.waves));
+  const planned = await rowsOfWave(stage, context, loaded, shard);
   const { runEnd } = planned;
   const modelConfig = stage.model(context.bundle, shard.stage);
   const served = servedIdentity(modelConfig.endpoint);
   const settings = endpointSettings(modelConfig, dependencies.environment);
-  const usage = { ...noUsage };
-  const base = { stage: stage.name, unit: 'rows' as const, total: shard.length, usage, inFlight: 0 };
-  return withHeartbeat({ ...base, phase: 'model', done: 0 }, async (beat) => {
-    const lease = await dependencies.pool.lease(model, settings, beat.signal);
-    try {
-      return await runShard({
-        shardKey: shardKeyOf(shard, shard.offset, shard.length),
-        rows: {
-          length: shard.length,
-          row: (index) => {
-            const { request, sample, meta } = planned.row(shard.offset + index);
-            const key = rowKey({
-              stage: stage.name,
-              version: stage.version,
-              modelSha256: model.contentSha256,
-              served,
-              request,
-              sample,
-            });
-            return { key, request, meta };
-          },
-          ...(runEnd && { runEnd: (index: number) => runEnd(shard.offset + index) - shard.offset }),
-        },
-        endpoint: lease.endpoint,
-        read: (row, answer) => stage.read(loaded, row, answer),
-        thresholds: stage.thresholds(context.bundle),
-        repairs: stage.repairs(loaded),
-        store,
-        journalDir: dependencies.journalDir,
-        madeBy: currentRunId(),
-        attemptId: beat.attemptId,
-        onProgress: (progress) =>
-          beat.report({
-            ...base,
-            phase: 'rows',
-            done: progress.done,
-            usage: progress.usage,
-            inFlight: progress.inFlight,
-            ...(progress.note === undefined ? {} : { note: progress.note }),
-          }),
-        signal: beat.signal,
+  const { journalDir, pool } = dependencies;
+  const shardKey = shardKeyOf(shard, shard.offset, shard.length);
+  const rows: RowSource = {
+    length: shard.length,
+    row: (index) => {
+      const row = planned.row(shard.offset + index);
+      const key = keyOfRow(row, {
+        stage: stage.name,
+        version: stage.version,
+        model: model.contentSha256,
+        served,
       });
-    } finally {
-      await lease.release();
-    }
+      return { key, request: row.request, meta: row.meta };
+    },
+    ...(runEnd && { runEnd: (index: number) => runEnd(shard.offset + index) - shard.offset }),
+  };
+  const owner = currentRunId();
+  const base = { stage: stage.name, unit: 'rows' as const, total: shard.length, usage: { ...noUsage }, inFlight: 0 };
+  const first: ActivityProgress = { ...base, phase: 'model', done: 0 };
+  return withHeartbeat(first, async (beat) => {
+    const attempt = beat.attemptId;
+    const account = openShardAccount(store, owner, context.config, modelConfig.price, rows, {
+      key: shardKey,
+      stage: stage.name,
+      attempt,
+    });
+    const ask = async (signal: AbortSignal): Promise<ShardOutput> => {
+      beat.report(first);
+      const lease = await pool.lease(model, settings, signal);
+      const metrics = rowMetrics(stage.name, lease.endpoint.id);
+      try {
+        return await runShard({
+          shardKey,
+          rows,
+          endpoint: lease.endpoint,
+          read: (row, answer) => stage.read(loaded, row, answer),
+          thresholds: stage.thresholds(context.bundle),
+          repairs: stage.repairs(loaded),
+          store,
+          journalDir,
+          madeBy: owner,
+          attemptId: attempt,
+          ...(account && { admit: account.admit }),
+          onProgress: (progress) => {
+            account?.observe(progress.usage);
+            metrics.record(progress);
+            beat.report({
+              ...base,
+              phase: 'rows',
+              done: progress.done,
+              usage: progress.usage,
+              inFlight: progress.inFlight,
+              ...(progress.note === undefined ? {} : { note: progress.note }),
+            });
+          },
+          signal,
+        });
+      } finally {
+        await lease.release();
+      }
+    };
+    const finished = (): Promise<ShardOutput | undefined> => finishedShard({ store, shardKey, journalDir });
+    const onWait = (other: string): void => beat.report({ ...first, ...waitingFor(other) });
+    const leased = underLease({ store, key: shardKey, owner, attempt, signal: beat.signal, finished, onWait }, ask);
+    return account ? account.settleWith(leased) : leased;
   });
 }
 
@@ -219,15 +262,27 @@ export async function commitWave(
   const results = async function* (): AsyncGenerator<RowResult> {
     for (const ref of refs) yield* streamRows(store, ref, rowResultSchema);
   };
-  const last = wave.wave + 1 >= wavesMax;
+  const last = wave.wave + 1 >= (stage.wavesMax ?? wavesMax);
   const collected = await stage.collect(context, loaded, results, last);
   if (collected.more) {
     const merged = await mergeShards(store, shards);
-    const before = await readWaves(store, [...wave.waves, merged]);
-    return { done: false, wave: merged, rows: stage.rows(loaded, before).length };
+    const { plan } = collected;
+    const next = { waves: [...wave.waves, merged], ...(plan && { plan }) };
+    const rows = await rowsOfWave(stage, context, loaded, next);
+    return { done: false, wave: merged, rows: rows.length, ...(plan && { plan }) };
   }
   const seconds = Math.max(0, Date.now() - wave.startedAtMs) / 1000;
   return made(await commitStage(store, stage, keyed, { ...collected.outcome, ...totals }, seconds));
+}
+
+async function rowsOfWave(
+  stage: AnyRowStage,
+  context: StageContext,
+  loaded: unknown,
+  { waves, plan }: Pick<WaveInput, 'waves' | 'plan'>,
+): Promise<PlannedRows> {
+  if (plan && stage.plannedRows) return stage.plannedRows(context, loaded, plan);
+  return stage.rows(loaded, await readWaves(context.store, waves));
 }
 
 /** Shards of a wave by their records: the workflow carries none of their refs. */
@@ -243,7 +298,7 @@ async function shardOutputs(store: StoreDependencies['store'], wave: WaveInput):
         next: 'arte retry RUN makes these rows again.',
       });
     }
-    outputs.push(record as unknown as ShardOutput);
+    outputs.push(shardRecordSchema.parse(record));
   }
   return outputs;
 }
@@ -267,12 +322,13 @@ function waveTotalsKey(ref: ArtifactRef): string {
   return `waves/${createHash('sha256').update(ref.sha256).digest('hex')}.json`;
 }
 
-interface Totals {
-  readonly counts: OutcomeCounts;
-  readonly usage: StageUsage;
+const totalsSchema = z.object({
+  counts: outcomeCountsSchema,
+  usage: stageUsageSchema,
   /** The same usage by the run that had the shards made. */
-  readonly paidBy: { readonly [runId: string]: StageUsage };
-}
+  paidBy: z.record(z.string(), stageUsageSchema),
+});
+type Totals = z.infer<typeof totalsSchema>;
 
 async function totalsOf(
   store: StoreDependencies['store'],
@@ -282,7 +338,7 @@ async function totalsOf(
   const earlier: Totals[] = [];
   for (const ref of wave.waves) {
     const totals = await store.getDocument(waveTotalsKey(ref));
-    if (totals !== undefined) earlier.push(totals as unknown as Totals);
+    if (totals !== undefined) earlier.push(totalsSchema.parse(totals));
   }
   return sumTotals([...earlier, ...shards.map(totalsOfShard)]);
 }

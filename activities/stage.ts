@@ -20,7 +20,14 @@ import { withLayer } from '../drivers/model/layers';
 import { stageKey } from '../method/keys';
 import { openBundle, type OpenBundle } from './bundle';
 
-export const noUsage: StageUsage = { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+export const noUsage: StageUsage = {
+  calls: 0,
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  outputTokens: 0,
+  lostCalls: 0,
+  lostInputTokens: 0,
+};
 export const noCounts: OutcomeCounts = { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 };
 
 /** A stage's name, version and the settings its key is made of. The version is bumped by hand when prompt, parsing or maths change. */
@@ -60,7 +67,11 @@ export interface KeyedStage {
 
 /** Key of a stage input: content of inputs and models, settings that matter, and the input's own extra settings. */
 export async function keyOf(store: ArtifactStore, shape: StageShape, input: StageInput): Promise<KeyedStage> {
-  const bundle = await openBundle(store, input.bundle);
+  return keyIn(await openBundle(store, input.bundle), shape, input);
+}
+
+/** The same where the bundle is at hand; it need not be in the store. */
+export function keyIn(bundle: OpenBundle, shape: StageShape, input: StageInput): KeyedStage {
   const inputs: Record<string, string> = {};
   for (const [name, ref] of Object.entries(input.inputs)) inputs[name] = ref.sha256;
   if (input.model) inputs['model'] = input.model.contentSha256;

@@ -5,8 +5,6 @@
 import { seedFrom } from '../method/keys';
 import { isCorrect } from '../method/answers';
 import { naivePrompt } from '../method/prompts';
-import { sftRow } from '../method/training-rows';
-import { ArteError } from '../schemas/errors';
 import { questionRowSchema, type QuestionRow, type TailoredRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord } from '../schemas/task';
@@ -16,9 +14,11 @@ import { readRationale } from './reading';
 import type { RowStage } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef } from './stage';
+import { storeTrainingSet } from './training-set';
 
 interface Loaded {
   readonly config: RunConfig;
+  readonly tasks: ReadonlyMap<string, TaskRecord>;
   readonly examples: readonly { task: TaskRecord; question: QuestionRow }[];
   readonly byId: ReadonlyMap<string, { task: TaskRecord; question: QuestionRow }>;
 }
@@ -47,7 +47,7 @@ export const tailorRationales: RowStage<Loaded> = {
     );
     const questions = await readRows(store, inputRef(input, 'questions'), questionRowSchema);
     const examples = questions.map((question) => ({ task: tasks.get(question.task) as TaskRecord, question }));
-    return { config, examples, byId: new Map(examples.map((example) => [example.question.id, example])) };
+    return { config, tasks, examples, byId: new Map(examples.map((example) => [example.question.id, example])) };
   },
   rows: ({ config, examples }) => ({
     length: examples.length,
@@ -69,7 +69,7 @@ export const tailorRationales: RowStage<Loaded> = {
   },
   repairs: ({ config }) => (config.tailor.rationales.temperature > 0 ? 2 : 0),
   thresholds: ({ config }) => config.tailor.thresholds,
-  async collect({ store }, { byId, config }, results) {
+  async collect({ store }, { byId, tasks, config }, results) {
     const dropped: Record<string, number> = {};
     const rows: TailoredRow[] = [];
     for await (const result of results()) {
@@ -98,22 +98,6 @@ export const tailorRationales: RowStage<Loaded> = {
         from: result.key,
       });
     }
-    if (rows.length === 0) {
-      throw new ArteError('OutcomeThreshold', {
-        what: 'No tailored example is left to train the student on.',
-        why: `Every answer of the teacher was dropped: ${JSON.stringify(dropped)}.`,
-        next: 'Look at prompts.naive, tailor.rationales.max_tokens and tailor.require_tag; start the run under another id with the change: what is paid for is reused.',
-      });
-    }
-    const tailored = await store.putLines(rows.map((row) => JSON.stringify(row)));
-    const sft = await store.putLines(
-      rows.map((row) => JSON.stringify(sftRow(row, (byId.get(row.id) as Loaded['examples'][number]).task, config))),
-    );
-    const agreeing = rows.filter((row) => row.agrees).length;
-    const withTag = rows.filter((row) => row.answer !== null).length;
-    return {
-      more: false,
-      outcome: { outputs: { tailored, sft }, facts: { examples: rows.length, agreeing, withTag, dropped } },
-    };
+    return { more: false, outcome: await storeTrainingSet(store, rows, tasks, config, dropped) };
   },
 };

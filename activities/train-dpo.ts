@@ -1,9 +1,10 @@
 /** train-dpo: the teacher learns the student's preferences (method.md section 1, DPO). Settings: config.align; the work: training.ts. */
 import type { TrainDependencies } from './dependencies';
-import { inputRef, type WholeStage } from './stage';
+import type { LeasedStage } from './leased-stage';
+import { inputRef } from './stage';
 import { trainingSettings, trainLayer } from './training';
 
-export const trainDpo: WholeStage<TrainDependencies> = {
+export const trainDpo: LeasedStage<TrainDependencies> = {
   name: 'train-dpo',
   version: 1,
   settings: ({ config }) => {

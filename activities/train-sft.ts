@@ -1,14 +1,24 @@
-/** train-sft: the untuned student learns from a tailored set (method.md section 1, SFT). Settings: config.sft; the work: training.ts. */
+/**
+ * train-sft: the untuned student learns from a training set (method.md section 1, SFT). Settings: config.sft; the work: training.ts.
+ *
+ * Invariant: every arm trains in as many steps as the config's whole set takes. A set that came a few examples short is gone through a little
+ * further, so that arms differ in what is learnt, not in how long.
+ */
+import { seedFrom } from '../method/keys';
+import { trainingSteps } from '../method/plan';
+import type { StageInput } from '../schemas/messages';
+import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
-import { inputRef, type WholeStage } from './stage';
+import type { LeasedStage } from './leased-stage';
+import { inputRef } from './stage';
 import { trainingSettings, trainLayer } from './training';
 
-export const trainSft: WholeStage<TrainDependencies> = {
+export const trainSft: LeasedStage<TrainDependencies> = {
   name: 'train-sft',
-  version: 1,
-  settings: ({ config }) => {
-    const { checkpoint_steps: _, ...settings } = config.sft;
-    return { ...settings, seed: config.seed, bos: config.models.student.add_bos };
+  version: 2,
+  settings: ({ config }, input) => {
+    const { checkpoint_steps: _, seeds: __, ...settings } = config.sft;
+    return { ...settings, seed: seedOf(config, input), bos: config.models.student.add_bos, steps: stepsOf(config) };
   },
   async run(context, dependencies) {
     const { config, input } = context;
@@ -17,9 +27,20 @@ export const trainSft: WholeStage<TrainDependencies> = {
       kind: 'sft',
       model: input.model,
       settings: {
-        ...trainingSettings(config.sft, config.models.student.add_bos, config.seed),
+        ...trainingSettings(config.sft, config.models.student.add_bos, seedOf(config, input)),
+        maxSteps: stepsOf(config),
         lossOn: config.sft.loss_on,
       },
     });
   },
 };
+
+/** Every arm's first student is trained from the run's seed, the second of each from another one that they share, and so on. */
+function seedOf({ seed }: RunConfig, { extra }: StageInput): number {
+  const student = Number(extra?.['student'] ?? 1);
+  return student === 1 ? seed : seedFrom(seed, 'train-sft', student);
+}
+
+function stepsOf({ tasks, tailor, sft }: RunConfig): number {
+  return trainingSteps(tasks.length * tailor.per_task, sft);
+}

@@ -1,6 +1,7 @@
 /**
- * What train-dpo and train-sft share: data to disk, the device freed, the trainer run under a heartbeat, checkpoints into the store as
- * they appear, the result committed as a model layer. Owns the checkpoint's way to and from the store; the training is drivers/trainer/.
+ * What train-dpo and train-sft share: data to disk, the device freed, the trainer run, checkpoints into the store as they appear, the result
+ * committed as a model layer. Owns the checkpoint's way to and from the store; the training is drivers/trainer/, who may train and who waits
+ * is leased-stage.ts.
  */
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
@@ -9,11 +10,11 @@ import type { ArtifactStore } from '../drivers/store/store';
 import type { TrainingJob, TrainingProgress, TrainingSettings } from '../drivers/trainer/trainer';
 import { artifactRefSchema, type ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonObject, JsonValue } from '../schemas/json';
-import type { ActivityProgress } from '../schemas/messages';
 import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
-import { withHeartbeat } from './heartbeat';
-import { noUsage, type StageContext, type StageOutcome } from './stage';
+import { withMeter } from './budget';
+import type { LeasedContext } from './leased-stage';
+import type { StageOutcome } from './stage';
 
 type TrainingSection = RunConfig['align'] | RunConfig['sft'];
 
@@ -43,61 +44,50 @@ export function trainingSettings(section: TrainingSection, addBos: boolean, seed
 
 /** Run a job to its layer. `data` is the stage's TRL-ready rows. */
 export async function trainLayer(
-  context: StageContext,
+  context: LeasedContext,
   dependencies: TrainDependencies,
   data: ArtifactRef,
   job: Pick<TrainingJob, 'kind' | 'model' | 'reference' | 'settings'>,
 ): Promise<StageOutcome> {
-  const { store, input, key } = context;
+  const { store, key, first, beat, signal } = context;
   const workDir = join(dependencies.trainingDir, key);
   const dataPath = join(workDir, 'data.jsonl');
-  const first: ActivityProgress = {
-    stage: input.stage,
-    unit: 'steps',
-    phase: 'load',
-    done: 0,
-    total: 0,
-    usage: noUsage,
-    inFlight: 0,
+  await mkdir(workDir, { recursive: true });
+  await rm(dataPath, { force: true });
+  await store.getFile(data, dataPath);
+  await restoreCheckpoint(store, key, workDir);
+  const keeper = checkpointKeeper(store, key);
+  const onProgress = (progress: TrainingProgress): void => {
+    beat.report({
+      ...first,
+      phase: progress.phase,
+      done: progress.step,
+      total: progress.maxSteps,
+      metrics: { ...progress.metrics },
+    });
+    if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
   };
-  return withHeartbeat(first, async (beat) => {
-    await mkdir(workDir, { recursive: true });
-    await rm(dataPath, { force: true });
-    await store.getFile(data, dataPath);
-    await restoreCheckpoint(store, key, workDir);
-    const keeper = checkpointKeeper(store, key);
-    const onProgress = (progress: TrainingProgress): void => {
-      beat.report({
-        ...first,
-        phase: progress.phase,
-        done: progress.step,
-        total: progress.maxSteps,
-        metrics: { ...progress.metrics },
-      });
-      if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
-    };
-    const releaseDevice = await dependencies.reserveDevice(beat.signal);
-    const outcome = await dependencies.trainer
-      .train({ ...job, dataPath, workDir }, onProgress, beat.signal)
-      .finally(releaseDevice);
-    await keeper.settled();
-    beat.report({ ...first, phase: 'upload', done: outcome.steps, total: outcome.steps });
-    const layer = await store.putDirectory(outcome.outputDir);
-    const facts: JsonObject = {
-      adapter: job.settings.adapter,
-      steps: outcome.steps,
-      rows: outcome.rows,
-      trainingSeconds: outcome.seconds,
-      tokens: outcome.tokens,
-      device: outcome.device,
-      dtype: outcome.dtype,
-      resumedFromSteps: outcome.resumedFromSteps,
-      metrics: outcome.metrics,
-    };
-    await store.remove(checkpointKey(key));
-    await rm(workDir, { recursive: true, force: true });
-    return { outputs: { layer }, facts };
-  });
+  const releaseDevice = await dependencies.reserveDevice(signal);
+  const outcome = await withMeter(context.account, signal, (stop) =>
+    dependencies.trainer.train({ ...job, dataPath, workDir }, onProgress, stop),
+  ).finally(releaseDevice);
+  await keeper.settled();
+  beat.report({ ...first, phase: 'upload', done: outcome.steps, total: outcome.steps });
+  const layer = await store.putDirectory(outcome.outputDir);
+  const facts: JsonObject = {
+    adapter: job.settings.adapter,
+    steps: outcome.steps,
+    rows: outcome.rows,
+    trainingSeconds: outcome.seconds,
+    tokens: outcome.tokens,
+    device: outcome.device,
+    dtype: outcome.dtype,
+    resumedFromSteps: outcome.resumedFromSteps,
+    metrics: outcome.metrics,
+  };
+  await store.remove(checkpointKey(key));
+  await rm(workDir, { recursive: true, force: true });
+  return { outputs: { layer }, facts };
 }
 
 function checkpointKey(stageKey: string): string {

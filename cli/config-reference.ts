@@ -110,5 +110,5 @@ function settingTable(rows: readonly Setting[], required: ReadonlySet<string>): 
 }
 
 function cell(text: string): string {
-  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+  return text.replaceAll('|', '\\|').replaceAll('\n', '<br>');
 }

@@ -9,10 +9,12 @@ import { randomUUID } from 'node:crypto';
 import { access, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { cacheDirectory, dataDirectory, freeDiskBytes } from '../drivers/local/directories';
+import { isLocked } from '../drivers/local/lock';
 import { livingState } from '../drivers/local/platform';
 import {
   addressesOfState,
   platformPaths,
+  readState,
   storeCredentialsPath,
   type PlatformState,
 } from '../drivers/local/platform-state';
@@ -175,8 +177,14 @@ async function checkDisk(dataDir: string): Promise<Finding> {
   };
 }
 
-function checkPlatform(state: PlatformState | undefined, dataDir: string): Finding {
-  if (state === undefined) return { status: 'note', says: `not running for ${dataDir}; \`arte up\` starts it` };
+async function checkPlatform(state: PlatformState | undefined, dataDir: string): Promise<Finding> {
+  if (state === undefined) {
+    // Who ends on purpose takes the state along.
+    const left = await readState(dataDir);
+    return left === undefined
+      ? { status: 'note', says: `not running for ${dataDir}; \`arte up\` starts it` }
+      : platformThatDied(left);
+  }
   const sick = state.parts.filter(({ status }) => status !== 'ready');
   if (sick.length > 0) {
     return {
@@ -192,6 +200,29 @@ function checkPlatform(state: PlatformState | undefined, dataDir: string): Findi
     .map((part) => `${part.name} ${String(part.restarts)} times`);
   const since = `running since ${state.supervisor.startedAt}`;
   return { status: 'ok', says: restarts.length > 0 ? `${since}; started again: ${restarts.join(', ')}` : since };
+}
+
+async function platformThatDied({ supervisor, problem, dataDir }: PlatformState): Promise<Finding> {
+  const { pid, startedAt } = supervisor;
+  const why =
+    problem === undefined
+      ? 'was killed, or the machine went down'
+      : `could not go on: ${problem.what} ${problem.why}`.replace(/\.$/, '');
+  const says = `the platform of ${dataDir} is gone: its supervisor (process ${String(pid)}, started ${startedAt}) ${why}.`;
+  const { lock, log } = platformPaths(dataDir);
+  const env = await findPythonEnv();
+  if (env !== undefined && (await isLocked(lock, env.python))) {
+    return {
+      status: 'problem',
+      says: `${says} Something that it started still runs.`,
+      fix: `\`arte down\` waits for it to end; what does not end is found with \`fuser ${lock}\`. Then \`arte up\`: its runs go on where they were.`,
+    };
+  }
+  return {
+    status: 'problem',
+    says: `${says} Its runs wait.`,
+    fix: `\`arte up\` starts it again, and its runs go on where they were; \`arte down\` clears what it left. See ${log('supervisor')}.`,
+  };
 }
 
 async function checkSecrets(dataDir: string): Promise<Finding> {

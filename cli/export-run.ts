@@ -4,7 +4,7 @@
  */
 import { once } from 'node:events';
 import { createWriteStream, existsSync } from 'node:fs';
-import { copyFile, cp, mkdir, rename } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { cacheDirectory, dataDirectory } from '../drivers/local/directories';
 import { ensurePythonEnv } from '../drivers/local/python-env';
@@ -12,8 +12,10 @@ import { createMaterializer, type Materializer } from '../drivers/model/material
 import type { ArtifactStore } from '../drivers/store/store';
 import { packageRoot } from '../drivers/package-root';
 import { conversation, type ConversationSource } from '../method/training-rows';
+import type { ArmName } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
+import type { JsonObject } from '../schemas/json';
 import type { ModelRef } from '../schemas/model-ref';
 import type { ReportRound, RunReport } from '../schemas/report';
 
@@ -28,8 +30,8 @@ export interface ExportRequest {
   /** Left out: the last round that made what is asked for (baselines are made in the first one only). */
   readonly round?: number;
   readonly format?: ModelFormat;
-  /** Whose tailored set: `arte`, or `original_teacher` (first round). */
-  readonly arm?: string;
+  /** Whose training set; those of the arms beside `arte` were made in the first round. */
+  readonly arm?: ArmName;
   readonly onProgress: (text: string) => void;
 }
 
@@ -44,15 +46,16 @@ export async function exportRun(store: ArtifactStore, report: RunReport, request
     });
   }
   await mkdir(dirname(target), { recursive: true });
-  const model = (of: 'student' | 'teacher', format: ModelFormat): Promise<string> =>
-    exportModel(store, roundOf(report, request.round)[of], request.format ?? format, target, request.onProgress);
+  const model = async (of: 'student' | 'teacher', form: ModelFormat): Promise<string> => {
+    const made = roundOf(report, request.round)[of];
+    const format = request.format ?? form;
+    if (format !== 'adapter') return exportWhole(store, made, format, target, request.onProgress);
+    request.onProgress('fetching the adapter');
+    return exportAdapter(store, made, baseOf(report, of, made), target);
+  };
   switch (request.what) {
     case 'dataset':
-      return exportRows(
-        store,
-        artifact(report, request.round, `tailor-rationales/${request.arm ?? 'arte'}/sft`),
-        target,
-      );
+      return exportRows(store, artifact(report, request.round, trainingSetOf(report, request.arm ?? 'arte')), target);
     case 'pairs':
       return exportRows(store, artifact(report, request.round, 'build-pairs/dpo'), target);
     case 'student':
@@ -88,6 +91,12 @@ function artifact(report: RunReport, wanted: number | undefined, name: string): 
   });
 }
 
+/** An arm's training set was written by a teacher, or chosen from drafts. */
+function trainingSetOf({ stages }: RunReport, arm: ArmName): string {
+  const chosen = stages.some((stage) => stage.name === 'select-drafts' && stage.arm === arm);
+  return `${chosen ? 'select-drafts' : 'tailor-rationales'}/${arm}/sft`;
+}
+
 /** Training rows as conversations, one JSON object a line. */
 async function exportRows(store: ArtifactStore, ref: ArtifactRef, target: string): Promise<string> {
   const partial = `${target}.partial`;
@@ -102,20 +111,75 @@ async function exportRows(store: ArtifactStore, ref: ArtifactRef, target: string
   return target;
 }
 
-async function exportModel(
+/** What an adapter is loaded onto, in PEFT's words. */
+interface AdapterBase {
+  readonly base_model_name_or_path: string;
+  /** Of a model of the hub: the commit that the adapter was trained on. */
+  readonly revision?: string;
+}
+
+/**
+ * Where PEFT finds the base: the hub's id, or the source as the config names it. An adapter of a later round was trained on the model of the
+ * round before, which is nowhere but in the store: the name then says how to take it out, and fails to load, because on the first base the
+ * adapter would silently be another model.
+ */
+function baseOf(report: RunReport, of: 'student' | 'teacher', { source, layers }: ModelRef): AdapterBase {
+  if (layers.length > 1) {
+    const below = report.rounds.find((round) => round[of].layers.length === layers.length - 1);
+    const round = below === undefined ? '' : ` --round ${below.round}`;
+    return {
+      base_model_name_or_path: `what this writes: arte export ${of} ${report.runId}${round} --format safetensors`,
+    };
+  }
+  switch (source.kind) {
+    case 'huggingface':
+      return { base_model_name_or_path: source.id, revision: source.revision };
+    case 'folder':
+    case 'gguf':
+      return { base_model_name_or_path: source.path };
+    case 's3':
+      return { base_model_name_or_path: `s3://${source.bucket}/${source.prefix}` };
+    case 'embedded':
+      return { base_model_name_or_path: `embedded:${source.name}` };
+    case 'hosted':
+      throw new Error(`${source.provider}/${source.id} is hosted and cannot have been trained`);
+  }
+}
+
+/** The last layer as it is in the store, but with its base named: the stored one knows no machine's paths, so that its hash is its content's. */
+async function exportAdapter(
+  store: ArtifactStore,
+  { name, layers }: ModelRef,
+  base: AdapterBase,
+  target: string,
+): Promise<string> {
+  const layer = layers.at(-1);
+  if (!layer) {
+    throw new ArteError('InvalidInput', {
+      what: `${name} has no adapter.`,
+      why: 'The run did not train it (align.method: none): it is what the config names as its source.',
+      next: 'arte export dataset RUN takes what it wrote.',
+    });
+  }
+  const partial = `${target}.partial`;
+  await rm(partial, { recursive: true, force: true });
+  await store.getDirectory(layer.files, partial);
+  if (layer.kind === 'adapter') {
+    const path = join(partial, 'adapter_config.json');
+    const config = JSON.parse(await readFile(path, 'utf8')) as JsonObject;
+    await writeFile(path, `${JSON.stringify({ ...config, ...base }, null, 2)}\n`);
+  }
+  await rename(partial, target);
+  return target;
+}
+
+async function exportWhole(
   store: ArtifactStore,
   model: ModelRef,
-  format: ModelFormat,
+  format: Exclude<ModelFormat, 'adapter'>,
   target: string,
   onProgress: (text: string) => void,
 ): Promise<string> {
-  if (format === 'adapter') {
-    const layer = model.layers.at(-1);
-    if (!layer) throw new Error(`${model.name} was not trained`);
-    onProgress('fetching the adapter');
-    await store.getDirectory(layer.files, target);
-    return target;
-  }
   const materializer = await openMaterializer(store);
   const never = new AbortController().signal;
   if (format === 'safetensors') {

@@ -9,12 +9,14 @@ import { ArteError } from '../schemas/errors';
 import type { TaskItem } from '../schemas/task';
 import { buildTaskRecord } from '../method/split';
 import { defaultTechniques } from '../method/prompts';
-import { readBbhJson, readGsm8k, readJsonl, type LoadedItems } from '../method/readers';
+import { readBbhJson, readGsm8k, readJsonl, readMultipleChoice, readPiqa, type LoadedItems } from '../method/readers';
 
 /** What a task file was found to be. */
 export type TaskFileFormat =
   | { readonly source: 'bbh-json' }
   | { readonly source: 'gsm8k-jsonl' }
+  | { readonly source: 'arc-jsonl' | 'commonsenseqa-jsonl' }
+  | { readonly source: 'piqa-jsonl' }
   | { readonly source: 'jsonl'; readonly questionField: string; readonly targetField: string };
 
 /** Names under which people keep questions and answers, the likeliest first. */
@@ -49,6 +51,11 @@ export function detectFormat(path: string, text: string): TaskFileFormat {
     if (typeof fields.answer === 'string' && typeof fields.question === 'string' && fields.answer.includes('####')) {
       return { source: 'gsm8k-jsonl' };
     }
+    if ('answerKey' in fields && 'question' in fields) {
+      // CommonsenseQA names the concept that a question was made from; the form is ARC's.
+      return { source: firstLine.includes('"question_concept"') ? 'commonsenseqa-jsonl' : 'arc-jsonl' };
+    }
+    if ('goal' in fields && 'sol1' in fields && 'label' in fields) return { source: 'piqa-jsonl' };
     const names = Object.keys(fields);
     const questionField = questionFields.find((name) => typeof fields[name] === 'string');
     const targetField = targetFields.find((name) => name in fields && name !== questionField);
@@ -81,7 +88,7 @@ function unknownForm(path: string, why: string): ArteError {
   return new ArteError('InvalidTaskFile', {
     what: `${path} is no task file of a known form.`,
     why,
-    next: 'Write one item per line: {"question": "…", "target": "…"}. BIG-Bench-Hard files and GSM8K lines are known too.',
+    next: 'Write one item per line: {"question": "…", "target": "…"}. BIG-Bench-Hard files and the lines of GSM8K, ARC, CommonsenseQA and PIQA (with their labels) are known too.',
   });
 }
 
@@ -117,6 +124,12 @@ function itemsOf(path: string, format: TaskFileFormat, text: string): LoadedItem
       return readBbhJson(text, path, path);
     case 'gsm8k-jsonl':
       return readGsm8k(text, path);
+    case 'arc-jsonl':
+      return readMultipleChoice(text, 'arc', path);
+    case 'commonsenseqa-jsonl':
+      return readMultipleChoice(text, 'commonsenseqa', path);
+    case 'piqa-jsonl':
+      return readPiqa(text, undefined, path);
     case 'jsonl':
       return readJsonl(text, { question: format.questionField, target: format.targetField }, path);
   }

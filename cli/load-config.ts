@@ -23,7 +23,7 @@ import { createScriptedEndpoint, scriptedScripts } from '../drivers/model/script
 import { configProblem } from '../method/config-problem';
 import { nearestName } from '../method/explain-shape';
 import { defaultTechniques } from '../method/prompts';
-import { buildTaskRecord } from '../method/split';
+import { buildTaskRecord, taskSource } from '../method/split';
 import { redacted } from '../method/written-secrets';
 import { ArteError } from '../schemas/errors';
 import { runConfigSchema, taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/run-config';
@@ -266,19 +266,7 @@ async function readTask(
   }
   if (problems.length > 0) return { problems };
   try {
-    const record = buildTaskRecord(
-      withConfigTechniques(task, prompts),
-      task.source === 'files'
-        ? {
-            texts: {
-              seeds: texts.get('seeds') ?? '',
-              validation: texts.get('validation') ?? '',
-              test: texts.get('test') ?? '',
-            },
-          }
-        : { text: texts.get('path') ?? '' },
-      defaultTechniques,
-    );
+    const record = buildTaskRecord(withConfigTechniques(task, prompts), taskSource(task, texts), defaultTechniques);
     return { task: record, problems: judgeTask(record, place, prompts) };
   } catch (error) {
     if (!(error instanceof ArteError)) throw error;

@@ -1,5 +1,6 @@
 /** The report on the screen: arms with their intervals, stages with what they took, what was made and where it is. Owns words and layout. */
-import type { Comparison, ReportArm, RunReport } from '../schemas/report';
+import type { ArmName } from '../schemas/arms';
+import type { Comparison, MacroMeasure, Measure, ReportArm, RunReport } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, formatCount, formatSeconds, printLine, table } from './output';
 
@@ -13,41 +14,46 @@ export function printReport(report: RunReport): void {
     ),
   );
   printLine();
-  printLine(color.bold('Students on the held-out test items'));
+  const several = (of: (arm: ReportArm) => number): boolean => Math.max(0, ...report.arms.map(of)) > 1;
+  const weighted: readonly Weighted[] = [
+    ...(several(({ macro }) => macro.overTasks.groups)
+      ? [{ title: 'mean over tasks', of: ({ macro }: ReportArm) => macro.overTasks }]
+      : []),
+    ...(several(({ macro }) => macro.overCategories.groups)
+      ? [{ title: 'over categories', of: ({ macro }: ReportArm) => macro.overCategories }]
+      : []),
+  ];
+  const students = several(({ students: { accuracies } }) => accuracies.length);
+  printLine(color.bold('Accuracy on the held-out test items'));
   const armColumns = [
     { title: 'student trained on' },
     { title: 'round', align: 'right' as const },
     { title: 'shots', align: 'right' as const },
     { title: 'accuracy (95 % interval)' },
+    ...weighted.map(({ title }) => ({ title, align: 'right' as const })),
+    ...(students ? [{ title: 'sd over seeds', align: 'right' as const }] : []),
     { title: 'n', align: 'right' as const },
     { title: 'answer tag', align: 'right' as const },
     { title: 'unreadable', align: 'right' as const },
+    { title: 'examples, steps' },
     { title: "against the unaligned teacher's student" },
   ];
-  printLine(table(armColumns, report.arms.map(armRow)));
+  printLine(
+    table(
+      armColumns,
+      report.arms.map((arm) => armRow(arm, report, weighted, students)),
+    ),
+  );
   printLine();
-  const tasks = [...new Set(report.arms.flatMap((arm) => Object.keys(arm.byTask)))];
-  if (tasks.length > 1) {
-    printLine(color.bold('By task'));
-    const columns = [
-      { title: 'student trained on' },
-      { title: 'round', align: 'right' as const },
-      { title: 'shots', align: 'right' as const },
-      ...tasks.map((title) => ({ title })),
-    ];
-    printLine(
-      table(
-        columns,
-        report.arms.map((arm) => [armTitle(arm), arm.round, arm.shots, ...tasks.map((task) => byTask(arm, task))]),
-      ),
-    );
-    printLine();
-  }
+  printGroups(report, 'By task', ({ byTask }) => byTask);
+  printGroups(report, 'By category', ({ byCategory }) => byCategory);
   printLine(color.bold('What each stage took'));
+  const anyLost = report.stages.some(({ lostCalls }) => lostCalls > 0);
   const stageColumns = [
     { title: 'stage' },
     { title: 'round', align: 'right' as const },
     { title: 'calls', align: 'right' as const },
+    ...(anyLost ? [{ title: 'lost in flight', align: 'right' as const }] : []),
     { title: 'tokens in', align: 'right' as const },
     { title: 'of them cached', align: 'right' as const },
     { title: 'tokens out', align: 'right' as const },
@@ -58,6 +64,7 @@ export function printReport(report: RunReport): void {
     stageLabel(stage.name, stage.arm),
     stage.round,
     formatCount(stage.calls),
+    ...(anyLost ? [formatCount(stage.lostCalls)] : []),
     formatCount(stage.inputTokens),
     formatCount(stage.cachedInputTokens),
     formatCount(stage.outputTokens),
@@ -69,6 +76,7 @@ export function printReport(report: RunReport): void {
     'in all, spent by this run',
     '',
     formatCount(totals.calls),
+    ...(anyLost ? [formatCount(totals.lostCalls)] : []),
     formatCount(totals.inputTokens),
     formatCount(totals.cachedInputTokens),
     formatCount(totals.outputTokens),
@@ -83,26 +91,72 @@ export function printReport(report: RunReport): void {
   }
 }
 
-const armTitles: Readonly<Record<string, string>> = {
+type Groups = ReportArm['byTask'];
+
+/** An average in which tasks or categories count the same, shown where there are several of them. */
+interface Weighted {
+  readonly title: string;
+  readonly of: (arm: ReportArm) => MacroMeasure;
+}
+
+/** A table with a column per task or category, where there are several. */
+function printGroups(report: RunReport, title: string, of: (arm: ReportArm) => Groups): void {
+  const names = [...new Set(report.arms.flatMap((arm) => Object.keys(of(arm))))];
+  if (names.length < 2) return;
+  printLine(colorsFor(process.stdout).bold(title));
+  const columns = [
+    { title: 'student trained on' },
+    { title: 'round', align: 'right' as const },
+    { title: 'shots', align: 'right' as const },
+    ...names.map((name) => ({ title: name })),
+  ];
+  const rows = report.arms.map((arm) => [
+    armTitle(arm, report),
+    arm.round,
+    arm.shots,
+    ...names.map((name) => groupCell(of(arm)[name])),
+  ]);
+  printLine(table(columns, rows));
+  printLine();
+}
+
+const armTitles: Readonly<Record<ArmName, string>> = {
+  teacher: '(the teacher itself)',
   untuned: 'nothing (untuned)',
   original_teacher: "unaligned teacher's data",
+  self_instruct: 'the same, self-instruct',
+  random_rationale: 'drafts, rationale at random',
+  most_preferred: 'drafts, most preferred',
+  task_consistent: 'drafts, best technique',
+  question_only: 'aligned on questions only',
+  rationale_only: 'aligned on rationales only',
   arte: "aligned teacher's data",
 };
 
-function armTitle(arm: ReportArm): string {
-  return armTitles[arm.name] ?? arm.name;
+/** An arm in words: what its student was trained on. Without an alignment the set of `arte` is chosen from drafts: it must not be called the aligned teacher's. */
+export function armTitle({ name }: Pick<ReportArm, 'name'>, { stages }: Pick<RunReport, 'stages'>): string {
+  const chosen = name === 'arte' && stages.some((stage) => stage.name === 'select-drafts' && stage.arm === name);
+  return chosen ? "the student's choice of drafts" : armTitles[name];
 }
 
-function armRow(arm: ReportArm): (string | number)[] {
+function armRow(
+  arm: ReportArm,
+  report: RunReport,
+  weighted: readonly Weighted[],
+  students: boolean,
+): (string | number)[] {
   const baseline = arm.comparisons.find(({ against }) => against === 'original_teacher');
   return [
-    armTitle(arm),
+    armTitle(arm, report),
     arm.round,
     arm.shots,
     `${points(arm.accuracy)} (${points(arm.low)} to ${points(arm.high)})`,
+    ...weighted.map(({ of }) => `${points(of(arm).accuracy)} ± ${points(of(arm).stderr)}`),
+    ...(students ? [arm.students.accuracies.length > 1 ? points(arm.students.standardDeviation) : ''] : []),
     arm.n,
     percent(arm.tagRate),
     arm.parseFailures,
+    arm.training ? `${formatCount(arm.training.examples)}, ${formatCount(arm.training.steps)}` : '',
     baseline ? difference(baseline) : '',
   ];
 }
@@ -112,8 +166,7 @@ function difference({ difference: by, low, high, verdict }: Comparison): string 
   return `${signed(by)} (${signed(low)} to ${signed(high)}): ${verdict}`;
 }
 
-function byTask(arm: ReportArm, task: string): string {
-  const measure = arm.byTask[task];
+function groupCell(measure: Measure | undefined): string {
   return measure ? `${points(measure.accuracy)} (${points(measure.low)} to ${points(measure.high)})` : '';
 }
 

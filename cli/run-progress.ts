@@ -8,7 +8,7 @@ import { runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
 import { shardRowsMax } from '../schemas/limits';
-import type { ActivityProgress, RunProgress } from '../schemas/messages';
+import type { ActivityProgress, RunProgress, StageRecord } from '../schemas/messages';
 import type { StageUsage } from '../schemas/manifest';
 import { stageLabel } from '../schemas/stage-names';
 import { progressQuery, stageProgressQuery } from '../workflows/messages';
@@ -25,7 +25,7 @@ export interface LiveStage {
   readonly inFlight: number;
   readonly usage: StageUsage;
   readonly metrics: Readonly<Record<string, number>>;
-  /** Of an attempt that failed and will be tried again, so that a retry is never silent. */
+  /** Of an attempt that failed and will be tried again, or of work that waits for money: neither is ever silent. */
   readonly trouble?: string;
 }
 
@@ -59,6 +59,17 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
   return { progress: settled, live, engine };
 }
 
+/** Stages of the round under way, which only the engine knows; none when the run is not running or no worker answers. */
+export async function liveRecords(client: Client, runId: string): Promise<readonly StageRecord[]> {
+  const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
+  if ((await statusOf(handle)) !== 'RUNNING') return [];
+  try {
+    return (await handle.query(progressQuery)).finished;
+  } catch {
+    return [];
+  }
+}
+
 async function queried(handle: RunHandle, store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {
   try {
     return await handle.query(progressQuery);
@@ -83,11 +94,15 @@ async function liveStages(client: Client, handle: RunHandle, progress: RunProgre
     try {
       if (entry.workflowId === undefined) {
         const { raw } = await handle.describe();
-        stages.push(fromHeartbeats(base, raw.pendingActivities ?? [], 0, 0));
+        stages.push({ ...fromHeartbeats(base, raw.pendingActivities ?? [], 0, 0), ...troubleOf(entry.waits) });
       } else {
         const child = client.workflow.getHandle(entry.workflowId);
         const [{ raw }, rows] = await Promise.all([child.describe(), child.query(stageProgressQuery)]);
-        stages.push(fromHeartbeats(base, raw.pendingActivities ?? [], rows.rowsInFinishedShards, rows.rows));
+        const { rowsInFinishedShards, rows: all, waits } = rows;
+        stages.push({
+          ...fromHeartbeats(base, raw.pendingActivities ?? [], rowsInFinishedShards, all),
+          ...troubleOf(waits),
+        });
       }
     } catch {
       // Between two stages, or no worker to answer: shown without figures rather than not at all.
@@ -95,6 +110,10 @@ async function liveStages(client: Client, handle: RunHandle, progress: RunProgre
     }
   }
   return stages;
+}
+
+function troubleOf(waits: string | undefined): Pick<LiveStage, 'trouble'> {
+  return waits === undefined ? {} : { trouble: `waits: ${waits}` };
 }
 
 function fromHeartbeats(
@@ -109,7 +128,14 @@ function fromHeartbeats(
   let phase = 'waiting for a worker';
   let unit: LiveStage['unit'] = totalRows > 0 ? 'rows' : 'steps';
   let trouble: string | undefined;
-  const usage = { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+  const usage = {
+    calls: 0,
+    inputTokens: 0,
+    cachedInputTokens: 0,
+    outputTokens: 0,
+    lostCalls: 0,
+    lostInputTokens: 0,
+  };
   let metrics: Record<string, number> = {};
   for (const activity of pending) {
     if (activity.lastStartedTime) phase = 'working';

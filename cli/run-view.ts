@@ -3,6 +3,7 @@
  * Pure: takes a view and the time, returns text.
  */
 import { costOf } from '../method/ledger';
+import type { ErrorData } from '../schemas/errors';
 import type { RunConfig } from '../schemas/run-config';
 import type { StageRecord } from '../schemas/messages';
 import { stageLabel } from '../schemas/stage-names';
@@ -51,7 +52,7 @@ export function spentSoFar(records: readonly StageRecord[], config: RunConfig | 
   if (!config) return 0;
   return records
     .filter((record) => !record.reused)
-    .reduce((sum, record) => sum + costOf(record.stage, record.usage, record.seconds, config), 0);
+    .reduce((sum, record) => sum + costOf(record, record.usage, record.seconds, config), 0);
 }
 
 /** The whole picture, one string per line. */
@@ -78,6 +79,7 @@ export function renderRun(
       `this round so far: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens, cost ${cost.toFixed(2)} ${config?.platform.currency ?? ''}`.trimEnd(),
     ),
   );
+  lines.push(...failedLines(view, color));
   if (progress.attention && progress.status === 'NEEDS_ATTENTION') lines.push(...attentionLines(view, color));
   return lines;
 }
@@ -143,6 +145,30 @@ export function endLines({ progress }: RunView, color: Colors): string[] {
   return [];
 }
 
+/** What a run says of a stage that failed while another is still at work: nothing is asked of anybody yet. */
+export function failedLines({ progress }: RunView, color: Colors): string[] {
+  const { failed, status } = progress;
+  if (!failed || status !== 'RUNNING') return [];
+  const beside = progress.current.map(({ stage, arm }) => stageLabel(stage, arm)).join(', ');
+  return [
+    '',
+    color.yellow(`Stage ${failed.stage} failed (${failed.error.code}, since ${failed.since}).`),
+    ...errorLines(failed.error),
+    color.dim(
+      `       The run waits for ${beside || 'what runs beside it'} to come to its end, which keeps what that makes; then it parks.`,
+    ),
+  ];
+}
+
+function errorLines({ what, why, details, next }: ErrorData): string[] {
+  return [
+    `what   ${what}`,
+    `why    ${why}`,
+    ...(details ?? []).flatMap((detail) => detail.split('\n').map((line) => `       ${line}`)),
+    `next   ${next}`,
+  ];
+}
+
 /** What a parked run says: what happened, why, and the command that goes on. */
 export function attentionLines({ progress, engine }: RunView, color: Colors): string[] {
   const attention = progress.attention;
@@ -151,15 +177,14 @@ export function attentionLines({ progress, engine }: RunView, color: Colors): st
   return [
     '',
     color.yellow(`The run waits for you since ${since} (stage ${stage}, ${error.code}).`),
-    `what   ${error.what}`,
-    `why    ${error.why}`,
-    ...(error.details ?? []).flatMap((detail) => detail.split('\n').map((line) => `       ${line}`)),
-    `next   ${error.next}`,
+    ...errorLines(error),
     engine !== 'RUNNING'
       ? `       arte run CONFIG --id ${progress.runId}   starts it again; what is finished comes from the store`
-      : needsOtherConfig.has(error.code)
-        ? `       arte cancel ${progress.runId}   ends this one; with the same config a retry would stop here again`
-        : `       arte retry ${progress.runId}   goes on where it stopped; nothing that is finished is made again`,
+      : error.code === 'BudgetExhausted'
+        ? `       arte budget show ${progress.runId}   says where the money went; a retry alone would stop here again`
+        : needsOtherConfig.has(error.code)
+          ? `       arte cancel ${progress.runId}   ends this one; with the same config a retry would stop here again`
+          : `       arte retry ${progress.runId}   goes on where it stopped; nothing that is finished is made again`,
   ];
 }
 

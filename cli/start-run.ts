@@ -13,6 +13,7 @@ import {
 import { runKeys } from '../activities/run-records';
 import { taskFilesOf } from '../method/check-config';
 import { canonicalJson } from '../method/keys';
+import { armsOf } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
@@ -95,6 +96,9 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
     rounds: config.rounds.count,
     shots: config.evaluate.shots,
     reference: config.align.reference,
+    align: config.align.method,
+    arms: armsOf(config.arms),
+    trainingSeeds: config.sft.seeds,
     respondentShots: config.probe.method === 'irt' ? config.probe.respondent_shots : [],
   };
 }

@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { openBundleOf } from './run-config-of';
 import { colorsFor, exitCodes, formatSeconds, type ExitCode } from './output';
 import { viewRun, type RunView } from './run-progress';
-import { attentionLines, eventLine, finishedLine, RateMeter, renderRun, type Rate } from './run-view';
+import { attentionLines, eventLine, failedLines, finishedLine, RateMeter, renderRun, type Rate } from './run-view';
 import type { Session } from './session';
 
 /** How often a terminal is redrawn; each look is a few requests to the engine. */
@@ -100,6 +100,11 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
         stream.write(
           `  [${formatSeconds((Date.now() - startedAt) / 1000)}] ${eventLine(stage, rates.get(stage.label))}\n`,
         );
+      }
+      const failed = failedLines(view, color);
+      if (failed.length > 0 && !said.has(`failed ${view.progress.failed?.since ?? ''}`)) {
+        said.add(`failed ${view.progress.failed?.since ?? ''}`);
+        stream.write(`${failed.join('\n')}\n`);
       }
       if (view.progress.attention && !said.has(view.progress.attention.since)) {
         said.add(view.progress.attention.since);

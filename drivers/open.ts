@@ -29,7 +29,7 @@ export function isEmbedded(platform: Platform | undefined, environment: Environm
 
 /** Addresses of a platform that is not embedded. Errors: InvalidConfig when one half of it is missing. */
 export function addressesOf(platform: Platform | undefined, environment: Environment): PlatformAddresses {
-  return { temporal: temporalAddress(platform, environment), store: storeAddress(platform, environment) };
+  return { temporal: temporalAddress(platform, environment), store: storeAddressOf(platform, environment) };
 }
 
 function temporalAddress(platform: Platform | undefined, environment: Environment): TemporalAddress {
@@ -48,7 +48,8 @@ function temporalAddress(platform: Platform | undefined, environment: Environmen
   };
 }
 
-function storeAddress(platform: Platform | undefined, environment: Environment): StoreAddress {
+/** Where the store of a platform that is not embedded is. Errors: InvalidConfig when none is named, or its secret is not set. */
+export function storeAddressOf(platform: Platform | undefined, environment: Environment): StoreAddress {
   const store = platform?.store;
   const bucket = store?.bucket ?? environment['ARTE_S3_BUCKET'];
   if (bucket === undefined) throw missingHalf('the store', 'platform.store.bucket or ARTE_S3_BUCKET');

@@ -15,11 +15,13 @@ import {
   type RunConfig,
   type TaskConfig,
 } from '../schemas/run-config';
+import { armsOf, pairKindsOf, recipeOf } from '../schemas/arms';
 import { embeddedModels } from '../schemas/model-ref';
 import type { AnswerSpec, TaskRecord } from '../schemas/task';
 import { canonicalAnswer, closeIsUnmistakable, labelsOf } from './answers';
 import { configProblem, pathText, type ConfigProblem, type Segment } from './config-problem';
 import { explainShape, nearestName, type ShapeIssue } from './explain-shape';
+import { hasPrices } from './ledger';
 import { builtinTechniques, questionPairsOfTask, rationalePairsOfTask } from './plan';
 import { promptProblems, reminderProblem } from './prompts';
 import { writtenSecrets } from './written-secrets';
@@ -189,7 +191,10 @@ function crossFieldFindings(
     ...promptFindings(config),
     ...modelFindings(config),
     ...capabilityFindings(config),
-    ...budgetFindings(config),
+    ...answersFindings(config),
+    ...armFindings(config),
+    ...countFindings(config),
+    ...capFindings(config),
     ...platformFindings(config),
     ...environment.findings,
   ];
@@ -198,7 +203,7 @@ function crossFieldFindings(
   const problems = findings
     .filter(({ concerns }) => !concerns.some((concern) => replaced.some((place) => touches(concern, place))))
     .map(({ concerns: _, ...problem }) => problem);
-  return { problems, notes: [...staticNotes(config), ...environment.notes] };
+  return { problems, notes: [...staticNotes(config), ...racingNotes(config), ...environment.notes] };
 }
 
 // ---- tasks -------------------------------------------------------------------------------------------------------
@@ -210,9 +215,12 @@ export function taskNameOf(task: TaskConfig): string {
     case 'builtin':
       return task.family;
     case 'bbh-json':
+    case 'arc-jsonl':
       return fileStem(task.path);
     case 'gsm8k-jsonl':
-      return 'gsm8k';
+    case 'commonsenseqa-jsonl':
+    case 'piqa-jsonl':
+      return task.source.replace(/-jsonl$/, '');
     default:
       return task.source;
   }
@@ -226,6 +234,11 @@ export function taskFilesOf(task: TaskConfig): readonly { readonly setting: stri
       return [];
     case 'files':
       return (['seeds', 'validation', 'test'] as const).map((setting) => ({ setting, path: task[setting] }));
+    case 'piqa-jsonl':
+      return [
+        { setting: 'path', path: task.path },
+        ...(task.labels === undefined ? [] : [{ setting: 'labels', path: task.labels }]),
+      ];
     default:
       return [{ setting: 'path', path: task.path }];
   }
@@ -270,7 +283,8 @@ function taskFindings(config: RunConfig, { purpose }: JudgeOptions): Finding[] {
         finding(['tasks', index, 'source'], {
           what: `The task "${name}" is only declared: it says how many items it has, not which.`,
           why: 'Counts are enough to plan; a run needs the questions.',
-          instead: 'Name its items: source: jsonl with a path, bbh-json, gsm8k-jsonl, files, or builtin.',
+          instead:
+            'Name its items: source: jsonl with a path, bbh-json, gsm8k-jsonl, arc-jsonl, commonsenseqa-jsonl, piqa-jsonl, files, or builtin.',
         }),
       );
     }
@@ -546,15 +560,15 @@ function modelFindings(config: RunConfig): Finding[] {
       continue;
     }
     if (!model.source.startsWith('hosted:')) continue;
-    if (role !== 'respondent') {
+    if (role === 'student' || (role === 'teacher' && config.align.method !== 'none')) {
       findings.push(
         finding(source, {
           what: `The ${role} is a hosted model, which cannot be trained here.`,
           why:
             role === 'teacher'
-              ? 'align.method: dpo changes the weights of the teacher, and a hosted model keeps its own.'
+              ? `align.method: ${config.align.method} changes the weights of the teacher, and a hosted model keeps its own.`
               : 'The student is trained on the tailored set, and a hosted model keeps its weights.',
-          instead: 'Name weights of your own (hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX).',
+          instead: `Name weights of your own (hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX)${role === 'teacher' ? ', or write "align: {method: none}": preferences then only choose among its drafts' : ''}.`,
         }),
       );
     }
@@ -573,15 +587,25 @@ function modelFindings(config: RunConfig): Finding[] {
 
 /** A static endpoint serves what it was started with; what a training makes of the model is not asked there. */
 function staticNotes(config: RunConfig): string[] {
+  const trained = config.align.method === 'none' ? ['student'] : ['student', 'teacher'];
   return namedModels(config)
-    .filter(({ role, model }) => role !== 'respondent' && model.endpoint.kind === 'static')
+    .filter(({ role, model }) => trained.includes(role) && model.endpoint.kind === 'static')
     .map(
       ({ role, segments }) =>
         `${pathText(segments)} has a static endpoint, which serves the weights it was started with: the trained ${role} cannot be asked there. For a run to its end use kind: managed.`,
     );
 }
 
-type Capability = 'structured' | 'completion' | 'per_request_sampling' | 'extended_sampling';
+/** A first wave of all probe items leaves nothing to race for. */
+function racingNotes({ score, probe }: RunConfig): string[] {
+  return score.mode === 'racing' && probe.method !== 'full' && score.first_block >= probe.size
+    ? [
+        `score.mode: racing saves no call here: the first wave asks score.first_block = ${score.first_block} probe items of every draft, and probe.size is ${probe.size}.`,
+      ]
+    : [];
+}
+
+type Capability = 'n' | 'structured' | 'completion' | 'per_request_sampling' | 'extended_sampling';
 
 interface Need {
   readonly capability: Capability;
@@ -618,6 +642,14 @@ function needsOf(config: RunConfig, { role, model }: NamedModel, place: string):
       otherwise: 'write "format: tagged"',
     });
   }
+  if (role === 'teacher' && config.questions.answers_per_call > 1) {
+    needs.push({
+      capability: 'n',
+      setting: 'questions.answers_per_call',
+      because: 'questions.answers_per_call asks for several answers to one prompt in one call.',
+      otherwise: 'write "answers_per_call: 1"',
+    });
+  }
   const sampled =
     role === 'teacher'
       ? ([
@@ -639,6 +671,43 @@ function needsOf(config: RunConfig, { role, model }: NamedModel, place: string):
     });
   }
   return needs;
+}
+
+/** Several answers to one prompt: all the same, or more than the server takes. */
+function answersFindings({ questions, tailor, models }: RunConfig): Finding[] {
+  const { answers_per_call: answers } = questions;
+  if (answers === 1) return [];
+  const sampled = [
+    [['questions'], questions],
+    [['tailor', 'questions'], tailor.questions],
+  ] as const;
+  const same = sampled
+    .filter(([, { temperature }]) => temperature === 0)
+    .map(([segments]) =>
+      finding(
+        [...segments, 'temperature'],
+        {
+          what: `${segments.join('.')}.temperature is 0 while questions.answers_per_call asks for ${answers} answers to one prompt.`,
+          why: 'At temperature 0 all of them are the same answer, paid several times.',
+          instead: 'Write a temperature above 0 (the paper: 1), or "answers_per_call: 1".',
+        },
+        ['questions.answers_per_call'],
+      ),
+    );
+  const { endpoint } = models.teacher;
+  if (endpoint.kind !== 'managed' || answers <= endpoint.slots) return same;
+  return [
+    ...same,
+    finding(
+      ['questions', 'answers_per_call'],
+      {
+        what: `questions.answers_per_call is ${answers}, and models.teacher.endpoint has ${endpoint.slots} slots.`,
+        why: "llama.cpp's server writes each answer of a call in a slot of its own and refuses calls for more.",
+        instead: `Write at most ${endpoint.slots}, or more slots.`,
+      },
+      ['models.teacher.endpoint.slots'],
+    ),
+  ];
 }
 
 function capabilityFindings(config: RunConfig): Finding[] {
@@ -663,10 +732,80 @@ function capabilityFindings(config: RunConfig): Finding[] {
   });
 }
 
+// ---- arms --------------------------------------------------------------------------------------------------------
+
+/** Arms that could not be made, or not at equal budget. */
+function armFindings(config: RunConfig): Finding[] {
+  const { align, questions, tailor } = config;
+  const findings: Finding[] = [];
+  const recipes = armsOf(config.arms).map((arm) => ({ arm, recipe: recipeOf(arm, align.method) }));
+  const aligned = recipes.filter(
+    ({ arm, recipe }) => arm !== 'arte' && recipe.kind === 'written' && recipe.pairs !== 'none',
+  );
+  if (align.method === 'none' && aligned.length > 0) {
+    findings.push(
+      finding(
+        ['arms'],
+        {
+          what: `The ${aligned.length === 1 ? 'arm' : 'arms'} ${aligned.map(({ arm }) => arm).join(' and ')} cannot be made with align.method: none.`,
+          why: 'Its set is written by a teacher that was trained on one kind of pairs, and nothing trains the teacher.',
+          instead: 'Take it out of arms, or write "align: {method: dpo}".',
+        },
+        ['align.method'],
+      ),
+    );
+  }
+  const chosen = recipes.filter(({ recipe }) => recipe.kind === 'chosen');
+  if (chosen.length > 0 && questions.per_task < tailor.per_task) {
+    findings.push(
+      finding(
+        ['questions', 'per_task'],
+        {
+          what: `questions.per_task is ${questions.per_task}, but ${chosen.map(({ arm }) => arm).join(', ')} ${chosen.length === 1 ? 'takes' : 'take'} tailor.per_task = ${tailor.per_task} examples a task from the drafts.`,
+          why: 'One draft a question is taken; with fewer questions the arms would not be trained on as many examples as the others.',
+          instead: `Write at least ${tailor.per_task} here, or lower tailor.per_task.`,
+        },
+        ['tailor.per_task', 'arms', 'align.method'],
+      ),
+    );
+  }
+  if (align.method === 'none' && config.rounds.count > 1) {
+    findings.push(
+      finding(
+        ['rounds', 'count'],
+        {
+          what: `rounds.count is ${config.rounds.count} with align.method: none.`,
+          why: 'A further round differs from the one before by its teacher, and this one stays what it is.',
+          instead: 'Write 1.',
+        },
+        ['align.method'],
+      ),
+    );
+  }
+  return findings;
+}
+
 // ---- counts and lengths ------------------------------------------------------------------------------------------
 
-function budgetFindings(config: RunConfig): Finding[] {
+function countFindings(config: RunConfig): Finding[] {
   return [...probeFindings(config), ...pairFindings(config), ...lengthFindings(config), ...roundFindings(config)];
+}
+
+/** A cap that nothing counts towards would be a false promise. */
+function capFindings(config: RunConfig): Finding[] {
+  if (config.budget.cap === null || hasPrices(config)) return [];
+  return [
+    finding(
+      ['budget', 'cap'],
+      {
+        what: 'There is a cap, but no model has a price.',
+        why: 'What a run has spent follows from the prices in the config; without them it counts nothing and the cap is never reached.',
+        instead:
+          'Write models.teacher.price and models.student.price (and those of probe.respondents), or leave the cap out.',
+      },
+      ['models', 'probe.respondents'],
+    ),
+  ];
 }
 
 function probeFindings(config: RunConfig): Finding[] {
@@ -693,22 +832,24 @@ function probeFindings(config: RunConfig): Finding[] {
 
 function pairFindings(config: RunConfig): Finding[] {
   const { pairs } = config;
-  let most = 0;
+  const most = { both: 0, question: 0, rationale: 0 };
   for (const task of config.tasks) {
     const techniques = task.techniques?.length ?? config.prompts.techniques?.length ?? builtinTechniques;
-    most += rationalePairsOfTask(config, techniques) + questionPairsOfTask(config);
+    most.question += questionPairsOfTask(config);
+    most.rationale += rationalePairsOfTask(config, techniques);
   }
-  if (most >= pairs.minimum) return [];
+  most.both = most.question + most.rationale;
+  const [short] = pairKindsOf(armsOf(config.arms), config.align.method).filter((kinds) => most[kinds] < pairs.minimum);
+  if (short === undefined) return [];
   return [
     finding(
       ['pairs', 'minimum'],
       {
-        what: `At most ${most} pairs can be made, but at least ${pairs.minimum} are asked for.`,
+        what: `At most ${most[short]} ${short === 'both' ? '' : `${short} `}pairs can be made, but at least ${pairs.minimum} are asked for.`,
         why: 'With fewer pairs than the minimum the run parks before the teacher is trained. A rationale pair needs two technique prompts.',
-        instead:
-          'Raise pairs.question.per_task, pairs.rationale.per_task or questions.per_task, or lower pairs.minimum.',
+        instead: `Raise pairs.question.per_task, pairs.rationale.per_task or questions.per_task, ${short === 'both' ? '' : `take ${short}_only out of arms, `}or lower pairs.minimum.`,
       },
-      ['pairs', 'questions.per_task', 'prompts.techniques', 'tasks'],
+      ['pairs', 'questions.per_task', 'prompts.techniques', 'tasks', 'arms', 'align.method'],
     ),
   ];
 }
@@ -720,6 +861,7 @@ function lengthFindings(config: RunConfig): Finding[] {
     ['rationales.max_tokens', config.rationales.max_tokens],
     ['tailor.questions.max_tokens', config.tailor.questions.max_tokens],
     ['tailor.rationales.max_tokens', config.tailor.rationales.max_tokens],
+    ...(config.arms.includes('teacher') ? [['evaluate.max_tokens', config.evaluate.max_tokens] as const] : []),
   ];
   const student: readonly (readonly [string, number])[] = [
     ['score.max_tokens', config.score.max_tokens],

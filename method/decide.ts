@@ -11,9 +11,11 @@
 import { mean, unpairedComparison } from './statistics';
 import type { Verdict } from './statistics';
 
-/** One evaluation of one arm: a round's student (`alignedArm`), or a baseline that belongs to the first round. */
+/** One evaluation of one arm: one of a round's students (`alignedArm`), or of a baseline that belongs to the first round. */
 export interface RoundEvidence {
   readonly arm: string;
+  /** Which of the arm's students, where several seeds were trained. Default: 1. */
+  readonly student?: number;
   readonly round: number;
   readonly shots: number;
   readonly n: number;
@@ -34,9 +36,9 @@ export interface DecisionSettings {
 
 export interface RoundFigures {
   readonly round: number;
-  /** Mean accuracy over the shot counts. */
+  /** Mean accuracy over the shot counts and the students of the arm. */
   readonly accuracy: number;
-  /** Its standard error, as if the shot counts always erred together (they answer the same items): the mean of theirs. */
+  /** Its standard error, as if shot counts and students always erred together (they answer the same items): the mean of theirs. */
   readonly stderr: number;
   readonly shots: readonly number[];
 }
@@ -117,13 +119,14 @@ function figuresOf(
 ): RoundFigures | undefined {
   const rows = evidence
     .filter((one) => one.arm === arm && one.round === round && (shots === undefined || shots.includes(one.shots)))
-    .sort((one, other) => one.shots - other.shots);
-  if (rows.length === 0 || (shots !== undefined && rows.length !== shots.length)) return undefined;
+    .sort((one, other) => one.shots - other.shots || (one.student ?? 1) - (other.student ?? 1));
+  const counted = [...new Set(rows.map((row) => row.shots))];
+  if (rows.length === 0 || (shots !== undefined && counted.length !== shots.length)) return undefined;
   return {
     round,
     accuracy: mean(rows.map(({ accuracy }) => accuracy)),
     stderr: mean(rows.map(({ stderr }) => stderr)),
-    shots: rows.map((row) => row.shots),
+    shots: counted,
   };
 }
 

@@ -3,19 +3,22 @@
  *
  * Owns the counts per task, per category and in all. Leaves reading an answer to answers.ts, comparing arms to statistics.ts.
  *
+ * Where several students were trained on one set, the predictions of all of them are figures of one arm: n counts their answers, and errors are
+ * clustered by item.
+ *
  * Invariant: every prediction counts in n. One without an answer is wrong and is counted as a parse failure, a refusal or a failed call
  * besides, so that a low accuracy can be told from a low answer rate.
  */
 import type { PredictionRow } from '../schemas/rows';
-import { mean, standardErrorOfProportion, wilsonInterval } from './statistics';
+import { clusteredProportion, mean, standardErrorOfProportion, wilsonInterval } from './statistics';
 
 export interface MetricValues {
   readonly n: number;
   readonly correct: number;
   readonly accuracy: number;
-  /** sqrt(p (1 - p) / (n - 1)). */
+  /** sqrt(p (1 - p) / (n - 1)); of several students' answers, clustered by item. */
   readonly stderr: number;
-  /** 95 % Wilson interval of the accuracy. */
+  /** 95 % Wilson interval of the accuracy, at the effective number of answers. */
   readonly low: number;
   readonly high: number;
   /** Answers that stood between the answer tags. */
@@ -33,34 +36,62 @@ export interface Metrics {
   /** Over all items: tasks count by their size (micro average). */
   readonly overall: MetricValues;
   /** Mean of the tasks' accuracies: every task counts the same. Its standard error takes the tasks as given. */
-  readonly macro: { readonly tasks: number; readonly accuracy: number; readonly stderr: number };
+  readonly macro: { readonly tasks: number } & MacroValues;
   readonly byTask: Readonly<Record<string, MetricValues>>;
   /** Over the items of a category; tasks without one are left out. */
   readonly byCategory: Readonly<Record<string, MetricValues>>;
 }
 
-/** @param categories Task -> category. */
-export function evaluatePredictions(
-  predictions: readonly Pick<PredictionRow, 'task' | 'answer' | 'correct' | 'tagged' | 'outcome'>[],
-  categories: ReadonlyMap<string, string>,
-): Metrics {
-  const byTask = valuesBy(predictions, ({ task }) => task);
-  const tasks = Object.values(byTask);
+/** An average in which every group counts the same, however many items it has. */
+export interface MacroValues {
+  readonly accuracy: number;
+  /** sqrt of the sum of the groups' squared standard errors, by their number: the groups are taken as given, not as a sample of groups. */
+  readonly stderr: number;
+}
+
+export function macroAverage(groups: readonly Pick<MetricValues, 'accuracy' | 'stderr'>[]): MacroValues {
   return {
-    overall: valuesOf(predictions),
-    macro: {
-      tasks: tasks.length,
-      accuracy: mean(tasks.map(({ accuracy }) => accuracy)),
-      stderr: tasks.length === 0 ? 0 : Math.hypot(...tasks.map(({ stderr }) => stderr)) / tasks.length,
-    },
-    byTask,
-    byCategory: valuesBy(predictions, ({ task }) => categories.get(task)),
+    accuracy: mean(groups.map(({ accuracy }) => accuracy)),
+    stderr: groups.length === 0 ? 0 : Math.hypot(...groups.map(({ stderr }) => stderr)) / groups.length,
   };
 }
 
-type Row = Pick<PredictionRow, 'task' | 'answer' | 'correct' | 'tagged' | 'outcome'>;
+type Row = Pick<PredictionRow, 'task' | 'itemId' | 'answer' | 'correct' | 'tagged' | 'outcome'>;
 
-function valuesBy(rows: readonly Row[], keyOf: (row: Row) => string | undefined): Record<string, MetricValues> {
+/**
+ * @param categories Task -> category.
+ * @param students How many students' predictions these are, each over all items.
+ */
+export function evaluatePredictions(
+  predictions: readonly Row[],
+  categories: ReadonlyMap<string, string>,
+  students = 1,
+): Metrics {
+  const byTask = valuesBy(predictions, students, ({ task }) => task);
+  const tasks = Object.values(byTask);
+  return {
+    overall: valuesOf(predictions, students),
+    macro: { tasks: tasks.length, ...macroAverage(tasks) },
+    byTask,
+    byCategory: valuesBy(predictions, students, ({ task }) => categories.get(task)),
+  };
+}
+
+/** Right answers to each item, in the order in which items first stand there. */
+export function rightsByItem(rows: readonly Pick<Row, 'task' | 'itemId' | 'correct'>[]): Map<string, number> {
+  const rights = new Map<string, number>();
+  for (const { task, itemId, correct } of rows) {
+    const item = `${task}/${itemId}`;
+    rights.set(item, (rights.get(item) ?? 0) + Number(correct));
+  }
+  return rights;
+}
+
+function valuesBy(
+  rows: readonly Row[],
+  students: number,
+  keyOf: (row: Row) => string | undefined,
+): Record<string, MetricValues> {
   const groups = new Map<string, Row[]>();
   for (const row of rows) {
     const key = keyOf(row);
@@ -69,10 +100,10 @@ function valuesBy(rows: readonly Row[], keyOf: (row: Row) => string | undefined)
     group.push(row);
     groups.set(key, group);
   }
-  return Object.fromEntries([...groups].map(([key, group]) => [key, valuesOf(group)]));
+  return Object.fromEntries([...groups].map(([key, group]) => [key, valuesOf(group, students)]));
 }
 
-function valuesOf(rows: readonly Row[]): MetricValues {
+function valuesOf(rows: readonly Row[], students: number): MetricValues {
   const n = rows.length;
   const count = (wanted: (row: Row) => boolean): number => rows.filter(wanted).length;
   const correct = count((row) => row.correct);
@@ -81,8 +112,9 @@ function valuesOf(rows: readonly Row[]): MetricValues {
     n,
     correct,
     accuracy: n === 0 ? 0 : correct / n,
-    stderr: standardErrorOfProportion(correct, n),
-    ...wilsonInterval(correct, n),
+    ...(students === 1
+      ? { stderr: standardErrorOfProportion(correct, n), ...wilsonInterval(correct, n) }
+      : clusteredProportion({ rights: [...rightsByItem(rows).values()], students })),
     tagged,
     tagRate: n === 0 ? 0 : tagged / n,
     parseFailures: count((row) => row.answer === null && row.outcome !== 'refused' && row.outcome !== 'failed'),

@@ -2,7 +2,7 @@
  * Puts into words what zod says of a config's shape: unknown keys with the nearest known one, missing and mistyped values.
  * Owns the wording; what is known and allowed is read from the JSON Schema of schemas/run-config.ts, so it is never out of date.
  */
-import { closest, distance } from 'fastest-levenshtein';
+import { distance } from 'fastest-levenshtein';
 import { runConfigJsonSchema, type JsonSchemaNode } from '../schemas/run-config';
 import { configProblem, pathText, valueAt, type ConfigProblem, type Segment } from './config-problem';
 import { showable } from './written-secrets';
@@ -26,12 +26,27 @@ const listedKeysMax = 12;
 
 /** The known name that was probably meant, or undefined when none is near. */
 export function nearestName(name: string, known: readonly string[]): string | undefined {
-  if (known.length === 0) return undefined;
   const wanted = name.toLowerCase();
-  const lower = known.map((candidate) => candidate.toLowerCase());
-  const near = closest(wanted, lower);
-  const allowed = Math.max(1, Math.floor(Math.max(wanted.length, near.length) * misspeltShareMax));
-  return distance(wanted, near) <= allowed ? known[lower.indexOf(near)] : undefined;
+  let nearest: string | undefined;
+  let fewest = Infinity;
+  for (const candidate of known) {
+    const count = slips(wanted, candidate.toLowerCase());
+    const allowed = Math.max(1, Math.floor(Math.max(wanted.length, candidate.length) * misspeltShareMax));
+    if (count > allowed || count >= fewest) continue;
+    nearest = candidate;
+    fewest = count;
+  }
+  return nearest;
+}
+
+/** Edits from what was written to what was meant. Two neighbours exchanged ("sede") are one slip of the fingers; Levenshtein counts two. */
+function slips(written: string, meant: string): number {
+  let fewest = distance(written, meant);
+  for (let at = 0; at + 1 < written.length; at += 1) {
+    const exchanged = `${written.slice(0, at)}${written[at + 1] ?? ''}${written[at] ?? ''}${written.slice(at + 2)}`;
+    fewest = Math.min(fewest, 1 + distance(exchanged, meant));
+  }
+  return fewest;
 }
 
 /** One problem per issue, one per key for unknown keys. */
@@ -189,6 +204,8 @@ export function inWords(node: JsonSchemaNode): string {
       return 'a section of settings';
     case 'string':
       return textInWords(node);
+    case 'null':
+      return 'null';
     default:
       return 'something else';
   }

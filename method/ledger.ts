@@ -1,15 +1,34 @@
 /**
- * What work costs, by the prices of the config (design section 5). Owns the arithmetic; usage is recorded by the row engine and the trainer.
- * Reused stages cost nothing in the run that reuses them; repeated calls count, because they were paid.
+ * Money (design section 5): what work costs by the prices of the config, what it may cost at most before it is done, and the ledger in
+ * which a run reserves the one and settles the other. Pure; the ledger's document is activities/budget.ts, usage is recorded by the row
+ * engine and the trainer.
+ *
+ * Invariants of a ledger, whatever the order of its events (test/method/ledger.test.ts):
+ * 1. What was settled once stays spent: no later word about the same work makes it less.
+ * 2. What is reserved is what open work has reserved, no more: when all of it is settled, nothing is.
+ * 3. A reservation is granted only if spent + reserved stays within the cap. Only usage beyond its reservation can pass it.
+ * 4. Each event says the state of its work, not a difference: an event that is repeated, late, or overtaken by another changes nothing.
  */
-import type { RunConfig } from '../schemas/run-config';
+import { asksTeacher } from '../schemas/arms';
+import type { Ledger, LedgerEntry } from '../schemas/ledger';
 import type { StageUsage } from '../schemas/manifest';
-import type { StageName } from '../schemas/stage-names';
+import type { ModelRequest } from '../schemas/rows';
+import type { ModelConfig, RunConfig } from '../schemas/run-config';
+import { respondentOfArm, type StageName } from '../schemas/stage-names';
+
+type Price = ModelConfig['price'];
 
 const perMillion = 1_000_000;
 const secondsPerHour = 3_600;
 
-/** Which model of the config a stage asks or trains. */
+/** Fewer bytes than this in a token are rare: English has four or five, other scripts three and more in UTF-8. */
+const bytesPerTokenMin = 3;
+/** What a chat template puts around a message, in tokens: role, markers, line breaks. */
+const frameTokensOfMessage = 8;
+
+// ---- prices ------------------------------------------------------------------------------------------------------
+
+/** Which model of the config a stage asks or trains. Respondents answer in evaluate, under arms of their own. */
 const roleOf: Partial<Record<StageName, 'teacher' | 'student'>> = {
   'sample-questions': 'teacher',
   'sample-rationales': 'teacher',
@@ -21,20 +40,159 @@ const roleOf: Partial<Record<StageName, 'teacher' | 'student'>> = {
   evaluate: 'student',
 };
 
-/**
- * Cost of a stage in platform.currency. `trainingSeconds` counts for the training stages only.
- * Cached input tokens are part of inputTokens and priced apart.
- */
-export function costOf(stage: StageName, usage: StageUsage, trainingSeconds: number, config: RunConfig): number {
-  const role = roleOf[stage];
-  if (!role) return 0;
-  const price = config.models[role].price;
-  const calls =
+/** The prices of the model that a stage asks or trains; undefined where there is none. */
+export function priceOf(config: RunConfig, stage: StageName, arm: string): Price | undefined {
+  const role = stage === 'evaluate' && asksTeacher(arm) ? 'teacher' : roleOf[stage];
+  if (role === undefined) return undefined;
+  const respondent = config.probe.respondents[respondentOfArm(arm) ?? -1];
+  return (respondent ?? config.models[role]).price;
+}
+
+/** Whether anything costs anything: without a price there is no account to keep. */
+export function hasPrices({ models, probe }: RunConfig): boolean {
+  return [models.teacher, models.student, ...probe.respondents].some(({ price }) =>
+    Object.values(price).some((amount) => amount > 0),
+  );
+}
+
+/** Cost of a stage in platform.currency, by recorded usage. `trainingSeconds` counts for the training stages only. */
+export function costOf(
+  { stage, arm }: { readonly stage: StageName; readonly arm: string },
+  usage: StageUsage,
+  trainingSeconds: number,
+  config: RunConfig,
+): number {
+  const price = priceOf(config, stage, arm);
+  if (!price) return 0;
+  const training = stage === 'train-dpo' || stage === 'train-sft' ? trainingCost(trainingSeconds, price) : 0;
+  return costOfCalls(usage, price) + training;
+}
+
+/** Cached input tokens are part of inputTokens and priced apart. */
+export function costOfCalls(
+  usage: Pick<StageUsage, 'inputTokens' | 'cachedInputTokens' | 'outputTokens'>,
+  price: Price,
+): number {
+  return (
     ((usage.inputTokens - usage.cachedInputTokens) * price.input +
       usage.cachedInputTokens * price.cached_input +
       usage.outputTokens * price.output) /
-    perMillion;
-  const training =
-    stage === 'train-dpo' || stage === 'train-sft' ? (trainingSeconds / secondsPerHour) * price.training_hour : 0;
-  return calls + training;
+    perMillion
+  );
+}
+
+/** What calls that were lost in flight can have cost beside that: their prompts, at most. */
+export function costOfLostCalls({ lostInputTokens }: Pick<StageUsage, 'lostInputTokens'>, price: Price): number {
+  return (lostInputTokens * price.input) / perMillion;
+}
+
+export function trainingCost(seconds: number, price: Price): number {
+  return (seconds / secondsPerHour) * price.training_hour;
+}
+
+// ---- what a call may take ----------------------------------------------------------------------------------------
+
+/** Tokens of a request's prompt, estimated high: no tokenizer is at hand where calls are admitted. */
+export function promptTokensMax({ prompt }: Pick<ModelRequest, 'prompt'>): number {
+  const texts = prompt.kind === 'completion' ? [prompt.text] : prompt.messages.map(({ content }) => content);
+  return texts.reduce(
+    (tokens, text) => tokens + Math.ceil(Buffer.byteLength(text) / bytesPerTokenMin) + frameTokensOfMessage,
+    0,
+  );
+}
+
+/** What a call costs at most when it is asked once: nothing of its prompt cached, an answer up to max_tokens. */
+export function costOfCallMax(request: ModelRequest, price: Price): number {
+  const usage = {
+    inputTokens: promptTokensMax(request),
+    cachedInputTokens: 0,
+    outputTokens: request.sampling.maxTokens,
+  };
+  return costOfCalls(usage, price);
+}
+
+// ---- the ledger --------------------------------------------------------------------------------------------------
+
+/** The ledger of a run that has done nothing yet. */
+export function emptyLedger(cap: number | null): Ledger {
+  return { schemaVersion: 1, cap, settled: {}, open: {} };
+}
+
+export interface LedgerTotals {
+  readonly spent: number;
+  readonly reserved: number;
+}
+
+export function ledgerTotals({ settled, open }: Ledger): LedgerTotals {
+  const entries = Object.values(open);
+  return {
+    spent: sum(Object.values(settled)) + sum(entries.map(({ spent }) => spent)),
+    reserved: sum(entries.map(({ reserved }) => reserved)),
+  };
+}
+
+/** One attempt at a piece of work: a shard, or a training. */
+export interface LedgerWork {
+  readonly key: string;
+  readonly stage: StageName;
+  /** Of an attempt that another one has followed, a settlement releases nothing. */
+  readonly attempt: string;
+}
+
+export interface Reservation {
+  readonly ledger: Ledger;
+  /**
+   * granted: the work may start. reserved: it does not fit beside what other work has reserved, which may turn out to need less.
+   * exhausted: it does not fit at all.
+   */
+  readonly outcome: 'granted' | 'reserved' | 'exhausted';
+}
+
+/**
+ * Ask for the money that a piece of work may still take. `total` is what stands in it already, whoever paid: the first time it is taken for
+ * others' (found in the store), later on what has been added is ours. Work with nothing left to ask is always let in: it only has to be put away.
+ */
+export function reserve(ledger: Ledger, work: LedgerWork, total: number, ceiling: number): Reservation {
+  const before = ledger.open[work.key];
+  const found = before?.found ?? total;
+  const entry: LedgerEntry = {
+    stage: work.stage,
+    attempt: work.attempt,
+    found,
+    spent: Math.max(before?.spent ?? 0, total - found),
+    reserved: 0,
+  };
+  const { spent, reserved } = ledgerTotals(withEntry(ledger, work.key, entry));
+  const { cap } = ledger;
+  if (ceiling === 0 || cap === null || spent + reserved + ceiling <= cap) {
+    return { ledger: withEntry(ledger, work.key, { ...entry, reserved: ceiling }), outcome: 'granted' };
+  }
+  // What a refused piece of work has cost so far is remembered; of one that never started nothing is.
+  const refused = before ? withEntry(ledger, work.key, entry) : ledger;
+  return { ledger: refused, outcome: spent + ceiling <= cap ? 'reserved' : 'exhausted' };
+}
+
+/** An attempt has ended, or says how far it is: `total` stands in the work now. `ceiling` is what it goes on to reserve. */
+export function settle(ledger: Ledger, work: LedgerWork, total: number, ceiling = 0): Ledger {
+  const entry = ledger.open[work.key];
+  if (!entry) return ledger;
+  const reserved = entry.attempt === work.attempt ? ceiling : entry.reserved;
+  return withEntry(ledger, work.key, { ...entry, spent: Math.max(entry.spent, total - entry.found), reserved });
+}
+
+/** The work is whole and will not be asked for again: what it cost goes into its stage's sum. */
+export function close(ledger: Ledger, work: LedgerWork, total: number): Ledger {
+  const entry = settle(ledger, work, total).open[work.key];
+  if (!entry) return ledger;
+  const { [work.key]: _, ...open } = ledger.open;
+  const { [entry.stage]: before = 0 } = ledger.settled;
+  return { ...ledger, settled: { ...ledger.settled, [entry.stage]: before + entry.spent }, open };
+}
+
+function withEntry(ledger: Ledger, key: string, entry: LedgerEntry): Ledger {
+  return { ...ledger, open: { ...ledger.open, [key]: entry } };
+}
+
+function sum(amounts: readonly number[]): number {
+  return amounts.reduce((total, amount) => total + amount, 0);
 }

@@ -64,7 +64,7 @@ class Drops {
 const byCode = (one: string, other: string): number => (one < other ? -1 : one > other ? 1 : 0);
 
 /** Scores are shares of a few items and means of them: what is closer than this differs by rounding only. */
-const sameScore = 1e-9;
+export const sameScore = 1e-9;
 
 /** Undefined when the scores make a pair, else why not. */
 function scoreProblem(chosen: number, rejected: number, settings: PairSettings): DropReason | undefined {
@@ -78,7 +78,8 @@ function scoreProblem(chosen: number, rejected: number, settings: PairSettings):
 const byScore = (one: { readonly score: number }, other: { readonly score: number }): number =>
   Math.abs(one.score - other.score) <= sameScore ? 0 : one.score - other.score;
 
-function groupByTask<Row extends { readonly task: string }>(rows: readonly Row[]): Map<string, Row[]> {
+/** Rows by task, tasks in the order of their names. */
+export function groupByTask<Row extends { readonly task: string }>(rows: readonly Row[]): Map<string, Row[]> {
   const groups = new Map<string, Row[]>();
   for (const row of rows) {
     const group = groups.get(row.task) ?? [];
@@ -141,6 +142,14 @@ export function buildQuestionPairs(
   return { pairs, dropped: drops.counts };
 }
 
+/** How many questions of a task the chosen, and as many the rejected, sides are taken from. */
+export function questionsOnASide(questions: number, { question: { method, per_task: perTask } }: PairSettings): number {
+  if (questions < 2) return 0;
+  return method === 'quartiles' ? quarterOf(questions) : Math.min(perTask, Math.floor(questions / 2));
+}
+
+const quarterOf = (questions: number): number => Math.max(1, Math.floor(questions / 4));
+
 interface Sides {
   readonly chosen: readonly ScoredQuestion[];
   readonly rejected: readonly ScoredQuestion[];
@@ -152,7 +161,7 @@ interface Sides {
  */
 function* quartileSides(ranked: readonly ScoredQuestion[], size: number, seed: number): Generator<Sides> {
   if (ranked.length < 2) return;
-  const quarter = Math.max(1, Math.floor(ranked.length / 4));
+  const quarter = quarterOf(ranked.length);
   if (quarter < size) return;
   const top = shuffled(ranked.slice(0, quarter), seedFrom(seed, 'top'));
   const bottom = shuffled(ranked.slice(-quarter), seedFrom(seed, 'bottom'));
@@ -241,6 +250,15 @@ export function buildRationalePairs(
   return { pairs, dropped: drops.counts };
 }
 
+/** Of one question's drafts, by id: those that a pair may be made of, and those of them that may be the chosen one. */
+export function rationaleCandidates<
+  Draft extends { readonly id: string; readonly text: string; readonly agrees: boolean },
+>(group: readonly Draft[], wrongChosen: boolean): { readonly distinct: Draft[]; readonly eligible: Draft[] } {
+  const ordered = group.filter(({ text }) => text !== '').sort((one, other) => byCode(one.id, other.id));
+  const distinct = ordered.filter((draft, at) => ordered.findIndex(({ text }) => text === draft.text) === at);
+  return { distinct, eligible: distinct.filter(({ agrees }) => wrongChosen || agrees) };
+}
+
 function rationalePair(
   task: string,
   group: readonly ScoredDraft[],
@@ -248,10 +266,8 @@ function rationalePair(
   wrongChosen: boolean,
 ): PreferencePair | DropReason {
   if (group.length < 2) return 'too few drafts';
-  const ordered = [...group].sort((one, other) => byCode(one.id, other.id));
-  const distinct = ordered.filter((draft, at) => ordered.findIndex(({ text }) => text === draft.text) === at);
+  const { distinct, eligible } = rationaleCandidates(group, wrongChosen);
   if (distinct.length < 2) return 'identical';
-  const eligible = distinct.filter(({ agrees }) => wrongChosen || agrees);
   const [chosen] = [...eligible].sort((one, other) => byScore(other, one));
   if (chosen === undefined) return 'none right';
   const [rejected] = distinct.filter((draft) => draft !== chosen).sort(byScore);

@@ -7,10 +7,12 @@
  * Invariants
  * 1. Pure: no store, no engine, no clock. The same config and facts give the same plan.
  * 2. Counts are exact when nothing fails, is dropped or is asked again; tokens and money are ceilings, and the notes say so.
- * 3. What does not depend on the round (tasks, respondents, baselines) is counted once, in round 1.
+ * 3. What does not depend on the round (tasks, respondents, the arms beside `arte`) is counted once, in round 1.
  */
+import { armsOf, armsOfRound, pairKindsOf, pairsLabel, recipeOf, studentLabel, type ArmName } from '../schemas/arms';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
-import type { Plan, PlannedStage } from '../schemas/plan';
+import type { Plan, PlanLeft, PlannedStage } from '../schemas/plan';
+import { respondentArm } from '../schemas/stage-names';
 
 export interface PlannedTask {
   readonly name: string;
@@ -24,10 +26,12 @@ export interface PlannedTask {
   readonly descriptionCharacters?: number;
 }
 
+export type StageReuse = Pick<PlannedStage, 'reused' | 'dependsOn'>;
+
 export interface PlanFacts {
   readonly tasks: readonly PlannedTask[];
-  /** Whether the store holds the stage already; left out, or null: not known. */
-  readonly reused?: (stage: Pick<PlannedStage, 'name' | 'round' | 'arm'>) => boolean | null;
+  /** Whether the store holds the stage already. Left out: no store was asked. */
+  readonly reuseOf?: (stage: Pick<PlannedStage, 'name' | 'round' | 'arm'>) => StageReuse;
 }
 
 /** The paper's four technique prompts, which are built in. */
@@ -44,12 +48,16 @@ const frameTokens = 60;
 /** A rationale that is shown as a demonstration, in tokens, where max_tokens does not bound it lower. */
 const rationaleTokensAssumed = 120;
 
+/** Share of exhaustive scoring's calls that racing takes at its default confidence (docs/racing.md). */
+const racingShareExpected = 0.55;
+
 /** The plan of a run. */
 export function planRun(config: RunConfig, facts: PlanFacts): Plan {
   const stages = plannedStages(config, facts);
   const sum = (of: (stage: PlannedStage) => number, model?: PlannedStage['model']): number =>
     stages.reduce((total, stage) => total + (model === undefined || stage.model === model ? of(stage) : 0), 0);
   const calls = ({ calls: made }: PlannedStage): number => made;
+  const cost = roundMoney(sum((stage) => stage.cost));
   return {
     name: config.name,
     rounds: config.rounds.count,
@@ -62,11 +70,23 @@ export function planRun(config: RunConfig, facts: PlanFacts): Plan {
       respondentCalls: sum(calls, 'respondent'),
       inputTokens: sum((stage) => stage.inputTokens),
       outputTokens: sum((stage) => stage.outputTokens),
-      cost: roundMoney(sum((stage) => stage.cost)),
+      cost,
       trainingSteps: sum((stage) => stage.steps),
     },
+    left: leftOf(stages.filter(({ reused }) => reused !== true)),
     currency: config.platform.currency,
-    notes: planNotes(config, facts),
+    notes: [...planNotes(config, facts), ...capNotes(config, cost)],
+  };
+}
+
+function leftOf(stages: readonly PlannedStage[]): PlanLeft {
+  const sum = (of: (stage: PlannedStage) => number): number => stages.reduce((total, stage) => total + of(stage), 0);
+  return {
+    calls: sum((stage) => stage.calls),
+    inputTokens: sum((stage) => stage.inputTokens),
+    outputTokens: sum((stage) => stage.outputTokens),
+    cost: roundMoney(sum((stage) => stage.cost)),
+    trainingSteps: sum((stage) => stage.steps),
   };
 }
 
@@ -87,28 +107,28 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls,
       rows,
       steps,
-      reused: facts.reused?.({ name, round, arm }) ?? null,
+      ...(facts.reuseOf?.({ name, round, arm }) ?? { reused: null }),
       inputTokens: Math.round(calls * input),
       outputTokens: calls * output,
       cost: roundMoney((calls * (input * (price?.input ?? 0) + output * (price?.output ?? 0))) / 1_000_000),
     });
   };
-  const evaluate = (round: number, arm: string): void => {
+  const evaluate = (round: number, arm: string, model: 'student' | 'teacher' = 'student'): void => {
     for (const shots of config.evaluate.shots) {
       add({
         name: 'evaluate',
         round,
         arm: `${arm}-${shots}shot`,
-        model: 'student',
+        model,
         calls: counts.test,
         rows: counts.test,
         input: tokens.asked(shots),
         output: config.evaluate.max_tokens,
-        price: student.price,
+        price: config.models[model].price,
       });
     }
   };
-  const tailor = (round: number, arm: string): void => {
+  const tailor = (round: number, arm: ArmName): void => {
     add({
       name: 'tailor-questions',
       round,
@@ -117,7 +137,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls: counts.tailorCalls,
       rows: counts.tailored,
       input: tokens.questionPrompt,
-      output: config.tailor.questions.max_tokens,
+      output: config.tailor.questions.max_tokens * config.questions.answers_per_call,
       price: teacher.price,
     });
     add({
@@ -132,15 +152,28 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       price: teacher.price,
     });
   };
-  const trainStudent = (round: number, arm: string): void => {
-    add({
-      name: 'train-sft',
-      round,
-      arm,
-      model: 'student',
-      rows: counts.tailored,
-      steps: trainingSteps(counts.tailored, config.sft),
-    });
+  const pairsOf = { both: counts.pairs, question: counts.questionPairs, rationale: counts.rationalePairs };
+  const makeArm = (round: number, arm: ArmName): void => {
+    const recipe = recipeOf(arm, config.align.method);
+    if (recipe.kind === 'asked') {
+      evaluate(round, arm, recipe.model);
+      return;
+    }
+    if (recipe.kind === 'chosen') add({ name: 'select-drafts', round, arm, rows: counts.tailored });
+    else {
+      if (recipe.pairs !== 'none') {
+        const rows = pairsOf[recipe.pairs];
+        const steps = trainingSteps(rows, config.align);
+        add({ name: 'train-dpo', round, arm: pairsLabel(recipe.pairs), model: 'teacher', rows, steps });
+      }
+      tailor(round, arm);
+    }
+    const steps = trainingSteps(counts.tailored, config.sft);
+    for (let student = 1; student <= config.sft.seeds; student += 1) {
+      const label = studentLabel(arm, student);
+      add({ name: 'train-sft', round, arm: label, model: 'student', rows: counts.tailored, steps });
+      evaluate(round, label);
+    }
   };
 
   for (let round = 1; round <= config.rounds.count; round += 1) {
@@ -169,7 +202,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       calls: counts.questionCalls,
       rows: counts.questions,
       input: tokens.questionPrompt,
-      output: config.questions.max_tokens,
+      output: config.questions.max_tokens * config.questions.answers_per_call,
       price: teacher.price,
     });
     add({
@@ -192,25 +225,11 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       output: config.score.max_tokens,
       price: student.price,
     });
-    add({ name: 'build-pairs', round, rows: counts.pairs });
-    if (first) {
-      evaluate(round, 'untuned');
-      tailor(round, 'original_teacher');
-    }
-    add({
-      name: 'train-dpo',
-      round,
-      model: 'teacher',
-      rows: counts.pairs,
-      steps: trainingSteps(counts.pairs, config.align),
-    });
-    tailor(round, 'arte');
-    trainStudent(round, 'arte');
-    evaluate(round, 'arte');
-    if (first) {
-      trainStudent(round, 'original_teacher');
-      evaluate(round, 'original_teacher');
-    }
+    const arms = armsOfRound(armsOf(config.arms), round);
+    for (const kinds of pairKindsOf(arms, config.align.method))
+      add({ name: 'build-pairs', round, arm: pairsLabel(kinds), rows: pairsOf[kinds] });
+    makeArm(round, 'arte');
+    for (const arm of arms) if (arm !== 'arte') makeArm(round, arm);
     add({ name: 'decide', round, rows: 1 });
   }
   add({ name: 'report', round: config.rounds.count, rows: 1 });
@@ -248,6 +267,7 @@ interface Counts {
 
 function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
   const { questions, tailor } = config;
+  const questionsPerCall = questions.per_call * questions.answers_per_call;
   const each = (of: (task: PlannedTask) => number): number => tasks.reduce((total, task) => total + of(task), 0);
   const techniques = (task: PlannedTask): number =>
     task.techniques ?? config.prompts.techniques?.length ?? builtinTechniques;
@@ -262,14 +282,14 @@ function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
     test: each(({ test }) => test),
     probes: each(probes),
     questions: each(() => questions.per_task),
-    questionCalls: each(() => Math.ceil(questions.per_task / questions.per_call)),
+    questionCalls: each(() => Math.ceil(questions.per_task / questionsPerCall)),
     drafts: each(drafts),
     cells: each((task) => drafts(task) * probes(task)),
     questionPairs,
     rationalePairs,
     pairs: questionPairs + rationalePairs,
     tailored: each(() => tailor.per_task),
-    tailorCalls: each(() => Math.ceil(tailor.per_task / questions.per_call)),
+    tailorCalls: each(() => Math.ceil(tailor.per_task / questionsPerCall)),
   };
 }
 
@@ -318,7 +338,7 @@ function respondentsOf({ probe, models }: RunConfig): Respondent[] {
   const respondents = named ? probe.respondents : [models.student];
   return probe.respondent_shots.flatMap((shots) =>
     respondents.map((model, index) => ({
-      arm: `respondent-${index}-${shots}shot`,
+      arm: respondentArm(index, shots),
       role: named ? ('respondent' as const) : ('student' as const),
       model,
       shots,
@@ -394,11 +414,16 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
       );
     }
   }
+  if (config.score.mode === 'racing') {
+    notes.push(
+      `Racing: the calls of score-drafts are a ceiling (exhaustive scoring); about ${Math.round(100 * racingShareExpected)} % of them are expected at the default confidence (an estimate from simulations; more where drafts hardly differ).`,
+    );
+  }
   const declared = config.tasks.filter(({ source }) => source === 'declared').length;
   if (declared > 0) {
     notes.push(`${declared} of ${config.tasks.length} tasks are only declared: this can be planned, not run.`);
   }
-  if (config.pairs.question.per_task > questionPairsOfTask(config)) {
+  if (config.align.method !== 'none' && config.pairs.question.per_task > questionPairsOfTask(config)) {
     notes.push(
       `${config.questions.per_task} questions give at most ${questionPairsOfTask(config)} question pairs a task, not the ${config.pairs.question.per_task} that pairs.question.per_task asks for.`,
     );
@@ -406,5 +431,22 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
   notes.push(
     'Calls are exact when nothing fails or is asked again; output tokens and cost are ceilings (max_tokens, nothing cached).',
   );
+  return notes;
+}
+
+/** What a cap means for the plan; `arte run` says the same when it starts. */
+export function capNotes({ budget: { cap }, models, platform: { currency } }: RunConfig, ceiling: number): string[] {
+  if (cap === null) return [];
+  const notes: string[] = [];
+  if (ceiling > cap) {
+    notes.push(
+      `The ceiling of ${ceiling.toFixed(2)} ${currency} passes the cap of ${cap.toFixed(2)}: the run may park before it is done; arte budget set raises the cap.`,
+    );
+  }
+  if (models.teacher.price.training_hour > 0 || models.student.price.training_hour > 0) {
+    notes.push(
+      'How many hours the trainings take is not known before, so their price is in no ceiling; the cap holds for them while they run.',
+    );
+  }
   return notes;
 }

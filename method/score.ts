@@ -72,6 +72,8 @@ export interface ScoreQuality {
   /**
    * Split-half reliability of s_r: the probe items are split in two at random, the halves' scores correlated over a task's drafts
    * (Pearson), averaged over splits and over tasks by their drafts, and stepped up to full length by Spearman-Brown, 2r / (1 + r).
+   * Where drafts were asked different items (racing), each answer is taken as its distance from the item's mean; it is then the reliability
+   * of what was asked, which is less than the whole matrix would have.
    */
   readonly reliability: number | null;
   /** Cells by how they ended; all but ok are wrong answers in the scores. */
@@ -139,6 +141,7 @@ function meanHalfCorrelation(
     for (const [probe, value] of row) values[at.get(probe) as number] = value;
     return values;
   });
+  const ease = rows.every((row) => row.every((value) => value >= 0)) ? undefined : itemMeans(rows, probes.length);
   const random = seededRandom(seedFrom('split-half', task));
   const order = probes.map((_, index) => index);
   const correlations: number[] = [];
@@ -151,8 +154,8 @@ function meanHalfCorrelation(
     const half = Math.floor(order.length / 2);
     const [first, second] = [order.slice(0, half), order.slice(half, 2 * half)];
     const pairs = rows
-      .map((row) => [shareOf(row, first), shareOf(row, second)] as const)
-      .filter(([one, other]) => one >= 0 && other >= 0);
+      .map((row) => [shareOf(row, first, ease), shareOf(row, second, ease)] as const)
+      .filter((halves): halves is readonly [number, number] => !halves.includes(undefined));
     const r = correlation(
       pairs.map(([one]) => one),
       pairs.map(([, other]) => other),
@@ -162,17 +165,24 @@ function meanHalfCorrelation(
   return correlations.length === 0 ? undefined : mean(correlations);
 }
 
-/** Share of right answers among some items; -1 where none was answered. */
-function shareOf(row: Int8Array, items: readonly number[]): number {
+/** Share of right answers among some items, less what is usual there where `ease` says it; undefined where none was answered. */
+function shareOf(row: Int8Array, items: readonly number[], ease?: Float64Array): number | undefined {
   let n = 0;
   let correct = 0;
   for (const item of items) {
     const value = row[item] as number;
     if (value < 0) continue;
     n += 1;
-    correct += value;
+    correct += ease === undefined ? value : value - (ease[item] as number);
   }
-  return n === 0 ? -1 : correct / n;
+  return n === 0 ? undefined : correct / n;
+}
+
+/** Share of right answers of every item, among those that it was asked of. */
+function itemMeans(rows: readonly Int8Array[], items: number): Float64Array {
+  return Float64Array.from({ length: items }, (_, item) =>
+    mean(rows.map((row) => row[item] as number).filter((value) => value >= 0)),
+  );
 }
 
 function groupBy<Row>(rows: readonly Row[], keyOf: (row: Row) => string): Map<string, Row[]> {

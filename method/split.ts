@@ -19,17 +19,34 @@ import { families } from './families/index';
 import type { Family } from './families/index';
 import { normaliseQuestion } from './hygiene';
 import { seedFrom, shuffled } from './keys';
-import { guessAnswer, problemsShownMax, readBbhJson, readGsm8k, readJsonl } from './readers';
+import {
+  guessAnswer,
+  problemsShownMax,
+  readBbhJson,
+  readGsm8k,
+  readJsonl,
+  readMultipleChoice,
+  readPiqa,
+} from './readers';
 import type { LoadedItems } from './readers';
 
 /** Test items that `test: rest` means for a family, which has no end: as many as a BIG-Bench-Hard file has. */
 export const familyTestItems = 250;
 
 export interface TaskSource {
-  /** Content of the task's one file (jsonl, bbh-json, gsm8k-jsonl). */
+  /** Content of the task's one file of items. */
   readonly text?: string;
+  /** Content of the labels file beside it (piqa-jsonl). */
+  readonly labels?: string;
   /** Contents of the three files of source `files`. */
   readonly texts?: { readonly seeds: string; readonly validation: string; readonly test: string };
+}
+
+/** What a task's files hold, from their contents by the setting that names each (taskFilesOf). */
+export function taskSource(task: TaskConfig, contents: ReadonlyMap<string, string>): TaskSource {
+  const of = (setting: string): string => contents.get(setting) ?? '';
+  if (task.source === 'files') return { texts: { seeds: of('seeds'), validation: of('validation'), test: of('test') } };
+  return { text: of('path'), ...(contents.has('labels') && { labels: of('labels') }) };
 }
 
 type Splits = Pick<TaskRecord, 'seeds' | 'validation' | 'test'>;
@@ -105,11 +122,19 @@ function sourced(
       return fromOneFile(task, readBbhJson(textOf(source, name), task.path, fileOf(task.path)), name, techniques);
     case 'gsm8k-jsonl':
       return fromOneFile(task, readGsm8k(textOf(source, name), fileOf(task.path)), name, techniques);
+    case 'arc-jsonl':
+      return fromOneFile(task, readMultipleChoice(textOf(source, name), 'arc', fileOf(task.path)), name, techniques);
+    case 'commonsenseqa-jsonl': {
+      const read = readMultipleChoice(textOf(source, name), 'commonsenseqa', fileOf(task.path));
+      return fromOneFile(task, read, name, techniques);
+    }
+    case 'piqa-jsonl':
+      return fromOneFile(task, readPiqa(textOf(source, name), source.labels, fileOf(task.path)), name, techniques);
     case 'declared':
       throw new ArteError('InvalidConfig', {
         what: `The task "${name}" is only declared: it says how many items it has, not which.`,
         why: 'Counts are enough to plan; a run needs the questions.',
-        next: 'Name its items: source: jsonl with a path, bbh-json, gsm8k-jsonl, files, or builtin.',
+        next: 'Name its items: source: jsonl with a path, bbh-json, gsm8k-jsonl, arc-jsonl, commonsenseqa-jsonl, piqa-jsonl, files, or builtin.',
       });
   }
 }

@@ -154,6 +154,30 @@ export function correlation(one: readonly number[], other: readonly number[]): n
   return Math.min(1, Math.max(-1, together / Math.sqrt(alone * beside)));
 }
 
+// ---- several answers to each item --------------------------------------------------------------------------------
+
+/** How many of so many students answered each item right. */
+export interface ItemRights {
+  readonly rights: readonly number[];
+  readonly students: number;
+}
+
+/**
+ * Share of right answers where each of several students answered every item. The items are the sample: answers to one item are alike, and
+ * counting each by itself would make the error too small by up to the root of their number. Standard error of the items' means (clustered
+ * by item: Miller 2024, arXiv 2411.00640); Wilson's interval at the effective number of answers, p (1 - p) / SE^2 + 1 (Korn and Graubard
+ * 1998), never more than there are. For one student: exactly `standardErrorOfProportion` and `wilsonInterval`. Students are taken as given:
+ * what other training seeds would give is not in these figures.
+ */
+export function clusteredProportion({ rights, students }: ItemRights): Interval & { readonly stderr: number } {
+  const n = rights.length;
+  const means = rights.map((right) => right / students);
+  const share = mean(means);
+  const stderr = n === 1 ? 0.5 : standardError(means);
+  const effective = stderr === 0 || n === 1 ? n : Math.min(n * students, (share * (1 - share)) / stderr ** 2 + 1);
+  return { stderr, ...wilsonInterval(share * effective, effective) };
+}
+
 // ---- paired comparisons ------------------------------------------------------------------------------------------
 
 export interface BootstrapOptions {
@@ -211,6 +235,30 @@ export function mcnemarExact(onlyMine: number, onlyTheirs: number): number {
   return Math.min(1, 2 * tail * Math.exp(logLargest));
 }
 
+/**
+ * Exact sign-flip test of paired differences (Fisher 1935): were there no difference, each item's could as well have the other sign. Two-sided
+ * p: the share of all sign assignments whose sum is at least as far from 0 as the one seen. Differences are whole numbers, so the
+ * assignments are counted by their sums, not listed. With differences of 1 and -1 this is McNemar's exact test.
+ */
+export function signFlipExact(differences: readonly number[]): number {
+  const sizes = differences.filter((difference) => difference !== 0).map(Math.abs);
+  const total = sizes.reduce((sum, size) => sum + size, 0);
+  // By the sum of the positive ones, t: the sum of all is 2t - total. Each item doubles the assignments and halves their weight.
+  const shares = new Float64Array(total + 1);
+  shares[0] = 1;
+  let reached = 0;
+  for (const size of sizes) {
+    reached += size;
+    for (let t = reached; t >= 0; t -= 1)
+      shares[t] = ((shares[t] as number) + (t < size ? 0 : (shares[t - size] as number))) / 2;
+  }
+  const seen = Math.abs(differences.reduce((sum, difference) => sum + difference, 0));
+  return Math.min(
+    1,
+    shares.reduce((p, share, t) => (Math.abs(2 * t - total) >= seen ? p + share : p), 0),
+  );
+}
+
 /** Holm's step-down adjustment of p values (Holm 1979), in the order given: compare each with the level as it is. */
 export function holmAdjusted(pValues: readonly number[]): number[] {
   const order = pValues.map((_, at) => at).sort((one, other) => (pValues[one] as number) - (pValues[other] as number));
@@ -263,6 +311,28 @@ export function pairedComparison(
   const p = mcnemarExact(onlyMine, onlyTheirs);
   const verdict = verdictOf({ ...interval, p }, options.confidence);
   return { ...interval, p, verdict, n, onlyMine, onlyTheirs };
+}
+
+/**
+ * As `pairedComparison`, for sides of several students each: every item counts once, with the mean of its students. The bootstrap draws
+ * items with all their answers (cluster bootstrap: Miller 2024, arXiv 2411.00640), and the test flips the sign of an item's whole difference.
+ */
+export function pooledComparison(
+  mine: ItemRights,
+  theirs: ItemRights,
+  options: BootstrapOptions,
+): Interval & Pick<PairedComparison, 'difference' | 'p' | 'verdict' | 'n'> {
+  const n = pairCount(mine.rights, theirs.rights);
+  const interval = pairedBootstrap(
+    mine.rights.map((right) => right / mine.students),
+    theirs.rights.map((right) => right / theirs.students),
+    options,
+  );
+  // Over the common denominator, so that differences are whole numbers.
+  const p = signFlipExact(
+    mine.rights.map((right, at) => right * theirs.students - (theirs.rights[at] as number) * mine.students),
+  );
+  return { ...interval, p, verdict: verdictOf({ ...interval, p }, options.confidence), n };
 }
 
 /** As `pairedComparison`, for two accuracies whose items are not at hand; errors add up as if unrelated, which is cautious on shared items. */

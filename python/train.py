@@ -451,7 +451,7 @@ def tidy(checkpoint: Path) -> None:
     config = checkpoint / "adapter_config.json"
     if config.exists():
         adapter = json.loads(config.read_text(encoding="utf-8"))
-        adapter["base_model_name_or_path"] = "base"  # what it is loaded onto is the caller's to say
+        adapter["base_model_name_or_path"] = "base"  # the stored bytes name no machine's path; arte export says what it is loaded onto
         # peft keeps module names in a set: sorted, equal trainings write equal bytes.
         adapter["target_modules"] = sorted(adapter["target_modules"])
         config.write_text(json.dumps(adapter, indent=2, sort_keys=True) + "\n", encoding="utf-8")

@@ -18,6 +18,10 @@ export const errorCodes = {
   EndpointNotCompatible: { retryable: false },
   EndpointOutOfMoney: { retryable: false },
   EndpointUnreachable: { retryable: true },
+  BudgetExhausted: { retryable: false },
+  // The workflow waits until other work has given back what it reserved (workflows/shards.ts); a person sees it when that does not happen.
+  BudgetReserved: { retryable: false },
+  LeaseLost: { retryable: true },
   OutcomeThreshold: { retryable: false },
   NotEnoughQuestions: { retryable: false },
   NotEnoughPairs: { retryable: false },

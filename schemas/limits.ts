@@ -15,6 +15,12 @@ export const shardsPerRunMax = 250;
 /** Waves of one row stage (a stage asks again for what was unusable): bounds the money a stubborn model can burn. */
 export const wavesMax = 6;
 
+/**
+ * Waves of racing, the first one included. Each waits for its slowest call and shows a demonstration to the server again, which is worth it while
+ * it saves a few calls a draft. With 40 probe items 8 + 4 a wave need 9, and some more where a draft sits out a wave.
+ */
+export const racingWavesMax = 13;
+
 /** Attempts of an activity: deploys and evictions cost attempts too, so this is generous; real failures are final codes. */
 export const activityAttemptsMax = 30;
 
@@ -195,3 +201,34 @@ export const runBytesMin = 3 * 1024 ** 3;
 
 /** A clock that is further from the store's than this is a problem worth naming; S3 refuses signatures beyond 15 minutes. */
 export const clockSkewMaxMs = 60_000;
+
+// ---- money, and work that two runs want ---------------------------------------------------------------------------
+
+/** A training is paid by the hour, and nobody knows before how many: with less than this left under the cap it is not started. */
+export const trainingReserveMs = 10 * 60_000;
+
+/** How often its cost is written down, and twice as much reserved ahead: what a kill leaves unaccounted at most. */
+export const trainingMeterMs = 60_000;
+
+/** How long work that does not fit beside others' reservations waits before it asks again. */
+export const budgetWaitMs = 10_000;
+
+/** So often it asks before it parks the run: two hours, in which reservations of work under way have shrunk to what it cost. */
+export const budgetWaitsMax = 720;
+
+/** Conditional writes of one document that may lose before the writer gives up: each time one of the racers has won. */
+export const documentRacesMax = 100;
+
+/** How often the holder of a lease writes that it lives: a request per shard in flight, so not oftener than needed. */
+export const leaseRenewMs = 10_000;
+
+/** A lease that has not changed for so long while it was watched belongs to nobody. Several renewals may fail before that. */
+export const leaseExpiryMs = 60_000;
+
+/** How often somebody who waits for a lease looks at it: how late it learns that the work is done. */
+export const leasePollMs = 2_000;
+
+// ---- clean-up ----------------------------------------------------------------------------------------------------
+
+/** What is younger is never removed by `arte gc`: a stage puts its outputs long before the manifest that names them. */
+export const garbageGraceMs = 24 * 3_600_000;

@@ -12,6 +12,10 @@ export { stageNames, rowStageNames, type StageName, type RowStageName } from './
 export const stageUsageSchema = usageSchema.extend({
   /** Model calls that were answered, repeats and repairs included: what was paid for. */
   calls: z.number().int().nonnegative(),
+  /** Calls that were in flight when a worker was killed: answered to nobody and asked again, paid for perhaps. Not among `calls`. */
+  lostCalls: z.number().int().nonnegative().default(0),
+  /** At most so many input tokens had they. How much of an answer was written for them nobody knows. */
+  lostInputTokens: z.number().int().nonnegative().default(0),
 });
 export type StageUsage = z.infer<typeof stageUsageSchema>;
 

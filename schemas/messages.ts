@@ -1,6 +1,7 @@
 /**
  * What crosses the boundary between the client, the workflows and the activities. Types only (no zod), refs only (< 16 KB).
  */
+import type { AlignMethod, ArmName } from './arms';
 import type { ArtifactRef } from './artifact-ref';
 import type { ErrorData } from './errors';
 import type { StageUsage } from './manifest';
@@ -42,6 +43,12 @@ export interface AlignInput {
   readonly shots: readonly number[];
   /** Reference policy of DPO from the second round on. */
   readonly reference: 'previous' | 'initial';
+  /** Whether the teacher is trained on the preferences. */
+  readonly align: AlignMethod;
+  /** The arms of comparison, in the order of the report. */
+  readonly arms: readonly ArmName[];
+  /** Students trained on each arm's set, each from a seed of its own. */
+  readonly trainingSeeds: number;
   /** Shot counts with which each respondent answers the validation items; empty when the preference set is not chosen by IRT. */
   readonly respondentShots: readonly number[];
   /** Set from the second round on. */
@@ -69,7 +76,9 @@ export interface ResolvedModels {
 }
 
 export interface EvaluationRecord {
-  readonly arm: string;
+  readonly arm: ArmName;
+  /** Which of the arm's students, from 1. */
+  readonly student: number;
   readonly round: number;
   readonly shots: number;
   readonly key: string;
@@ -127,6 +136,8 @@ export interface WaveInput {
   readonly wave: number;
   /** Results of the waves before, in order: a later wave's rows follow from them. */
   readonly waves: readonly ArtifactRef[];
+  /** What the stage wrote down about this wave's rows, where listing them from the results again would be dear. */
+  readonly plan?: ArtifactRef;
   /** Rows of this wave. */
   readonly rows: number;
   /** When the stage was opened, epoch milliseconds: the manifest says how long the whole stage took. */
@@ -150,7 +161,7 @@ export interface ShardOutput {
 /** After a wave: the stage is whole, or it needs another one. */
 export type CommittedWave =
   | { readonly done: true; readonly result: StageResult }
-  | { readonly done: false; readonly wave: ArtifactRef; readonly rows: number };
+  | { readonly done: false; readonly wave: ArtifactRef; readonly plan?: ArtifactRef; readonly rows: number };
 
 /** Heartbeat details of a running shard or training: what watch shows live. */
 export interface ActivityProgress {
@@ -185,9 +196,17 @@ export interface StageProgress {
   readonly wave: number;
   readonly rows: number;
   readonly rowsInFinishedShards: number;
+  /** Why no shard runs although some are left: money that other work has reserved. */
+  readonly waits?: string;
 }
 
 export type RunStatus = 'RUNNING' | 'NEEDS_ATTENTION' | 'DONE' | 'FAILED' | 'CANCELLED';
+
+export interface StageFailure {
+  readonly stage: StageName;
+  readonly error: ErrorData;
+  readonly since: string;
+}
 
 /** Answer of the progress query; also what is written to the store when the run ends or parks. */
 export interface RunProgress {
@@ -196,9 +215,11 @@ export interface RunProgress {
   readonly round: number;
   readonly rounds: number;
   /** What is running now, with the shards done of total where it is a row stage. */
-  readonly current: readonly { stage: StageName; arm: string; since: string; workflowId?: string }[];
+  readonly current: readonly { stage: StageName; arm: string; since: string; workflowId?: string; waits?: string }[];
   readonly finished: readonly StageRecord[];
-  readonly attention?: { readonly stage: StageName; readonly error: ErrorData; readonly since: string };
+  readonly attention?: StageFailure;
+  /** Said at once: a stage failed for good, and the run parks when what runs beside it has come to its end. */
+  readonly failed?: StageFailure;
   readonly startedAt: string;
   readonly report?: ArtifactRef;
 }

@@ -17,14 +17,24 @@ export interface PlannedStage {
   readonly rows: number;
   /** Optimizer steps of a training stage, else 0. */
   readonly steps: number;
-  /** Whether the store already holds it; null where that is not known (no store asked, or its inputs are still to be made). */
+  /** Whether the store already holds it; null where that cannot be known: no store was asked, or it follows from what is not there yet. */
   readonly reused: boolean | null;
+  /** What it follows from that is not there, where that is why `reused` is null: `sample-questions of round 1`, `models.teacher`. */
+  readonly dependsOn?: string;
   /** Estimated by the length of the prompts; 0 for stages without a model. */
   readonly inputTokens: number;
   /** The ceiling: max_tokens for every call. */
   readonly outputTokens: number;
   /** In Plan.currency, by the prices of the config, nothing cached: a ceiling too. */
   readonly cost: number;
+}
+
+export interface PlanLeft {
+  readonly calls: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly cost: number;
+  readonly trainingSteps: number;
 }
 
 export interface Plan {
@@ -43,6 +53,8 @@ export interface Plan {
     readonly cost: number;
     readonly trainingSteps: number;
   };
+  /** Of these, what is left after reuse: the stages that the store is not known to hold. All of it where no store was asked. */
+  readonly left: PlanLeft;
   readonly currency: string;
   /** Things worth knowing before it starts: identity of hosted models, files that are not there yet, coarse scores. */
   readonly notes: readonly string[];

@@ -2,19 +2,20 @@
  * The report of a run: what `arte report RUN --json` prints and every other view draws from. Written by activities/report.ts from
  * manifests and predictions; nothing in it is a number that cannot be followed back to a stage key.
  */
+import type { ArmName } from './arms';
 import type { ArtifactRef } from './artifact-ref';
 import type { JsonObject } from './json';
 import type { RunStatus } from './messages';
 import type { ModelRef } from './model-ref';
 import type { StageName } from './stage-names';
 
-/** Accuracy with its uncertainty; n items, parse failures and tags apart. */
+/** Accuracy with its uncertainty; n answers (items, times students where there are several), parse failures and tags apart. */
 export interface Measure {
   readonly n: number;
   readonly correct: number;
   readonly accuracy: number;
   readonly stderr: number;
-  /** 95 % Wilson interval. */
+  /** 95 % Wilson interval; several students' answers to one item count as what they add, not as items of their own. */
   readonly low: number;
   readonly high: number;
   /** Share of outputs whose answer stood between the answer tags. */
@@ -27,19 +28,34 @@ export interface Measure {
 export interface Comparison {
   readonly against: string;
   readonly difference: number;
+  /** 95 % bootstrap interval of this comparison alone; the verdict needs it and p. */
   readonly low: number;
   readonly high: number;
-  /** Exact McNemar p, Holm-adjusted over the arm's comparisons. */
+  /** Exact McNemar p (several students: exact sign-flip test by item), Holm-adjusted over all comparisons of the report with the same baseline. */
   readonly p: number;
   readonly verdict: 'gain' | 'loss' | 'within noise';
 }
 
+/** An average over tasks or categories, each counting the same whatever its number of items. */
+export interface MacroMeasure {
+  readonly groups: number;
+  readonly accuracy: number;
+  readonly stderr: number;
+}
+
+/** The measure of an arm itself is over items: tasks count by their size (micro average). */
 export interface ReportArm extends Measure {
-  readonly name: string;
+  readonly name: ArmName;
   readonly round: number;
   readonly shots: number;
   readonly stageKey: string;
   readonly byTask: Readonly<Record<string, Measure>>;
+  readonly byCategory: Readonly<Record<string, Measure>>;
+  readonly macro: { readonly overTasks: MacroMeasure; readonly overCategories: MacroMeasure };
+  /** Accuracy of each of its students, and their standard deviation; the arm's own figures are over all their answers. One where one was trained. */
+  readonly students: { readonly accuracies: readonly number[]; readonly standardDeviation: number };
+  /** What the student was trained on; left out for arms that are only asked. Equal in all arms, but for examples that were dropped. */
+  readonly training?: { readonly examples: number; readonly steps: number };
   readonly comparisons: readonly Comparison[];
 }
 
@@ -52,6 +68,9 @@ export interface ReportStage {
   readonly inputTokens: number;
   readonly cachedInputTokens: number;
   readonly outputTokens: number;
+  /** Calls that a kill cut off in flight, and their input tokens at most: asked again, paid for perhaps; in neither calls nor cost. */
+  readonly lostCalls: number;
+  readonly lostInputTokens: number;
   readonly seconds: number;
   /** Found in the store: its calls and seconds were spent by an earlier run and are not in this run's totals. */
   readonly reused: boolean;
@@ -81,6 +100,8 @@ export interface RunReport {
     readonly inputTokens: number;
     readonly cachedInputTokens: number;
     readonly outputTokens: number;
+    readonly lostCalls: number;
+    readonly lostInputTokens: number;
     readonly seconds: number;
     readonly cost: number;
     readonly currency: string;

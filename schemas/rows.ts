@@ -35,6 +35,8 @@ export interface ModelRequest {
   readonly sampling: Sampling;
   /** Constrain the output to this JSON Schema, where the endpoint declares `structured`. */
   readonly jsonSchema?: JsonValue;
+  /** So many answers to the one prompt, where the endpoint declares `n`: the prompt is read, and paid, once. Left out: one. */
+  readonly answers?: number;
 }
 
 export const usageSchema = z.object({
@@ -44,10 +46,17 @@ export const usageSchema = z.object({
 });
 export type Usage = z.infer<typeof usageSchema>;
 
-export interface ModelAnswer {
+/** One of the texts that a call brought. */
+export interface AnswerChoice {
   readonly text: string;
   /** `length`: stopped by maxTokens. `refused`: the provider's content filter. */
   readonly finish: 'stop' | 'length' | 'refused';
+}
+
+export interface ModelAnswer extends AnswerChoice {
+  /** The further answers, where several were asked for; a server may bring fewer than that. */
+  readonly others?: readonly AnswerChoice[];
+  /** Of the whole call. */
   readonly usage: Usage;
 }
 
@@ -76,6 +85,8 @@ export const rowResultSchema = z.object({
   /** Set when outcome is not ok: a stable code (failed) or the reader's reason. */
   why: z.string().optional(),
   text: z.string(),
+  /** Texts of the further answers, where a call brought several. */
+  others: z.array(z.string()).optional(),
   value: z.json().optional(),
   usage: usageSchema,
 });
@@ -139,14 +150,19 @@ export const cellRowSchema = z.object({
 });
 export type CellRow = z.infer<typeof cellRowSchema>;
 
+/** Racing: what the next wave asks about a draft, as places in its task's probe items. */
+export const raceAskRowSchema = z.object({ draftId: z.string(), probes: z.array(z.number().int().nonnegative()) });
+export type RaceAskRow = z.infer<typeof raceAskRowSchema>;
+
 export const scoreRowSchema = z.object({
   draftId: z.string(),
   task: z.string(),
   questionId: z.string(),
-  /** Mean signal over the probe set; accuracy for icl_accuracy. */
+  /** Mean signal over the probe set; accuracy for icl_accuracy. Racing: items not asked count as predicted. */
   score: z.number(),
   /** Standard error of that mean over probe items. */
   stderr: z.number(),
+  /** Probe items asked. */
   n: z.number().int(),
 });
 export type ScoreRow = z.infer<typeof scoreRowSchema>;

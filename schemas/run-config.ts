@@ -7,6 +7,7 @@
  * Names are snake_case because people type them. "Paper" means arXiv 2406.19227; where the paper is silent the description says so.
  */
 import { z } from 'zod';
+import { armNames, standingArms } from './arms';
 import { answerTypes, techniqueSchema, verifierSchema } from './task';
 
 const rate = z.number().gt(0);
@@ -86,6 +87,31 @@ export const taskConfigSchema = z.discriminatedUnion('source', [
     path: z.string().describe('GSM8K lines {"question", "answer"} with the gold answer after "#### ".'),
     ...taskCommon,
     name: taskCommon.name.optional().describe('Default: gsm8k.'),
+  }),
+  z.strictObject({
+    source: z.literal('arc-jsonl'),
+    path: z
+      .string()
+      .describe(
+        'ARC lines, {"question": {"stem", "choices"}, "answerKey"} as published or {"question", "choices", "answerKey"} as Hugging Face has them.',
+      ),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: the file name.'),
+  }),
+  z.strictObject({
+    source: z.literal('commonsenseqa-jsonl'),
+    path: z
+      .string()
+      .describe('CommonsenseQA lines, in either form of ARC. The test split has no answers: use the dev split.'),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: commonsenseqa.'),
+  }),
+  z.strictObject({
+    source: z.literal('piqa-jsonl'),
+    path: z.string().describe('PIQA lines {"goal", "sol1", "sol2"}, with "label" or with a labels file beside them.'),
+    labels: z.string().optional().describe('The labels file as published: 0 or 1, a line for each line of path.'),
+    ...taskCommon,
+    name: taskCommon.name.optional().describe('Default: piqa.'),
   }),
   z.strictObject({
     source: z.literal('files'),
@@ -281,7 +307,12 @@ const probeSchema = z
 const questionsSchema = z
   .strictObject({
     per_task: count.default(250).describe('m. Paper: 250.'),
-    per_call: count.default(5).describe('Questions asked for in one call. Paper: 5.'),
+    per_call: count.default(5).describe('Questions asked for in one answer. Paper: 5.'),
+    answers_per_call: count
+      .default(1)
+      .describe(
+        'Answers that one call brings, where the endpoint declares n: the prompt is read and paid once for all of them. Also of tailor.questions.',
+      ),
     format: z
       .enum(['tagged', 'json'])
       .default('tagged')
@@ -318,6 +349,26 @@ const scoreSchema = z
       .enum(['icl_accuracy'])
       .default('icl_accuracy')
       .describe('What "teaches well" means. Paper: accuracy of the student with the draft as its one demonstration.'),
+    mode: z
+      .enum(['exhaustive', 'racing'])
+      .default('exhaustive')
+      .describe(
+        'exhaustive (paper): every draft on every probe item. racing: in waves, only what may still change a pair; about half the calls.',
+      ),
+    confidence: z
+      .number()
+      .min(0.5)
+      .max(1)
+      .default(0.95)
+      .describe(
+        'racing: share of the best-worst gap of exhaustive scoring that the pairs are expected to keep. 1 asks everything.',
+      ),
+    first_block: count.default(8).describe('racing: probe items that every draft gets in the first wave.'),
+    block: count
+      .default(4)
+      .describe(
+        'racing: probe items more for a draft that is still in a race, each wave. Larger: fewer waves, more calls.',
+      ),
     ...samplingSettings({ temperature: 0, max_tokens: 256 }),
     thresholds: thresholdsSchema,
   })
@@ -389,7 +440,12 @@ const trainingCommon = {
 
 const alignSchema = z
   .strictObject({
-    method: z.enum(['dpo']).default('dpo').describe('Paper: DPO.'),
+    method: z
+      .enum(['dpo', 'none'])
+      .default('dpo')
+      .describe(
+        "Paper: DPO. none: the teacher keeps its weights (a hosted one must), and the student's preferences only choose among its drafts: of each task the questions with the highest s_q, under the technique with the highest mean s_r.",
+      ),
     reference: z
       .enum(['previous', 'initial'])
       .default('previous')
@@ -432,6 +488,11 @@ const sftSchema = z
     warmup_ratio: fraction.default(0.03).describe('Paper: 3 %.'),
     schedule: z.enum(['cosine', 'linear', 'constant']).default('linear').describe('Paper: linear.'),
     loss_on: z.enum(['completion', 'all']).default('completion').describe('Paper: not stated.'),
+    seeds: count
+      .default(1)
+      .describe(
+        "Students trained on every arm's set, each from a seed of its own (the first: seed). The report has the mean of their accuracies and its spread; the first is the run's student. Paper: not stated.",
+      ),
     ...trainingCommon,
   })
   .prefault({})
@@ -451,6 +512,22 @@ const evaluateSchema = z
   .prefault({})
   .describe('Accuracy of the students on the held-out items.');
 
+const armsSchema = z
+  .array(z.enum(armNames))
+  .default([...standingArms])
+  .describe(
+    [
+      "Lines of the report's table. untuned, original_teacher and arte always stand there, named or not. Every arm that is trained has the same student, number of examples, steps and seed; those besides arte belong to the first round.",
+      'teacher: the teacher itself on the test items, the ceiling.',
+      'untuned: the student as it came.',
+      'original_teacher: a set by the unaligned teacher.',
+      "self_instruct: the same, but bootstrapped (after arXiv 2212.10560): a quarter of the questions that the teacher is shown, at least one, are earlier ones of its own, so later questions follow from earlier ones. Duplicates are dropped as questions.dedupe says for all arms: that paper's ROUGE-L of 0.7 is for instructions of many tasks, and would leave little of one.",
+      'random_rationale, most_preferred, task_consistent (the ablation of the paper): no DPO; the set is draft questions drawn by seed, each with a draft rationale of any technique, with its highest s_r, or under the technique of the highest mean s_r on the task. They need questions.per_task of at least tailor.per_task.',
+      'question_only, rationale_only: as arte, with the teacher trained on one kind of pairs.',
+      'arte: a set by the aligned teacher.',
+    ].join('\n'),
+  );
+
 const roundsSchema = z
   .strictObject({
     count: count.default(1).describe('Rounds of the loop. Paper: 1.'),
@@ -461,6 +538,20 @@ const roundsSchema = z
   })
   .prefault({})
   .describe('How often the loop is gone through.');
+
+const budgetSchema = z
+  .strictObject({
+    cap: z
+      .number()
+      .min(0)
+      .nullable()
+      .default(null)
+      .describe(
+        'The run parks before a shard or training that could pass this amount, in platform.currency, by the prices of the models. `arte budget set` raises it. null: no cap.',
+      ),
+  })
+  .prefault({})
+  .describe('What the run may spend. No setting of it changes what is made, or what is reused.');
 
 // ---- platform ----------------------------------------------------------------------------------------------------
 
@@ -530,7 +621,9 @@ export const runConfigSchema = z
     tailor: tailorSchema,
     sft: sftSchema,
     evaluate: evaluateSchema,
+    arms: armsSchema,
     rounds: roundsSchema,
+    budget: budgetSchema,
     platform: platformSchema,
   })
   .describe('An arte run.');

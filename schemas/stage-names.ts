@@ -9,6 +9,7 @@ export const stageNames = [
   'train-dpo',
   'tailor-questions',
   'tailor-rationales',
+  'select-drafts',
   'train-sft',
   'evaluate',
   'decide',
@@ -26,6 +27,17 @@ export const rowStageNames = [
   'evaluate',
 ] as const satisfies readonly StageName[];
 export type RowStageName = (typeof rowStageNames)[number];
+
+/** The arm under which a respondent of the IRT preference set answers. */
+export function respondentArm(index: number, shots: number): string {
+  return `respondent-${index}-${shots}shot`;
+}
+
+/** Which of probe.respondents an arm is; the student where the config names none. Undefined for other arms. */
+export function respondentOfArm(arm: string): number | undefined {
+  const index = /^respondent-(\d+)-/.exec(arm)?.[1];
+  return index === undefined ? undefined : Number(index);
+}
 
 /** How a stage is called where its arm matters: in workflow ids, artifact names and tables. `evaluate/arte-0shot`, `build-pairs`. */
 export function stageLabel(stage: string, arm: string): string {

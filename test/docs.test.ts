@@ -49,7 +49,7 @@ it.each(pages)('%s: its links lead somewhere', (page) => {
 
 it('scripts that a page names exist', () => {
   const { scripts } = JSON.parse(read('package.json')) as { scripts: Record<string, string> };
-  const named = pages.flatMap((page) => [...read(page).matchAll(/npm run ([a-z:]+)/g)].map((match) => match[1] ?? ''));
+  const named = pages.flatMap((page) => [...read(page).matchAll(/npm run ([a-z:-]+)/g)].map((match) => match[1] ?? ''));
   expect(named.filter((name) => !(name in scripts))).toEqual([]);
 });
 

@@ -5,7 +5,14 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { bundleWorkflowCode, NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
+import {
+  bundleWorkflowCode,
+  NativeConnection,
+  Runtime,
+  Worker,
+  type RuntimeOptions,
+  type WorkerOptions,
+} from '@temporalio/worker';
 import { Client, Connection } from '@temporalio/client';
 import type { Logger } from 'pino';
 import {
@@ -16,6 +23,7 @@ import {
   type RowStages,
 } from '../activities';
 import { packageRoot } from '../drivers/package-root';
+import { ArteError } from '../schemas/errors';
 import { killGraceMs, stickyQueueTimeoutMs } from '../schemas/limits';
 import { deploymentName, taskQueues, type WorkerRole } from '../schemas/messages';
 import type { WorkerPlatform } from './worker-platform';
@@ -42,7 +50,7 @@ export async function runRoles(
   logger: Logger,
   stages: RowStages = rowStages,
 ): Promise<void> {
-  installRuntime(logger);
+  installRuntime(logger, metricsAddress(platform.environment));
   const connection = await NativeConnection.connect(temporalConnectionOptions(platform.temporal));
   const drivers = openDrivers(platform, logger);
   try {
@@ -57,8 +65,44 @@ export async function runRoles(
   }
 }
 
-function installRuntime(logger: Logger): void {
-  Runtime.install({
+/**
+ * Where this process shows its metrics: $ARTE_METRICS_ADDRESS, host:port; a port alone is one of 127.0.0.1. Nowhere when it is not set.
+ * Errors: InvalidConfig for anything else.
+ */
+export function metricsAddress({ ARTE_METRICS_ADDRESS: given }: NodeJS.ProcessEnv): string | undefined {
+  if (given === undefined || given === '') return undefined;
+  const [, host, port] = /^(?:(.+):)?(\d{1,5})$/.exec(given) ?? [];
+  if (port === undefined || Number(port) === 0 || Number(port) > 65_535) {
+    throw new ArteError('InvalidConfig', {
+      what: `ARTE_METRICS_ADDRESS is ${JSON.stringify(given)}, which is no address.`,
+      why: 'A worker shows its metrics at host:port.',
+      next: 'Write a port of this machine, such as 9464, or an address, such as 0.0.0.0:9464. Every worker process needs its own.',
+    });
+  }
+  return `${host ?? '127.0.0.1'}:${port}`;
+}
+
+/** Errors: PortTaken when metrics cannot be shown at their address. */
+function installRuntime(logger: Logger, metrics: string | undefined): void {
+  try {
+    Runtime.install(runtimeOptions(logger, metrics));
+  } catch (error) {
+    if (metrics === undefined) throw error;
+    throw new ArteError(
+      'PortTaken',
+      {
+        what: `The worker's metrics cannot be shown at ${metrics}.`,
+        why: error instanceof Error ? error.message : String(error),
+        next: 'Give every worker process an ARTE_METRICS_ADDRESS of its own.',
+      },
+      { cause: error },
+    );
+  }
+}
+
+function runtimeOptions(logger: Logger, metrics: string | undefined): RuntimeOptions {
+  return {
+    ...(metrics !== undefined && { telemetryOptions: { metrics: { prometheus: { bindAddress: metrics } } } }),
     logger: {
       log: (level, message, meta) => logger[level.toLowerCase() as 'info'](meta ?? {}, message),
       trace: (message, meta) => logger.trace(meta ?? {}, message),
@@ -68,7 +112,7 @@ function installRuntime(logger: Logger): void {
       error: (message, meta) => logger.error(meta ?? {}, message),
     },
     shutdownSignals: ['SIGINT', 'SIGTERM'],
-  });
+  };
 }
 
 async function createWorker(

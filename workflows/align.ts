@@ -4,9 +4,9 @@
  */
 import { allHandlersFinished, CancellationScope, condition, continueAsNew, isCancellation } from '@temporalio/workflow';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignCarry, AlignInput, RoundRecord, RunProgress } from '../schemas/messages';
+import type { AlignInput, RoundRecord, RunProgress } from '../schemas/messages';
 import { infer, io } from './activity-options';
-import { runRound, type RoundOutcome } from './round';
+import { carryOn, firstCarry, runRound, type RoundOutcome } from './round';
 import { createRunState, type RunState } from './run-state';
 
 export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
@@ -16,7 +16,9 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
   let recorded = false;
   try {
     await run.save();
-    const carry = await run.walk(async () => input.carry ?? (await firstRound(input, startedAt)));
+    const carry = await run.walk(
+      async () => input.carry ?? firstCarry(await infer.resolveModels({ bundle: input.bundle }), startedAt),
+    );
     run.describeStudent(carry.models.student.name);
     const makeRound = async (): Promise<RoundOutcome> => {
       const made = await runRound(run, input, carry);
@@ -35,31 +37,19 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
     recorded = true;
     if (round < input.rounds) {
       await condition(allHandlersFinished);
-      const next: AlignCarry = {
-        ...carry,
-        round: round + 1,
-        teacher: outcome.teacher,
-        evaluations: [...carry.evaluations, ...outcome.evaluations],
-        bestRound: Number(outcome.decision['bestRound'] ?? round),
-      };
-      return await continueAsNew<typeof alignWorkflow>({ ...input, carry: next });
+      return await continueAsNew<typeof alignWorkflow>({ ...input, carry: carryOn(carry, outcome) });
     }
-    return await finish(run, input, 'DONE', makeRound);
+    return await finish(run, input, makeRound);
   } catch (error) {
     if (isCancellation(error)) {
       await CancellationScope.nonCancellable(async () => {
         // What the broken-off round made is paid for: it stands in the report too.
         if (!recorded) await io.saveRound(unfinishedRound(run, input, round));
-        await finish(run, input, 'CANCELLED');
+        await finish(run, input);
       });
     }
     throw error;
   }
-}
-
-async function firstRound(input: AlignInput, startedAt: string): Promise<AlignCarry> {
-  const models = await infer.resolveModels({ bundle: input.bundle });
-  return { round: 1, models, teacher: models.teacher, evaluations: [], bestRound: 0, startedAt };
 }
 
 /** The record of a round that was broken off: its stages, no models. The round replaces it when the run goes on. */
@@ -70,14 +60,10 @@ function unfinishedRound(run: RunState, input: AlignInput, round: number): Round
 
 /**
  * Write the report of what there is, and the run's last word. A report that cannot be written because something has gone from the store
- * is tried again after the round was walked again, which makes that anew.
+ * is tried again after the round was walked again, which makes that anew. Without a round to walk the run was cancelled.
  */
-async function finish(
-  run: RunState,
-  input: AlignInput,
-  status: 'DONE' | 'CANCELLED',
-  makeRound?: () => Promise<unknown>,
-): Promise<RunProgress> {
+async function finish(run: RunState, input: AlignInput, makeRound?: () => Promise<unknown>): Promise<RunProgress> {
+  const status = makeRound ? 'DONE' : 'CANCELLED';
   const { round: rounds } = run.progress();
   const write = (): Promise<ArtifactRef> =>
     io.writeReport({ runId: input.runId, bundle: input.bundle, rounds, status });

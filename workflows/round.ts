@@ -2,14 +2,25 @@
  * One round of ARTE, row by row as the method's table has it (method.md section 1). Each call is one stage: made, or found in the store.
  * Owns the order and what feeds what; everything else is below.
  */
+import {
+  armsOfRound,
+  pairKindsOf,
+  pairsLabel,
+  recipeOf,
+  studentLabel,
+  type ArmName,
+  type ArmRecipe,
+  type PairKinds,
+} from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignCarry, AlignInput, EvaluationRecord, StageResult } from '../schemas/messages';
+import type { AlignCarry, AlignInput, EvaluationRecord, ResolvedModels, StageResult } from '../schemas/messages';
 import type { JsonObject } from '../schemas/json';
 import type { ModelRef } from '../schemas/model-ref';
-import type { RunState } from './run-state';
+import { respondentArm } from '../schemas/stage-names';
+import type { StageRunner } from './run-state';
 
 export interface RoundOutcome {
-  /** The teacher that DPO made: the next round's. */
+  /** The teacher that DPO made: the next round's. Where nothing is trained, the teacher as it was. */
   readonly teacher: ModelRef;
   /** The student that was trained on the aligned teacher's data. */
   readonly student: ModelRef;
@@ -17,10 +28,20 @@ export interface RoundOutcome {
   readonly decision: JsonObject;
 }
 
-export async function runRound(run: RunState, input: AlignInput, carry: AlignCarry): Promise<RoundOutcome> {
+type ArmOutcome = Omit<RoundOutcome, 'decision'>;
+
+/** What all arms of a round share: it is made once. */
+interface Shared {
+  readonly tasks: ArtifactRef;
+  readonly drafts: ArtifactRef;
+  readonly scores: ArtifactRef;
+  readonly pairs: Readonly<Partial<Record<PairKinds, ArtifactRef>>>;
+}
+
+export async function runRound(run: StageRunner, input: AlignInput, carry: AlignCarry): Promise<RoundOutcome> {
   const { teacher, round } = carry;
   const { student } = carry.models;
-  const first = round === 1;
+  const arms = armsOfRound(input.arms, round);
 
   // data and preference set
   const tasks = out(await run.stage('prepare-tasks', {}), 'tasks');
@@ -31,58 +52,100 @@ export async function runRound(run: RunState, input: AlignInput, carry: AlignCar
   const questions = out(await run.stage('sample-questions', { tasks }, { model: teacher }), 'questions');
   const drafts = out(await run.stage('sample-rationales', { tasks, questions }, { model: teacher }), 'drafts');
   const scores = out(await run.stage('score-drafts', { tasks, probes, drafts }, { model: student }), 'scores');
-  const dpo = out(await run.stage('build-pairs', { tasks, questions, drafts, scores }), 'dpo');
+  const pairs: Partial<Record<PairKinds, ArtifactRef>> = {};
+  for (const kinds of pairKindsOf(arms, input.align)) {
+    const only = kinds === 'both' ? {} : { arm: pairsLabel(kinds), extra: { only: kinds } };
+    pairs[kinds] = out(await run.stage('build-pairs', { tasks, questions, drafts, scores }, only), 'dpo');
+  }
 
   // align the teacher, tailor the training set, train the student; beside it what it is compared with
-  const [aligned, baselines] = await run.together(
-    () => alignAndTune(run, input, carry, tasks, dpo),
-    async () => (first ? await evaluateBaselines(run, input, carry, tasks) : []),
+  const shared = { tasks, drafts, scores, pairs };
+  const [arte, others] = await run.together(
+    () => makeArm(run, input, carry, 'arte', shared),
+    async () => {
+      const evaluations: EvaluationRecord[] = [];
+      for (const arm of arms) {
+        if (arm !== 'arte') evaluations.push(...(await makeArm(run, input, carry, arm, shared)).evaluations);
+      }
+      return evaluations;
+    },
   );
 
-  const evaluations = [...baselines, ...aligned.evaluations];
+  const evaluations = [...others, ...arte.evaluations];
   const decided = await run.stage(
     'decide',
     {},
     { extra: { round, evaluations: [...carry.evaluations, ...evaluations].map((record) => ({ ...record })) } },
   );
-  return { ...aligned, evaluations, decision: decided.facts };
+  return { ...arte, evaluations, decision: decided.facts };
 }
 
-/** The paper's own path: DPO on the student's preferences, a set by the aligned teacher, a student trained on it. */
-async function alignAndTune(
-  run: RunState,
+/** An arm from its recipe to its accuracy: a training set, a student trained on it, the test items. Only the set differs between arms. */
+async function makeArm(
+  run: StageRunner,
+  input: AlignInput,
+  carry: AlignCarry,
+  arm: ArmName,
+  shared: Shared,
+): Promise<ArmOutcome> {
+  const { tasks } = shared;
+  const { models, teacher } = carry;
+  const recipe = recipeOf(arm, input.align);
+  if (recipe.kind === 'asked') {
+    const asked = { arm, student: 1, model: models[recipe.model], role: recipe.model };
+    return { teacher, student: models.student, evaluations: await evaluate(run, input, carry, tasks, asked) };
+  }
+  const { writer, sft } = await trainingSet(run, input, carry, arm, recipe, shared);
+  const students: ModelRef[] = [];
+  const evaluations: EvaluationRecord[] = [];
+  for (let student = 1; student <= input.trainingSeeds; student += 1) {
+    const extra = student === 1 ? {} : { extra: { student } };
+    const parts = { model: models.student, arm: studentLabel(arm, student), ...extra };
+    const model = modelOf(await run.stage('train-sft', { sft }, parts));
+    students.push(model);
+    evaluations.push(...(await evaluate(run, input, carry, tasks, { arm, student, model, role: 'student' })));
+  }
+  return { teacher: writer, student: students[0] ?? models.student, evaluations };
+}
+
+/** What an arm's student is trained on, and the teacher it comes from. */
+async function trainingSet(
+  run: StageRunner,
+  input: AlignInput,
+  carry: AlignCarry,
+  arm: ArmName,
+  recipe: Exclude<ArmRecipe, { kind: 'asked' }>,
+  { tasks, drafts, scores, pairs }: Shared,
+): Promise<{ writer: ModelRef; sft: ArtifactRef }> {
+  const { teacher } = carry;
+  if (recipe.kind === 'chosen') {
+    const selected = await run.stage('select-drafts', { tasks, drafts, scores }, { arm, extra: { ...recipe.choice } });
+    return { writer: teacher, sft: out(selected, 'sft') };
+  }
+  const dpo = recipe.pairs === 'none' ? undefined : pairs[recipe.pairs];
+  const writer = dpo ? await align(run, input, carry, arm, dpo) : teacher;
+  const shown = recipe.shown === 'own' ? { extra: { shown: 'own' } } : {};
+  const questions = out(await run.stage('tailor-questions', { tasks }, { model: writer, arm, ...shown }), 'questions');
+  const tailored = await run.stage('tailor-rationales', { tasks, questions }, { model: writer, arm });
+  return { writer, sft: out(tailored, 'sft') };
+}
+
+/** DPO on the student's preferences. */
+async function align(
+  run: StageRunner,
   input: AlignInput,
   { teacher, round, models }: AlignCarry,
-  tasks: ArtifactRef,
+  arm: ArmName,
   dpo: ArtifactRef,
-): Promise<Pick<RoundOutcome, 'teacher' | 'student' | 'evaluations'>> {
+): Promise<ModelRef> {
   const reference = input.reference === 'initial' && round > 1 ? { reference: models.teacher } : {};
-  const aligned = modelOf(await run.stage('train-dpo', { dpo }, { model: teacher, ...reference }));
-  const sft = await tailor(run, 'arte', tasks, aligned);
-  const tuned = modelOf(await run.stage('train-sft', { sft }, { model: models.student, arm: 'arte' }));
-  return { teacher: aligned, student: tuned, evaluations: await evaluate(run, input, round, 'arte', tasks, tuned) };
-}
-
-/**
- * What stands in every table: the untuned student, and one trained at equal budget and seed on the unaligned teacher's data.
- * They belong to the first round, whose teacher is not aligned yet.
- */
-async function evaluateBaselines(
-  run: RunState,
-  input: AlignInput,
-  { teacher, round, models }: AlignCarry,
-  tasks: ArtifactRef,
-): Promise<EvaluationRecord[]> {
-  const untuned = await evaluate(run, input, round, 'untuned', tasks, models.student);
-  const arm = 'original_teacher';
-  const sft = await tailor(run, arm, tasks, teacher);
-  const tuned = modelOf(await run.stage('train-sft', { sft }, { model: models.student, arm }));
-  return [...untuned, ...(await evaluate(run, input, round, arm, tasks, tuned))];
+  const named = arm === 'arte' ? {} : { arm };
+  return modelOf(await run.stage('train-dpo', { dpo }, { model: teacher, ...reference, ...named }));
 }
 
 /** Respondents x items, for the IRT preference set: any models x shot counts; the student where the config names none. */
 async function askRespondents(
-  run: RunState,
+  run: StageRunner,
   input: AlignInput,
   { models }: AlignCarry,
   tasks: ArtifactRef,
@@ -92,7 +155,7 @@ async function askRespondents(
   for (const shots of input.respondentShots) {
     for (const [index, model] of respondents.entries()) {
       const extra = { shots, split: 'validation', ...(models.respondents.length > 0 ? { respondent: index } : {}) };
-      const arm = `respondent-${index}-${shots}shot`;
+      const arm = respondentArm(index, shots);
       responses[`responses-${index}-${shots}`] = out(
         await run.stage('evaluate', { tasks }, { model, extra, arm }),
         'predictions',
@@ -102,29 +165,28 @@ async function askRespondents(
   return responses;
 }
 
-/** Questions, then rationales, by one teacher: the rows that a student is trained on. */
-async function tailor(run: RunState, arm: string, tasks: ArtifactRef, teacher: ModelRef): Promise<ArtifactRef> {
-  const questions = out(await run.stage('tailor-questions', { tasks }, { model: teacher, arm }), 'questions');
-  return out(await run.stage('tailor-rationales', { tasks, questions }, { model: teacher, arm }), 'sft');
-}
-
 /** Accuracy on the held-out test set, once per shot count. */
 async function evaluate(
-  run: RunState,
-  input: AlignInput,
-  round: number,
-  arm: string,
+  run: StageRunner,
+  { shots: shotCounts }: AlignInput,
+  { round }: AlignCarry,
   tasks: ArtifactRef,
-  model: ModelRef,
+  {
+    arm,
+    student,
+    model,
+    role,
+  }: Pick<EvaluationRecord, 'arm' | 'student'> & {
+    readonly model: ModelRef;
+    readonly role: 'student' | 'teacher';
+  },
 ): Promise<EvaluationRecord[]> {
   const records: EvaluationRecord[] = [];
-  for (const shots of input.shots) {
-    const { key } = await run.stage(
-      'evaluate',
-      { tasks },
-      { model, extra: { shots, split: 'test' }, arm: `${arm}-${shots}shot` },
-    );
-    records.push({ arm, round, shots, key });
+  for (const shots of shotCounts) {
+    const extra = { shots, split: 'test', ...(role === 'teacher' ? { role } : {}) };
+    const label = `${studentLabel(arm, student)}-${shots}shot`;
+    const { key } = await run.stage('evaluate', { tasks }, { model, extra, arm: label });
+    records.push({ arm, student, round, shots, key });
   }
   return records;
 }
@@ -138,4 +200,20 @@ function out(result: StageResult, name: string): ArtifactRef {
 function modelOf(result: StageResult): ModelRef {
   if (!result.model) throw new Error(`stage ${result.stage} left no model`);
   return result.model;
+}
+
+/** What the first round begins with. */
+export function firstCarry(models: ResolvedModels, startedAt: string): AlignCarry {
+  return { round: 1, models, teacher: models.teacher, evaluations: [], bestRound: 0, startedAt };
+}
+
+/** What the round after this one begins with. */
+export function carryOn(carry: AlignCarry, { teacher, evaluations, decision }: RoundOutcome): AlignCarry {
+  return {
+    ...carry,
+    round: carry.round + 1,
+    teacher,
+    evaluations: [...carry.evaluations, ...evaluations],
+    bestRound: Number(decision['bestRound'] ?? carry.round),
+  };
 }

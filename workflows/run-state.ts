@@ -16,10 +16,11 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import type { AlignInput, RunProgress, StageInput, StageRecord, StageResult } from '../schemas/messages';
+import type { AlignInput, RunProgress, StageFailure, StageInput, StageRecord, StageResult } from '../schemas/messages';
 import { rowStageNames, stageLabel, type StageName } from '../schemas/stage-names';
 import { io, train } from './activity-options';
 import { errorDataOf } from './attention';
+import { whenAffordable } from './budget';
 import { progressQuery, retryUpdate } from './messages';
 import { stageWorkflow } from './shards';
 
@@ -36,7 +37,8 @@ const healingWalksMax = 5;
 type StageParts = Omit<StageInput, 'stage' | 'bundle' | 'inputs'> & { readonly arm?: string };
 type Inputs = StageInput['inputs'];
 
-export interface RunState {
+/** What walks a round: the run itself makes the stages, `arte plan` only looks for them. */
+export interface StageRunner {
   /** Make a stage, or get it from the store. Its name decides queue and shape. */
   stage(name: StageName, inputs: Inputs, parts?: StageParts): Promise<StageResult>;
   /**
@@ -44,6 +46,9 @@ export interface RunState {
    * first failure is thrown.
    */
   together<A, B>(one: () => Promise<A>, other: () => Promise<B>): Promise<[A, B]>;
+}
+
+export interface RunState extends StageRunner {
   /**
    * Walk until it comes through; a failure parks the run until a retry, then the walk starts again. What has gone from the store is made anew
    * without a word from anyone. `about`: the stage that a failure outside of stages is shown with.
@@ -64,7 +69,8 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   let attention: RunProgress['attention'];
   let report: RunProgress['report'];
   let retryAsked = false;
-  let failing: { stage: StageName; error: unknown } | undefined;
+  /** The first failure of a walk whose other branch is still on its way. */
+  let failing: StageFailure | undefined;
 
   const progress = (): RunProgress => ({
     runId: input.runId,
@@ -74,14 +80,20 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     current: [...running.values()],
     finished: [...finished.values()],
     ...(attention ? { attention } : {}),
+    // What is healed by itself is nothing to tell anyone.
+    ...(failing && !damage.has(failing.error.code) ? { failed: failing } : {}),
     startedAt,
     ...(report ? { report } : {}),
   });
 
   const show = (): void => {
+    const { failed } = progress();
+    const stages = [...running.values()].map((entry) => entry.stage).join(', ');
     const now = attention
       ? `${attention.stage}: ${attention.error.what}`
-      : [...running.values()].map((entry) => entry.stage).join(', ');
+      : failed
+        ? `${failed.stage} failed: ${failed.error.what} The run parks after ${stages}`
+        : stages;
     setCurrentDetails(`**${status}** round ${round} of ${input.rounds}: ${now}`);
   };
 
@@ -127,13 +139,17 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     const label = stageLabel(name, arm);
     const workflowId = `${input.runId}/r${round}/${label}`;
     const row = (rowStageNames as readonly StageName[]).includes(name);
-    running.set(label, { stage: name, arm, since: new Date().toISOString(), ...(row ? { workflowId } : {}) });
+    const entry = { stage: name, arm, since: new Date().toISOString(), ...(row ? { workflowId } : {}) };
+    running.set(label, entry);
     upsertSearchAttributes([{ key: stageKey, value: name }]);
     show();
     try {
       const result = row
         ? await asChild(workflowId, stageInput)
-        : await wholeStages[name as WholeStageName](stageInput);
+        : await whenAffordable(
+            () => wholeStages[name as WholeStageName](stageInput),
+            (waits) => running.set(label, { ...entry, ...(waits === undefined ? {} : { waits }) }),
+          );
       const record = {
         stage: name,
         round,
@@ -147,7 +163,8 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
       if (!result.reused || finished.get(label)?.key !== result.key) finished.set(label, record);
       return result;
     } catch (error) {
-      if (!isCancellation(error)) failing ??= { stage: name, error };
+      if (!isCancellation(error))
+        failing ??= { stage: name, error: errorDataOf(error), since: new Date().toISOString() };
       throw error;
     } finally {
       running.delete(label);
@@ -184,9 +201,8 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
           return await work();
         } catch (error) {
           if (isCancellation(error)) throw error;
-          const { stage: at, error: why } = failing ?? { stage: about, error };
+          const { stage: at, error: data } = failing ?? { stage: about, error: errorDataOf(error) };
           failing = undefined;
-          const data = errorDataOf(why);
           if (damage.has(data.code) && healed < healingWalksMax) {
             healed += 1;
             log.warn('something has gone from the store: the walk starts again and makes it anew', {
@@ -229,6 +245,7 @@ const wholeStages: Record<WholeStageName, (input: StageInput) => Promise<StageRe
   'prepare-tasks': (input) => io.prepareTasks(input),
   'select-probes': (input) => io.selectProbes(input),
   'build-pairs': (input) => io.buildPairs(input),
+  'select-drafts': (input) => io.selectDrafts(input),
   decide: (input) => io.decide(input),
   'train-dpo': (input) => train.trainDpo(input),
   'train-sft': (input) => train.trainSft(input),

@@ -3,10 +3,11 @@
  * Owns order and the window; what a row is, and what it cost, is the activities' business. A failing shard does not stop the others:
  * they are waited for, so that what is paid for is kept, and then the first failure is the stage's.
  */
-import { continueAsNew, setHandler } from '@temporalio/workflow';
-import { shardRowsMax, shardsInFlightMax, shardsPerRunMax } from '../schemas/limits';
+import { continueAsNew, setHandler, sleep } from '@temporalio/workflow';
+import { budgetWaitMs, shardRowsMax, shardsInFlightMax, shardsPerRunMax } from '../schemas/limits';
 import type { StageInput, StageProgress, StageResult, WaveInput } from '../schemas/messages';
 import { infer, io } from './activity-options';
+import { waitsForBudget } from './budget';
 import { stageProgressQuery } from './messages';
 
 export interface StageWorkflowInput {
@@ -32,35 +33,67 @@ export async function stageWorkflow(input: StageWorkflowInput): Promise<StageRes
     const shards = Math.ceil(wave.rows / shardRowsMax);
     const end = Math.min(shards, nextShard + shardsPerRunMax);
     progress = { wave: wave.wave, rows: wave.rows, rowsInFinishedShards: nextShard * shardRowsMax };
-    await runWindow(wave, nextShard, end, (rows) => {
-      progress = { ...progress, rowsInFinishedShards: progress.rowsInFinishedShards + rows };
+    await runWindow(wave, nextShard, end, (change) => {
+      const { waits: _, ...before } = progress;
+      progress = {
+        ...before,
+        rowsInFinishedShards: before.rowsInFinishedShards + (change.rows ?? 0),
+        ...(change.waits === undefined ? {} : { waits: change.waits }),
+      };
     });
     if (end < shards)
       return continueAsNew<typeof stageWorkflow>({ stage: input.stage, resume: { wave, nextShard: end } });
     const committed = await io.commitWave(wave);
     if (committed.done) return committed.result;
-    wave = { ...wave, wave: wave.wave + 1, waves: [...wave.waves, committed.wave], rows: committed.rows };
+    const { wave: results, rows, plan } = committed;
+    wave = { ...wave, wave: wave.wave + 1, waves: [...wave.waves, results], rows, ...(plan && { plan }) };
     nextShard = 0;
   }
 }
 
-/** Shards [first, end) with at most shardsInFlightMax at once; settles all before it throws the first failure. */
-async function runWindow(wave: WaveInput, first: number, end: number, onShard: (rows: number) => void): Promise<void> {
+/**
+ * Shards [first, end) with at most shardsInFlightMax at once; settles all before it throws the first failure. Where the budget has no room for
+ * so many the window narrows to as many as it has room for, and the last one waits.
+ */
+async function runWindow(
+  wave: WaveInput,
+  first: number,
+  end: number,
+  onChange: (change: { readonly rows?: number; readonly waits?: string }) => void,
+): Promise<void> {
   const failures: unknown[] = [];
+  const putBack: number[] = [];
   let next = first;
+  let inFlight = 0;
   const lane = async (): Promise<void> => {
-    while (next < end && failures.length === 0) {
-      const offset = next * shardRowsMax;
-      next += 1;
+    let waits = 0;
+    while ((putBack.length > 0 || next < end) && failures.length === 0) {
+      const shard = putBack.pop() ?? next++;
+      const offset = shard * shardRowsMax;
       const length = Math.min(shardRowsMax, wave.rows - offset);
+      inFlight += 1;
       try {
         await infer.runShard({ ...wave, offset, length });
-        onShard(length);
+        waits = 0;
+        onChange({ rows: length });
       } catch (error) {
-        failures.push(error);
+        const why = waitsForBudget(error, waits);
+        if (why === undefined) {
+          failures.push(error);
+          return;
+        }
+        putBack.push(shard);
+        if (inFlight > 1) return;
+        waits += 1;
+        onChange({ waits: why });
+        await sleep(budgetWaitMs);
+      } finally {
+        inFlight -= 1;
       }
     }
   };
-  await Promise.allSettled(Array.from({ length: Math.min(shardsInFlightMax, end - first) }, lane));
+  const lanes = await Promise.allSettled(Array.from({ length: Math.min(shardsInFlightMax, end - first) }, lane));
+  // A lane itself fails only when it is cancelled while it waits.
+  for (const ended of lanes) if (ended.status === 'rejected') failures.push(ended.reason);
   if (failures.length > 0) throw failures[0];
 }

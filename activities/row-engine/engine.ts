@@ -11,7 +11,6 @@
  */
 import { setMaxListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
-import { z } from 'zod';
 import type {
   ModelAnswer,
   ModelRequest,
@@ -22,14 +21,12 @@ import type {
   Usage,
 } from '../../schemas/rows';
 import { CallFailure } from '../../drivers/model/model';
-import { artifactRefSchema } from '../../schemas/artifact-ref';
 import { ArteError, errorCodes } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
 import * as limits from '../../schemas/limits';
-import { stageUsageSchema } from '../../schemas/manifest';
 import type { ShardOutput } from '../../schemas/messages';
-import { outcomeCountsSchema } from '../../schemas/rows';
 import { canonicalJson, seedFrom } from '../../method/keys';
+import { promptTokensMax } from '../../method/ledger';
 import { journalFolder, removeJournals } from './journal';
 import { processLimiters, systemClock, Ticket, type CallEnd, type Limiter, type LimiterClient } from './limiter';
 import {
@@ -47,7 +44,7 @@ import { removeParts } from './parts';
 import { addUsage, resumeShard, type AskedBefore, type Resumed } from './resume';
 import { RowOrder } from './row-order';
 import type { RowTable } from './row-table';
-import { shardRecordKey } from './shard-record';
+import { shardRecordKey, shardRecordSchema } from './shard-record';
 import type { EngineLimits, RunShard, ShardProgress, ShardRun } from './types';
 import { WaitingRows } from './waiting-rows';
 
@@ -66,15 +63,10 @@ const defaultLimits: EngineLimits = {
   abortFlushMs: limits.abortFlushMs,
 };
 
-const shardRecordSchema = z.object({
-  results: artifactRefSchema,
-  counts: outcomeCountsSchema,
-  usage: stageUsageSchema,
-  madeBy: z.string(),
-});
 /** Results read back before the event loop gets its turn: answers that wait in sockets meanwhile are lost to a kill, and a server's slots are idle. */
 const rowsPerTurn = 64;
 const noUsage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+const noAnswer = { text: '' };
 
 /**
  * Ask all rows of a shard and return its output; a shard that is finished is returned at once.
@@ -96,10 +88,13 @@ export const runShard: RunShard = async (run) => {
     journalCommitIntervalMs: settings.journalCommitIntervalMs,
     onJournalError: (error) => disk.fail(error),
   });
-  const asking = new Asking(run, settings, resumed);
-  disk.fail = (error) => asking.stop(error);
-  if (disk.early) asking.stop(disk.early);
   try {
+    const { table, usage } = resumed;
+    countLost(run, usage);
+    await run.admit?.({ usage: { ...usage }, isOpen: (row) => !table.isDone(row) });
+    const asking = new Asking(run, settings, resumed);
+    disk.fail = (error) => asking.stop(error);
+    if (disk.early) asking.stop(disk.early);
     await asking.untilDone();
     return await commit(run, resumed);
   } finally {
@@ -110,7 +105,9 @@ export const runShard: RunShard = async (run) => {
 };
 
 /** The record of a shard, when its results are there too. */
-async function finishedShard(run: ShardRun): Promise<ShardOutput | undefined> {
+export async function finishedShard(
+  run: Pick<ShardRun, 'store' | 'shardKey' | 'journalDir'>,
+): Promise<ShardOutput | undefined> {
   const document = await run.store.getDocument(shardRecordKey(run.shardKey));
   if (document === undefined) return undefined;
   const output = shardRecordSchema.parse(document);
@@ -142,6 +139,14 @@ async function commit(
   return standing;
 }
 
+/** What calls that were lost in flight can have cost: which rows they were for is forgotten, so each is taken for the longest prompt. */
+function countLost({ rows }: ShardRun, usage: Resumed['usage']): void {
+  if (usage.lostCalls === 0) return;
+  let longest = 0;
+  for (let row = 0; row < rows.length; row += 1) longest = Math.max(longest, promptTokensMax(rows.row(row).request));
+  usage.lostInputTokens = usage.lostCalls * longest;
+}
+
 async function* resultLines(table: RowTable, signal: AbortSignal): AsyncGenerator<string> {
   for (let row = 0; row < table.length; row += 1) {
     if (row % rowsPerTurn === rowsPerTurn - 1) {
@@ -154,7 +159,7 @@ async function* resultLines(table: RowTable, signal: AbortSignal): AsyncGenerato
 }
 
 /** Journals and parts are of no use once the record stands. Best effort: an attempt that is still running may leave some behind. */
-async function removeTraces(run: ShardRun): Promise<void> {
+async function removeTraces(run: Parameters<typeof finishedShard>[0]): Promise<void> {
   await Promise.allSettled([
     removeParts(run.store, run.shardKey),
     removeJournals(journalFolder(run.journalDir, run.shardKey)),
@@ -345,7 +350,7 @@ class Asking implements LimiterClient {
       const reading = this.run.read(call.row, answer);
       const before = this.troubles.get(call.index)?.before;
       const total = before ? addUsage(before.usage, usage) : usage;
-      const line = resultLine(call.row, reading, answer.text, total);
+      const line = resultLine(call.row, reading, answer, total);
       if (readingStep(reading, call.ask + 1, this.run.repairs) === 'ask-again')
         this.askAgain(call, { asks: call.ask + 1, usage: total, line }, usage);
       else this.record(call.index, call.ask, reading.outcome, line, usage);
@@ -407,7 +412,8 @@ class Asking implements LimiterClient {
       }
       case 'record': {
         // A malformed answer is more than none: it stands when asking again has failed.
-        const line = trouble.before?.line ?? resultLine(call.row, { outcome: 'failed', why: action.code }, '', noUsage);
+        const line =
+          trouble.before?.line ?? resultLine(call.row, { outcome: 'failed', why: action.code }, noAnswer, noUsage);
         this.record(call.index, call.ask, trouble.before ? 'malformed' : 'failed', line, undefined);
         return;
       }
@@ -572,13 +578,14 @@ class Asking implements LimiterClient {
 
   private report(): void {
     const note = this.note();
+    const { limit, ceiling, closedForMs } = this.limiter.state();
     const progress: ShardProgress = {
       done: this.table.done,
       total: this.table.length,
       inFlight: this.inFlight,
+      concurrency: { limit, ceiling, closedForMs },
       counts: this.table.counts,
       usage: { ...this.resumed.usage },
-      lostCalls: this.resumed.lostCalls,
       ...(note === undefined ? {} : { note }),
     };
     this.run.onProgress(progress);
@@ -665,12 +672,13 @@ function requestOf(row: RowRequest, ask: number): ModelRequest {
 export function resultLine(
   row: Pick<RowRequest, 'key' | 'meta'>,
   reading: RowReading | { readonly outcome: 'failed'; readonly why: string },
-  text: string,
+  { text, others }: Pick<ModelAnswer, 'text' | 'others'>,
   usage: Usage,
 ): string {
+  const more = others === undefined ? '' : `"others":${JSON.stringify(others.map((other) => other.text))},`;
   const value = 'value' in reading ? `,"value":${canonicalJson(reading.value)}` : '';
   const why = 'why' in reading ? `,"why":${JSON.stringify(reading.why)}` : '';
-  return `{"key":${JSON.stringify(row.key)},"meta":${canonicalJson(row.meta)},"outcome":"${reading.outcome}","text":${JSON.stringify(text)},"usage":{"cachedInputTokens":${usage.cachedInputTokens},"inputTokens":${usage.inputTokens},"outputTokens":${usage.outputTokens}}${value}${why}}`;
+  return `{"key":${JSON.stringify(row.key)},"meta":${canonicalJson(row.meta)},${more}"outcome":"${reading.outcome}","text":${JSON.stringify(text)},"usage":{"cachedInputTokens":${usage.cachedInputTokens},"inputTokens":${usage.inputTokens},"outputTokens":${usage.outputTokens}}${value}${why}}`;
 }
 
 /** An endpoint's token counts as the journal can hold them. */

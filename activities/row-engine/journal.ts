@@ -17,12 +17,15 @@ import {
   lineOf,
   RecordBuffer,
   RecordParser,
+  type AttemptIdentity,
   type RecordPlace,
   type RecordsEnd,
   type RecordVisitor,
 } from './records';
 
 const suffix = '.journal';
+/** Whose records they are is said again after so many bytes: damage costs the answers up to there, some ten of them. */
+const attemptAgainBytes = 4 * 1024;
 const readChunkBytes = 1024 * 1024;
 
 /** The folder of a shard's journals. */
@@ -38,6 +41,8 @@ export class JournalWriter {
   private committed = 0;
   private committing = false;
   private closed = false;
+  private attempt: AttemptIdentity | undefined;
+  private attemptSaidAt = 0;
   private commitTimer: NodeJS.Timeout | undefined;
   private writeSoon: NodeJS.Immediate | undefined;
   private waiting: {
@@ -71,6 +76,13 @@ export class JournalWriter {
     } catch (error) {
       throw diskError(error, path);
     }
+  }
+
+  /** The records that follow were made by this attempt, until another is named. */
+  begin(attempt: AttemptIdentity): void {
+    this.attempt = attempt;
+    this.attemptSaidAt = this.position;
+    this.records.attempt(attempt);
   }
 
   /** Where the next record will stand in the file. */
@@ -110,6 +122,7 @@ export class JournalWriter {
       this.written += sent;
       this.records.drop(sent);
     }
+    if (this.attempt && this.written - this.attemptSaidAt >= attemptAgainBytes) this.begin(this.attempt);
     this.commitTimer ??= setTimeout(() => this.commit(), this.commitIntervalMs);
   }
 
@@ -182,15 +195,19 @@ export async function journalPaths(folder: string): Promise<string[]> {
   }
 }
 
-/** Read a journal's good records in order, in bounded memory. The file stays as it is. */
-export async function readJournal(path: string, visitor: RecordVisitor): Promise<RecordsEnd> {
+/** Read a journal's good records in order, in bounded memory. The file stays as it is. `damaged`: places where records are missing. */
+export async function readJournal(
+  path: string,
+  visitor: RecordVisitor,
+): Promise<{ readonly end: RecordsEnd; readonly damaged: number }> {
   const file = await open(path);
   try {
     const parser = new RecordParser(visitor);
     for (let at = 0; ;) {
       const chunk = Buffer.allocUnsafe(readChunkBytes);
       const { bytesRead } = await file.read(chunk, 0, readChunkBytes, at);
-      if (bytesRead === 0 || !parser.push(chunk.subarray(0, bytesRead))) return parser.end();
+      if (bytesRead === 0 || !parser.push(chunk.subarray(0, bytesRead)))
+        return { end: parser.end(), damaged: parser.damaged };
       at += bytesRead;
     }
   } catch (error) {

@@ -160,7 +160,8 @@ export function brokenThreshold(
 }
 
 function surelyBroken(bad: number, done: number, total: number, threshold: number): boolean {
-  if (done < Math.min(thresholdRowsMin, total)) return false;
+  // No bad row breaks nothing, not even a threshold of 0: the bound below is a rounding error above it.
+  if (bad === 0 || done < Math.min(thresholdRowsMin, total)) return false;
   if (bad > threshold * total) return true;
   return done >= total / 10 && wilsonLower(bad, done) > threshold;
 }

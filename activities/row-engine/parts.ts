@@ -162,11 +162,12 @@ export async function readParts(
   return { parts: keys.length, damaged };
 }
 
-/** Read the good records of one part. */
+/** Read the good records of one part: `torn` too when records are missing before others. */
 export function readPart(bytes: Buffer, visitor: RecordVisitor): RecordsEnd {
   const parser = new RecordParser(visitor);
   parser.push(bytes);
-  return parser.end();
+  const end = parser.end();
+  return end === 'whole' && parser.damaged > 0 ? 'torn' : end;
 }
 
 /** Remove a shard's parts, as far as that succeeds: they are of no use once the shard's record stands. */

@@ -10,8 +10,10 @@
  *   answer   row, ask, usage, result: an answer that will be asked again (malformed); it was paid for
  *   outcome  row, ask, usage, result: the row is finished
  *   reopen   failed outcomes of attempts up to this one are void: a person was told and asked us to go on
- * Invariants: 1. A reader yields a prefix of what was written, or all of it: never a record that was not written.
- * 2. An empty payload is no record, so that a tail of zeros (power cut) is a torn tail.
+ * Invariants: 1. A reader yields whole records only, in their order: never one that was not written. Damage costs the records that it hit, and
+ * those after it are found again at the next whole frame. (No result can pass for a frame: canonical JSON has no byte below 0x20, a type is one.)
+ * 2. What could not be read may have said whose records follow: after it they are nobody's, until the next attempt record.
+ * 3. An empty payload is no record, so that a tail of zeros (power cut) is a torn tail.
  */
 import { crc32 } from 'node:zlib';
 import { journalRecordBytesMax } from '../../schemas/limits';
@@ -25,6 +27,10 @@ const frameBytes = 8;
 const callBytes = 6;
 /** [type u8][row u32][ask u8][outcome u8][answered u8][input u32][cached u32][output u32], then the result's line. */
 const answerBytes = 20;
+
+/** Checksums of a garbled file's would-be frames may take this many bytes at once, and so many more for each byte that was read: linear time. */
+const checkedBytesMin = 2 * journalRecordBytesMax;
+const checkedPerByteMax = 64;
 
 /** An attempt at a shard. Ordinals grow with every attempt that knew of the ones before; ids tell apart those that did not. */
 export interface AttemptIdentity {
@@ -65,6 +71,8 @@ export interface RecordVisitor {
   /** `frame` is the whole framed record, valid only during the call. */
   answer(record: AnswerRecord, place: RecordPlace, frame: Buffer): void;
   reopen(frame: Buffer): void;
+  /** Records are missing here: among them perhaps the attempt that made those which follow. */
+  damage(): void;
 }
 
 /** A growing buffer that records are framed into. */
@@ -179,88 +187,141 @@ export class RecordBuffer {
 /** How a reading ended. `foreign`: the header names another shard. `torn`: bytes after the last good record. */
 export type RecordsEnd = 'whole' | 'torn' | 'foreign';
 
-/** Reads records from chunks of bytes, in order. Stops for good at the first bad one. */
+/**
+ * Reads records from chunks of bytes, in order. After bytes that are no record it goes on at the next whole frame; in bounded memory
+ * (journalRecordBytesMax) and linear time, whatever the bytes are. A damaged header is passed over like any other record.
+ */
 export class RecordParser {
-  /** Bytes of whole records consumed so far. */
-  consumed = 0;
-  private rest: Buffer = Buffer.alloc(0);
-  private stopped: RecordsEnd | undefined;
-  private headerSeen = false;
+  /** Places where records are missing, with others after them. What is missing at the end is a torn tail. */
+  damaged = 0;
+  private held: Buffer[] = [];
+  private heldBytes = 0;
+  /** No use in looking before so many bytes are held. */
+  private wantedBytes = 0;
+  /** Where the bytes held begin, from the start of all bytes. */
+  private at = 0;
+  private skipping = false;
+  private recordSeen = false;
+  private foreign = false;
+  private checkableBytes = checkedBytesMin;
 
   constructor(private readonly visitor: RecordVisitor) {}
 
   /** Returns false when nothing more will be read. */
   push(chunk: Buffer): boolean {
-    if (this.stopped) return false;
-    const data = this.rest.length === 0 ? chunk : Buffer.concat([this.rest, chunk]);
-    let at = 0;
-    while (data.length - at >= frameBytes) {
-      const bytes = data.readUInt32LE(at);
-      if (bytes === 0 || bytes > journalRecordBytesMax) return this.stop('torn');
-      const end = at + frameBytes + bytes;
-      if (end > data.length) break;
-      const frame = data.subarray(at, end);
-      if (crc32(frame.subarray(frameBytes)) !== data.readUInt32LE(at + 4)) return this.stop('torn');
-      const verdict = this.visit(frame);
-      if (verdict) return this.stop(verdict);
-      this.consumed += frame.length;
-      at = end;
-    }
-    this.rest = data.subarray(at);
-    return true;
+    if (this.foreign) return false;
+    this.held.push(chunk);
+    this.heldBytes += chunk.length;
+    if (this.heldBytes >= this.wantedBytes) this.parse(false);
+    return !this.foreign;
   }
 
   end(): RecordsEnd {
-    return this.stopped ?? (this.rest.length > 0 || !this.headerSeen ? 'torn' : 'whole');
+    if (!this.foreign) this.parse(true);
+    if (this.foreign) return 'foreign';
+    return this.skipping || this.heldBytes > 0 || !this.recordSeen ? 'torn' : 'whole';
   }
 
-  private stop(why: RecordsEnd): false {
-    this.stopped = why;
+  /** `last`: no more bytes will come. */
+  private parse(last: boolean): void {
+    const data = this.held.length === 1 ? (this.held[0] as Buffer) : Buffer.concat(this.held);
+    let at = 0;
+    this.wantedBytes = 0;
+    while (data.length - at > frameBytes) {
+      const payloadBytes = data.readUInt32LE(at);
+      const end = at + frameBytes + payloadBytes;
+      const plausible = isPlausible(data[at + frameBytes] ?? 0, payloadBytes);
+      if (plausible && end > data.length && !last) {
+        this.wantedBytes = end - at;
+        break;
+      }
+      if (!plausible || end > data.length || !this.isWhole(data.subarray(at, end))) {
+        this.skipping = true;
+        this.checkableBytes += checkedPerByteMax;
+        at += 1;
+        continue;
+      }
+      if (this.skipping) {
+        this.damaged += 1;
+        this.visitor.damage();
+        this.skipping = false;
+      }
+      this.recordSeen = true;
+      if (!this.visit(data.subarray(at, end), this.at + at)) {
+        this.foreign = true;
+        return;
+      }
+      at = end;
+    }
+    this.held = at < data.length ? [data.subarray(at)] : [];
+    this.heldBytes = data.length - at;
+    this.at += at;
+  }
+
+  /** By its checksum. Good frames cost nothing of what may be checked: they are not looked at again. */
+  private isWhole(frame: Buffer): boolean {
+    if (frame.length > this.checkableBytes) return false;
+    if (crc32(frame.subarray(frameBytes)) === frame.readUInt32LE(4)) return true;
+    this.checkableBytes -= frame.length;
     return false;
   }
 
-  private visit(frame: Buffer): RecordsEnd | undefined {
+  /** Returns false for a header of another shard. */
+  private visit(frame: Buffer, offset: number): boolean {
     const payload = frame.subarray(frameBytes);
     const type = payload[0];
-    if (!this.headerSeen) {
-      if (type !== types.header) return 'torn';
-      const header = JSON.parse(payload.toString('utf8', 1)) as ShardHeader;
-      if (header.format !== journalFormat || !this.visitor.header(header)) return 'foreign';
-      this.headerSeen = true;
-      return undefined;
-    }
     switch (type) {
+      case types.header: {
+        const header = JSON.parse(payload.toString('utf8', 1)) as ShardHeader;
+        return header.format === journalFormat && this.visitor.header(header);
+      }
       case types.attempt:
         this.visitor.attempt(JSON.parse(payload.toString('utf8', 1)) as AttemptIdentity);
-        return undefined;
+        break;
       case types.intent:
-      case types.failure: {
-        if (payload.length !== callBytes) return 'torn';
-        const row = payload.readUInt32LE(1);
-        const ask = payload[5] ?? 0;
-        if (type === types.intent) this.visitor.intent(row, ask);
-        else this.visitor.failure(row, ask);
-        return undefined;
-      }
+        this.visitor.intent(payload.readUInt32LE(1), payload[5] ?? 0);
+        break;
+      case types.failure:
+        this.visitor.failure(payload.readUInt32LE(1), payload[5] ?? 0);
+        break;
       case types.answer:
       case types.outcome: {
         const record = parseAnswer(payload, type === types.outcome);
-        if (!record) return 'torn';
-        this.visitor.answer(record, { offset: this.consumed, bytes: payload.length }, frame);
-        return undefined;
+        if (record) this.visitor.answer(record, { offset, bytes: payload.length }, frame);
+        break;
       }
       case types.reopen:
         this.visitor.reopen(frame);
-        return undefined;
+        break;
       default:
-        return 'torn';
     }
+    return true;
+  }
+}
+
+/** Whether a record of that type can be so long: most garbage is told from a frame by this alone. */
+function isPlausible(type: number, payloadBytes: number): boolean {
+  if (payloadBytes > journalRecordBytesMax) return false;
+  switch (type) {
+    case types.intent:
+    case types.failure:
+      return payloadBytes === callBytes;
+    case types.answer:
+    case types.outcome:
+      return payloadBytes >= answerBytes;
+    case types.header:
+    case types.attempt:
+    case types.reopen:
+      // At least the type and {}.
+      return payloadBytes >= 3;
+    default:
+      return false;
   }
 }
 
 function parseAnswer(payload: Buffer, final: boolean): AnswerRecord | undefined {
   const outcome = rowOutcomes[payload[6] ?? -1];
-  if (payload.length < answerBytes || outcome === undefined) return undefined;
+  if (outcome === undefined) return undefined;
   return {
     final,
     row: payload.readUInt32LE(1),

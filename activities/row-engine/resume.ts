@@ -4,7 +4,8 @@
  *
  * Invariants: 1. An answer that was recorded anywhere readable is not asked for again, and is paid for once in the usage, however many
  * copies of its record are found. 2. A record of other rows than the shard's is never used: journals and parts of another shard are
- * refused by their header, and every result's row key is compared with the row's.
+ * refused by their header, and every result's row key is compared with the row's. 3. An answer is never put down to an attempt that may not
+ * have made it: copies are known by attempt, so a wrong one would be paid for twice.
  */
 import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
@@ -42,11 +43,9 @@ export interface Resumed {
   readonly fileNumber: number;
   readonly journal: JournalWriter;
   readonly parts: PartWriter;
-  /** Of all answers found; the engine counts on. */
+  /** Of all answers found, and of the calls that earlier attempts on this machine had in flight when they ended; the engine counts on. */
   readonly usage: { -readonly [name in keyof StageUsage]: number };
   readonly askedBefore: Map<number, AskedBefore>;
-  /** Calls that earlier attempts on this machine had in flight when they ended: paid for perhaps, answered never. */
-  readonly lostCalls: number;
   /** What is worth telling: damage and strangers found. */
   readonly notes: readonly string[];
 }
@@ -72,8 +71,9 @@ export async function resumeShard(
     for (const path of await journalPaths(folder)) {
       const reader = RecordReader.open(path);
       const file = table.readers.push(reader) - 1;
-      const end = await readJournal(path, loader.journalVisitor(file));
+      const { end, damaged } = await readJournal(path, loader.journalVisitor(file));
       if (end === 'foreign') notes.push(`${path} belongs to another shard and was left alone`);
+      else if (damaged > 0) notes.push(damageNote(damaged, 'place', path));
       // A torn tail is what a kill leaves behind; not worth a word.
     }
     const name = `${attemptName({ ordinal: 0, id: run.attemptId })}-${randomBytes(6).toString('hex')}`;
@@ -82,13 +82,15 @@ export async function resumeShard(
     const fileNumber = table.readers.push(RecordReader.over(journal.path, journal.fd)) - 1;
     const importing = new Importer(journal, table, fileNumber);
     const { damaged } = await readParts(run.store, run.shardKey, () => loader.partVisitor(importing));
-    if (damaged > 0) notes.push(`${damaged} parts in the store were damaged; their rows are made again`);
+    if (damaged > 0) notes.push(damageNote(damaged, 'part', 'the store'));
     loader.reopenVoid();
     journal.write();
+    const askedBefore = loader.askedBefore();
+    for (const [row, { line }] of askedBefore) if (!isResultOf(run, row, line)) askedBefore.delete(row);
     const strangers = await reopenStrangers(run, table);
     if (strangers > 0) notes.push(`${strangers} results belonged to other rows and are made again`);
     const attempt: AttemptIdentity = { ordinal: loader.lastOrdinal + 1, id: run.attemptId };
-    journal.records.attempt(attempt);
+    journal.begin(attempt);
     journal.write();
     return {
       table,
@@ -98,8 +100,7 @@ export async function resumeShard(
       journal,
       parts: new PartWriter(run.store, run.shardKey, attempt, table, journal),
       usage: loader.usage,
-      askedBefore: loader.askedBefore(),
-      lostCalls: loader.lostCalls,
+      askedBefore,
       notes,
     };
   } catch (error) {
@@ -109,6 +110,10 @@ export async function resumeShard(
   }
 }
 
+function damageNote(count: number, what: string, where: string): string {
+  return `${count} damaged ${what}${count === 1 ? '' : 's'} in ${where}; the rows lost there are made again`;
+}
+
 /** Results under another row key are no results of this row. */
 async function reopenStrangers(run: ShardRun, table: RowTable): Promise<number> {
   let strangers = 0;
@@ -116,8 +121,7 @@ async function reopenStrangers(run: ShardRun, table: RowTable): Promise<number> 
   for (let row = 0; row < table.length; row += 1) {
     if (!table.isDone(row)) continue;
     const line = lineOf(table.frame(row));
-    // Canonical JSON sorts its members: `key` comes first.
-    if (line === undefined || !line.startsWith(`{"key":${JSON.stringify(run.rows.row(row).key)},`)) {
+    if (!isResultOf(run, row, line)) {
       table.reopen(row);
       strangers += 1;
     }
@@ -125,6 +129,11 @@ async function reopenStrangers(run: ShardRun, table: RowTable): Promise<number> 
     if (compared % rowsPerTurn === 0) await setImmediate();
   }
   return strangers;
+}
+
+/** Canonical JSON sorts its members: `key` comes first. */
+function isResultOf(run: ShardRun, row: number, line: string | undefined): boolean {
+  return line !== undefined && line.startsWith(`{"key":${JSON.stringify(run.rows.row(row).key)},`);
 }
 
 /** Copies results that only the store has into our own journal, so that every result can be read from this disk. */
@@ -140,7 +149,7 @@ class Importer {
   add(attempt: number, frame: Buffer): RecordPlace {
     const identity = this.table.attempts[attempt];
     if (identity && this.current !== attempt) {
-      this.journal.records.attempt(identity);
+      this.journal.begin(identity);
       this.current = attempt;
     }
     const base = this.journal.readable;
@@ -153,12 +162,13 @@ class Importer {
 class Loader {
   readonly table: RowTable;
   lastOrdinal = 0;
-  lostCalls = 0;
   private readonly total = { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
   /** Bit sets over rows by attempt and ask: which physical answers were counted. */
   private readonly seen = new Map<number, Uint8Array>();
   private readonly asked = new Map<number, Map<number, Asked>>();
   private voidUpTo = 0;
+  /** Calls, by attempt, ask and row, of which no end was found so far. */
+  private readonly open = new Set<string>();
 
   constructor(
     private readonly shardKey: string,
@@ -168,7 +178,12 @@ class Loader {
   }
 
   get usage(): { [name in keyof StageUsage]: number } {
-    return { ...this.total };
+    return { ...this.total, lostCalls: this.lostCalls, lostInputTokens: 0 };
+  }
+
+  /** Calls that were in flight when their attempt ended, or whose end was lost to damage and stands nowhere else. */
+  get lostCalls(): number {
+    return this.open.size;
   }
 
   journalVisitor(file: number): RecordVisitor {
@@ -225,28 +240,31 @@ class Loader {
       fresh: boolean,
     ) => void,
   ): RecordVisitor {
-    let attempt = -1;
-    // Copied records stand under attempts that made no call in this file.
-    const callers = new Set<number>();
+    const nobody = -1;
+    let attempt = nobody;
+    const callOf = (row: number, ask: number): string => `${attempt}/${ask}/${row}`;
     return {
       header: ({ shardKey, rows }) => shardKey === this.shardKey && rows === this.rows,
       attempt: (identity) => {
         attempt = this.table.attemptNumber(identity);
         this.lastOrdinal = Math.max(this.lastOrdinal, identity.ordinal);
       },
-      intent: () => {
-        callers.add(attempt);
-        this.lostCalls += 1;
+      damage: () => {
+        attempt = nobody;
       },
-      failure: () => {
-        this.lostCalls -= 1;
+      intent: (row, ask) => {
+        if (attempt !== nobody && !this.wasSeen(attempt, ask, row)) this.open.add(callOf(row, ask));
+      },
+      failure: (row, ask) => {
+        this.open.delete(callOf(row, ask));
       },
       reopen: () => {
         this.voidUpTo = Math.max(this.voidUpTo, this.table.attempts[attempt]?.ordinal ?? 0);
       },
       answer: (record, place, frame) => {
         const { row, ask } = record;
-        if (row >= this.rows || attempt < 0) return;
+        if (row >= this.rows || attempt === nobody) return;
+        this.open.delete(callOf(row, ask));
         const fresh = this.firstSight(attempt, ask, row);
         if (fresh && record.answered) {
           this.total.calls += 1;
@@ -254,7 +272,6 @@ class Loader {
           this.total.cachedInputTokens += record.usage.cachedInputTokens;
           this.total.outputTokens += record.usage.outputTokens;
         }
-        if (record.answered && callers.has(attempt)) this.lostCalls -= 1;
         if (record.final) finished(row, record, attempt, place, frame, fresh);
         else if (fresh) this.remember(row, ask, attempt, record.usage, lineOf(frame) ?? '');
       },
@@ -274,6 +291,11 @@ class Loader {
     )
       return;
     answers.set(ask, { attempt, usage, line });
+  }
+
+  private wasSeen(attempt: number, ask: number, row: number): boolean {
+    const byte = this.seen.get(attempt * 256 + ask)?.[row >> 3] ?? 0;
+    return (byte & (1 << (row & 7))) !== 0;
   }
 
   private firstSight(attempt: number, ask: number, row: number): boolean {

@@ -1,5 +1,9 @@
-/** Identity of a shard and where its record stands. Written by engine.ts, read by row-stage.ts. */
+/** Identity of a shard, where its record stands and what is in it. Written by engine.ts, read by row-stage.ts. */
+import { z } from 'zod';
 import { sha256Hex } from '../../method/keys';
+import { artifactRefSchema } from '../../schemas/artifact-ref';
+import { stageUsageSchema } from '../../schemas/manifest';
+import { outcomeCountsSchema } from '../../schemas/rows';
 import type { WaveInput } from '../../schemas/messages';
 
 /**
@@ -10,7 +14,15 @@ export function shardKeyOf(wave: Pick<WaveInput, 'key' | 'waves'>, offset: numbe
   return sha256Hex(`${wave.key}/${wave.waves.map(({ sha256 }) => sha256).join(',')}/${offset}/${length}`);
 }
 
-/** The finished shard's record: a ShardOutput. */
+/** The finished shard's record is a ShardOutput; one of an older version lacks what is 0 by default. */
+export const shardRecordSchema = z.object({
+  results: artifactRefSchema,
+  counts: outcomeCountsSchema,
+  usage: stageUsageSchema,
+  madeBy: z.string(),
+});
+
+/** Where it stands. */
 export function shardRecordKey(shardKey: string): string {
   return `shards/${shardKey}.json`;
 }

@@ -41,6 +41,8 @@ export interface ShardRun {
   readonly madeBy: string;
   /** Fences duplicate attempts: recorded in the journal and the parts. */
   readonly attemptId: string;
+  /** Called when it is known what stands in the shard and before anything is asked; what it throws stops the shard. */
+  readonly admit?: (standing: ShardStanding) => Promise<void>;
   /** Called about once a second. Must not throw. */
   readonly onProgress: (progress: ShardProgress) => void;
   readonly signal: AbortSignal;
@@ -66,14 +68,20 @@ export interface EngineLimits {
   readonly abortFlushMs: number;
 }
 
+/** What an attempt found of its shard. */
+export interface ShardStanding {
+  readonly usage: StageUsage;
+  readonly isOpen: (row: number) => boolean;
+}
+
 export interface ShardProgress {
   readonly done: number;
   readonly total: number;
   readonly inFlight: number;
+  /** Of the endpoint, shared by all shards of this process: calls at a time allowed now and at most, and how long it is left alone. */
+  readonly concurrency: { readonly limit: number; readonly ceiling: number; readonly closedForMs: number };
   readonly counts: OutcomeCounts;
   readonly usage: StageUsage;
-  /** Calls of earlier attempts that were in flight when those ended: answered by nobody, paid for perhaps. */
-  readonly lostCalls?: number;
   /** What a person should know: what it waits for, what was found damaged. */
   readonly note?: string;
 }

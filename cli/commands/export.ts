@@ -1,5 +1,6 @@
 /** `arte export WHAT RUN`: the tailored set, the pairs, the student, the teacher, in the forms others read. */
 import { Argument, Option, type Command } from 'commander';
+import { armNames, recipeOf, type ArmName } from '../../schemas/arms';
 import { ArteError } from '../../schemas/errors';
 import { exportForms, exportRun, modelFormats, type ExportForm, type ModelFormat } from '../export-run';
 import { printJson, printLine, progress } from '../output';
@@ -10,7 +11,7 @@ interface Options {
   readonly to?: string;
   readonly round?: string;
   readonly format?: ModelFormat;
-  readonly arm?: string;
+  readonly arm?: ArmName;
   readonly json?: boolean;
 }
 
@@ -31,10 +32,9 @@ export function register(program: Command): void {
       ).choices([...modelFormats]),
     )
     .addOption(
-      new Option('--arm <arm>', "of a data set: whose, the aligned or the unaligned teacher's").choices([
-        'arte',
-        'original_teacher',
-      ]),
+      new Option('--arm <arm>', "of a data set: whose (default: arte, the aligned teacher's)").choices(
+        armNames.filter((arm) => recipeOf(arm, 'dpo').kind !== 'asked'),
+      ),
     )
     .option('--json', 'print the path as JSON')
     .action(async (what: ExportForm, runId: string, options: Options) => {

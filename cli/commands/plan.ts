@@ -1,8 +1,13 @@
-/** `arte plan CONFIG`: what a run will do and take, before anything is spent. Needs no platform, no network and no models. */
+/**
+ * `arte plan CONFIG`: what a run will do and take, before anything is spent, and what of it the store holds already, if one can be asked.
+ * Needs no platform, no network and no models.
+ */
 import type { Command } from 'commander';
 import { planRun } from '../../method/plan';
 import type { Plan, PlannedStage } from '../../schemas/plan';
+import { stageLabel } from '../../schemas/stage-names';
 import { loadConfig } from '../load-config';
+import { lookIntoStore } from '../look-into-store';
 import { colorsFor, formatCount, printJson, printLine, table } from '../output';
 import { plannedTasks } from '../plan-facts';
 
@@ -18,8 +23,11 @@ export function register(program: Command): void {
     .option('--json', 'as JSON: {stages: [{name, round, calls, reused, …}], totals, notes}')
     .action(async (path: string, { json }: Options) => {
       const loaded = await loadConfig(path, { env: process.env });
-      const planned = planRun(loaded.config, { tasks: plannedTasks(loaded) });
-      const plan: Plan = { ...planned, notes: [...planned.notes, ...loaded.notes] };
+      const reuse = await lookIntoStore(loaded);
+      const facts = { tasks: plannedTasks(loaded), ...(typeof reuse === 'function' ? { reuseOf: reuse } : {}) };
+      const planned = planRun(loaded.config, facts);
+      const unasked = typeof reuse === 'string' ? [reuse] : [];
+      const plan: Plan = { ...planned, notes: [...planned.notes, ...loaded.notes, ...unasked] };
       if (json === true) printJson(plan);
       else printPlan(plan);
     });
@@ -34,6 +42,7 @@ function printPlan(plan: Plan): void {
   );
   printLine();
   const priced = plan.totals.cost > 0;
+  const asked = plan.stages.some(({ reused }) => reused !== null);
   printLine(
     table(
       [
@@ -47,6 +56,7 @@ function printPlan(plan: Plan): void {
         { title: 'tokens in', align: 'right' },
         { title: 'tokens out ≤', align: 'right' },
         ...(priced ? [{ title: `cost ≤ (${plan.currency})`, align: 'right' as const }] : []),
+        ...(asked ? [{ title: 'store' }] : []),
       ],
       grouped(plan.stages).map((stage) => [
         stage.round,
@@ -59,6 +69,7 @@ function printPlan(plan: Plan): void {
         shortCount(stage.inputTokens),
         shortCount(stage.outputTokens),
         ...(priced ? [stage.cost === 0 ? '' : stage.cost.toFixed(2)] : []),
+        ...(asked ? [storeWord(stage)] : []),
       ]),
     ),
   );
@@ -72,8 +83,37 @@ function printPlan(plan: Plan): void {
     `        ${shortCount(totals.inputTokens)} tokens in, at most ${shortCount(totals.outputTokens)} out; ${formatCount(totals.trainingSteps)} optimizer steps`,
   );
   if (priced) printLine(`        at most ${totals.cost.toFixed(2)} ${plan.currency} for tokens`);
-  printLine(`        counted as if the store were empty; what it holds already is not made again`);
+  if (asked) printReuse(plan, priced);
+  else printLine(`        counted as if the store were empty; what it holds already is not made again`);
   for (const note of plan.notes) printLine(`${color.dim('note')}    ${note}`);
+}
+
+/** So many stages that are to be made are named in a line. */
+const namedStagesMax = 6;
+
+function printReuse({ stages, left, currency }: Plan, priced: boolean): void {
+  const color = colorsFor(process.stdout);
+  const held = stages.filter(({ reused }) => reused === true).length;
+  const made = stages
+    .filter(({ reused }) => reused === false)
+    .map(({ name, round, arm }) => `${stageLabel(name, arm)} of round ${round}`);
+  const waiting = stages.filter(({ reused }) => reused === null);
+  const others = made.length > namedStagesMax ? ` and ${made.length - namedStagesMax} more` : '';
+  printLine(`${color.bold('store')}   ${held} of ${stages.length} stages are there`);
+  printLine(`        to be made: ${made.slice(0, namedStagesMax).join(', ')}${others}`);
+  if (waiting.length > 0) {
+    const on = [...new Set(waiting.flatMap(({ dependsOn }) => dependsOn ?? []))].slice(0, namedStagesMax).join(', ');
+    printLine(`        not known yet: ${waiting.length}, which follow from ${on}`);
+  }
+  const cost = priced ? `, at most ${left.cost.toFixed(2)} ${currency}` : '';
+  printLine(
+    `${color.bold('left')}    at most ${formatCount(left.calls)} calls, ${shortCount(left.inputTokens) || '0'} tokens in, ${shortCount(left.outputTokens) || '0'} out, ${formatCount(left.trainingSteps)} optimizer steps${cost}`,
+  );
+}
+
+/** yes; no: to be made; ?: follows from something that is not there. */
+function storeWord({ reused }: PlannedStage): string {
+  return reused === null ? '?' : reused ? 'yes' : 'no';
 }
 
 /** Respondents and shot counts of one use in one line: a person wants the sum, --json has each. */

@@ -65,7 +65,7 @@ function chosenTask(tasks: readonly TaskRecord[], name: string | undefined, path
     throw new ArteError('InvalidInput', {
       what: `${path} has no task with items.`,
       why: 'Its tasks are only declared: how many items they have is known, not which.',
-      next: 'Name the items of a task: source: jsonl with a path, bbh-json, gsm8k-jsonl, files, or builtin.',
+      next: 'Name the items of a task: source: jsonl with a path, bbh-json, gsm8k-jsonl, arc-jsonl, commonsenseqa-jsonl, piqa-jsonl, files, or builtin.',
     });
   }
   const names = tasks.map((known) => known.name);

@@ -3,9 +3,9 @@ import { WorkflowUpdateFailedError } from '@temporalio/client';
 import type { Command } from 'commander';
 import { ArteError } from '../../schemas/errors';
 import { retryUpdate } from '../../workflows/messages';
-import { exitCodes, printLine } from '../output';
+import { exitCodes, printLine, printNote, type ExitCode } from '../output';
 import { viewRun } from '../run-progress';
-import { openSession } from '../session';
+import { openSession, type Session } from '../session';
 import { watchRun } from '../watch-run';
 
 export function register(program: Command): void {
@@ -17,20 +17,29 @@ export function register(program: Command): void {
     .action(async (runId: string, options: { detach?: boolean }) => {
       const session = await openSession({ start: false });
       try {
-        const { engine, progress } = await viewRun(session.client, session.store, runId);
-        if (engine !== 'RUNNING') throw nothingToRetry(runId, progress.status);
-        try {
-          await session.client.workflow.getHandle(runId).executeUpdate(retryUpdate);
-        } catch (error) {
-          if (error instanceof WorkflowUpdateFailedError) throw nothingToRetry(runId, progress.status);
-          throw error;
-        }
-        printLine(`run ${runId} goes on`);
-        process.exitCode = options.detach ? exitCodes.done : await watchRun(session, runId);
+        process.exitCode = await retryRun(session, runId, { detach: options.detach === true });
       } finally {
         await session.close();
       }
     });
+}
+
+/** The command's body, also of `arte budget set --retry`; quiet: stdout belongs to somebody else. */
+export async function retryRun(
+  session: Session,
+  runId: string,
+  { detach = false, quiet = false } = {},
+): Promise<ExitCode> {
+  const { engine, progress } = await viewRun(session.client, session.store, runId);
+  if (engine !== 'RUNNING') throw nothingToRetry(runId, progress.status);
+  try {
+    await session.client.workflow.getHandle(runId).executeUpdate(retryUpdate);
+  } catch (error) {
+    if (error instanceof WorkflowUpdateFailedError) throw nothingToRetry(runId, progress.status);
+    throw error;
+  }
+  (quiet ? printNote : printLine)(`run ${runId} goes on`);
+  return detach ? exitCodes.done : watchRun(session, runId, { quiet });
 }
 
 function nothingToRetry(runId: string, status: string): ArteError {

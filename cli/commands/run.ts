@@ -1,7 +1,9 @@
 /** `arte run CONFIG`: start a run, attach to it, or resume it; watch until it ends. */
 import type { Command } from 'commander';
 import { loadConfig } from '../load-config';
-import { exitCodes, printJson, printLine, progress } from '../output';
+import { capNotes, planRun } from '../../method/plan';
+import { exitCodes, printJson, printLine, printNote, progress } from '../output';
+import { plannedTasks } from '../plan-facts';
 import { printReport } from '../report-view';
 import { readReport } from '../read-report';
 import { openSession } from '../session';
@@ -32,6 +34,8 @@ export async function runConfig(path: string, options: Options): Promise<number>
   const loaded = await loadConfig(path, { env: process.env, purpose: 'run' });
   const runId = options.id ?? loaded.config.name;
   checkRunId(runId);
+  const { cost } = planRun(loaded.config, { tasks: plannedTasks(loaded) }).totals;
+  for (const note of capNotes(loaded.config, cost)) printNote(`note    ${note}`);
   const line = progress('connecting');
   const session = await openSession({
     platform: loaded.config.platform,

@@ -1,6 +1,8 @@
 /** `arte status [RUN]`: one run as it stands, or all runs in a table. */
 import type { Command } from 'commander';
+import { readLedger } from '../../activities/budget';
 import { runKeys } from '../../activities/run-records';
+import { hasPrices } from '../../method/ledger';
 import type { RunProgress } from '../../schemas/messages';
 import { colorsFor, exitCodes, printJson, printLine, table } from '../output';
 import { openBundleOf } from '../run-config-of';
@@ -8,6 +10,7 @@ import { viewRun } from '../run-progress';
 import { endLines, renderRun } from '../run-view';
 import { openSession, type Session } from '../session';
 import { exitCodeOfView } from '../watch-run';
+import { budgetLine, budgetSummary } from './budget';
 
 export function register(program: Command): void {
   program
@@ -31,11 +34,16 @@ export function register(program: Command): void {
 /** Exit code: 0 running or done, 1 failed, 3 waiting for a person. */
 async function showRun(session: Session, runId: string, json: boolean): Promise<number> {
   const view = await viewRun(session.client, session.store, runId);
-  if (json) printJson({ ...view.progress, live: view.live });
-  else {
+  const config = await openBundleOf(session.store, runId);
+  const ledger = config && hasPrices(config) ? await readLedger(session.store, runId, config) : undefined;
+  if (json) {
+    const budget = config && ledger ? { budget: budgetSummary(runId, config, ledger) } : {};
+    printJson({ ...view.progress, live: view.live, ...budget });
+  } else {
     const color = colorsFor(process.stdout);
-    const config = await openBundleOf(session.store, runId);
-    printLine([...renderRun(view, new Map(), config, color), ...endLines(view, color)].join('\n'));
+    const money = config && ledger ? budgetLine(runId, config, ledger) : undefined;
+    const lines = [...renderRun(view, new Map(), config, color), ...endLines(view, color)];
+    printLine([...lines, ...(money === undefined ? [] : ['', color.dim(money)])].join('\n'));
   }
   return exitCodeOfView(view) ?? exitCodes.done;
 }
@@ -57,7 +65,7 @@ async function listRuns(session: Session, json: boolean): Promise<number> {
   else {
     const columns = [{ title: 'run' }, { title: 'status' }, { title: 'round' }, { title: 'now' }, { title: 'started' }];
     const now = (run: RunProgress): string =>
-      (run.status === 'NEEDS_ATTENTION' ? run.attention?.error.what : undefined) ??
+      (run.status === 'NEEDS_ATTENTION' ? run.attention?.error.what : run.failed?.error.what) ??
       run.current.map(({ stage }) => stage).join(', ');
     printLine(
       table(

@@ -48,6 +48,8 @@ export interface LlamaServerOptions {
   readonly ggufPath: string;
   readonly settings: ManagedSettings;
   readonly deviceLockPath: string;
+  /** The server lets in nobody without it. Drawn anew where the caller has no calls of its own to make. */
+  readonly apiKey?: string;
   /** Ends the start, not the server. */
   readonly signal: AbortSignal;
 }
@@ -81,7 +83,7 @@ export function llamaCppConcurrency(slots: number): { start: number; max: number
 export async function startLlamaServer(options: LlamaServerOptions): Promise<ModelServer> {
   const { id, settings, signal } = options;
   signal.throwIfAborted();
-  const apiKey = randomBytes(24).toString('hex');
+  const apiKey = options.apiKey ?? randomBytes(24).toString('hex');
   const logPath = join(options.logDir, 'model-server.log');
   let failure: ChildFailure | undefined;
   let onReady: (ready: { port: number; pid: number }) => void = () => undefined;

@@ -13,7 +13,7 @@
  * 4. A source that is already in the asked form is used where it lies; nothing is copied.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { ArteError } from '../../schemas/errors';
 import type { ModelRef } from '../../schemas/model-ref';
@@ -65,18 +65,45 @@ export function createMaterializer(options: MaterializerOptions): Materializer {
   return new CachingMaterializer(options);
 }
 
+/** A model whose forms are kept in a cache directory. */
+export interface CachedModel {
+  readonly sha256: string;
+  /** Of all its forms. */
+  readonly bytes: number;
+  /** When one of its forms was last asked for or made, by whichever project on this machine. */
+  readonly usedAt: Date;
+}
+
+/** The models that have derived forms in a cache directory. */
+export async function cachedModels(cacheDir: string): Promise<CachedModel[]> {
+  const root = join(cacheDir, 'models');
+  const models: CachedModel[] = [];
+  for (const sha256 of await readdir(root).catch(() => [])) {
+    let bytes = 0;
+    let usedAtMs = 0;
+    for (const path of await filesUnder(join(root, sha256))) {
+      // A form may appear or go while we look.
+      const found = await stat(path).catch(() => undefined);
+      bytes += found?.size ?? 0;
+      usedAtMs = Math.max(usedAtMs, found?.mtimeMs ?? 0);
+    }
+    models.push({ sha256, bytes, usedAt: new Date(usedAtMs) });
+  }
+  return models;
+}
+
 /**
- * Remove the derived forms of every model that is not in `keep` (content hashes), except those that are being made now.
+ * Remove the derived forms of these models (content hashes), except those that are being made now.
  * Returns the content hashes that were removed. What is removed is made again when it is needed.
  */
-export async function pruneModels(cacheDir: string, keep: ReadonlySet<string>, python: string): Promise<string[]> {
-  const root = join(cacheDir, 'models');
+export async function removeCachedModels(
+  cacheDir: string,
+  contents: Iterable<string>,
+  python: string,
+): Promise<string[]> {
   const removed: string[] = [];
-  for (const sha256 of await readdir(root).catch(() => [])) {
-    if (keep.has(sha256)) {
-      continue;
-    }
-    const folder = join(root, sha256);
+  for (const sha256 of contents) {
+    const folder = join(cacheDir, 'models', sha256);
     const names = await readdir(folder);
     const locks = await Promise.all(
       names.filter((name) => name.endsWith('.lock')).map((name) => tryLock(join(folder, name), python)),
@@ -218,6 +245,9 @@ class CachingMaterializer implements Materializer {
   ): Promise<string> {
     const place = this.place(sha256, form);
     if (await this.whole(place)) {
+      // So that a clean-up can tell what is in use. A cache that may only be read is in order.
+      const now = new Date();
+      await utimes(join(place, readyName), now, now).catch(() => undefined);
       return formPath(place, form);
     }
     let work = this.making.get(place);

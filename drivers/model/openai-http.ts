@@ -16,7 +16,7 @@ import { Pool, type Dispatcher } from 'undici';
 import { ArteError } from '../../schemas/errors';
 import type { JsonObject, JsonValue } from '../../schemas/json';
 import { answerBytesMax, connectTimeoutMs } from '../../schemas/limits';
-import type { ModelAnswer, ModelRequest } from '../../schemas/rows';
+import type { AnswerChoice, ModelAnswer, ModelRequest } from '../../schemas/rows';
 import { CallFailure, type Capabilities, type CallFailureCause, type ModelEndpoint } from './model';
 import { onAbort } from './shared-aborts';
 
@@ -98,8 +98,8 @@ class HttpEndpoint implements OpenAiEndpoint {
     await this.pool.destroy();
   }
 
-  private refuseUndeclared({ prompt, sampling, jsonSchema }: ModelRequest): void {
-    const { completion, extendedSampling, structured } = this.capabilities;
+  private refuseUndeclared({ prompt, sampling, jsonSchema, answers = 1 }: ModelRequest): void {
+    const { completion, extendedSampling, n, structured } = this.capabilities;
     const refuse = (what: string, name: string): never => {
       throw this.failure('bad-request', `${what}, which this endpoint does not declare (capabilities.${name}).`);
     };
@@ -111,6 +111,9 @@ class HttpEndpoint implements OpenAiEndpoint {
     }
     if (!extendedSampling && (sampling.topK > 0 || sampling.minP > 0)) {
       refuse('top_k or min_p is set', 'extended_sampling');
+    }
+    if (answers > 1 && !n) {
+      refuse('Several answers to one prompt are asked for', 'n');
     }
   }
 
@@ -195,7 +198,7 @@ class HttpEndpoint implements OpenAiEndpoint {
 
 /** The body in the server's dialect. Exported for the test that pins it. */
 export function requestBody(
-  { prompt, sampling, jsonSchema }: ModelRequest,
+  { prompt, sampling, jsonSchema, answers = 1 }: ModelRequest,
   { model, dialect, capabilities }: Pick<OpenAiEndpointOptions, 'model' | 'dialect' | 'capabilities'>,
 ): JsonObject {
   return {
@@ -204,6 +207,7 @@ export function requestBody(
     temperature: sampling.temperature,
     top_p: sampling.topP,
     max_tokens: sampling.maxTokens,
+    ...(answers > 1 ? { n: answers } : {}),
     // OpenAI refuses an empty list; elsewhere it takes the place of a server's own stop words.
     ...(dialect === 'openai' && sampling.stop.length === 0 ? {} : { stop: sampling.stop }),
     ...(capabilities.seed ? { seed: sampling.seed } : {}),
@@ -284,12 +288,14 @@ interface RawResponse {
 
 type Fail = (cause: CallFailureCause, message: string, retryAfterMs?: number) => CallFailure;
 
+interface Choice {
+  readonly finish_reason?: string | null;
+  readonly text?: unknown;
+  readonly message?: { readonly content?: unknown; readonly refusal?: unknown };
+}
+
 interface CompletionBody {
-  readonly choices?: readonly {
-    readonly finish_reason?: string | null;
-    readonly text?: unknown;
-    readonly message?: { readonly content?: unknown; readonly refusal?: unknown };
-  }[];
+  readonly choices?: readonly Choice[];
   readonly usage?: {
     readonly prompt_tokens?: number;
     readonly completion_tokens?: number;
@@ -313,8 +319,8 @@ function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
   } catch {
     throw unreadable(response, fail);
   }
-  const choice = body?.choices?.[0];
-  if (choice === undefined) {
+  const [first, ...others] = body?.choices ?? [];
+  if (first === undefined) {
     const code = errorFields(body?.error).code;
     if (body?.error !== undefined && body.error !== null) {
       // Some gateways put an upstream's failure into a 200.
@@ -323,14 +329,19 @@ function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
     }
     throw fail('garbage', `The answer has no choices: ${quote(text)}`);
   }
+  const read = (choice: Choice): AnswerChoice => readChoice(choice, text, fail);
+  return {
+    ...read(first),
+    ...(others.length === 0 ? {} : { others: others.map(read) }),
+    usage: usageOf(body),
+  };
+}
+
+function readChoice(choice: Choice, text: string, fail: Fail): AnswerChoice {
   const content = choice.message === undefined ? choice.text : textOf(choice.message.content);
   const refusal = typeof choice.message?.refusal === 'string' ? choice.message.refusal : '';
   if (choice.finish_reason === 'content_filter' || refusal !== '') {
-    return {
-      text: typeof content === 'string' && content !== '' ? content : refusal,
-      finish: 'refused',
-      usage: usageOf(body),
-    };
+    return { text: typeof content === 'string' && content !== '' ? content : refusal, finish: 'refused' };
   }
   if (choice.finish_reason === 'abort' || choice.finish_reason === 'error') {
     throw fail('server-error', `The server gave the call up (finish_reason ${choice.finish_reason}).`);
@@ -338,7 +349,7 @@ function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
   if (typeof content !== 'string') {
     throw fail('garbage', `The answer has no text: ${quote(text)}`);
   }
-  return { text: content, finish: choice.finish_reason === 'length' ? 'length' : 'stop', usage: usageOf(body) };
+  return { text: content, finish: choice.finish_reason === 'length' ? 'length' : 'stop' };
 }
 
 /** Content is a string, nothing (a reasoning model that ran out of tokens), or a list of parts. */

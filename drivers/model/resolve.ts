@@ -65,6 +65,30 @@ export async function resolveModel(name: string, config: ModelConfig, context: R
 }
 
 /**
+ * The same without asking anyone: undefined where the bytes are not on this machine, and where only the hub or S3 knows which they are now
+ * (a branch, a prefix). Nothing is fetched.
+ */
+export async function modelHere(
+  name: string,
+  config: ModelConfig,
+  context: ResolveContext,
+): Promise<ModelRef | undefined> {
+  const source = parseSource(config, context.configDir);
+  if (source.kind === 's3') return undefined;
+  if (source.kind === 'huggingface') {
+    const { id, revision } = source;
+    const there = fullCommit.test(revision) && (await stat(hubPath(id, revision, context)).catch(() => undefined));
+    if (!there) return undefined;
+  }
+  try {
+    return await resolveModel(name, config, context);
+  } catch (error) {
+    if (error instanceof ArteError && ['ModelNotFound', 'ModelIncomplete'].includes(error.data.code)) return undefined;
+    throw error;
+  }
+}
+
+/**
  * Read what `models.*.source` says. Relative paths start at `configDir`; `~` is the home folder.
  * Errors: InvalidConfig for a form that is none of those the config's reference names.
  */
@@ -191,12 +215,17 @@ async function fromHub(
   const commit = fullCommit.test(source.revision)
     ? source.revision
     : ((await exportWith(['commit', ...asked, source.revision])).commit ?? source.revision);
-  const path = join(cacheDirOf(context), 'hub', source.id.replace('/', '--'), commit);
+  const path = hubPath(source.id, commit, context);
   const pinned: ModelSource = { ...source, revision: commit };
   const content = await keptOrFetched(path, env.python, hasher, signal, (fd) =>
     exportWith(['fetch', ...asked, commit, '--out', path], [fd]),
   );
   return { source: pinned, form: 'folder', path, content };
+}
+
+/** Where a commit of a model of the hub is kept. */
+function hubPath(id: string, commit: string, context: SourceContext): string {
+  return join(cacheDirOf(context), 'hub', id.replace('/', '--'), commit);
 }
 
 async function fromS3(

@@ -115,7 +115,7 @@ export type ScriptName = keyof typeof scriptedScripts;
 const scripts: Record<Exclude<ScriptName, 'faulty'>, Script> = { echo, 'prefers-short': prefersShort, teacher };
 
 const capabilities: Capabilities = {
-  n: false,
+  n: true,
   logprobs: false,
   promptLogprobs: false,
   structured: true,
@@ -147,13 +147,16 @@ export function createScriptedEndpoint(script: string, options: ScriptOptions = 
     async complete(request, signal) {
       await pass(Number(settled.latency_ms), signal);
       const prompt = textOf(request);
-      const identity = identityOf(request, prompt);
-      const draw = (purpose: string): number => uniform(`${purpose}\u0000${identity}`);
-      const text =
-        request.jsonSchema !== undefined && name !== 'teacher'
-          ? JSON.stringify(instanceOf(request.jsonSchema, draw, ''))
-          : answerBy({ prompt, request, options: settled, draw });
-      return asServed(text, prompt, request);
+      const answer = (index: number): ModelAnswer => {
+        const identity = identityOf(request, prompt, index);
+        const draw = (purpose: string): number => uniform(`${purpose}\u0000${identity}`);
+        const text =
+          request.jsonSchema !== undefined && name !== 'teacher'
+            ? JSON.stringify(instanceOf(request.jsonSchema, draw, ''))
+            : answerBy({ prompt, request, options: settled, draw });
+        return asServed(text, prompt, request);
+      };
+      return together(Array.from({ length: request.answers ?? 1 }, (_, index) => answer(index)));
     },
   };
 }
@@ -332,9 +335,26 @@ function textOf({ prompt }: ModelRequest): string {
   return prompt.kind === 'chat' ? prompt.messages.map((message) => message.content).join('\n\n') : prompt.text;
 }
 
-/** What an answer may depend on: greedy sampling does not look at its seed. */
-function identityOf({ sampling }: ModelRequest, prompt: string): string {
-  return sampling.temperature === 0 ? prompt : `${prompt}\u0000${String(sampling.seed)}`;
+/** What an answer may depend on: greedy sampling looks neither at its seed nor at which of several answers it is. */
+function identityOf({ sampling }: ModelRequest, prompt: string, index = 0): string {
+  if (sampling.temperature === 0) {
+    return prompt;
+  }
+  return `${prompt}\u0000${String(sampling.seed)}${index === 0 ? '' : `\u0000${String(index)}`}`;
+}
+
+/** Answers of one call: the prompt counts once. */
+function together(answers: readonly ModelAnswer[]): ModelAnswer {
+  const [first, ...others] = answers as [ModelAnswer, ...ModelAnswer[]];
+  if (others.length === 0) {
+    return first;
+  }
+  const outputTokens = answers.reduce((sum, { usage }) => sum + usage.outputTokens, 0);
+  return {
+    ...first,
+    others: others.map(({ text, finish }) => ({ text, finish })),
+    usage: { ...first.usage, outputTokens },
+  };
 }
 
 /** The answer form that the reminder shows: `"<ans>X</ans>"`, `"The answer is X."`; options come first. */

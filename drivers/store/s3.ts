@@ -62,7 +62,7 @@ import {
   putInPlace,
   usualFile,
 } from './local-files';
-import type { ArtifactStore, PutOptions } from './store';
+import type { ArtifactStore, PutOptions, StoredObject } from './store';
 
 // Node 20 is supported here and the SDK's minor version is pinned; its warning would stand in front of every command's output.
 process.env.AWS_SDK_JS_NODE_VERSION_SUPPORT_WARNING_DISABLED ??= 'true';
@@ -422,7 +422,7 @@ class S3Store implements ArtifactStore {
     const writer = randomUUID();
     return this.run(`write ${key}`, true, async () => {
       for (let attempt = 1; ; attempt += 1) {
-        if (await this.putIfAbsent(key, body, { writer })) {
+        if ((await this.putIf(key, body, { writer }, { IfNoneMatch: '*' })) !== undefined) {
           return { won: true, document };
         }
         const standing = await this.getSmall(key);
@@ -446,7 +446,24 @@ class S3Store implements ArtifactStore {
     return bytes === undefined ? undefined : parseDocument(key, bytes);
   }
 
-  async *list(prefix: string): AsyncGenerator<{ key: string; bytes: number }> {
+  async getVersion(key: string): Promise<{ document: JsonValue; version: string } | undefined> {
+    const standing = await this.run(`read ${key}`, false, () => this.getSmall(key));
+    return standing && { document: parseDocument(key, standing.bytes), version: standing.etag };
+  }
+
+  async replaceDocument(key: string, document: JsonValue, version: string): Promise<string | undefined> {
+    const body = Buffer.from(JSON.stringify(document), 'utf8');
+    // As in putOnce: of a write whose answer was lost the mark tells.
+    const writer = randomUUID();
+    return this.run(`write ${key}`, true, async () => {
+      const written = await this.putIf(key, body, { writer }, { IfMatch: version });
+      if (written !== undefined) return written;
+      const standing = await this.getSmall(key);
+      return standing?.writer === writer ? standing.etag : undefined;
+    });
+  }
+
+  async *list(prefix: string): AsyncGenerator<StoredObject> {
     let token: string | undefined;
     do {
       const page = await this.run(`list ${prefix}`, false, () =>
@@ -458,9 +475,10 @@ class S3Store implements ArtifactStore {
           }),
         ),
       );
-      for (const { Key, Size } of page.Contents ?? []) {
+      for (const { Key, Size, LastModified } of page.Contents ?? []) {
         if (Key !== undefined) {
-          yield { key: Key.slice(this.prefix.length), bytes: Size ?? 0 };
+          // A store that does not say when gets the answer that removes nothing.
+          yield { key: Key.slice(this.prefix.length), bytes: Size ?? 0, modifiedAt: LastModified ?? new Date() };
         }
       }
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
@@ -574,23 +592,29 @@ class S3Store implements ArtifactStore {
     });
   }
 
-  /** True when it was written, false when something stands there. */
-  private async putIfAbsent(key: string, body: Uint8Array, metadata: Record<string, string>): Promise<boolean> {
+  /** The new version, or undefined when the condition did not hold. */
+  private async putIf(
+    key: string,
+    body: Uint8Array,
+    metadata: Record<string, string>,
+    condition: { readonly IfNoneMatch: '*' } | { readonly IfMatch: string },
+  ): Promise<string | undefined> {
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await this.client.send(
+        const response = await this.client.send(
           new PutObjectCommand({
             ...this.at(key),
             Body: body,
             ContentType: mediaTypes.json,
             Metadata: metadata,
-            IfNoneMatch: '*',
+            ...condition,
           }),
         );
-        return true;
+        return response.ETag ?? '';
       } catch (error) {
-        if (isPreconditionFailed(error)) {
-          return false;
+        // Of something that is gone no version holds.
+        if (isPreconditionFailed(error) || ('IfMatch' in condition && isMissing(error))) {
+          return undefined;
         }
         if (!isConflict(error) || attempt >= conflictAttemptsMax) {
           throw error;
@@ -734,7 +758,9 @@ class S3Store implements ArtifactStore {
   }
 
   /** A small object whole, checked by the checksum the server keeps, with the mark of its writer. */
-  private async getSmall(key: string): Promise<{ bytes: Buffer; writer: string | undefined } | undefined> {
+  private async getSmall(
+    key: string,
+  ): Promise<{ bytes: Buffer; etag: string; writer: string | undefined } | undefined> {
     for (let breaks = 1; ; breaks += 1) {
       let response: GetObjectCommandOutput;
       try {
@@ -750,7 +776,7 @@ class S3Store implements ArtifactStore {
         for await (const chunk of response.Body as Readable) {
           chunks.push(chunk as Buffer);
         }
-        return { bytes: Buffer.concat(chunks), writer: response.Metadata?.writer };
+        return { bytes: Buffer.concat(chunks), etag: response.ETag ?? '', writer: response.Metadata?.writer };
       } catch (error) {
         // The SDK tries requests again, but not bodies: neither one that broke nor one that does not fit its checksum.
         const mismatch = (error as Error).message.startsWith('Checksum mismatch');

@@ -6,7 +6,8 @@
  * 1. putBlob of the same bytes twice is one object; the second is a success.
  * 2. Bytes read from a blob hash to its sha256, or the read fails with BlobCorrupt; a blob that is not there is BlobMissing.
  * 3. putOnce has exactly one winner; the losers get the winner's bytes.
- * 4. Memory is bounded: nothing but small documents is ever held whole.
+ * 4. replaceDocument of one version has exactly one winner.
+ * 5. Memory is bounded: nothing but small documents is ever held whole.
  */
 import type { Readable } from 'node:stream';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
@@ -16,6 +17,13 @@ export interface PutOptions {
   readonly mediaType: string;
   readonly rows: number;
   readonly schemaVersion?: number;
+}
+
+export interface StoredObject {
+  readonly key: string;
+  readonly bytes: number;
+  /** When it was last written, by the store's clock. */
+  readonly modifiedAt: Date;
 }
 
 export interface ArtifactStore {
@@ -47,8 +55,12 @@ export interface ArtifactStore {
   putDocument(key: string, document: JsonValue): Promise<void>;
   /** A small document, or undefined. */
   getDocument(key: string): Promise<JsonValue | undefined>;
+  /** The same with its version, for replaceDocument. */
+  getVersion(key: string): Promise<{ document: JsonValue; version: string } | undefined>;
+  /** Replace a small document, unless it is no longer the version that was read. Returns its new version, or undefined: nothing was written. */
+  replaceDocument(key: string, document: JsonValue, version: string): Promise<string | undefined>;
   /** Keys under a prefix, in order, paged underneath. */
-  list(prefix: string): AsyncIterable<{ key: string; bytes: number }>;
+  list(prefix: string): AsyncIterable<StoredObject>;
   /** Remove a document or blob. Missing is success. */
   remove(key: string): Promise<void>;
   /** A raw object of the row engine's parts: bytes under a key of the caller's, and back. Not verified by address: callers frame their own. */

@@ -117,6 +117,34 @@ describe('init', () => {
       'source: gsm8k-jsonl',
       'type: number',
     ],
+    [
+      'ARC',
+      'ARC-Easy-Dev.jsonl',
+      lines(
+        questions.map((question) => ({ question, choices: { text: ['a', 'b'], label: ['A', 'B'] }, answerKey: 'B' })),
+      ),
+      'source: arc-jsonl',
+      'type: choice',
+    ],
+    [
+      'CommonsenseQA',
+      'dev.jsonl',
+      lines(
+        questions.map((stem) => ({
+          question: { question_concept: 'c', stem, choices: ['a', 'b'].map((text) => ({ label: text, text })) },
+          answerKey: 'b',
+        })),
+      ),
+      'source: commonsenseqa-jsonl',
+      'type: choice',
+    ],
+    [
+      'PIQA',
+      'valid.jsonl',
+      lines(questions.map((goal, index) => ({ goal, sol1: 'a', sol2: 'b', label: index % 2 }))),
+      'source: piqa-jsonl',
+      'type: choice',
+    ],
   ])('%s: the config that it writes is sound', async (_, name, text, source, type) => {
     const output = join(folder, 'arte.yaml');
     await runCommand(registerInit, ['init', write(name, text), '-o', output]);
@@ -269,8 +297,12 @@ describe('the program', () => {
       'watch',
       'cancel',
       'retry',
+      'budget',
       'report',
       'export',
+      'trace',
+      'diff',
+      'gc',
       'worker',
     ]) {
       expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));

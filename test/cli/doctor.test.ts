@@ -3,12 +3,20 @@
  * Method: the real S3 server for what is well; for what is wrong, folders and a store that misbehave in one way each.
  */
 import { chmodSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { doctorChecks, type CheckResult } from '../../cli/doctor-checks';
+import { register as registerDoctor } from '../../cli/commands/doctor';
+import { tryLock } from '../../drivers/local/lock';
+import { platformPaths, readState, writeState, type PlatformState } from '../../drivers/local/platform-state';
 import { freePorts } from '../../drivers/local/ports';
+import { ensurePythonEnv } from '../../drivers/local/python-env';
+import type { ErrorData } from '../../schemas/errors';
+import { runCommand } from '../support/command';
 import { startTestS3, type TestS3 } from '../support/s3';
 
 const before = { ...process.env };
@@ -144,6 +152,69 @@ test('half a platform in the environment is a problem of each of its parts', asy
   const results = await run('store', 'clock');
   expect([...results.values()].map(({ status }) => status)).toEqual(['problem', 'problem']);
   expect(results.get('store')?.fix).toContain('ARTE_S3_BUCKET');
+});
+
+describe('a platform whose supervisor was killed', () => {
+  let dataDir: string;
+  beforeEach(async () => {
+    dataDir = join(folder, '.arte');
+    const ended = spawn(process.execPath, ['-e', '']);
+    await once(ended, 'exit');
+    await writeState({
+      format: 1,
+      dataDir,
+      supervisor: {
+        pid: ended.pid ?? 0,
+        startTicks: 1,
+        startedAt: '2026-01-02T03:04:05.000Z',
+        arte: '0.1.0',
+        build: 'build',
+        node: process.version,
+        python: '/nowhere',
+      },
+      ending: false,
+      temporal: { address: '127.0.0.1:1', namespace: 'default' },
+      store: { endpoint: 'http://127.0.0.1:1', bucket: 'arte', region: 'us-east-1', credentialsPath: '/nowhere' },
+      parts: [],
+    });
+  });
+
+  test('is a problem, with what starts it again; doctor ends with 1', async () => {
+    const found = (await run('platform')).get('platform');
+    expect(found).toMatchObject({
+      status: 'problem',
+      says: expect.stringMatching(/started 2026-01-02T03:04:05.000Z\) was killed, or .* Its runs wait\.$/) as string,
+      fix: expect.stringContaining('`arte up` starts it again') as string,
+    });
+    expect((await runCommand(registerDoctor, ['doctor', '--json'])).exitCode).toBe(1);
+  });
+
+  test('with a process of it that is still there, says that, too', async () => {
+    const { python } = await ensurePythonEnv({});
+    const held = await tryLock(platformPaths(dataDir).lock, python);
+    try {
+      expect((await run('platform')).get('platform')).toMatchObject({
+        status: 'problem',
+        says: expect.stringContaining('Something that it started still runs.') as string,
+        fix: expect.stringContaining('fuser') as string,
+      });
+    } finally {
+      await held?.release();
+    }
+  });
+
+  test('that could not go on says why', async () => {
+    const state = await readState(dataDir);
+    const problem = {
+      code: 'PortTaken',
+      what: 'Port 1 is taken.',
+      why: 'By another.',
+      next: 'Look.',
+      retryable: false,
+    };
+    await writeState({ ...(state as PlatformState), problem: problem as ErrorData });
+    expect((await run('platform')).get('platform')?.says).toContain('could not go on: Port 1 is taken. By another.');
+  });
 });
 
 test('a key that others can read is a problem, with the command that mends it', async () => {

@@ -25,7 +25,12 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findPythonEnv, type PythonEnv } from '../../drivers/local/python-env';
 import { startLlamaServer } from '../../drivers/model/llama-cpp';
-import { createMaterializer, pruneModels, type Materializer } from '../../drivers/model/materialize';
+import {
+  cachedModels,
+  createMaterializer,
+  removeCachedModels,
+  type Materializer,
+} from '../../drivers/model/materialize';
 import { resolveModel, withLayer } from '../../drivers/model/resolve';
 import { packageRoot } from '../../drivers/package-root';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -242,17 +247,21 @@ describe('kept forms', () => {
     expect(readdirSync(dirname(form)).filter((name) => name.endsWith('.part'))).toEqual([]);
   });
 
-  it('are removed when they are not kept, but not while they are made', async () => {
+  it('are removed when told, but not while they are made; that one was asked for is seen', async () => {
     const { made, cacheDir } = openCopying();
     await made.gguf(base, 'q8_0', never);
-    expect(await pruneModels(cacheDir, new Set([base.contentSha256]), env.python)).toEqual([]);
+    const before = await cachedModels(cacheDir);
+    expect(before).toMatchObject([{ sha256: base.contentSha256, bytes: expect.any(Number) }]);
+    await made.gguf(base, 'q8_0', never);
+    const [after] = await cachedModels(cacheDir);
+    expect(after!.usedAt.getTime()).toBeGreaterThan(before[0]!.usedAt.getTime());
     writeFileSync(holdPath, '');
     const making = made.gguf(base, 'f16', never);
     await until(() => runs().length === 2);
-    expect(await pruneModels(cacheDir, new Set(), env.python)).toEqual([]);
+    expect(await removeCachedModels(cacheDir, [base.contentSha256], env.python)).toEqual([]);
     rmSync(holdPath);
     await making;
-    expect(await pruneModels(cacheDir, new Set(), env.python)).toEqual([base.contentSha256]);
+    expect(await removeCachedModels(cacheDir, [base.contentSha256], env.python)).toEqual([base.contentSha256]);
     expect(readdirSync(join(cacheDir, 'models'))).toEqual([]);
   });
 });

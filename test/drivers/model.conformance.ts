@@ -84,6 +84,22 @@ export function modelConformance(name: string, start: () => Promise<EndpointUnde
       expect(answer.finish).toBe('stop');
     });
 
+    it('brings several answers to one prompt in one call, the prompt counted once, or refuses as it declares', async () => {
+      const sampled = { temperature: 1, maxTokens: 6 };
+      const call = under.endpoint.complete({ ...chat(under.question, sampled), answers: 2 }, never);
+      if (!under.endpoint.capabilities.n) {
+        await expect(call).rejects.toMatchObject({ callCause: 'bad-request' });
+        return;
+      }
+      const one = await under.endpoint.complete(chat(under.question, sampled), never);
+      const two = await call;
+      expect(one.others).toBeUndefined();
+      expect(two.others).toHaveLength(1);
+      expect(two.usage.inputTokens).toBe(one.usage.inputTokens);
+      expect(two.usage.outputTokens).toBeGreaterThan(1);
+      expect(two.usage.outputTokens).toBeLessThanOrEqual(12);
+    });
+
     it('works on several calls at once', async () => {
       const questions = Array.from({ length: 4 }, (_, index) => `${under.question} (${String(index)})`);
       const answers = await Promise.all(

@@ -15,7 +15,7 @@ import { startOpenAiServer, type Behaviour, type OpenAiServer } from '../fixture
 import { chat, completion, modelConformance } from './model.conformance';
 
 const all: Capabilities = {
-  n: false,
+  n: true,
   logprobs: false,
   promptLogprobs: false,
   structured: true,
@@ -144,6 +144,12 @@ describe('the body of a request', () => {
     const body = requestBody(chat('hi'), { model: 'm', dialect, capabilities: all });
     expect(body).toMatchObject({ top_k: off, min_p: 0, seed: 1 });
     expect(body.stop).toEqual(dialect === 'openai' ? undefined : []);
+  });
+
+  it('asks for several answers by n, and for one without it', () => {
+    const target = { model: 'm', dialect: 'vllm', capabilities: all } as const;
+    expect(requestBody({ ...request, answers: 3 }, target)).toMatchObject({ n: 3 });
+    expect(requestBody({ ...request, answers: 1 }, target)).not.toHaveProperty('n');
   });
 
   it('leaves out what the endpoint does not take', () => {

@@ -147,6 +147,16 @@ describe('between the S3 store and its server', () => {
     store.close();
   });
 
+  it('replaceDocument knows its own write although the answer was lost', async () => {
+    const store = throughProxy();
+    await store.putOnce('leases/mine.json', { beat: 0 });
+    const { version = '' } = (await store.getVersion('leases/mine.json')) ?? {};
+    proxy.rule = first(1, /^PUT/, { kind: 'lose-answer' });
+    const next = await store.replaceDocument('leases/mine.json', { beat: 1 }, version);
+    expect(await store.getVersion('leases/mine.json')).toEqual({ document: { beat: 1 }, version: next });
+    store.close();
+  });
+
   it('a blob and a part whose answers were lost are sent again', async () => {
     const store = throughProxy();
     proxy.rule = first(1, /^PUT/, { kind: 'lose-answer' });

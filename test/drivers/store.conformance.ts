@@ -105,7 +105,11 @@ export function storeConformance(name: string, start: () => Promise<StoreUnderTe
       it('takes the same bytes twice as one object', async () => {
         const [first, second] = [await store.putBlob('same', text), await store.putBlob(Buffer.from('same'), text)];
         expect(second).toEqual(first);
-        expect(await collect(store.list('blobs/'))).toEqual([{ key: first.uri, bytes: 4 }]);
+        const [listed, ...others] = await collect(store.list('blobs/'));
+        expect(listed).toMatchObject({ key: first.uri, bytes: 4 });
+        expect(others).toEqual([]);
+        // Whole seconds, and a clock of its own.
+        expect(Math.abs(Date.now() - listed!.modifiedAt.getTime())).toBeLessThan(60_000);
       });
 
       it('takes the same bytes from many writers at once', async () => {
@@ -363,6 +367,35 @@ export function storeConformance(name: string, start: () => Promise<StoreUnderTe
         expect((await store.putOnce('runs/a.json', 1)).won).toBe(true);
       });
 
+      it('are replaced on condition by one of sixteen who read the same version', async () => {
+        await store.putOnce('leases/raced.json', { holder: 'nobody' });
+        const read = await store.getVersion('leases/raced.json');
+        const replaced = await Promise.all(
+          Array.from({ length: 16 }, (_, writer) =>
+            store.replaceDocument('leases/raced.json', { holder: writer }, read?.version ?? ''),
+          ),
+        );
+        const winners = replaced.flatMap((version, writer) => (version === undefined ? [] : [writer]));
+        expect(read?.document).toEqual({ holder: 'nobody' });
+        expect(winners).toHaveLength(1);
+        expect(await store.getVersion('leases/raced.json')).toEqual({
+          document: { holder: winners[0] },
+          version: replaced.find((version) => version !== undefined),
+        });
+      });
+
+      it('are not replaced on condition when they are gone, and the new version is good for the next time', async () => {
+        expect(await store.getVersion('leases/gone.json')).toBeUndefined();
+        await store.putDocument('leases/gone.json', 1);
+        const { version = '' } = (await store.getVersion('leases/gone.json')) ?? {};
+        const next = await store.replaceDocument('leases/gone.json', 2, version);
+        const last = await store.replaceDocument('leases/gone.json', 3, next ?? '');
+        expect(last).toBeDefined();
+        await store.remove('leases/gone.json');
+        expect(await store.replaceDocument('leases/gone.json', 4, last ?? '')).toBeUndefined();
+        expect(await store.getDocument('leases/gone.json')).toBeUndefined();
+      });
+
       it('say when they were overwritten by something else', async () => {
         await store.putObject('runs/b.json', Buffer.from('<html>'));
         expect(await codeOf(store.getDocument('runs/b.json'))).toBe('BlobCorrupt');
@@ -386,7 +419,7 @@ export function storeConformance(name: string, start: () => Promise<StoreUnderTe
         await store.putObject('parts/other', Buffer.from('x'));
         const listed = await collect(store.list('parts/run/'));
         expect(listed.map((item) => item.key)).toEqual(indexes.map(key));
-        expect(listed[10]).toEqual({ key: key(10), bytes: 2 });
+        expect(listed[10]).toMatchObject({ key: key(10), bytes: 2 });
         expect(await collect(store.list('nothing/'))).toEqual([]);
       });
 

@@ -9,6 +9,7 @@ import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } fro
 import { runningPlatform } from '../../drivers/local/platform';
 import { platformPaths } from '../../drivers/local/platform-state';
 import { credentialsPath } from '../../drivers/local/s3-server';
+import type { Plan } from '../../schemas/plan';
 import type { RunReport } from '../../schemas/report';
 import { openWorkspace, processesOf, succeed, type Workspace } from '../support/cli';
 import { makeTinyModel, writeScriptedLoop, type ScriptedLoop } from '../support/loop-config';
@@ -98,6 +99,13 @@ describe('the loop', () => {
       stages.map(({ name, round, arm, key }) => [name, round, arm, key].join()).sort();
     expect(keys(again)).toEqual(keys(first));
     expect(again.arms.map(({ accuracy }) => accuracy)).toEqual(first.arms.map(({ accuracy }) => accuracy));
+  });
+
+  it('is planned as it is then reused', async () => {
+    const path = writeScriptedLoop(workspace.dir, { model, name: 'planned', rounds: 2 });
+    const plan = JSON.parse((await succeed(workspace, 'plan', path, '--json')).stdout) as Plan;
+    expect(plan.stages.filter(({ reused }) => reused !== true).map(({ name }) => name)).toEqual(['report']);
+    expect(plan.left.calls).toBe(0);
   });
 
   it("reuses the teacher's drafts for another student", async () => {

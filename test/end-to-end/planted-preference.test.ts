@@ -1,8 +1,8 @@
 /**
  * Goal: the loop has a sign. A student that prefers short rationales makes the real teacher's rationales shorter; one that prefers long ones
  * makes them longer.
- * Method: the scoring stage's answers come from a scripted student that is right more often after a demonstration of at most 15 words (or,
- * inverted, of more); teacher, DPO, merge, conversion and serving are the real ones. Measured on at least 40 questions that the aligned
+ * Method: the scoring stage's answers come from a scripted student that is right more often after a demonstration of at most seven words
+ * (or, inverted, of more); teacher, DPO, merge, conversion and serving are the real ones. Measured on at least 40 questions that the aligned
  * teacher wrote and answered itself, against the same questions asked of the unaligned one.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -14,14 +14,14 @@ import { openWorkspace, succeed, type Workspace } from '../support/cli';
 
 jest.setTimeout(15 * 60_000);
 
-/** The planted feature: the script's own threshold, and what the test counts. */
-const wordsMax = 15;
+/** The planted feature: the script's own threshold, and what the test counts. About half of the unaligned teacher's rationales have it. */
+const wordsMax = 7;
 /** The fixture's answer tag. */
 const tags = { open: 'The answer is ', close: '.' };
 /** Fresh questions per direction; the issue asks for at least 40. */
 const freshQuestions = 44;
-/** Smaller movements could be luck: the standard error of a share over 44 questions is up to 0.075, so this is over two of the difference. */
-const clearMovement = 0.25;
+/** Smaller movements could be luck: the standard error of a difference of two shares over 44 questions is at most 0.107. */
+const clearMovement = 0.22;
 
 describe('a planted preference', () => {
   let workspace: Workspace;
@@ -40,9 +40,8 @@ describe('a planted preference', () => {
     process.stdout.write(
       `share of rationales of at most ${wordsMax} words: unaligned ${short.before.toFixed(2)}, prefers short ${short.after.toFixed(2)}, prefers long ${long.after.toFixed(2)}\n`,
     );
-    expect(short.after - long.after).toBeGreaterThan(clearMovement);
-    expect(short.after).toBeGreaterThan(short.before);
-    expect(long.after).toBeLessThan(long.before);
+    expect(short.after - short.before).toBeGreaterThan(clearMovement);
+    expect(long.before - long.after).toBeGreaterThan(clearMovement);
   });
 
   async function shares(name: string, invert: boolean): Promise<{ before: number; after: number; fresh: number }> {

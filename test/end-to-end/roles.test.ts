@@ -9,6 +9,7 @@ import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
+import { freePorts } from '../../drivers/local/ports';
 import { startS3Server, type S3Server } from '../../drivers/local/s3-server';
 import { startTemporalServer, type TemporalServer } from '../../drivers/local/temporal';
 import { packageRoot } from '../../drivers/package-root';
@@ -29,6 +30,7 @@ describe('the roles as separate processes', () => {
   let s3: S3Server;
   let workspace: Workspace;
   const workers = new Map<WorkerRole, ChildProcess>();
+  let metricsPort = 0;
   const compose = parse(readFileSync(join(packageRoot(), 'deploy', 'compose.yaml'), 'utf8'), { merge: true }) as {
     services: Record<string, ComposeService>;
   };
@@ -50,6 +52,7 @@ describe('the roles as separate processes', () => {
     const declared = compose.services['infer']?.environment ?? {};
     expect(Object.keys(declared).sort()).toEqual(expect.arrayContaining(Object.keys(here)));
     workspace = openWorkspace({ ...declared, ...here });
+    metricsPort = (await freePorts(1))[0] ?? 0;
     for (const role of workerRoles) startWorker(role);
   });
   afterAll(async () => {
@@ -61,7 +64,7 @@ describe('the roles as separate processes', () => {
   function startWorker(role: WorkerRole): void {
     const args = compose.services[role]?.command ?? [];
     const child = spawn(process.execPath, [join(packageRoot(), 'dist', 'cli', 'main.js'), 'worker', ...args], {
-      env: workspace.env,
+      env: { ...workspace.env, ...(role === 'infer' && { ARTE_METRICS_ADDRESS: String(metricsPort) }) },
       cwd: workspace.dir,
       stdio: 'ignore',
     });
@@ -70,8 +73,10 @@ describe('the roles as separate processes', () => {
 
   it('run a loop to its end although each is killed once', async () => {
     const model = await makeTinyModel(join(workspace.dir, 'model'));
-    const slow = { latency_ms: 150 };
-    const path = writeScriptedLoop(workspace.dir, { name: 'roles', model, teacher: slow, student: slow });
+    // Every stage takes several times what it takes to ask how the run stands, on a busy machine too.
+    const teacher = { latency_ms: 1_000, max_in_flight: 4 };
+    const student = { latency_ms: 300, max_in_flight: 16 };
+    const path = writeScriptedLoop(workspace.dir, { name: 'roles', model, teacher, student });
     await succeed(workspace, 'run', path, '--detach');
     const middles: readonly [WorkerRole, RegExp][] = [
       ['orchestrator', /^sample-questions$/],
@@ -84,6 +89,7 @@ describe('the roles as separate processes', () => {
         const progress = await statusOf();
         return progress?.current.some(({ stage }) => stages.test(stage)) ? true : undefined;
       });
+      if (role === 'infer') await showsItsCalls();
       workers.get(role)?.kill('SIGKILL');
       startWorker(role);
     }
@@ -95,6 +101,22 @@ describe('the roles as separate processes', () => {
     const report = JSON.parse((await succeed(workspace, 'report', 'roles', '--json')).stdout) as RunReport;
     expect(report.arms.map(({ name }) => name)).toEqual(['untuned', 'original_teacher', 'arte']);
   });
+
+  /** What the process that asks the models tells a Prometheus server. */
+  async function showsItsCalls(): Promise<void> {
+    const text = await waitFor('calls in the metrics', 30_000, async () => {
+      const scraped = await (await fetch(`http://127.0.0.1:${metricsPort}/metrics`)).text();
+      return /^arte_calls\{.*stage="score-drafts".*\} [1-9]/m.test(scraped) ? scraped : undefined;
+    });
+    for (const name of [
+      'arte_endpoint_limit',
+      'arte_endpoint_ceiling',
+      'arte_calls_in_flight',
+      'arte_rows',
+      'arte_tokens',
+    ])
+      expect(text).toMatch(new RegExp(`^${name}\\{.*endpoint="scripted/prefers-short".*\\} \\d`, 'm'));
+  }
 
   async function statusOf(): Promise<RunProgress | undefined> {
     const { code, stdout } = await workspace.arte('status', 'roles', '--json');

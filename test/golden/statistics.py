@@ -9,8 +9,10 @@ import random
 from pathlib import Path
 
 import numpy as np
+import statsmodels.api as sm
 from rouge_score import rouge_scorer
 from scipy import stats
+from statsmodels.stats.contingency_tables import mcnemar
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.proportion import proportion_confint
 
@@ -101,6 +103,50 @@ for half in itertools.combinations(range(8), 4):
     halves.append(np.corrcoef(matrix[:, half].mean(1), matrix[:, rest].mean(1))[0, 1])
 r = float(np.mean(halves))
 golden["reliability"] = {"matrix": ["".join(map(str, row)) for row in matrix.tolist()], "value": 2 * r / (1 + r)}
+
+# A report's column: arms of two shot counts against one baseline each, exact McNemar, Holm over the whole column.
+truth = {
+    shots: {
+        "untuned": 0.2,
+        "original_teacher": 0.45 + shots / 30,
+        "random_rationale": 0.45,
+        "most_preferred": 0.5,
+        "task_consistent": 0.6,
+        "arte": 0.72,
+    }
+    for shots in (0, 3)
+}
+answers = {
+    shots: {arm: (rng.random(80) < share).astype(int).tolist() for arm, share in shares.items()}
+    for shots, shares in truth.items()
+}
+golden["family"] = {
+    "answers": {str(shots): {arm: "".join(map(str, row)) for arm, row in arms.items()} for shots, arms in answers.items()},
+    "adjusted": {},
+}
+for against in ("untuned", "original_teacher"):
+    members = [(shots, arm) for shots in answers for arm in answers[shots] if arm not in ("untuned", against)]
+    p_values = []
+    for shots, arm in members:
+        one, other = np.array(answers[shots][arm]), np.array(answers[shots][against])
+        cells = [[np.sum(one & other), np.sum(one & (1 - other))], [np.sum((1 - one) & other), np.sum((1 - one) & (1 - other))]]
+        p_values.append(mcnemar(np.array(cells), exact=True).pvalue)
+    adjusted = multipletests(p_values, method="holm")[1]
+    golden["family"]["adjusted"][against] = {
+        f"{arm} {shots}": float(p) for (shots, arm), p in zip(members, adjusted, strict=True)
+    }
+
+# Three students on the same items: the error of the share, clustered by item; and the sign-flip test of whole differences.
+rights = rng.binomial(3, rng.beta(1, 1, 40)).tolist()
+rows = [(item, int(student < right)) for item, right in enumerate(rights) for student in range(3)]
+groups, scores = (np.array(column) for column in zip(*rows, strict=True))
+clustered = sm.OLS(scores.astype(float), np.ones(len(rows))).fit(cov_type="cluster", cov_kwds={"groups": groups})
+golden["clustered"] = {"rights": rights, "students": 3, "share": float(scores.mean()), "stderr": float(clustered.bse[0])}
+golden["signFlip"] = []
+for _ in range(6):
+    values = rng.integers(-3, 4, 11).tolist()
+    test = stats.permutation_test((np.array(values),), np.sum, permutation_type="samples", n_resamples=np.inf)
+    golden["signFlip"].append({"differences": values, "p": float(test.pvalue)})
 
 (here / "statistics.json").write_text(json.dumps(golden, indent=2) + "\n")
 

@@ -9,6 +9,8 @@ import {
   type ConfigPurpose,
   type Judgement,
 } from '../../method/check-config';
+import { nearestName } from '../../method/explain-shape';
+import { runConfigJsonSchema, type JsonSchemaNode } from '../../schemas/run-config';
 import type { TaskRecord } from '../../schemas/task';
 
 type Json = Record<string, unknown>;
@@ -73,6 +75,7 @@ describe('the shape', () => {
     ['questions', { per_tsk: 5 }, 'questions.per_tsk', 'Write "per_task"'],
     ['evaluate', { learning_rate: 1 }, 'evaluate.learning_rate', 'align.learning_rate or sft.learning_rate'],
     ['algin', { beta: 1 }, 'algin', 'Write "align"'],
+    ['sede', 3, 'sede', 'Write "seed"'],
     [
       'models.teacher.endpoint',
       { kind: 'managed', context_token: 5 },
@@ -84,6 +87,28 @@ describe('the shape', () => {
     const [problem, ...others] = judge(withSetting(path, value)).problems;
     expect(others).toEqual([]);
     expect(problem).toMatchObject({ path: at, at: 'key', instead: expect.stringContaining(instead) });
+  });
+
+  it('of every section every key is known again when two neighbours of it are exchanged', () => {
+    const sections = (node: JsonSchemaNode): string[][] => [
+      ...(node.properties === undefined ? [] : [Object.keys(node.properties)]),
+      ...[...Object.values(node.properties ?? {}), ...(node.items ? [node.items] : []), ...(node.oneOf ?? [])].flatMap(
+        sections,
+      ),
+    ];
+    let tried = 0;
+    for (const keys of sections(runConfigJsonSchema())) {
+      for (const key of keys) {
+        for (let at = 0; at + 1 < key.length; at += 1) {
+          const written = `${key.slice(0, at)}${key.charAt(at + 1)}${key.charAt(at)}${key.slice(at + 2)}`;
+          expect([written, nearestName(written, keys)]).toEqual([written, key]);
+          tried += 1;
+        }
+      }
+    }
+    expect(tried).toBeGreaterThan(500);
+    // What has nothing in common is nobody's slip.
+    expect(nearestName('zebra', ['seed', 'score', 'sft'])).toBeUndefined();
   });
 
   it.each([
@@ -245,6 +270,24 @@ describe('the items of a task', () => {
   });
 });
 
+describe('a cap', () => {
+  const priced = (): Json => withSetting('models.student.price', { output: 2 }, withSetting('budget.cap', 5));
+
+  it('counts what the models cost', () => {
+    expect(judge(priced()).problems).toEqual([]);
+    expect(judge(withSetting('budget.cap', null)).problems).toEqual([]);
+  });
+
+  it('without any price is refused: it would never be reached', () => {
+    const { problems } = judge(withSetting('budget.cap', 5));
+    expect(problems).toMatchObject([{ path: 'budget.cap', what: 'There is a cap, but no model has a price.' }]);
+  });
+
+  it.each([-1, 'much'])('of %p is refused', (cap) => {
+    expect(judge(withSetting('budget.cap', cap, priced())).problems).toMatchObject([{ path: 'budget.cap' }]);
+  });
+});
+
 describe('prompts', () => {
   it.each([
     ['naive', '{description} {qestion}', ['{qestion}', 'lacks the slot {question}', 'neither has the slot {reminder}']],
@@ -305,8 +348,38 @@ describe('models', () => {
     expect(judge(withSetting('probe.respondents', [respondent])).problems).toEqual([]);
   });
 
+  it("takes no more answers per call than the teacher's server has slots", () => {
+    const slots = (count: number): Json =>
+      withSetting(
+        'models.teacher.endpoint',
+        { kind: 'managed', slots: count },
+        withSetting('questions.answers_per_call', 4),
+      );
+    expect(judge(slots(3)).problems.map(({ path }) => path)).toEqual(['questions.answers_per_call']);
+    expect(judge(slots(4)).problems).toEqual([]);
+  });
+
+  it.each(['questions', 'tailor.questions'])(
+    '%s: several answers of greedy sampling are one answer several times',
+    (place) => {
+      const config = withSetting('questions.answers_per_call', 2, withSetting(`${place}.temperature`, 0));
+      expect(judge(config).problems.map(({ path }) => path)).toEqual([`${place}.temperature`]);
+    },
+  );
+
+  it('a hosted teacher that need not be trained may be used', () => {
+    const config = withSetting('models.teacher', { source: 'hosted:somewhere/big', endpoint: endpoint() });
+    expect(judge(config).problems.map(({ path }) => path)).toEqual(['models.teacher.source']);
+    const { problems, notes } = judge(withSetting('align.method', 'none', config));
+    expect(problems).toEqual([]);
+    expect(notes).toEqual([]);
+    const student = withSetting('models.student', { source: 'hosted:somewhere/small', endpoint: endpoint() }, config);
+    expect(judge(student).problems.map(({ path }) => path)).toEqual(['models.student.source']);
+  });
+
   it.each([
     ['questions', { format: 'json' }, 'structured'],
+    ['questions', { answers_per_call: 4 }, 'n'],
     ['questions', { top_k: 40 }, 'extended_sampling'],
     ['tailor', { rationales: { min_p: 0.1 } }, 'extended_sampling'],
     ['models.teacher.prompt_style', 'completion', 'completion'],
@@ -328,6 +401,13 @@ describe('models', () => {
     const { problems, notes } = judge(withSetting('models.teacher.endpoint', endpoint()));
     expect(problems).toEqual([]);
     expect(notes).toEqual([expect.stringContaining('the trained teacher cannot be asked there')]);
+  });
+
+  it('says when racing has nothing to save', () => {
+    const racing = (size: number) =>
+      withSetting('score', { mode: 'racing' }, withSetting('probe', { method: 'random', size }));
+    expect(judge(racing(8)).notes).toEqual([expect.stringContaining('score.first_block = 8')]);
+    expect(judge(racing(20)).notes).toEqual([]);
   });
 
   it('an answer as long as the context is refused', () => {
@@ -391,5 +471,49 @@ describe('platform and environment', () => {
   it('the environment is read for secrets only', () => {
     const config = withSetting('models.teacher.endpoint', { ...endpoint(), model: '${env:MODEL}' });
     expect(judge(config).problems).toMatchObject([{ path: 'models.teacher.endpoint.model' }]);
+  });
+});
+
+describe('arms', () => {
+  const withArms = (...arms: string[]): Json => withSetting('arms', arms);
+
+  it('of all kinds may be asked for', () => {
+    const all = ['teacher', 'self_instruct', 'random_rationale', 'most_preferred', 'task_consistent'];
+    expect(judge(withArms(...all, 'question_only', 'rationale_only')).problems).toEqual([]);
+  });
+
+  it('that are not known are named with what there is', () => {
+    const { problems } = judge(withArms('arte', 'task-consistent'));
+    expect(problems).toMatchObject([{ path: 'arms[1]' }]);
+    expect(`${problems[0]?.why ?? ''} ${problems[0]?.instead ?? ''}`).toContain('task_consistent');
+  });
+
+  it('that are chosen from drafts need a draft question for every example', () => {
+    const config = withSetting('questions.per_task', 100, withArms('random_rationale', 'most_preferred'));
+    expect(judge(config).problems).toMatchObject([
+      { path: 'questions.per_task', what: expect.stringContaining('random_rationale, most_preferred take') as string },
+    ]);
+    expect(judge(withSetting('tailor.per_task', 100, config)).problems).toEqual([]);
+    expect(judge(withSetting('questions.per_task', 100)).problems).toEqual([]);
+    const none = withSetting('align.method', 'none', withSetting('questions.per_task', 100));
+    expect(judge(none).problems.map(({ path }) => path)).toEqual(['questions.per_task']);
+  });
+
+  it('that need pairs of one kind need enough of them', () => {
+    const without = withSetting('pairs.question.per_task', 0, withArms('question_only'));
+    expect(judge(without).problems).toMatchObject([
+      { path: 'pairs.minimum', what: expect.stringContaining('0 question pairs') as string },
+    ]);
+    expect(judge(withSetting('pairs.question.per_task', 0, withArms('rationale_only'))).problems).toEqual([]);
+  });
+
+  it('that train the teacher, and further rounds, need a teacher that is trained', () => {
+    const arms = withSetting('align.method', 'none', withArms('question_only', 'rationale_only', 'task_consistent'));
+    expect(judge(arms).problems).toMatchObject([
+      { path: 'arms', what: expect.stringContaining('question_only and rationale_only') as string },
+    ]);
+    const rounds = withSetting('align.method', 'none', withSetting('rounds.count', 2));
+    expect(judge(rounds).problems.map(({ path }) => path)).toEqual(['rounds.count']);
+    expect(judge(withSetting('align.method', 'none', withSetting('pairs.minimum', 10_000))).problems).toEqual([]);
   });
 });

@@ -83,4 +83,13 @@ describe('decideRound', () => {
     const decision = decideRound([...baselines, evaluation('arte', 1, 0.3)], { round: 1, acceptMargin: 0 });
     expect(JSON.parse(JSON.stringify(decision))).toEqual(decision);
   });
+
+  it('takes the mean over the students of an arm, where several seeds were trained', () => {
+    const students = [0.3, 0.6].map((accuracy, at) => ({ ...evaluation('arte', 1, accuracy), student: at + 1 }));
+    const decision = decideRound([...baselines, ...students], { round: 1, acceptMargin: 0 });
+    expect(decision.accuracy).toBeCloseTo(0.45, 12);
+    expect(decision.against.map(({ arm }) => arm)).toEqual(['original_teacher', 'untuned']);
+    expect(decision.against[0]?.difference).toBeCloseTo(0.05, 12);
+    expect(decision.against[1]?.difference).toBeCloseTo(0.35, 12);
+  });
 });

@@ -5,14 +5,17 @@
 import { evaluatePredictions } from '../../method/evaluate';
 import type { RowOutcome } from '../../schemas/rows';
 
+let items = 0;
 const prediction = (
   task: string,
   answer: string | null,
   correct: boolean,
   outcome: RowOutcome = 'ok',
   tagged = answer !== null,
+  itemId = `item ${(items += 1)}`,
 ) => ({
   task,
+  itemId,
   answer,
   correct,
   tagged,
@@ -66,5 +69,26 @@ describe('evaluatePredictions', () => {
     const nothing = evaluatePredictions([], new Map());
     expect(nothing.overall).toMatchObject({ n: 0, accuracy: 0, stderr: 0, low: 0, high: 1, tagRate: 0 });
     expect(nothing.macro).toEqual({ tasks: 0, accuracy: 0, stderr: 0 });
+  });
+});
+
+describe('several students of one arm', () => {
+  const answers = (...rights: string[]) =>
+    rights.flatMap((row) =>
+      Array.from(row, (right, at) => prediction('a', right, right === '1', 'ok', true, `item ${at}`)),
+    );
+
+  it('have the mean of their accuracies, and the error of their items', () => {
+    const { overall } = evaluatePredictions(answers('1100', '1010'), new Map(), 2);
+    expect(overall).toMatchObject({ n: 8, correct: 4, accuracy: 0.5 });
+    // Items' means 1, 1/2, 1/2, 0: sample variance 1/6.
+    expect(overall.stderr).toBeCloseTo(Math.sqrt(1 / 6 / 4), 12);
+  });
+
+  it('that answer alike say no more than one of them', () => {
+    const one = evaluatePredictions(answers('110100'), new Map()).overall;
+    const three = evaluatePredictions(answers('110100', '110100', '110100'), new Map(), 3).overall;
+    for (const name of ['accuracy', 'stderr', 'low', 'high'] as const) expect(three[name]).toBeCloseTo(one[name], 12);
+    expect(three.n).toBe(18);
   });
 });

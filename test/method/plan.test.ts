@@ -3,6 +3,7 @@
  * Method: figures of method.md section 1, counted here by hand, and small configs in which each setting changes one figure.
  */
 import { planRun, questionPairsOfTask, trainingSteps, type PlannedTask } from '../../method/plan';
+import { armNames } from '../../schemas/arms';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import type { Plan, PlannedStage } from '../../schemas/plan';
 import { rowStageNames, stageNames } from '../../schemas/stage-names';
@@ -82,6 +83,15 @@ describe('the paper', () => {
 });
 
 describe('a plan', () => {
+  it('keeps the ceiling of calls under racing, and says what is expected as an estimate', () => {
+    const exhaustive = planRun(configOf(), { tasks: tasksOf(1) });
+    const racing = planRun(configOf({ score: { mode: 'racing' } }), { tasks: tasksOf(1) });
+    expect(racing.totals).toEqual(exhaustive.totals);
+    expect(racing.notes.filter((note) => !exhaustive.notes.includes(note))).toEqual([
+      expect.stringMatching(/score-drafts are a ceiling.*estimate/),
+    ]);
+  });
+
   it('has the stages of the method in order, and only their names', () => {
     const { stages } = planRun(configOf(), { tasks: tasksOf(1) });
     expect(stages.every(({ name }) => stageNames.includes(name))).toBe(true);
@@ -92,12 +102,12 @@ describe('a plan', () => {
       'sample-rationales',
       'score-drafts',
       'build-pairs',
-      'tailor-questions',
-      'tailor-rationales',
       'train-dpo',
       'tailor-questions',
       'tailor-rationales',
       'train-sft',
+      'tailor-questions',
+      'tailor-rationales',
       'train-sft',
       'decide',
       'report',
@@ -107,10 +117,10 @@ describe('a plan', () => {
       'respondent-0-1shot',
       'respondent-0-2shot',
       'respondent-0-3shot',
-      'untuned-0shot',
-      'untuned-3shot',
       'arte-0shot',
       'arte-3shot',
+      'untuned-0shot',
+      'untuned-3shot',
       'original_teacher-0shot',
       'original_teacher-3shot',
     ]);
@@ -145,7 +155,9 @@ describe('a plan', () => {
     [{ probe: { size: 400 } }, 'score-drafts', 250 * 4 * 100],
     [{ prompts: { techniques: [{ name: 'a', instruction: 'b' }] } }, 'sample-rationales', 250],
     [{ questions: { per_task: 7, per_call: 3 } }, 'sample-questions', 3],
+    [{ questions: { per_task: 13, per_call: 3, answers_per_call: 2 } }, 'sample-questions', 3],
     [{ tailor: { per_task: 9 }, questions: { per_call: 2 } }, 'tailor-questions', 5],
+    [{ tailor: { per_task: 9 }, questions: { per_call: 2, answers_per_call: 4 } }, 'tailor-questions', 2],
   ])('%p: %s makes %i calls', (change, name, calls) => {
     expect(stagesOf(planRun(configOf(change), { tasks: tasksOf(1) }), name)[0]?.calls).toBe(calls);
   });
@@ -180,8 +192,16 @@ describe('a plan', () => {
   it('does not know what the store holds, unless it is told', () => {
     const unknown = planRun(configOf(), { tasks: tasksOf(1) });
     expect(unknown.stages.every(({ reused }) => reused === null)).toBe(true);
-    const told = planRun(configOf(), { tasks: tasksOf(1), reused: ({ name }) => name === 'prepare-tasks' });
-    expect(told.stages.filter(({ reused }) => reused === true).map(({ name }) => name)).toEqual(['prepare-tasks']);
+    expect(unknown.left).toMatchObject({ calls: unknown.totals.calls, cost: unknown.totals.cost });
+    const told = planRun(configOf(), {
+      tasks: tasksOf(1),
+      reuseOf: ({ name }) =>
+        name === 'score-drafts' ? { reused: true } : { reused: null, dependsOn: 'sample-questions of round 1' },
+    });
+    const scored = told.stages.filter(({ reused }) => reused === true);
+    expect(scored.map(({ name }) => name)).toEqual(['score-drafts']);
+    expect(told.left.calls).toBe(told.totals.calls - (scored[0]?.calls ?? 0));
+    expect(told.stages[0]?.dependsOn).toBe('sample-questions of round 1');
   });
 
   it('longer questions make longer prompts', () => {
@@ -189,6 +209,76 @@ describe('a plan', () => {
     const tokens = (questionCharacters: number): number =>
       planRun(configOf(), { tasks: [{ ...task!, questionCharacters }] }).totals.inputTokens;
     expect(tokens(4_000)).toBeGreaterThan(4 * tokens(400));
+  });
+});
+
+describe('the arms of a plan', () => {
+  const all = planRun(configOf({ arms: [...armNames], rounds: { count: 2 } }), { tasks: tasksOf(23) });
+  const inRound = (round: number, name: string): PlannedStage[] =>
+    stagesOf(all, name).filter((stage) => stage.round === round);
+
+  it('train on as many examples in as many steps, each once, in the first round', () => {
+    const trained = armNames.filter((arm) => arm !== 'teacher' && arm !== 'untuned');
+    expect(
+      inRound(1, 'train-sft')
+        .map(({ arm }) => arm)
+        .sort(),
+    ).toEqual([...trained].sort());
+    for (const { rows, steps } of stagesOf(all, 'train-sft')) expect([rows, steps]).toEqual([5_750, 360]);
+    expect(inRound(2, 'train-sft').map(({ arm }) => arm)).toEqual(['arte']);
+  });
+
+  it('share drafts and scores, and align with the pairs of their kind', () => {
+    for (const name of ['sample-questions', 'sample-rationales', 'score-drafts'])
+      expect(inRound(1, name)).toHaveLength(1);
+    expect(inRound(1, 'build-pairs').map(({ arm, rows }) => [arm, rows])).toEqual([
+      ['', 6_900],
+      ['question_only', 1_150],
+      ['rationale_only', 5_750],
+    ]);
+    expect(
+      inRound(1, 'train-dpo')
+        .map(({ arm, steps }) => [arm, steps])
+        .sort(),
+    ).toEqual([
+      ['', 432],
+      ['question_only', 72],
+      ['rationale_only', 360],
+    ]);
+    expect(inRound(1, 'select-drafts').map(({ calls, rows }) => [calls, rows])).toEqual([
+      [0, 5_750],
+      [0, 5_750],
+      [0, 5_750],
+    ]);
+  });
+
+  it('train and evaluate as many students as there are seeds', () => {
+    const { stages } = planRun(configOf({ sft: { seeds: 3 } }), { tasks: tasksOf(1) });
+    const arms = (name: string): string[] =>
+      stagesOf({ stages } as Plan, name)
+        .filter(({ arm }) => arm.startsWith('arte'))
+        .map(({ arm }) => arm);
+    expect(arms('train-sft')).toEqual(['arte', 'arte-seed2', 'arte-seed3']);
+    expect(arms('evaluate')).toHaveLength(3 * 2);
+    expect(arms('tailor-questions')).toEqual(['arte']);
+  });
+
+  it("count the ceiling as the teacher's calls, at its price", () => {
+    const teacher = { ...model, price: { output: 3 } };
+    const { stages } = planRun(configOf({ arms: ['teacher'], models: { teacher, student: model } }), {
+      tasks: tasksOf(1),
+    });
+    const [ceiling] = stagesOf({ stages } as Plan, 'evaluate', 'teacher-0shot');
+    expect(ceiling).toMatchObject({ model: 'teacher', calls: 250 });
+    expect(ceiling?.cost).toBeGreaterThan(0);
+  });
+
+  it('without an alignment: no pairs, no training of the teacher, a set chosen from the drafts', () => {
+    const plan = planRun(configOf({ align: { method: 'none' } }), { tasks: tasksOf(1) });
+    expect(stagesOf(plan, 'build-pairs')).toEqual([]);
+    expect(stagesOf(plan, 'train-dpo')).toEqual([]);
+    expect(stagesOf(plan, 'select-drafts').map(({ arm, rows }) => [arm, rows])).toEqual([['arte', 250]]);
+    expect(stagesOf(plan, 'tailor-questions').map(({ arm }) => arm)).toEqual(['original_teacher']);
   });
 });
 
@@ -227,5 +317,26 @@ describe('question pairs of a task', () => {
       pairs: { question: { per_task: wanted, method, response } },
     });
     expect(questionPairsOfTask(config)).toBe(pairs);
+  });
+});
+
+describe('a cap', () => {
+  const priced = (cap: number | null, price: object = { input: 1, output: 1 }): Plan =>
+    planRun(configOf({ models: { teacher: { ...model, price }, student: model }, budget: { cap } }), {
+      tasks: tasksOf(1),
+    });
+
+  it('that the ceiling passes is said, with both figures', () => {
+    const { cost } = priced(null).totals;
+    expect(cost).toBeGreaterThan(0.2);
+    expect(priced(0.1).notes.join()).toContain(`The ceiling of ${cost.toFixed(2)} USD passes the cap of 0.10`);
+    expect(priced(cost + 1).notes.join()).not.toContain('cap');
+    expect(priced(null).notes.join()).not.toContain('cap');
+  });
+
+  it('holds for trainings too, whose price is in no ceiling', () => {
+    expect(priced(1_000, { training_hour: 5 }).notes.join()).toContain(
+      'How many hours the trainings take is not known',
+    );
   });
 });

@@ -45,6 +45,23 @@ describe('scoreDrafts', () => {
   });
 });
 
+describe('scoreQuality with gaps', () => {
+  it('compares drafts that were asked different items by their distance from the items, not by their luck with them', () => {
+    // Equal drafts but for the items: each was asked one easy half or one hard half.
+    const alike = Array.from({ length: 12 }, (_, at) => draft(`d${at}`, `q${at}`));
+    const gaps = alike.flatMap(({ id }, at) =>
+      Array.from({ length: 8 }, (_, probe) => ({
+        draftId: id,
+        probeId: `${at % 2 === 0 ? 'easy' : 'hard'}${probe}`,
+        correct: at % 2 === 0,
+        tagged: true,
+        outcome: 'ok' as const,
+      })),
+    );
+    expect(scoreQuality(scoreDrafts(gaps, alike), gaps).reliability).toBeNull();
+  });
+});
+
 describe('questionScores', () => {
   it('is the mean of its rationales', () => {
     expect(questionScores(scoreDrafts(cells, drafts))).toEqual([

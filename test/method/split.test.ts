@@ -7,7 +7,8 @@ import { ArteError } from '../../schemas/errors';
 import { taskConfigSchema, type TaskConfig } from '../../schemas/run-config';
 import { taskRecordSchema, type TaskRecord, type Technique } from '../../schemas/task';
 import { normaliseQuestion } from '../../method/hygiene';
-import { buildTaskRecord, familyTestItems } from '../../method/split';
+import { taskFilesOf } from '../../method/check-config';
+import { buildTaskRecord, familyTestItems, taskSource } from '../../method/split';
 
 const defaults: Technique[] = [{ name: 'plain', instruction: 'Think.' }];
 const task = (input: Record<string, unknown>): TaskConfig => taskConfigSchema.parse(input);
@@ -149,6 +150,28 @@ describe('a file', () => {
     );
     expect(gsm8k).toMatchObject({ name: 'gsm8k', answer: { type: 'number' } });
     expect(gsm8k.seeds[0]?.rationale).toBe('It is.');
+  });
+
+  it('reads ARC, CommonsenseQA and PIQA, and calls each by its benchmark', () => {
+    const choices = ['a', 'b'].map((text, at) => ({ label: 'AB'[at], text }));
+    const line = (at: number) => JSON.stringify({ question: { stem: `Which ${at}?`, choices }, answerKey: 'B' });
+    const text = Array.from({ length: 8 }, (_, at) => line(at)).join('\n');
+    const split = { validation: 2 };
+    expect(build({ source: 'arc-jsonl', path: 'ARC-Easy-Dev.jsonl', split }, { text })).toMatchObject({
+      ...{ name: 'arc-easy-dev', category: 'science', test: { length: 3 } },
+    });
+    const commonsense = build({ source: 'commonsenseqa-jsonl', path: 'dev.jsonl', split }, { text });
+    expect(commonsense).toMatchObject({ name: 'commonsenseqa', category: 'commonsense' });
+    const piqa = taskConfigSchema.parse({ source: 'piqa-jsonl', path: 'valid.jsonl', labels: 'valid.lst', split });
+    const goals = Array.from({ length: 8 }, (_, at) => JSON.stringify({ goal: `goal ${at}`, sol1: 'x', sol2: 'y' }));
+    const contents = new Map([
+      ['path', goals.join('\n')],
+      ['labels', '1\n'.repeat(8)],
+    ]);
+    expect(taskFilesOf(piqa).map(({ setting }) => setting)).toEqual([...contents.keys()]);
+    const record = buildTaskRecord(piqa, taskSource(piqa, contents), []);
+    expect(record.name).toBe('piqa');
+    expect(record.test.map(({ target }) => target)).toEqual(['(B)', '(B)', '(B)']);
   });
 
   it('uses the labels it finds where the config names the type only', () => {

@@ -6,6 +6,7 @@
 import fc from 'fast-check';
 import golden from '../golden/statistics.json';
 import {
+  clusteredProportion,
   correlation,
   describeDifference,
   holmAdjusted,
@@ -15,8 +16,10 @@ import {
   normalQuantile,
   pairedBootstrap,
   pairedComparison,
+  pooledComparison,
   quantile,
   sampleVariance,
+  signFlipExact,
   standardError,
   standardErrorOfProportion,
   unpairedComparison,
@@ -58,6 +61,23 @@ describe('against SciPy and statsmodels', () => {
   it.each(golden.mcnemar)('exact McNemar, $mine against $theirs', ({ mine, theirs, p }) => {
     expect(Math.abs(mcnemarExact(mine, theirs) / p - 1)).toBeLessThan(1e-9);
     expect(mcnemarExact(theirs, mine)).toBe(mcnemarExact(mine, theirs));
+  });
+
+  it.each(golden.signFlip)('sign flips of $differences', ({ differences, p }) => {
+    expect(signFlipExact(differences)).toBeCloseTo(p, 12);
+  });
+
+  it('the error of a share, clustered by item', () => {
+    const { rights, students, share, stderr } = golden.clustered;
+    const figures = clusteredProportion({ rights, students });
+    expect(figures.stderr).toBeCloseTo(stderr, 12);
+    // Between what the items alone and what every answer by itself would give.
+    const width = (n: number): number => {
+      const { low, high } = wilsonInterval(share * n, n);
+      return high - low;
+    };
+    expect(figures.high - figures.low).toBeLessThan(width(rights.length));
+    expect(figures.high - figures.low).toBeGreaterThan(width(rights.length * students));
   });
 
   it.each(golden.holm)('Holm of $p', ({ p, adjusted }) => {
@@ -176,4 +196,45 @@ it('never leaves the range or gives NaN', () => {
     }),
     { numRuns: 100, seed: 2 },
   );
+});
+
+describe('several students', () => {
+  it('of one each are compared as McNemar compares them', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.boolean(), fc.boolean()), { minLength: 1, maxLength: 60 }), (pairs) => {
+        const [mine, theirs] = [pairs.map(([one]) => one), pairs.map(([, other]) => other)];
+        const one = pairedComparison(mine, theirs, { seed: 1, resamples: 50 });
+        const sides = [mine, theirs].map((side) => ({ rights: side.map(Number), students: 1 }));
+        const pooled = pooledComparison(sides[0]!, sides[1]!, { seed: 1, resamples: 50 });
+        expect(pooled).toMatchObject({ difference: one.difference, low: one.low, high: one.high, n: one.n });
+        expect(pooled.p).toBeCloseTo(one.p, 10);
+        const alone = clusteredProportion(sides[0]!);
+        const correct = mine.filter(Boolean).length;
+        expect(alone.stderr).toBeCloseTo(standardErrorOfProportion(correct, mine.length), 12);
+        expect(alone.low).toBeCloseTo(wilsonInterval(correct, mine.length).low, 12);
+      }),
+    );
+  });
+
+  it('may be more on one side than on the other', () => {
+    // Means 1, 2/3, 0 against 0, 1, 0: differences 3, -1, 0 in thirds; of the four signs of two, all are as far off or further than 2.
+    const [mine, theirs] = [
+      { rights: [3, 2, 0], students: 3 },
+      { rights: [0, 1, 0], students: 1 },
+    ];
+    expect(pooledComparison(mine, theirs, { seed: 1 })).toMatchObject({
+      difference: expect.closeTo(2 / 9, 12) as number,
+      p: 1,
+    });
+  });
+
+  it('are judged in good time and without underflow on as many items as BIG-Bench-Hard has', () => {
+    const differences = Array.from({ length: 6_261 }, (_, at) => (at % 7) - 3 + (at % 50 === 0 ? 1 : 0));
+    const started = performance.now();
+    const p = signFlipExact(differences);
+    expect(performance.now() - started).toBeLessThan(5_000);
+    // Normal approximation: sum over the root of the sum of squares.
+    const z = differences.reduce((sum, d) => sum + d, 0) / Math.sqrt(differences.reduce((sum, d) => sum + d * d, 0));
+    expect(p).toBeCloseTo(2 * (1 - normalDistribution(Math.abs(z))), 2);
+  });
 });

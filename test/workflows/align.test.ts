@@ -7,6 +7,13 @@ import { Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import type { InferActivities, IoActivities, TrainActivities } from '../../activities';
+import { openShardAccount, readLedger, setCap } from '../../activities/budget';
+import { asFailure } from '../../activities/failures';
+import { noUsage } from '../../activities/stage';
+import { ledgerTotals, promptTokensMax } from '../../method/ledger';
+import { colorsFor } from '../../cli/output';
+import { renderRun } from '../../cli/run-view';
+import { armNames, recipeOf, standingArms } from '../../schemas/arms';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { payloadBytesMax, shardRowsMax } from '../../schemas/limits';
 import {
@@ -19,7 +26,10 @@ import {
   type StageResult,
 } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
-import { progressQuery, retryUpdate } from '../../workflows/messages';
+import { runConfigSchema } from '../../schemas/run-config';
+import { progressQuery, retryUpdate, stageProgressQuery } from '../../workflows/messages';
+import { MemoryStore } from '../activities/row-engine/memory-store';
+import { rowsOf } from '../activities/row-engine/shards';
 import { quietRuntime, startTemporal, workflowBundle } from '../support/temporal';
 
 jest.setTimeout(120_000);
@@ -40,7 +50,7 @@ const model = (name: string): ModelRef => ({
   layers: [],
   contentSha256: sha(name),
 });
-const usage = { calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 };
+const usage = { calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, lostCalls: 0, lostInputTokens: 0 };
 const counts = { ok: 1, malformed: 0, refused: 0, truncated: 0, failed: 0 };
 
 /** What each stage hands on, by the names that later stages ask for. */
@@ -51,6 +61,7 @@ const outputsOf: Record<string, readonly string[]> = {
   'sample-rationales': ['drafts'],
   'score-drafts': ['scores', 'cells'],
   'build-pairs': ['pairs', 'dpo'],
+  'select-drafts': ['tailored', 'sft'],
   'tailor-questions': ['questions'],
   'tailor-rationales': ['tailored', 'sft'],
   evaluate: ['predictions', 'metrics'],
@@ -97,6 +108,7 @@ function standIns(
     prepareTasks: whole,
     selectProbes: whole,
     buildPairs: whole,
+    selectDrafts: whole,
     decide: whole,
     trainDpo: whole,
     trainSft: whole,
@@ -136,6 +148,9 @@ const input = (runId: string, change: Partial<AlignInput> = {}): AlignInput => (
   rounds: 2,
   shots: [0, 3],
   reference: 'previous',
+  align: 'dpo',
+  arms: standingArms,
+  trainingSeeds: 1,
   respondentShots: [],
   ...change,
 });
@@ -231,6 +246,49 @@ describe('alignWorkflow', () => {
     expect(references).toEqual([undefined, 'teacher']);
   });
 
+  it('makes every arm in the first round, with everything they share made once', async () => {
+    await withWorkers(standIns(recorded), async () =>
+      (await start(input('arms', { arms: armNames, shots: [0] }))).result(),
+    );
+    const of = (...names: StageInput['stage'][]) => recorded.stages.filter(({ stage }) => names.includes(stage));
+    const [one, two] = recorded.rounds;
+    expect(one?.evaluations.map(({ arm, shots }) => `${arm} ${shots}`)).toEqual(armNames.map((arm) => `${arm} 0`));
+    expect(two?.evaluations.slice(armNames.length).map(({ arm }) => arm)).toEqual(['arte']);
+    for (const name of ['sample-questions', 'sample-rationales', 'score-drafts'] as const)
+      expect(of(name)).toHaveLength(2);
+    expect(of('build-pairs').map(({ extra }) => extra?.['only'])).toEqual([
+      undefined,
+      'question',
+      'rationale',
+      undefined,
+    ]);
+    expect(of('train-dpo')).toHaveLength(3 + 1);
+    expect(of('select-drafts').map(({ extra }) => extra)).toEqual(
+      ['random', 'most-preferred', 'task-consistent'].map((rationale) => ({ questions: 'drawn', rationale })),
+    );
+    expect(of('tailor-questions').filter(({ extra }) => extra?.['shown'] === 'own')).toHaveLength(1);
+    const trained = armNames.filter((arm) => recipeOf(arm, 'dpo').kind !== 'asked');
+    expect(of('train-sft').map(({ model: base }) => base?.name)).toEqual(
+      Array.from({ length: trained.length + 1 }, () => 'student'),
+    );
+    const asTeacher = of('evaluate').filter(({ extra }) => extra?.['role'] === 'teacher');
+    expect(asTeacher.map(({ model: asked }) => asked?.name)).toEqual(['teacher']);
+    expect(Math.max(...recorded.payloads)).toBeLessThan(payloadBytesMax);
+  });
+
+  it('chooses among the drafts and trains no teacher when the teacher is not to be aligned', async () => {
+    await withWorkers(standIns(recorded), async () =>
+      (await start(input('unaligned', { rounds: 1, align: 'none' }))).result(),
+    );
+    const names = recorded.stages.map(({ stage }) => stage);
+    expect(names).not.toContain('build-pairs');
+    expect(names).not.toContain('train-dpo');
+    const [selected] = recorded.stages.filter(({ stage }) => stage === 'select-drafts');
+    expect(selected?.extra).toEqual({ questions: 'preferred', rationale: 'task-consistent' });
+    expect(recorded.rounds[0]?.models['teacher']?.name).toBe('teacher');
+    expect(recorded.rounds[0]?.evaluations.map(({ arm }) => arm)).toContain('arte');
+  });
+
   it('asks every respondent with every shot count before it selects the preference set by IRT', async () => {
     const respondents = [model('small'), model('smaller')];
     const activities = standIns(recorded, {
@@ -321,10 +379,127 @@ describe('alignWorkflow', () => {
     });
   });
 
-  it('lets the baselines come to their end when the alignment fails, then parks with its failure', async () => {
+  it('parks before work that could pass the cap, and goes on from there when the cap is raised', async () => {
+    const store = new MemoryStore();
+    const rows = rowsOf(1);
+    const ceiling = promptTokensMax(rows.row(0).request);
+    // Every shard reserves the prompt of one call, and costs 1.
+    const cap = ceiling + 2;
+    const price = { input: 1e6 };
+    const config = runConfigSchema.parse({
+      version: 1,
+      name: 'capped',
+      tasks: [{ source: 'declared', name: 't', test_items: 1 }],
+      models: { teacher: { source: 'hosted:p/t', price }, student: { source: 'hosted:p/s', price } },
+      budget: { cap },
+    });
+    let asked = 0;
+    const activities = standIns(recorded, {
+      runShard: async ({ key, stage: of }) => {
+        const work = { key, stage: of.stage, attempt: '1' };
+        const account = openShardAccount(store, 'capped', config, config.models.student.price, rows, work);
+        await account?.admit({ usage: noUsage, isOpen: () => true }).catch((error: unknown) => {
+          throw asFailure(error, 1);
+        });
+        asked += 1;
+        const output = { results: ref('shard'), counts, usage, madeBy: 'capped' };
+        return account ? account.settleWith(Promise.resolve(output)) : output;
+      },
+    });
+    await withWorkers(activities, async () => {
+      const handle = await start(input('capped', { rounds: 1 }));
+      const parked = await until(async () => {
+        const progress = await handle.query(progressQuery);
+        return progress.status === 'NEEDS_ATTENTION' ? progress : undefined;
+      });
+      expect(parked.attention?.error).toMatchObject({
+        code: 'BudgetExhausted',
+        next: 'arte budget set capped AMOUNT --retry raises the cap and goes on.',
+      });
+      const stopped = asked;
+      const { spent, reserved } = ledgerTotals(await readLedger(store, 'capped', config));
+      expect({ spent, reserved }).toEqual({ spent: stopped, reserved: 0 });
+      expect(spent + ceiling).toBeGreaterThan(cap);
+      // Raised in the ledger, not in the config: no key changes, and the walk finds what is finished.
+      await setCap(store, 'capped', config, 10 * ceiling);
+      await handle.executeUpdate(retryUpdate);
+      expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+      expect(asked).toBeGreaterThan(stopped);
+    });
+    expect(ledgerTotals(await readLedger(store, 'capped', config))).toEqual({ spent: asked, reserved: 0 });
+  });
+
+  it('waits, and says so, while other work has reserved what a shard or a training needs', async () => {
+    const reserved = {
+      code: 'BudgetReserved',
+      what: 'It does not fit beside other work.',
+      why: '-',
+      next: '-',
+      retryable: false,
+    };
+    const refuse = (): never => {
+      throw ApplicationFailure.create({ type: reserved.code, nonRetryable: true, details: [reserved] });
+    };
+    const told = new Set<string>();
+    const refuseOnce = (name: string): void => {
+      if (told.has(name)) return;
+      told.add(name);
+      refuse();
+    };
+    let atOnce = 0;
+    let mostAtOnce = 0;
+    const activities = standIns(recorded, {
+      openRowStage: async ({ stage, extra }) => ({
+        done: false,
+        key: sha(`${stage}${JSON.stringify(extra ?? {})}`),
+        rows: stage === 'score-drafts' ? shardRowsMax * 6 : 1,
+      }),
+      runShard: async (shard) => {
+        const { stage } = shard.stage;
+        if (stage === 'evaluate') refuseOnce(stage);
+        if (stage === 'score-drafts') {
+          if (atOnce >= 2) refuse();
+          atOnce += 1;
+          mostAtOnce = Math.max(mostAtOnce, atOnce);
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          atOnce -= 1;
+        }
+        recorded.shards.push(shard);
+        return { results: ref('shard'), counts, usage, madeBy: 'run' };
+      },
+      trainDpo: async (of) => {
+        refuseOnce('train-dpo');
+        return result(of, recorded);
+      },
+    });
+    await withWorkers(activities, async () => {
+      const handle = await start(input('narrow', { rounds: 1 }));
+      const waiting = await until(async () => {
+        const { current } = await handle.query(progressQuery);
+        return current.find(({ stage, waits }) => stage === 'train-dpo' && waits !== undefined);
+      });
+      expect(waiting.waits).toBe(reserved.what);
+      const child = env.client.workflow.getHandle('narrow/r1/evaluate/untuned-0shot');
+      await until(async () => ((await child.query(stageProgressQuery)).waits === reserved.what ? true : undefined));
+      expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+    });
+    // The window narrowed to what there was room for, and every shard was made once all the same.
+    expect(mostAtOnce).toBe(2);
+    const scored = recorded.shards.filter(({ stage }) => stage.stage === 'score-drafts');
+    expect(scored.map(({ offset }) => offset / shardRowsMax).sort()).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(told).toEqual(new Set(['evaluate', 'train-dpo']));
+  });
+
+  it('says at once when the alignment fails, lets the baselines come to their end, then parks', async () => {
     const data = { code: 'TrainerFailed', what: 'it broke', why: 'memory', next: 'look', retryable: false };
     let broken = true;
+    let finishBaseline: () => void = () => undefined;
+    const untilTold = new Promise<void>((resolve) => (finishBaseline = resolve));
     const activities = standIns(recorded, {
+      trainSft: async (of) => {
+        await untilTold;
+        return result(of, recorded);
+      },
       trainDpo: async (of) => {
         if (broken)
           throw ApplicationFailure.create({ message: data.what, type: data.code, nonRetryable: true, details: [data] });
@@ -333,12 +508,28 @@ describe('alignWorkflow', () => {
     });
     await withWorkers(activities, async () => {
       const handle = await start(input('branch', { rounds: 1 }));
+      const failed = await until(async () => {
+        const progress = await handle.query(progressQuery);
+        return progress.failed && progress.current.some(({ stage }) => stage === 'train-sft') ? progress : undefined;
+      });
+      expect(failed).toMatchObject({ status: 'RUNNING', failed: { stage: 'train-dpo', error: data } });
+      const shown = renderRun(
+        { progress: failed, live: [], engine: 'RUNNING' },
+        new Map(),
+        undefined,
+        colorsFor(process.stdout),
+      ).join('\n');
+      expect(shown).toContain('Stage train-dpo failed (TrainerFailed');
+      expect(shown).toContain('what   it broke');
+      expect(shown).toContain('The run waits for train-sft/original_teacher to come to its end');
+      finishBaseline();
       const parked = await until(async () => {
         const progress = await handle.query(progressQuery);
         return progress.status === 'NEEDS_ATTENTION' ? progress : undefined;
       });
       expect(parked.attention).toMatchObject({ stage: 'train-dpo', error: data });
       expect(parked.current).toEqual([]);
+      expect(parked.failed).toBeUndefined();
       expect(parked.finished.map(({ stage, arm }) => `${stage}/${arm}`)).toEqual(
         expect.arrayContaining(['train-sft/original_teacher', 'evaluate/original_teacher-3shot']),
       );

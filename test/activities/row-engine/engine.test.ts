@@ -512,9 +512,10 @@ it('writes results as canonical JSON, whatever is in them', () => {
   ) as fc.Arbitrary<RowReading>;
   const usage = fc.record({ inputTokens: count, cachedInputTokens: count, outputTokens: count });
   fc.assert(
-    fc.property(text, json, reading, text, usage, (key, meta, read, answer, used) => {
-      const line = resultLine({ key, meta }, read, answer, used);
-      expect(line).toBe(canonicalJson({ key, meta, text: answer, usage: used, ...read }));
+    fc.property(text, json, reading, text, fc.option(fc.array(text)), usage, (key, meta, read, first, more, used) => {
+      const others = more?.map((other) => ({ text: other, finish: 'stop' as const }));
+      const line = resultLine({ key, meta }, read, { text: first, ...(others && { others }) }, used);
+      expect(line).toBe(canonicalJson({ key, meta, text: first, ...(more && { others: more }), usage: used, ...read }));
       rowResultSchema.parse(JSON.parse(line));
     }),
     { seed: 1 },

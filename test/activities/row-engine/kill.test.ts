@@ -105,16 +105,11 @@ class ModelServer {
   }
 }
 
-interface Ended {
-  readonly output: ShardOutput;
-  readonly lostCalls: number;
-}
-
 /** Run an attempt; undefined when it was killed. */
 async function attempt(
   settings: ShardProcessSettings,
   onStart: (child: ChildProcess) => void,
-): Promise<Ended | undefined> {
+): Promise<ShardOutput | undefined> {
   const root = join(__dirname, '..', '..', '..');
   const argv = ['-r', join(root, 'test', 'fixtures', 'run-typescript.cjs'), join(__dirname, 'shard-process.ts')];
   const child = spawn(process.execPath, argv, {
@@ -129,7 +124,7 @@ async function attempt(
   const signal = await new Promise<NodeJS.Signals | null>((resolve) => child.once('close', (_code, by) => resolve(by)));
   if (signal === 'SIGKILL') return undefined;
   if (stdout === '') throw new Error(`the shard's process failed: ${stderr}`);
-  return JSON.parse(stdout) as Ended;
+  return JSON.parse(stdout) as ShardOutput;
 }
 
 /** Attempts that are killed at these numbers of calls, then one to the end. `between` happens after each kill. */
@@ -137,7 +132,7 @@ async function runKilled(
   kills: readonly number[],
   partFlushIntervalMs: number,
   between: () => void,
-): Promise<Ended & { bytes: string }> {
+): Promise<{ output: ShardOutput; bytes: string }> {
   const remaining = [...kills];
   const s3Options = { ...s3.options, prefix: `kill-${randomUUID()}` };
   let child: ChildProcess | undefined;
@@ -157,19 +152,19 @@ async function runKilled(
       attemptId: `attempt-${number}`,
       partFlushIntervalMs,
     };
-    const ended = await attempt(settings, (started) => (child = started));
-    if (!ended) {
+    const output = await attempt(settings, (started) => (child = started));
+    if (!output) {
       between();
       continue;
     }
     const store = createS3Store(s3Options);
     let bytes = '';
-    for await (const line of store.getLines(ended.output.results)) bytes += `${line}\n`;
+    for await (const line of store.getLines(output.results)) bytes += `${line}\n`;
     const left: string[] = [];
     for await (const { key } of store.list('parts/')) left.push(key);
     expect(left).toEqual([]);
     store.close();
-    return { ...ended, bytes };
+    return { output, bytes };
   }
 }
 
@@ -181,14 +176,18 @@ function moments(count: number, seed: number): number[] {
 
 it('on the same machine, only what was in flight is asked again', async () => {
   const kills = moments(4, 1);
-  const { output, lostCalls, bytes } = await runKilled(kills, 1_000, () => undefined);
+  const { output, bytes } = await runKilled(kills, 1_000, () => undefined);
   expect(server.answered.size).toBe(rows);
   expect(bytes).toBe(rightBytes(rowsOf(rows)));
   expect(server.again).toBeLessThanOrEqual(kills.length * concurrency);
   // Paid and recorded once a row; what the kills cost beside that is known too: calls that were made and whose end nobody saw.
   expect(output.usage.calls).toBe(rows);
-  expect(server.calls).toBeLessThanOrEqual(output.usage.calls + lostCalls);
+  const { calls, lostCalls, lostInputTokens } = output.usage;
+  expect(server.calls).toBeLessThanOrEqual(calls + lostCalls);
   expect(lostCalls).toBeLessThanOrEqual(kills.length * concurrency);
+  expect(lostCalls).toBeGreaterThan(0);
+  // rightAnswer counts 10 to 16 input tokens a call.
+  expect(lostInputTokens).toBeGreaterThanOrEqual(lostCalls * 16);
 }, 300_000);
 
 it('on another machine each time, only what was in flight and one flush interval', async () => {

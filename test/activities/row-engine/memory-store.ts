@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
-import type { ArtifactStore, PutOptions } from '../../../drivers/store/store';
+import type { ArtifactStore, PutOptions, StoredObject } from '../../../drivers/store/store';
 import { mediaTypes, type ArtifactRef } from '../../../schemas/artifact-ref';
 import { ArteError } from '../../../schemas/errors';
 import type { JsonValue } from '../../../schemas/json';
@@ -75,9 +75,23 @@ export class MemoryStore implements ArtifactStore {
     return Promise.resolve(held && (JSON.parse(held.toString()) as JsonValue));
   }
 
-  async *list(prefix: string): AsyncIterable<{ key: string; bytes: number }> {
+  getVersion(key: string): Promise<{ document: JsonValue; version: string } | undefined> {
+    const held = this.objects.get(key);
+    return Promise.resolve(held && { document: JSON.parse(held.toString()) as JsonValue, version: versionOf(held) });
+  }
+
+  replaceDocument(key: string, document: JsonValue, version: string): Promise<string | undefined> {
+    const held = this.objects.get(key);
+    if (held === undefined || versionOf(held) !== version) return Promise.resolve(undefined);
+    const bytes = Buffer.from(JSON.stringify(document));
+    this.objects.set(key, bytes);
+    return Promise.resolve(versionOf(bytes));
+  }
+
+  async *list(prefix: string): AsyncIterable<StoredObject> {
     await Promise.resolve();
-    for (const key of this.keys(prefix)) yield { key, bytes: this.objects.get(key)?.length ?? 0 };
+    for (const key of this.keys(prefix))
+      yield { key, bytes: this.objects.get(key)?.length ?? 0, modifiedAt: new Date() };
   }
 
   remove(key: string): Promise<void> {
@@ -118,6 +132,10 @@ export class MemoryStore implements ArtifactStore {
   close(): void {
     this.objects.clear();
   }
+}
+
+function versionOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 function missing(uri: string): ArteError {

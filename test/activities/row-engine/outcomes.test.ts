@@ -164,6 +164,15 @@ describe('thresholds', () => {
     expect(brokenThreshold({ ...all(0), failed: 4, ok: 100 }, 2000, thresholds)).toBeUndefined();
   });
 
+  it('of nought are broken by a bad row, and by nothing else', () => {
+    const strict = { malformed: 1, truncated: 1, refused: 1, failed: 0 };
+    for (let malformed = 0; malformed < 160; malformed += 1) {
+      const done = { ok: 0, malformed, refused: 0, truncated: 0, failed: 0 };
+      expect(brokenThreshold(done, 160, strict)).toBeUndefined();
+      if (malformed >= 20) expect(brokenThreshold({ ...done, failed: 1 }, 200, strict)).toBe('failed');
+    }
+  });
+
   it('of one are never broken', () => {
     expect(
       brokenThreshold({ ok: 0, malformed: 50, refused: 0, truncated: 0, failed: 0 }, 50, {

@@ -133,14 +133,18 @@ it('ends with the bytes of an undisturbed run, whatever was lost or damaged on t
     fc.asyncProperty(history, async (attempts) => {
       const place = new Workplace();
       try {
+        let answered = 0;
         for (const { calls, damage: kind, seed } of attempts) {
-          if ((await attemptUntil(place, length, calls)).finished) break;
+          const attempt = await attemptUntil(place, length, calls);
+          answered += attempt.answered;
+          if (attempt.finished) break;
           damage(place, kind, seed);
         }
-        const output = await runShard(
-          place.shard(rowsOf(length), scriptedEndpoint(answerOf, concurrency), { repairs: 2 }),
-        );
+        const last = scriptedEndpoint(answerOf, concurrency);
+        const output = await runShard(place.shard(rowsOf(length), last, { repairs: 2 }));
         expect((await place.store.getBlob(output.results)).toString()).toBe(expected.bytes);
+        // Damage may lose what was paid; it never makes an answer count twice.
+        expect(output.usage.calls).toBeLessThanOrEqual(answered + last.total.answered);
         expect(place.store.keys('parts/')).toEqual([]);
       } finally {
         place.remove();
@@ -172,13 +176,123 @@ it('on the same machine repeats only what was in flight, and counts every answer
         expect(output.usage.calls).toBeLessThanOrEqual(answered);
         expect(output.usage.calls).toBeGreaterThanOrEqual(answered - kills.length * concurrency.max);
         expect(output.usage.calls).toBe(expected.usage.calls);
-        expect(run.progress[0]?.lostCalls ?? 0).toBeLessThanOrEqual(kills.length * concurrency.max);
+        expect(run.progress[0]?.usage.lostCalls ?? 0).toBeLessThanOrEqual(kills.length * concurrency.max);
       } finally {
         place.remove();
       }
     }),
     { seed: 5, numRuns: 30 },
   );
+});
+
+describe('a journal that is damaged in the middle', () => {
+  const length = 200;
+
+  /** A shard that was broken off after 180 rows, with only its journal left; returns the journal's path. */
+  async function brokenOff(place: Workplace): Promise<string> {
+    const controller = new AbortController();
+    const endpoint = scriptedEndpoint((request) => {
+      if (indexOf(request) === 180) controller.abort(new Error('stop'));
+      return rightAnswer(request);
+    }, concurrency);
+    const run = place.shard(rowsOf(length), endpoint, { signal: controller.signal });
+    await expect(runShard(run)).rejects.toThrow('stop');
+    for (const key of place.store.keys('parts/')) place.store.objects.delete(key);
+    const folder = join(place.journalDir, run.shardKey);
+    return join(folder, fs.readdirSync(folder)[0] ?? '');
+  }
+
+  it.each([
+    ['its header', 12],
+    ['a record', 20_000],
+  ])('(%s) loses the few rows around, says so, and counts no answer twice', async (_, at) => {
+    const place = new Workplace();
+    const path = await brokenOff(place);
+    const bytes = fs.readFileSync(path);
+    bytes[at] = (bytes[at] ?? 0) ^ 0x04;
+    fs.writeFileSync(path, bytes);
+    const endpoint = scriptedEndpoint(rightAnswer, concurrency);
+    const run = place.shard(rowsOf(length), endpoint);
+    const output = await runShard(run);
+    expect((await place.store.getBlob(output.results)).toString()).toBe(rightBytes(rowsOf(length)));
+    expect(endpoint.total.calls).toBeLessThan(20 + 30);
+    expect(output.usage.calls).toBe(length);
+    expect(run.progress[0]?.note).toContain(`1 damaged place in ${path}; the rows lost there are made again`);
+    place.remove();
+  });
+
+  it('puts no answer down to an attempt that may not have made it', async () => {
+    const place = new Workplace();
+    const run = place.shard(rowsOf(2), scriptedEndpoint(rightAnswer));
+    const usage = { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 };
+    const answer = (records: RecordBuffer, row: number): void => {
+      const { key, meta } = run.rows.row(row);
+      const line = canonicalJson({ key, meta, outcome: 'ok', text: 'first', usage, value: 1 });
+      records.answer({ final: true, row, ask: 0, outcome: 'ok', answered: true, usage }, line);
+    };
+    // A journal in which the second attempt's name is damaged, and the part that holds the same answer under that name.
+    const journal = new RecordBuffer();
+    journal.header({ format: 1, shardKey: run.shardKey, rows: 2 });
+    journal.attempt({ ordinal: 1, id: 'a' });
+    answer(journal, 0);
+    const damagedAt = journal.length + 20;
+    journal.attempt({ ordinal: 2, id: 'b' });
+    answer(journal, 1);
+    const bytes = Buffer.from(journal.view());
+    bytes[damagedAt] = (bytes[damagedAt] ?? 0) ^ 1;
+    mkdirSync(join(place.journalDir, run.shardKey), { recursive: true });
+    fs.writeFileSync(join(place.journalDir, run.shardKey, 'damaged.journal'), bytes);
+    const part = new RecordBuffer();
+    part.header({ format: 1, shardKey: run.shardKey, rows: 2 });
+    part.attempt({ ordinal: 2, id: 'b' });
+    answer(part, 1);
+    place.store.objects.set(`parts/${run.shardKey}/000002.b-000000`, Buffer.from(part.view()));
+    const output = await runShard(run);
+    expect(output.usage.calls).toBe(2);
+    expect(run.progress[0]?.note).toContain('1 damaged place');
+    place.remove();
+  });
+
+  it('counts no call as lost whose answer is damaged here and whole elsewhere', async () => {
+    const place = new Workplace();
+    const run = place.shard(rowsOf(2), scriptedEndpoint(rightAnswer));
+    const usage = { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 };
+    const written = (intents: boolean): Buffer => {
+      const records = new RecordBuffer();
+      records.header({ format: 1, shardKey: run.shardKey, rows: 2 });
+      records.attempt({ ordinal: 1, id: 'a' });
+      for (const row of [0, 1]) {
+        const { key, meta } = run.rows.row(row);
+        if (intents) records.intent(row, 0);
+        const line = canonicalJson({ key, meta, outcome: 'ok', text: 'first', usage, value: 1 });
+        records.answer({ final: true, row, ask: 0, outcome: 'ok', answered: true, usage }, line);
+      }
+      return Buffer.from(records.view());
+    };
+    const journal = written(true);
+    const damagedAt = journal.indexOf('"outcome"');
+    journal[damagedAt] = (journal[damagedAt] ?? 0) ^ 1;
+    mkdirSync(join(place.journalDir, run.shardKey), { recursive: true });
+    fs.writeFileSync(join(place.journalDir, run.shardKey, 'damaged.journal'), journal);
+    place.store.objects.set(`parts/${run.shardKey}/000001.a-000000`, written(false));
+    expect((await runShard(run)).usage.calls).toBe(2);
+    expect(run.progress[0]).toMatchObject({ done: 2, usage: { lostCalls: 0 } });
+    place.remove();
+  });
+
+  it('reads a part past the damage, too', async () => {
+    const place = new Workplace();
+    const path = await brokenOff(place);
+    const run = place.shard(rowsOf(length), scriptedEndpoint(rightAnswer, concurrency));
+    const part = fs.readFileSync(path);
+    part[20_000] = (part[20_000] ?? 0) ^ 0x04;
+    place.store.objects.set(`parts/${run.shardKey}/000001.a-000000`, part);
+    fs.rmSync(path);
+    await runShard(run);
+    expect(run.progress[0]?.note).toContain('1 damaged part in the store');
+    expect(run.progress[0]?.done).toBeGreaterThan(length - 50);
+    place.remove();
+  });
 });
 
 it('on another machine goes on from the parts', async () => {

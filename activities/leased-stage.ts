@@ -1,0 +1,76 @@
+/**
+ * A stage that one activity makes whole, and that is too dear for two runs to make it at once: the trainings. Beside stage.ts's shape it has a
+ * heartbeat from its first moment on, because it may wait for another run (lease.ts), and its account in the run's ledger (budget.ts).
+ */
+import type { ArtifactStore } from '../drivers/store/store';
+import { priceOf } from '../method/ledger';
+import type { ActivityProgress, StageInput, StageResult } from '../schemas/messages';
+import type { TrainingAccount } from './budget';
+import { withHeartbeat, type Beat } from './heartbeat';
+import { underLease, waitingFor } from './lease';
+import { currentRunId } from './run-of';
+import {
+  commitStage,
+  finishedStage,
+  keyOf,
+  noUsage,
+  stageResult,
+  type StageContext,
+  type StageOutcome,
+  type StageShape,
+} from './stage';
+
+export interface LeasedContext extends StageContext {
+  readonly beat: Beat;
+  /** What the heartbeat says at first: a stage puts its own progress over it. */
+  readonly first: ActivityProgress;
+  /** Fires when the activity is cancelled, or another run has taken the stage over. */
+  readonly signal: AbortSignal;
+  readonly account: TrainingAccount;
+}
+
+export interface LeasedStage<Dependencies extends { readonly store: ArtifactStore }> extends StageShape {
+  run(context: LeasedContext, dependencies: Dependencies): Promise<StageOutcome>;
+}
+
+/** Make such a stage an activity body: parse, key, reuse, wait or run, commit. */
+export function runLeasedStage<Dependencies extends { readonly store: ArtifactStore }>(
+  shape: LeasedStage<Dependencies>,
+  dependencies: Dependencies,
+): (input: StageInput) => Promise<StageResult> {
+  return async (input) => {
+    const { store } = dependencies;
+    const keyed = await keyOf(store, shape, input);
+    const { key, bundle } = keyed;
+    const { config } = bundle;
+    const price = priceOf(config, shape.name, '');
+    if (!price) throw new Error(`${shape.name} trains no model of the config`);
+    const first: ActivityProgress = {
+      stage: shape.name,
+      unit: 'steps',
+      phase: 'load',
+      done: 0,
+      total: 0,
+      usage: noUsage,
+      inFlight: 0,
+    };
+    const owner = currentRunId();
+    return withHeartbeat(first, (beat) => {
+      const finished = async (): Promise<StageResult | undefined> => {
+        const manifest = await finishedStage(store, key);
+        return manifest && stageResult(manifest, input, true);
+      };
+      const make = async (signal: AbortSignal): Promise<StageResult> => {
+        const started = Date.now();
+        const work = { key, stage: shape.name, attempt: beat.attemptId };
+        const account = { store, runId: owner, config, price, work };
+        const context = { store, bundle, config, input, key, beat, first, signal, account };
+        const outcome = await shape.run(context, dependencies);
+        const manifest = await commitStage(store, shape, keyed, outcome, (Date.now() - started) / 1000);
+        return stageResult(manifest, input, false);
+      };
+      const onWait = (other: string): void => beat.report({ ...first, ...waitingFor(other) });
+      return underLease({ store, key, owner, attempt: beat.attemptId, signal: beat.signal, finished, onWait }, make);
+    });
+  };
+}

@@ -1,0 +1,192 @@
+/**
+ * Races over matrices that are known in full, and what came of them beside exhaustive scoring; simulated students to make such matrices.
+ * Owns the measures of bench/racing.ts, which test/method/racing.test.ts holds racing to on a small scale. Everything follows from seeds.
+ */
+import { seededRandom } from '../method/keys';
+import { buildQuestionPairs, buildRationalePairs, type PreferencePair } from '../method/pairs';
+import type { Answers } from '../method/answer-model';
+import {
+  firstCells,
+  nextCells,
+  racedScores,
+  type Place,
+  type RacingSettings,
+  type RacingStep,
+  type RacingTask,
+} from '../method/racing';
+import { questionScores, scoreDrafts } from '../method/score';
+import { racingWavesMax } from '../schemas/limits';
+import type { ScoreRow } from '../schemas/rows';
+
+/** A task whose every cell is known. */
+export interface WholeMatrix {
+  readonly task: RacingTask;
+  readonly answers: readonly Answers[];
+}
+
+export interface SimulatedStudent extends WholeMatrix {
+  /** What each draft would score on endlessly many items. */
+  readonly truth: readonly number[];
+}
+
+export interface SimulationSettings {
+  readonly seed: number;
+  readonly questions: number;
+  readonly probes: number;
+  /** Standard deviations of ability between questions, and between the drafts of one. */
+  readonly questionSpread: number;
+  readonly draftSpread: number;
+}
+
+const draftsPerQuestion = 4;
+const itemsOfTruth = 400;
+
+/**
+ * A student by the 2PL model: drafts are the respondents, log discrimination N(0, 0.4), difficulty N(0, 1.2). Items are drawn first, and
+ * drafts next, so that another number of probe items leaves the drafts as they are.
+ */
+export function simulatedStudent({
+  seed,
+  questions,
+  probes,
+  questionSpread,
+  draftSpread,
+}: SimulationSettings): SimulatedStudent {
+  const item = normals(seed * 2 + 1);
+  const draft = normals(seed * 2);
+  const uniform = seededRandom(seed);
+  const itemsOf = (count: number) =>
+    Array.from({ length: count }, () => ({ a: Math.exp(0.4 * item()), b: 1.2 * item() }));
+  const population = itemsOf(itemsOfTruth);
+  const asked = itemsOf(probes);
+  const abilities = Array.from({ length: questions }, () => {
+    const ofQuestion = questionSpread * draft();
+    return Array.from({ length: draftsPerQuestion }, () => ofQuestion + draftSpread * draft());
+  });
+  const right = (ability: number, { a, b }: { a: number; b: number }) => 1 / (1 + Math.exp(-a * (ability - b)));
+  return {
+    task: {
+      name: 'simulated',
+      drafts: abilities.flatMap((drafts, question) => drafts.map((_, at) => draftOf(question, at))),
+      probes: asked.map((_, at) => `p${padded(at)}`),
+    },
+    answers: abilities.flat().map((ability) => Int8Array.from(asked, (of) => (uniform() < right(ability, of) ? 1 : 0))),
+    truth: abilities
+      .flat()
+      .map((ability) => population.reduce((sum, of) => sum + right(ability, of), 0) / population.length),
+  };
+}
+
+const padded = (index: number): string => String(index).padStart(4, '0');
+
+function draftOf(question: number, at: number): RacingTask['drafts'][number] {
+  const id = `q${padded(question)}-${at}`;
+  return { id, questionId: `q${padded(question)}`, rationale: id, agrees: true };
+}
+
+/** Standard normals by Box and Muller. */
+function normals(seed: number): () => number {
+  const random = seededRandom(seed);
+  return () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+}
+
+export interface Race {
+  readonly scores: readonly ScoreRow[];
+  readonly answers: readonly Answers[];
+  readonly calls: number;
+  readonly waves: number;
+  readonly places: readonly Place[];
+}
+
+/** Run a race to its end. @throws when a cell is asked twice: the race would never be over. */
+export function race({ task, answers: all }: WholeMatrix, settings: RacingSettings): Race {
+  const answers = all.map((row) => new Int8Array(row.length).fill(-1));
+  let calls = 0;
+  let waves = 0;
+  let places: readonly Place[] = [];
+  for (
+    let asks: RacingStep['asks'] = firstCells(task, settings);
+    waves < racingWavesMax && asks.some((items) => items.length > 0);
+  ) {
+    waves += 1;
+    asks.forEach((items, row) => {
+      for (const item of items) {
+        const own = answers[row] as Answers;
+        if (own[item] !== -1) throw new Error(`cell ${row}/${item} was asked twice`);
+        own[item] = (all[row] as Answers)[item] as number;
+        calls += 1;
+      }
+    });
+    ({ asks, places } = nextCells(task, answers, settings));
+  }
+  return { scores: racedScores(task, answers), answers, calls, waves, places };
+}
+
+/** Exhaustive scores of a matrix. */
+export function exhaustiveScores({ task, answers }: WholeMatrix): ScoreRow[] {
+  const cells = task.drafts.flatMap(({ id: draftId }, row) =>
+    task.probes.map((probeId, item) => ({
+      draftId,
+      probeId,
+      correct: answers[row]?.[item] === 1,
+      tagged: true,
+      outcome: 'ok' as const,
+    })),
+  );
+  return scoreDrafts(
+    cells,
+    task.drafts.map((draft) => ({ ...draft, task: task.name })),
+  );
+}
+
+/** Summed gap, in the scores given, of the rationale pairs that some scores lead to. */
+export function rationaleGap(
+  task: RacingTask,
+  by: readonly ScoreRow[],
+  scoreOf: (draftId: string) => number,
+  settings: RacingSettings,
+): number {
+  const drafts = task.drafts.map((draft) => ({ ...draft, task: task.name }));
+  return gapOf(buildRationalePairs(drafts, by, settings.pairs).pairs, scoreOf);
+}
+
+/** The same of the question pairs, per pair, so that a pair more or less does not count. */
+export function questionGap(
+  task: RacingTask,
+  by: readonly ScoreRow[],
+  scoreOf: (draftId: string) => number,
+  settings: RacingSettings,
+): number {
+  const questions = [...new Set(task.drafts.map(({ questionId }) => questionId))].map((id) => ({
+    id,
+    task: task.name,
+    question: id,
+    target: '',
+  }));
+  const { pairs } = buildQuestionPairs(questions, questionScores(by), settings.pairs, 0);
+  const scoreOfQuestion = new Map(
+    questionScores(by.map((row) => ({ ...row, score: scoreOf(row.draftId) }))).map((row) => [
+      row.questionId,
+      row.score,
+    ]),
+  );
+  return gapOf(pairs, (id) => scoreOfQuestion.get(id) ?? 0) / Math.max(1, pairs.length);
+}
+
+function gapOf(pairs: readonly PreferencePair[], scoreOf: (id: string) => number): number {
+  return pairs.reduce((sum, { chosenId, rejectedId }) => sum + scoreOf(chosenId) - scoreOf(rejectedId), 0);
+}
+
+/** Lookup of a draft's score. */
+export function scoreLookup(scores: readonly Pick<ScoreRow, 'draftId' | 'score'>[]): (draftId: string) => number {
+  const byId = new Map(scores.map(({ draftId, score }) => [draftId, score]));
+  return (draftId) => byId.get(draftId) ?? 0;
+}
+
+/** The largest gap that rationale pairs could have: best against worst draft of every question. */
+export function bestGap({ drafts }: RacingTask, scoreOf: (draftId: string) => number): number {
+  const questions = new Map<string, number[]>();
+  for (const { id, questionId } of drafts)
+    questions.set(questionId, [...(questions.get(questionId) ?? []), scoreOf(id)]);
+  return [...questions.values()].reduce((sum, scores) => sum + Math.max(...scores) - Math.min(...scores), 0);
+}

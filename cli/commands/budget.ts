@@ -1,0 +1,113 @@
+/** `arte budget show RUN`, `arte budget set RUN AMOUNT`: what a run has spent, and what it may. */
+import type { Command } from 'commander';
+import { formatMoney, readLedger, setCap } from '../../activities/budget';
+import { hasPrices, ledgerTotals } from '../../method/ledger';
+import { ArteError } from '../../schemas/errors';
+import type { Ledger } from '../../schemas/ledger';
+import type { RunConfig } from '../../schemas/run-config';
+import { exitCodes, printJson, printLine, table } from '../output';
+import { openBundleOf } from '../run-config-of';
+import { viewRun } from '../run-progress';
+import { openSession, type Session } from '../session';
+import { retryRun } from './retry';
+
+export function register(program: Command): void {
+  const budget = program.command('budget').description('what a run has spent, and its cap');
+  budget
+    .command('show')
+    .argument('<run>', 'id of the run')
+    .description('what a run has spent, by stage, what work under way has reserved, and its cap')
+    .option('--json', 'as JSON: {runId, currency, cap, spent, reserved, left, stages}')
+    .action(async (runId: string, { json }: { json?: boolean }) => {
+      await withRun(runId, async ({ store }, config) => {
+        show(runId, config, await readLedger(store, runId, config), json === true);
+        return exitCodes.done;
+      });
+    });
+  budget
+    .command('set')
+    .argument('<run>', 'id of the run')
+    .argument('<amount>', 'the new cap, in the currency of its config; "none" takes the cap away')
+    .description('set the cap of a run, whatever state it is in; a parked one goes on with arte retry, or --retry')
+    .option('--retry', 'go on at once if it is parked, and watch it')
+    .option('--json', 'as JSON, like show')
+    .action(async (runId: string, amount: string, options: { retry?: boolean; json?: boolean }) => {
+      const cap = parseAmount(amount);
+      await withRun(runId, async (session, config) => {
+        const ledger = await setCap(session.store, runId, config, cap);
+        const json = options.json === true;
+        show(runId, config, ledger, json);
+        const { engine, progress } = await viewRun(session.client, session.store, runId);
+        const parked = progress.status === 'NEEDS_ATTENTION' && engine === 'RUNNING';
+        if (options.retry === true) return retryRun(session, runId, { quiet: json });
+        if (parked && !json) printLine(`The run waits: arte retry ${runId} goes on.`);
+        return exitCodes.done;
+      });
+    });
+}
+
+async function withRun(runId: string, work: (session: Session, config: RunConfig) => Promise<number>): Promise<void> {
+  const session = await openSession({ start: false });
+  try {
+    const config = await openBundleOf(session.store, runId);
+    if (!config) {
+      throw new ArteError('RunNotFound', {
+        what: `There is no run ${runId}.`,
+        why: 'The store does not know the id.',
+        next: 'arte status lists the runs there are.',
+      });
+    }
+    process.exitCode = await work(session, config);
+  } finally {
+    await session.close();
+  }
+}
+
+/** Errors: InvalidInput. */
+export function parseAmount(text: string): number | null {
+  if (text === 'none') return null;
+  const amount = Number(text);
+  if (/^\d+(\.\d+)?$/.test(text)) return amount;
+  throw new ArteError('InvalidInput', {
+    what: `${JSON.stringify(text)} is no amount of money.`,
+    why: 'A cap is a number in the currency of the config, such as 12.50.',
+    next: 'Write a number, or "none" to take the cap away.',
+  });
+}
+
+/** What `--json` prints, here and in `arte status`. */
+export function budgetSummary(runId: string, config: RunConfig, ledger: Ledger) {
+  const { spent, reserved } = ledgerTotals(ledger);
+  const stages: Record<string, number> = { ...ledger.settled };
+  for (const { stage, spent: paid } of Object.values(ledger.open)) stages[stage] = (stages[stage] ?? 0) + paid;
+  const { cap } = ledger;
+  const left = cap === null ? null : Math.max(0, cap - spent - reserved);
+  return { runId, currency: config.platform.currency, cap, spent, reserved, left, stages };
+}
+
+/** One line: `budget: 3.20 of 10.00 USD spent, 1.50 reserved`. Undefined where there is nothing to say. */
+export function budgetLine(runId: string, config: RunConfig, ledger: Ledger): string | undefined {
+  if (!hasPrices(config)) return undefined;
+  const { cap, spent, reserved, currency } = budgetSummary(runId, config, ledger);
+  const of = cap === null ? '' : ` of ${formatMoney(cap)}`;
+  return `budget: ${formatMoney(spent)}${of} ${currency} spent${reserved > 0 ? `, up to ${formatMoney(reserved)} reserved by what is under way` : ''}`;
+}
+
+function show(runId: string, config: RunConfig, ledger: Ledger, json: boolean): void {
+  const summary = budgetSummary(runId, config, ledger);
+  if (json) {
+    printJson(summary);
+    return;
+  }
+  const line = budgetLine(runId, config, ledger);
+  if (line === undefined) {
+    printLine('No model of this run has a price: it keeps no account of money.');
+    return;
+  }
+  printLine(line);
+  const rows = Object.entries(summary.stages).map(([stage, spent]) => [stage, formatMoney(spent)]);
+  if (rows.length > 0) {
+    printLine();
+    printLine(table([{ title: 'stage' }, { title: `spent (${summary.currency})`, align: 'right' }], rows));
+  }
+}

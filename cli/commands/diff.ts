@@ -1,0 +1,29 @@
+/** `arte diff A B`: what differs between two runs, where it begins, and what came of it. */
+import type { Command } from 'commander';
+import { openLineage } from '../../activities/lineage';
+import { diffRuns } from '../diff-runs';
+import { printDiff } from '../diff-view';
+import { printJson } from '../output';
+import { liveRecords } from '../run-progress';
+import { openSession } from '../session';
+
+export function register(program: Command): void {
+  program
+    .command('diff')
+    .argument('<a>', 'id of a run')
+    .argument('<b>', 'id of another run')
+    .description('what differs between two runs: settings, stages and why, rows, accuracies')
+    .option('--json', 'as JSON')
+    .action(async (a: string, b: string, options: { json?: boolean }) => {
+      const session = await openSession({ start: false });
+      try {
+        const { client, store } = session;
+        const open = async (runId: string) => openLineage(store, runId, await liveRecords(client, runId));
+        const diff = await diffRuns(store, await open(a), await open(b));
+        if (options.json) printJson(diff);
+        else printDiff(diff);
+      } finally {
+        await session.close();
+      }
+    });
+}

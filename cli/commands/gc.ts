@@ -1,0 +1,240 @@
+/** `arte gc`: removes what no kept run needs from the store, and models nobody has asked for from this machine's cache. Shows first; `--yes` does it. */
+import { Option, type Command } from 'commander';
+import { cacheDirectory } from '../../drivers/local/directories';
+import { ensurePythonEnv } from '../../drivers/local/python-env';
+import { cachedModels, removeCachedModels, type CachedModel } from '../../drivers/model/materialize';
+import { ArteError } from '../../schemas/errors';
+import { garbageGraceMs } from '../../schemas/limits';
+import {
+  findGarbage,
+  garbageKinds,
+  recordedRuns,
+  removeGarbage,
+  type GarbagePlan,
+  type KnownRun,
+  type Retention,
+} from '../garbage';
+import { colorsFor, formatCount, printJson, printLine, progress, table } from '../output';
+import { viewRun } from '../run-progress';
+import { openSession, type Session } from '../session';
+
+interface Options {
+  readonly keep?: readonly string[];
+  readonly drop?: readonly string[];
+  readonly olderThan?: string;
+  readonly graceHours: string;
+  /** False with --no-models. */
+  readonly models: boolean;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+const hourMs = 3_600_000;
+const dayMs = 24 * hourMs;
+
+export function register(program: Command): void {
+  program
+    .command('gc')
+    .description('remove what no kept run needs from the store and the model cache; shows what would go unless --yes')
+    .option('--drop <run...>', 'give up these runs: their records and all that only they need')
+    .option(
+      '--older-than <days>',
+      'of runs that ended longer ago, keep the report and the best and the last round only',
+    )
+    .option('--keep <run...>', 'keep these whole, however old')
+    .addOption(new Option('--grace-hours <n>', 'nothing younger is removed').default(String(garbageGraceMs / hourMs)))
+    .option('--no-models', "leave this machine's model cache alone: other projects share it")
+    .option('--yes', 'remove it')
+    .option('--json', 'as JSON')
+    .action(async (options: Options) => {
+      const graceMs = numberOf('--grace-hours', options.graceHours) * hourMs;
+      const now = new Date();
+      const session = await openSession({ start: false });
+      const line = progress('looking for what no kept run needs');
+      try {
+        const runs = await knownRuns(session);
+        const retention = retentionOf(runs, options, now);
+        const plan = await findGarbage(session.store, runs, { retention, graceMs, now });
+        const models = (options.models ? await cachedModels(cacheDirectory()) : []).filter(
+          ({ sha256, usedAt }) => !plan.models.has(sha256) && now.getTime() - usedAt.getTime() > graceMs,
+        );
+        if (options.yes) await remove(session, plan, models, (text) => line.update(text));
+        line.done(options.yes ? 'removed' : 'nothing was removed yet');
+        if (options.json) printJson({ ...summary(plan, models), notes: plan.notes, removed: options.yes === true });
+        else print(plan, models, retention, options.yes === true);
+      } catch (error) {
+        line.fail();
+        throw error;
+      } finally {
+        await session.close();
+      }
+    });
+}
+
+/** Every recorded run with the engine's word on it. */
+async function knownRuns({ client, store }: Session): Promise<KnownRun[]> {
+  const runs: KnownRun[] = [];
+  for (const [runId, lastWordAt] of await recordedRuns(store)) {
+    try {
+      const { progress: known, engine } = await viewRun(client, store, runId);
+      runs.push({ runId, status: known.status, live: engine === 'RUNNING' ? known.finished : [], lastWordAt });
+    } catch (error) {
+      // Recorded, and not a word since: it was ended while it started, or is starting now.
+      if (!(error instanceof ArteError) || error.data.code !== 'RunNotFound') throw error;
+      runs.push({ runId, status: 'RUNNING', live: [], lastWordAt });
+    }
+  }
+  return runs;
+}
+
+/** What becomes of each run. Errors: RunNotFound, RunStateConflict (a run under way cannot be dropped), InvalidInput. */
+function retentionOf(runs: readonly KnownRun[], options: Options, now: Date): Map<string, Retention> {
+  const { keep = [], drop = [], olderThan } = options;
+  const days = olderThan === undefined ? undefined : numberOf('--older-than', olderThan);
+  for (const runId of [...keep, ...drop]) {
+    if (!runs.some((run) => run.runId === runId)) {
+      throw new ArteError('RunNotFound', {
+        what: `There is no run ${runId}.`,
+        why: 'The store holds no record of it.',
+        next: 'arte status lists the runs there are.',
+      });
+    }
+  }
+  const both = keep.find((runId) => drop.includes(runId));
+  if (both !== undefined) {
+    throw new ArteError('InvalidInput', {
+      what: `${both} cannot be kept and dropped.`,
+      why: 'It is named after --keep and after --drop.',
+      next: 'Name it once.',
+    });
+  }
+  const retention = new Map<string, Retention>();
+  for (const { runId, status, lastWordAt } of runs) {
+    const isUnderWay = status === 'RUNNING' || status === 'NEEDS_ATTENTION';
+    if (drop.includes(runId)) {
+      if (isUnderWay) {
+        throw new ArteError('RunStateConflict', {
+          what: `${runId} cannot be dropped: it is ${status}.`,
+          why: 'A run under way would make again what is taken from it.',
+          next: `arte cancel ${runId} ends it; then drop it.`,
+        });
+      }
+      retention.set(runId, 'dropped');
+    } else if (
+      status === 'DONE' &&
+      days !== undefined &&
+      !keep.includes(runId) &&
+      now.getTime() - lastWordAt.getTime() > days * dayMs
+    )
+      retention.set(runId, 'best-and-last');
+    else retention.set(runId, 'whole');
+  }
+  return retention;
+}
+
+function numberOf(option: string, words: string): number {
+  if (/^\d+(\.\d+)?$/.test(words)) return Number(words);
+  throw new ArteError('InvalidInput', {
+    what: `${option} ${words} cannot be used.`,
+    why: 'It is a number, 0 or more.',
+    next: 'Give one, or leave it out.',
+  });
+}
+
+async function remove(
+  session: Session,
+  plan: GarbagePlan,
+  models: readonly CachedModel[],
+  onProgress: (text: string) => void,
+): Promise<void> {
+  await removeGarbage(session.store, plan, (done) =>
+    onProgress(`removing from the store: ${done} of ${plan.remove.length}`),
+  );
+  if (models.length === 0) return;
+  onProgress(`removing ${models.length} models from the cache`);
+  const { python } = await ensurePythonEnv({});
+  await removeCachedModels(
+    cacheDirectory(),
+    models.map(({ sha256 }) => sha256),
+    python,
+  );
+}
+
+interface Amount {
+  readonly objects: number;
+  readonly bytes: number;
+}
+
+interface Summary {
+  readonly store: Readonly<Record<string, Amount>>;
+  readonly modelCache: Amount & { readonly path: string };
+  readonly bytes: number;
+}
+
+function summary({ remove: garbage }: GarbagePlan, models: readonly CachedModel[]): Summary {
+  const amount = (things: readonly { readonly bytes: number }[]): Amount => ({
+    objects: things.length,
+    bytes: things.reduce((sum, { bytes }) => sum + bytes, 0),
+  });
+  const store = Object.fromEntries(
+    garbageKinds.map((kind) => [kind, amount(garbage.filter((each) => each.kind === kind))]),
+  );
+  const modelCache = { ...amount(models), path: cacheDirectory() };
+  return { store, modelCache, bytes: amount(garbage).bytes + modelCache.bytes };
+}
+
+const kindTitles: Readonly<Record<(typeof garbageKinds)[number], string>> = {
+  runs: 'records of dropped runs',
+  stages: 'stages (manifests)',
+  shards: 'records of shards',
+  parts: 'parts of shards',
+  waves: 'totals of waves',
+  checkpoints: 'checkpoints of trainings',
+  blobs: 'artifacts',
+  damaged: 'artifacts set aside as damaged',
+};
+
+function print(
+  plan: GarbagePlan,
+  models: readonly CachedModel[],
+  retention: ReadonlyMap<string, Retention>,
+  removed: boolean,
+): void {
+  const color = colorsFor(process.stdout);
+  const { store, modelCache, bytes } = summary(plan, models);
+  const runsOf = (kind: Retention): string =>
+    [...retention]
+      .filter(([, of]) => of === kind)
+      .map(([id]) => id)
+      .join(', ');
+  printLine();
+  for (const [kind, title] of [
+    ['dropped', removed ? 'dropped' : 'would be dropped'],
+    ['best-and-last', 'kept in part (report, best and last round)'],
+  ] as const)
+    if (runsOf(kind) !== '') printLine(`${title}: ${runsOf(kind)}`);
+  const rows = garbageKinds.flatMap((kind) => {
+    const { objects, bytes: of } = store[kind] ?? { objects: 0, bytes: 0 };
+    return objects === 0 ? [] : [[kindTitles[kind], formatCount(objects), formatBytes(of)]];
+  });
+  if (modelCache.objects > 0)
+    rows.push([`models in ${modelCache.path}`, formatCount(modelCache.objects), formatBytes(modelCache.bytes)]);
+  if (rows.length === 0) printLine('There is nothing to remove.');
+  else {
+    rows.push(['in all', '', formatBytes(bytes)]);
+    const columns = [
+      { title: removed ? 'removed' : 'would go' },
+      { title: 'number', align: 'right' as const },
+      { title: 'size', align: 'right' as const },
+    ];
+    printLine(table(columns, rows));
+  }
+  for (const note of plan.notes) printLine(`${color.yellow('note')}  ${note}`);
+  if (!removed && rows.length > 0) printLine(`\n${color.bold('next')}   the same command with --yes removes it`);
+}
+
+function formatBytes(bytes: number): string {
+  const units = ['B', 'kB', 'MB', 'GB', 'TB'];
+  const rank = bytes < 1000 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+  return `${(bytes / 1000 ** rank).toFixed(rank === 0 ? 0 : 1)} ${units[rank] ?? ''}`;
+}

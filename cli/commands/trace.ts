@@ -1,0 +1,43 @@
+/** `arte trace RUN ROW`: from a row back to prompt, answer, model, sampling and the rows it was made of. */
+import type { Command } from 'commander';
+import { openLineage } from '../../activities/lineage';
+import { ArteError } from '../../schemas/errors';
+import { printJson } from '../output';
+import { liveRecords } from '../run-progress';
+import { openSession } from '../session';
+import { traceRow } from '../trace-row';
+import { printTrace } from '../trace-view';
+
+export function register(program: Command): void {
+  program
+    .command('trace')
+    .argument('<run>', 'id of the run')
+    .argument(
+      '<row>',
+      'row key, id, or ARM:INDEX (also STAGE:INDEX), counted from 0: arte-0shot:3, arte:0, build-pairs:7',
+    )
+    .description('follow a row back to its prompt, answer, model and the rows behind it')
+    .option('--round <n>', 'of this round')
+    .option('--json', 'as JSON')
+    .action(async (runId: string, row: string, options: { round?: string; json?: boolean }) => {
+      const round = options.round === undefined ? undefined : roundNumber(options.round);
+      const session = await openSession({ start: false });
+      try {
+        const lineage = await openLineage(session.store, runId, await liveRecords(session.client, runId));
+        const trace = await traceRow(session.store, lineage, row, round);
+        if (options.json) printJson({ runId, ...trace });
+        else printTrace(trace);
+      } finally {
+        await session.close();
+      }
+    });
+}
+
+function roundNumber(words: string): number {
+  if (/^[1-9]\d*$/.test(words)) return Number(words);
+  throw new ArteError('InvalidInput', {
+    what: `--round ${words} cannot be used.`,
+    why: 'A round is a whole number from 1.',
+    next: 'arte report RUN shows the rounds.',
+  });
+}

@@ -1,0 +1,170 @@
+/**
+ * What of a run the store holds already, for `arte plan`: the rounds are walked by the workflow's own code, with a runner that looks for
+ * every stage and makes none. So plan and run cannot come to different stages, inputs or keys.
+ *
+ * Owns the looking runner and what stands for a thing that is not there yet. Leaves keys and manifests to activities/find-stage.ts, the
+ * order to workflows/round.ts. Invariants: nothing is started, fetched or written; a model's bytes are hashed (once) if they are here.
+ */
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import type { OpenBundle } from '../activities/bundle';
+import { findStage } from '../activities/find-stage';
+import { modelsOf } from '../activities/resolve-models';
+import { dataDirectory } from '../drivers/local/directories';
+import { runningPlatform } from '../drivers/local/platform';
+import { findPythonEnv } from '../drivers/local/python-env';
+import { modelHere } from '../drivers/model/resolve';
+import { isEmbedded, storeAddressOf } from '../drivers/open';
+import { createS3Store } from '../drivers/store/s3';
+import type { ArtifactStore } from '../drivers/store/store';
+import { taskFilesOf } from '../method/check-config';
+import type { StageReuse } from '../method/plan';
+import { mediaTypes, type ArtifactRef } from '../schemas/artifact-ref';
+import { ArteError } from '../schemas/errors';
+import type { StageInput, StageResult } from '../schemas/messages';
+import type { ModelRef } from '../schemas/model-ref';
+import type { ModelConfig, RunConfig } from '../schemas/run-config';
+import { stageLabel } from '../schemas/stage-names';
+import { carryOn, firstCarry, runRound } from '../workflows/round';
+import type { StageRunner } from '../workflows/run-state';
+import type { LoadedConfig } from './load-config';
+import { alignInput } from './start-run';
+
+/** A store that does not answer in this time is not asked: a plan is for now. */
+const answerMs = 5_000;
+
+export type ReuseOf = (stage: { readonly name: string; readonly round: number; readonly arm: string }) => StageReuse;
+
+/** The model that a config names, if its bytes are at hand. */
+export type ModelFinder = (name: string, model: ModelConfig) => Promise<ModelRef | undefined>;
+
+/**
+ * Ask the store of the config's platform, or of the embedded platform if it runs. Undefined where there is none; a note where it does not
+ * answer.
+ */
+export async function lookIntoStore(loaded: LoadedConfig): Promise<ReuseOf | string | undefined> {
+  let store: ArtifactStore | undefined;
+  try {
+    store = await openStore(loaded.config.platform);
+    if (store === undefined) return undefined;
+    await answers(store);
+    const env = await findPythonEnv();
+    const context = { configDir: loaded.configDir, ...(env ? { env } : {}) };
+    return await lookForStages(store, loaded, (name, model) => modelHere(name, model, context));
+  } catch (error) {
+    const what = error instanceof ArteError ? error.data.what : error instanceof Error ? error.message : String(error);
+    return `The store was not asked what it holds: ${what}`;
+  } finally {
+    store?.close();
+  }
+}
+
+async function openStore(platform: RunConfig['platform']): Promise<ArtifactStore | undefined> {
+  const address = isEmbedded(platform, process.env)
+    ? (await runningPlatform())?.addresses.store
+    : storeAddressOf(platform, process.env);
+  return address && createS3Store({ ...address, spoolDir: join(dataDirectory(), 'spool'), attempts: 1 });
+}
+
+async function answers(store: ArtifactStore): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${answerMs / 1000} seconds.`)), answerMs);
+  });
+  // Any key will do: that it is not there is an answer.
+  const asked = store.getDocument('stages/none.json');
+  asked.catch(() => undefined);
+  await Promise.race([asked, late]).finally(() => clearTimeout(timer));
+}
+
+/** Walk all rounds of the config and look for every stage. */
+export async function lookForStages(
+  store: ArtifactStore,
+  { config, configDir }: Pick<LoadedConfig, 'config' | 'configDir'>,
+  find: ModelFinder,
+): Promise<ReuseOf> {
+  const bundle = { config, files: await taskFiles(config, configDir) };
+  const seen = new Map<string, StageReuse>();
+  const models = await modelsOf(config, async (name, model) => (await find(name, model)) ?? absentModel(nameOf(name)));
+  const input = alignInput('plan', absentRef('the bundle'), config);
+  let carry = firstCarry(models, '');
+  while (carry.round <= config.rounds.count)
+    carry = carryOn(carry, await runRound(lookingRunner(store, bundle, carry.round, seen), input, carry));
+  // Every run writes a report of its own.
+  return ({ name, round, arm }) => seen.get(placeOf(name, round, arm)) ?? { reused: name === 'report' ? false : null };
+}
+
+function lookingRunner(
+  store: ArtifactStore,
+  bundle: OpenBundle,
+  round: number,
+  seen: Map<string, StageReuse>,
+): StageRunner {
+  return {
+    async stage(name, inputs, { arm = '', ...parts } = {}): Promise<StageResult> {
+      const stageInput: StageInput = { stage: name, bundle: absentRef('the bundle'), inputs, ...parts };
+      const dependsOn = absentIn([inputs, parts]);
+      const found = dependsOn === undefined ? await findStage(store, bundle, stageInput) : undefined;
+      const reuse = dependsOn === undefined ? { reused: found !== undefined } : { reused: null, dependsOn };
+      seen.set(placeOf(name, round, arm), reuse);
+      return found ?? absentStage(stageInput, dependsOn ?? `${stageLabel(name, arm)} of round ${round}`);
+    },
+    // Nothing is made, so there is no order to keep but that of the first stage that is not there.
+    together: async (one, other) => [await one(), await other()],
+  };
+}
+
+function placeOf(name: string, round: number, arm: string): string {
+  return `${round} ${stageLabel(name, arm)}`;
+}
+
+/** `respondent-2` as the config writes it. */
+function nameOf(role: string): string {
+  const respondent = /^respondent-(\d+)$/.exec(role)?.[1];
+  return respondent === undefined ? `models.${role}` : `probe.respondents[${respondent}]`;
+}
+
+/** Task files by content, as `arte run` would put them into the bundle. */
+async function taskFiles(config: RunConfig, configDir: string): Promise<Record<string, ArtifactRef>> {
+  const files: Record<string, ArtifactRef> = {};
+  for (const { path } of config.tasks.flatMap(taskFilesOf)) {
+    const bytes = await readFile(resolve(configDir, path));
+    const sha256 = createHash('sha256').update(bytes).digest('hex');
+    files[path] = { ...absentRef(path), sha256, bytes: bytes.length };
+  }
+  return files;
+}
+
+// ---- what is not there: a hash that no content has, and that says what it waits for ------------------------------
+
+const absentMark = 'not there: ';
+
+function absentRef(of: string): ArtifactRef {
+  return { uri: '', sha256: `${absentMark}${of}`, bytes: 0, rows: 0, mediaType: mediaTypes.bytes, schemaVersion: 1 };
+}
+
+function absentModel(of: string): ModelRef {
+  const contentSha256 = `${absentMark}${of}`;
+  return { name: of, source: { kind: 'embedded', name: of }, baseSha256: contentSha256, layers: [], contentSha256 };
+}
+
+/** A stage with any output that is asked for, all of them absent. */
+function absentStage({ stage }: StageInput, of: string): StageResult {
+  return {
+    stage,
+    key: `${absentMark}${of}`,
+    reused: false,
+    outputs: new Proxy<Record<string, ArtifactRef>>({}, { get: () => absentRef(of) }),
+    model: absentModel(of),
+    counts: { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 },
+    usage: { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, lostCalls: 0, lostInputTokens: 0 },
+    seconds: 0,
+    facts: {},
+  };
+}
+
+/** The first thing that is not there among what a stage is given. */
+function absentIn(given: unknown): string | undefined {
+  return new RegExp(`"${absentMark}([^"]*)"`).exec(JSON.stringify(given))?.[1];
+}

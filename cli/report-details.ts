@@ -1,0 +1,55 @@
+/** What a report page shows besides the report itself: scores and pairs, read from the store by the refs in the report. */
+import { readRows } from '../activities/read-rows';
+import type { ArtifactStore } from '../drivers/store/store';
+import type { ScoreQuality } from '../method/score';
+import type { ArtifactRef } from '../schemas/artifact-ref';
+import type { RunReport } from '../schemas/report';
+import { pairRowSchema, scoreRowSchema, type PairRow, type ScoreRow } from '../schemas/rows';
+
+export interface RoundDetails {
+  readonly round: number;
+  /** Empty where the scores have gone from the store. */
+  readonly scores: readonly ScoreRow[];
+  readonly quality?: ScoreQuality;
+}
+
+export interface ReportDetails {
+  readonly rounds: readonly RoundDetails[];
+  /** Of the last round that still has them: the widest gaps of each kind. */
+  readonly pairs: readonly PairRow[];
+  readonly pairsRound?: number;
+}
+
+/** Pairs of each kind on the page. */
+const pairsShownMax = 3;
+
+export async function readDetails(store: ArtifactStore, report: RunReport): Promise<ReportDetails> {
+  const read = async <Row>(ref: ArtifactRef | undefined, rows: (ref: ArtifactRef) => Promise<Row[]>): Promise<Row[]> =>
+    ref && (await store.hasBlob(ref)) ? rows(ref) : [];
+  const rounds: RoundDetails[] = [];
+  let pairs: PairRow[] = [];
+  let pairsRound: number | undefined;
+  for (const { round, artifacts } of report.rounds) {
+    const scores = await read(artifacts['score-drafts/scores'], (ref) => readRows(store, ref, scoreRowSchema));
+    const quality = report.stages.find((stage) => stage.name === 'score-drafts' && stage.round === round)?.facts[
+      'quality'
+    ] as ScoreQuality | undefined;
+    rounds.push({ round, scores, ...(quality ? { quality } : {}) });
+    const ofRound = await read(artifacts['build-pairs/pairs'], (ref) => readRows(store, ref, pairRowSchema));
+    if (ofRound.length > 0) [pairs, pairsRound] = [ofRound, round];
+  }
+  const widest = (kind: PairRow['kind']): PairRow[] =>
+    pairs
+      .filter((pair) => pair.kind === kind)
+      .sort((one, other) => gap(other) - gap(one))
+      .slice(0, pairsShownMax);
+  return {
+    rounds,
+    pairs: [...widest('question'), ...widest('rationale')],
+    ...(pairsRound === undefined ? {} : { pairsRound }),
+  };
+}
+
+function gap({ chosenScore, rejectedScore }: PairRow): number {
+  return chosenScore - rejectedScore;
+}

@@ -1,0 +1,498 @@
+/**
+ * The report as one HTML page that needs nothing else: no script, no font, no request (its own policy forbids all of them). Owns words, order
+ * and style sheet; plots are report-plots.ts, figures come from the report. Light or dark as the reader's system says.
+ */
+import { isPaperSetUp, paperAccuracy } from '../method/paper-results';
+import type { ModelRef } from '../schemas/model-ref';
+import type { Comparison, ReportArm, ReportStage, RunReport } from '../schemas/report';
+import { rowOutcomes, type PairRow, type Prompt } from '../schemas/rows';
+import type { RunConfig } from '../schemas/run-config';
+import { stageLabel } from '../schemas/stage-names';
+import { formatCount, formatSeconds } from './output';
+import type { ReportDetails, RoundDetails } from './report-details';
+import {
+  barPlot,
+  escaped,
+  histogram,
+  intervalPlot,
+  roundsPlot,
+  sharePlot,
+  type AccuracyMark,
+  type HistogramBin,
+} from './report-plots';
+import { armTitle } from './report-view';
+
+/** Rounds whose scores are drawn: the last ones, so that a run of many rounds stays a page. */
+const roundsDrawnMax = 3;
+/** A histogram has a bar for every possible score up to so many probe items, else this many bins. */
+const scoreBinsMax = 24;
+/** A text of a pair is cut to this on the page; arte trace has all of it. */
+const pairCharactersMax = 1_200;
+
+/** The page, as text. */
+export function reportPage(report: RunReport, details: ReportDetails, config: RunConfig | undefined): string {
+  const sections = [
+    section('students', 'Students', students(report, config)),
+    section('preferences', 'Preferences', preferences(details)),
+    section('pairs', 'Pairs side by side', pairs(details)),
+    section('cost', 'Time and cost', cost(report)),
+    section('outcomes', 'How rows ended', outcomes(report)),
+    section('lineage', 'Lineage', lineage(report)),
+  ].filter(({ body }) => body !== '');
+  const { runId, name, status, rounds, writtenAt } = report;
+  const facts = `${status.toLowerCase()}, ${rounds.length} ${rounds.length === 1 ? 'round' : 'rounds'}, written ${writtenAt.slice(0, 16).replace('T', ' ')} UTC`;
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<link rel="icon" href="data:,">
+<title>${escaped(runId)}: report</title>
+<style>${styleSheet}</style>
+</head>
+<body>
+<a class="skip" href="#main">Skip to the report</a>
+<header>
+<h1>${escaped(runId)}</h1>
+<p>${name === runId ? '' : `${escaped(name)}: `}${escaped(facts)}</p>
+<nav aria-label="Sections"><ul>${sections.map(({ id, title }) => `<li><a href="#${id}">${title}</a></li>`).join('')}</ul></nav>
+</header>
+<main id="main">
+${tiles(report)}
+${report.notes.length === 0 ? '' : `<section aria-labelledby="notes-title" class="notes"><h2 id="notes-title">Notes</h2><ul>${report.notes.map((note) => `<li>${escaped(note)}</li>`).join('')}</ul></section>`}
+${sections.map(({ id, title, body }) => `<section id="${id}" aria-labelledby="${id}-heading"><h2 id="${id}-heading">${title}</h2>\n${body}</section>`).join('\n')}
+</main>
+<footer><p>Every number here can be followed back: <code>arte trace ${escaped(runId)} ROW</code>. As data: <code>arte report ${escaped(runId)} --json</code>.</p></footer>
+</body>
+</html>
+`;
+}
+
+function section(id: string, title: string, body: string): { id: string; title: string; body: string } {
+  return { id, title, body };
+}
+
+function tiles({ arms, totals }: RunReport): string {
+  const aligned = arms.filter(({ name }) => name === 'arte').at(-1);
+  const comparison = aligned?.comparisons.find(({ against }) => against === 'original_teacher');
+  const shown: (readonly [string, string])[] = [
+    ...(aligned
+      ? [[`${percent(aligned.accuracy)} %`, `accuracy after alignment, ${aligned.shots}-shot`] as const]
+      : []),
+    ...(comparison
+      ? [
+          [
+            `${signed(comparison.difference)} points`,
+            `against the unaligned teacher's data: ${comparison.verdict}`,
+          ] as const,
+        ]
+      : []),
+    [formatCount(totals.calls), 'model calls paid for'],
+    [formatSeconds(totals.seconds), 'in stages, summed'],
+    [`${totals.cost.toFixed(2)} ${totals.currency}`, 'cost by the prices of the config'],
+  ];
+  return `<dl class="tiles">${shown.map(([value, name]) => `<div><dt>${escaped(name)}</dt><dd>${escaped(value)}</dd></div>`).join('')}</dl>`;
+}
+
+// ---- students ----------------------------------------------------------------------------------------------------
+
+function students(report: RunReport, config: RunConfig | undefined): string {
+  const { arms, rounds } = report;
+  if (arms.length === 0) return '';
+  const paper = config !== undefined && isPaperSetUp(config);
+  const names = [...new Set(arms.map(({ name }) => name))];
+  const shots = [...new Set(arms.map((arm) => arm.shots))].sort((one, other) => one - other);
+  const several = rounds.length > 1;
+  const mark = (arm: ReportArm, withRound: boolean): AccuracyMark => {
+    const { round, accuracy, low, high } = arm;
+    const published = paper ? paperAccuracy(arm.name, arm.shots) : undefined;
+    const name = `${armTitle(arm, report)}${withRound ? `, round ${round}` : ''}`;
+    return {
+      name,
+      color: colorOf(arm.name, names),
+      round,
+      accuracy,
+      low,
+      high,
+      ...(published === undefined ? {} : { paper: published }),
+    };
+  };
+  const plots = shots.flatMap((count) => {
+    const ofShots = arms.filter((arm) => arm.shots === count);
+    const marks = ofShots.map((arm) => mark(arm, several && arm.name === 'arte'));
+    const said = marks.map(
+      ({ name, accuracy, low, high }) => `${name} ${percent(accuracy)} % (${percent(low)} to ${percent(high)})`,
+    );
+    const title = `Accuracy on the held-out test items, ${count}-shot, with 95 % intervals`;
+    return [
+      ...(several
+        ? [
+            roundsPlot(
+              {
+                id: `rounds-${count}`,
+                title: `Accuracy round by round, ${count}-shot, with 95 % intervals`,
+                description: said.join('; '),
+              },
+              ofShots.map((arm) => mark(arm, false)),
+            ),
+          ]
+        : []),
+      intervalPlot({ id: `arms-${count}`, title, description: said.join('; ') }, marks),
+    ];
+  });
+  const columns = [
+    'Student trained on',
+    'Round',
+    'Shots',
+    'Accuracy, %',
+    '95 % interval',
+    ...(paper ? ['The paper, %'] : []),
+    'Items',
+    'Answer tag',
+    'Unreadable',
+    "Against the unaligned teacher's student",
+  ];
+  const rows = arms.map((arm) => {
+    const baseline = arm.comparisons.find(({ against }) => against === 'original_teacher');
+    const published = paperAccuracy(arm.name, arm.shots);
+    return [
+      armTitle(arm, report),
+      arm.round,
+      arm.shots,
+      percent(arm.accuracy),
+      `${percent(arm.low)} to ${percent(arm.high)}`,
+      ...(paper ? [published === undefined ? '' : percent(published)] : []),
+      arm.n,
+      `${Math.round(100 * arm.tagRate)} %`,
+      arm.parseFailures,
+      baseline ? difference(baseline) : '',
+    ];
+  });
+  return `${plots.join('\n')}
+${table('students-table', 'Students on the held-out test items', columns, rows)}
+${byTask(report)}`;
+}
+
+function byTask(report: RunReport): string {
+  const { arms } = report;
+  const tasks = [...new Set(arms.flatMap((arm) => Object.keys(arm.byTask)))];
+  if (tasks.length < 2) return '';
+  const rows = arms.map((arm) => [
+    `${armTitle(arm, report)}, round ${arm.round}, ${arm.shots}-shot`,
+    ...tasks.map((task) => {
+      const measure = arm.byTask[task];
+      return measure ? `${percent(measure.accuracy)} (${percent(measure.low)} to ${percent(measure.high)})` : '';
+    }),
+  ]);
+  return table('tasks-table', 'Accuracy by task, %, with 95 % intervals', ['Student trained on', ...tasks], rows);
+}
+
+/** The aligned student is always the same colour; the others follow in the order of the report. */
+function colorOf(arm: string, names: readonly string[]): string {
+  if (arm === 'arte') return 'arm-aligned';
+  if (arm === 'untuned') return 'arm-untuned';
+  const others = names.filter((name) => name !== 'arte' && name !== 'untuned');
+  return `arm-${1 + (others.indexOf(arm) % 4)}`;
+}
+
+function difference({ difference: by, low, high, p, verdict }: Comparison): string {
+  return `${signed(by)} (${signed(low)} to ${signed(high)}), p ${p.toFixed(3)}: ${verdict}`;
+}
+
+// ---- preferences -------------------------------------------------------------------------------------------------
+
+function preferences({ rounds }: ReportDetails): string {
+  const shown = rounds.filter(({ scores, quality }) => scores.length > 0 || quality).slice(-roundsDrawnMax);
+  if (shown.length === 0) return '';
+  const plots = shown
+    .filter(({ scores }) => scores.length > 0)
+    .map((round) => {
+      const bins = scoreBins(round);
+      const description = bins.filter(({ count }) => count > 0).map(({ name, count }) => `${name} %: ${count}`);
+      return histogram(
+        {
+          id: `scores-${round.round}`,
+          title: `Scores of the drafts in round ${round.round}: share of probe items, %, that the student got right after one`,
+          description: `${round.scores.length} drafts. ${description.join('; ')}`,
+        },
+        bins,
+        'arm-aligned',
+      );
+    });
+  const optional = (value: number | null | undefined): string =>
+    typeof value === 'number' ? value.toFixed(2) : 'cannot be told';
+  const rows = shown.flatMap(({ round, quality }) =>
+    quality
+      ? [
+          [
+            `Round ${round}`,
+            formatCount(quality.drafts),
+            formatCount(quality.cells),
+            optional(quality.reliability),
+            percent(quality.spread),
+            percent(quality.meanStderr),
+            quality.tiedShare === null ? 'cannot be told' : `${percent(quality.tiedShare)} %`,
+          ],
+        ]
+      : [],
+  );
+  const columns = [
+    'Scores of',
+    'Drafts',
+    'Cells',
+    'Reliability (split half)',
+    'Spread, points',
+    'Standard error, points',
+    'Questions whose drafts tie',
+  ];
+  return `${plots.join('\n')}
+${rows.length > 0 ? table('quality-table', 'How far the scores can be trusted', columns, rows) : ''}`;
+}
+
+/** A bar for every score that is possible where the probe items are few, else equal bins. */
+function scoreBins({ scores }: RoundDetails): HistogramBin[] {
+  const items = Math.max(...scores.map(({ n }) => n));
+  const steps = Math.min(items, scoreBinsMax);
+  const counts = new Array<number>(steps + 1).fill(0);
+  for (const { score } of scores) {
+    const at = Math.round(score * steps);
+    counts[at] = (counts[at] ?? 0) + 1;
+  }
+  return counts.map((count, index) => ({ name: String(Math.round((100 * index) / steps)), count }));
+}
+
+function pairs({ pairs: shown, pairsRound }: ReportDetails): string {
+  if (shown.length === 0) return '';
+  return `<p>The widest gaps of round ${pairsRound ?? ''}: what the student learns better from, beside what it learns worse from.</p>
+${shown.map(pairOf).join('\n')}`;
+}
+
+function pairOf(pair: PairRow): string {
+  const side = (name: string, score: number, text: string, kind: string): string =>
+    `<div class="side ${kind}"><h4>${name} <span>score ${percent(score)}</span></h4><pre>${escaped(shortened(text))}</pre></div>`;
+  const prompt = pair.prompt as unknown as Prompt;
+  const asked =
+    prompt.kind === 'completion'
+      ? prompt.text
+      : prompt.messages.map(({ role, content }) => `[${role}]\n${content}`).join('\n');
+  return `<article class="pair"><h3>${pair.kind === 'question' ? 'Questions' : 'Rationales'} of ${escaped(pair.task)} <code>${escaped(pair.id)}</code></h3>
+<details><summary>Prompt</summary><pre>${escaped(shortened(asked))}</pre></details>
+<div class="sides">${side('Chosen', pair.chosenScore, pair.chosen, 'chosen')}${side('Rejected', pair.rejectedScore, pair.rejected, 'rejected')}</div></article>`;
+}
+
+function shortened(text: string): string {
+  return text.length > pairCharactersMax ? `${text.slice(0, pairCharactersMax)}…` : text;
+}
+
+// ---- what it took ------------------------------------------------------------------------------------------------
+
+function cost({ stages, totals }: RunReport): string {
+  if (stages.length === 0) return '';
+  const made = stages.filter(({ reused }) => !reused);
+  const byStage = (of: (stage: ReportStage) => number): { name: string; value: number }[] => {
+    const sums = new Map<string, number>();
+    for (const stage of made) {
+      const name = stageLabel(stage.name, stage.arm);
+      sums.set(name, (sums.get(name) ?? 0) + of(stage));
+    }
+    return [...sums].map(([name, value]) => ({ name, value }));
+  };
+  const seconds = byStage((stage) => stage.seconds).map((row) => ({ ...row, words: formatSeconds(row.value) }));
+  const priced = byStage((stage) => stage.cost).filter(({ value }) => value > 0);
+  const money = priced.map((row) => ({
+    ...row,
+    words: `${row.value.toFixed(2)} ${totals.currency}`,
+  }));
+  const said = (rows: readonly { name: string; words: string }[]): string =>
+    rows.map(({ name, words }) => `${name} ${words}`).join('; ');
+  const rows = stages.map((stage) => [
+    stageLabel(stage.name, stage.arm),
+    stage.round,
+    formatCount(stage.calls),
+    formatCount(stage.inputTokens),
+    formatCount(stage.cachedInputTokens),
+    formatCount(stage.outputTokens),
+    stage.reused ? 'from the store' : formatSeconds(stage.seconds),
+    stage.reused ? '' : stage.cost.toFixed(2),
+  ]);
+  rows.push([
+    'In all, spent by this run',
+    '',
+    formatCount(totals.calls),
+    formatCount(totals.inputTokens),
+    formatCount(totals.cachedInputTokens),
+    formatCount(totals.outputTokens),
+    `${formatSeconds(totals.seconds)} summed`,
+    totals.cost.toFixed(2),
+  ]);
+  const columns = [
+    'Stage',
+    'Round',
+    'Calls',
+    'Tokens in',
+    'Of them cached',
+    'Tokens out',
+    'Time',
+    `Cost, ${totals.currency}`,
+  ];
+  return `${made.length === 0 ? '<p>Everything came from the store: this run spent nothing.</p>' : barPlot({ id: 'time', title: 'Time by stage, over all rounds', description: said(seconds) }, seconds, 'arm-aligned')}
+${totals.cost > 0 ? barPlot({ id: 'money', title: `Cost by stage, ${totals.currency}`, description: said(money) }, money, 'arm-1') : ''}
+${table('cost-table', 'What each stage took', columns, rows)}`;
+}
+
+function outcomes({ stages }: RunReport): string {
+  const rows = stages.flatMap((stage) => {
+    const counts = rowOutcomes.map((outcome) => ({ outcome, count: Number(stage.outcomes[outcome] ?? 0) }));
+    const all = counts.reduce((sum, { count }) => sum + count, 0);
+    return all === 0 ? [] : [{ name: `${stageLabel(stage.name, stage.arm)}, round ${stage.round}`, counts }];
+  });
+  if (rows.length === 0) return '';
+  const said = rows.map(
+    ({ name, counts }) =>
+      `${name}: ${counts
+        .filter(({ count }) => count > 0)
+        .map(({ outcome, count }) => `${count} ${outcome}`)
+        .join(', ')}`,
+  );
+  return `${sharePlot(
+    { id: 'outcome-shares', title: 'Outcomes of rows by stage', description: said.join('; ') },
+    rows.map(({ name, counts }) => ({
+      name,
+      parts: counts.map(({ outcome, count }) => ({ name: outcome, count, color: `outcome-${outcome}` })),
+    })),
+  )}
+${table(
+  'outcome-table',
+  'Rows by how they ended',
+  ['Stage', ...rowOutcomes],
+  rows.map(({ name, counts }) => [name, ...counts.map(({ count }) => formatCount(count))]),
+)}`;
+}
+
+// ---- lineage -----------------------------------------------------------------------------------------------------
+
+function lineage({ rounds, stages }: RunReport): string {
+  const models = rounds.flatMap(({ round, teacher, student }) => [
+    [`Teacher of round ${round}`, ...modelCells(teacher)],
+    [`Student of round ${round}`, ...modelCells(student)],
+  ]);
+  const keys = stages.map(({ name, arm, round, key, reused }) => [
+    stageLabel(name, arm),
+    round,
+    code(key),
+    reused ? 'from the store' : 'made by this run',
+  ]);
+  return `${models.length === 0 ? '' : table('models-table', 'Models by their content (SHA-256)', ['Model', 'Content', 'Base', 'Layers'], models)}
+${table('keys-table', 'Stages by their key', ['Stage', 'Round', 'Key', 'Made'], keys)}`;
+}
+
+function modelCells({ contentSha256, baseSha256, layers }: ModelRef): Cell[] {
+  return [code(contentSha256), code(baseSha256), layers.length];
+}
+
+// ---- tables ------------------------------------------------------------------------------------------------------
+
+/** Text and numbers are escaped; what is HTML says so. */
+type Cell = string | number | { readonly html: string };
+
+function code(text: string): Cell {
+  return { html: `<code>${escaped(text)}</code>` };
+}
+
+/** A table in a frame that scrolls by itself, by keyboard too. The first cell of a row is its header. */
+function table(id: string, caption: string, columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
+  const cell = (value: Cell): string => (typeof value === 'object' ? value.html : escaped(String(value)));
+  const isNumeric = (index: number): boolean => rows.every((row) => /^-?[\d.,]*( %)?$/.test(cell(row[index] ?? '')));
+  const numeric = columns.map((_, index) => index > 0 && isNumeric(index));
+  const attribute = (index: number): string => (numeric[index] ? ' class="number"' : '');
+  return `<div class="frame" role="region" aria-labelledby="${id}-caption" tabindex="0"><table>
+<caption id="${id}-caption">${escaped(caption)}</caption>
+<thead><tr>${columns.map((title, index) => `<th scope="col"${attribute(index)}>${escaped(title)}</th>`).join('')}</tr></thead>
+<tbody>${rows
+    .map(
+      ([first = '', ...others]) =>
+        `<tr><th scope="row">${cell(first)}</th>${others.map((value, index) => `<td${attribute(index + 1)}>${cell(value)}</td>`).join('')}</tr>`,
+    )
+    .join('\n')}</tbody>
+</table></div>`;
+}
+
+function percent(share: number): string {
+  return (100 * share).toFixed(1);
+}
+
+function signed(share: number): string {
+  return `${share >= 0 ? '+' : ''}${percent(share)}`;
+}
+
+/** Colours were checked for contrast and for the common kinds of colour blindness, on both grounds. */
+const styleSheet = `
+:root { color-scheme: light dark; --page: #f9f9f7; --card: #ffffff; --ink: #16150f; --soft: #5d5c56; --line: #e3e2dc; --link: #1c5cab;
+  --aligned: #2a78d6; --untuned: #8a8983; --arm-1: #eb6834; --arm-2: #1baf7a; --arm-3: #7a5bd0; --arm-4: #d9a400;
+  --malformed: #eda100; --refused: #7a5bd0; --truncated: #1baf7a; --failed: #d03b3b; }
+@media (prefers-color-scheme: dark) { :root { --page: #0f0f0e; --card: #1a1a19; --ink: #f3f2ec; --soft: #b5b4ac; --line: #34342f; --link: #86b6ef;
+  --aligned: #3987e5; --untuned: #8f8e87; --arm-1: #e0703f; --arm-2: #1f9e72; --arm-3: #9c84e6; --arm-4: #c99a12;
+  --malformed: #c98500; --refused: #9c84e6; --truncated: #1f9e72; --failed: #e66767; } }
+* { box-sizing: border-box; }
+html { scroll-behavior: smooth; }
+@media (prefers-reduced-motion: reduce) { html { scroll-behavior: auto; } }
+body { margin: 0; background: var(--page); color: var(--ink); font: 15px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, sans-serif; }
+header, main, footer { max-width: 960px; margin: 0 auto; padding: 0 20px; }
+header { padding-top: 28px; }
+h1 { margin: 0; font-size: 28px; line-height: 1.2; overflow-wrap: anywhere; }
+header p, footer p { margin: 4px 0 12px; color: var(--soft); }
+nav ul { display: flex; flex-wrap: wrap; gap: 4px 18px; margin: 0 0 20px; padding: 0; list-style: none; }
+a { color: var(--link); text-underline-offset: 3px; }
+:focus-visible { outline: 2px solid var(--link); outline-offset: 2px; border-radius: 4px; }
+.skip { position: absolute; left: -999px; }
+.skip:focus { left: 12px; top: 12px; padding: 6px 12px; background: var(--card); }
+section { margin: 0 0 20px; padding: 18px 22px 22px; background: var(--card); border: 1px solid var(--line); border-radius: 10px; scroll-margin-top: 12px; }
+h2 { margin: 0 0 12px; font-size: 19px; }
+h3 { margin: 0 0 8px; font-size: 15px; }
+h4 { display: flex; justify-content: space-between; margin: 0 0 6px; font-size: 13px; }
+h4 span { color: var(--soft); font-weight: 400; }
+.notes ul { margin: 0; padding-left: 20px; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 0 0 20px; }
+.tiles div { display: flex; flex-direction: column-reverse; justify-content: flex-end; padding: 14px 16px; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }
+.tiles dd { margin: 0; font-size: 20px; font-weight: 600; white-space: nowrap; }
+.tiles dt { color: var(--soft); font-size: 13px; line-height: 1.35; }
+figure { margin: 0 0 22px; overflow-x: auto; }
+figcaption, caption { padding: 0 0 8px; font-weight: 600; font-size: 14px; text-align: left; }
+.plot { display: block; width: 100%; min-width: 560px; height: auto; font-size: 12px; }
+.plot text { fill: var(--ink); }
+.plot .muted { fill: var(--soft); }
+.grid { stroke: var(--line); }
+.axis { stroke: var(--soft); }
+.whisker { stroke-width: 2.5; stroke-linecap: round; }
+.curve { fill: none; stroke-width: 2; stroke-linejoin: round; }
+.level { stroke-width: 1.5; stroke-dasharray: 5 5; opacity: .8; }
+.ring { stroke: var(--card); stroke-width: 2; }
+.hollow { fill: var(--card); stroke: var(--ink); stroke-width: 2; }
+${['arm-1', 'arm-2', 'arm-3', 'arm-4'].map((name) => `.fill.${name} { fill: var(--${name}); } .whisker.${name}, .curve.${name}, .level.${name} { stroke: var(--${name}); }`).join('\n')}
+${['aligned', 'untuned'].map((name) => `.fill.arm-${name} { fill: var(--${name}); } .whisker.arm-${name}, .curve.arm-${name}, .level.arm-${name} { stroke: var(--${name}); }`).join('\n')}
+.fill.outcome-ok { fill: var(--aligned); }
+${['malformed', 'refused', 'truncated', 'failed'].map((name) => `.fill.outcome-${name} { fill: var(--${name}); }`).join('\n')}
+.frame { overflow-x: auto; margin: 0 0 18px; }
+.frame:last-child, figure:last-child, .pair:last-child { margin-bottom: 0; }
+table { width: 100%; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+th, td { padding: 6px 16px 6px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+tbody th, td { white-space: nowrap; }
+td:last-child { white-space: normal; }
+tbody th { font-weight: 400; }
+thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
+.number { text-align: right; }
+code, pre { font: 12px/1.5 ui-monospace, "SF Mono", Menlo, Consolas, monospace; }
+pre { margin: 0; white-space: pre-wrap; overflow-wrap: anywhere; }
+.pair { margin: 0 0 20px; }
+.pair h3 code { color: var(--soft); font-weight: 400; }
+details { margin: 0 0 8px; }
+summary { cursor: pointer; color: var(--soft); font-size: 13px; }
+details pre { margin-top: 6px; padding: 10px 12px; background: var(--page); border-radius: 6px; }
+.sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); gap: 12px; }
+.side { padding: 10px 12px; border: 1px solid var(--line); border-left: 4px solid var(--aligned); border-radius: 6px; }
+.side.rejected { border-left-color: var(--untuned); }
+footer { padding-bottom: 32px; font-size: 13px; }
+@media print { nav, .skip { display: none; } section { break-inside: avoid; } }
+`;

@@ -1,0 +1,243 @@
+/**
+ * The plots of the report page, as SVG text without scripts. Owns their drawing; what they show comes as numbers and names.
+ *
+ * Each plot has a title and a description for those who hear it, names its parts for those who point at them (a `title` a mark), and takes its
+ * colours from the page's style sheet, so that one file serves light and dark. A table beside each says the same in figures.
+ */
+
+/** A text that may stand in HTML, in an attribute too. Everything that a model or a config wrote goes through it. */
+export function escaped(text: string): string {
+  return text
+    .replaceAll('&', '&amp;')
+    .replaceAll('<', '&lt;')
+    .replaceAll('>', '&gt;')
+    .replaceAll('"', '&quot;')
+    .replaceAll("'", '&#39;');
+}
+
+interface PlotText {
+  /** Unique on the page. */
+  readonly id: string;
+  readonly title: string;
+  readonly description: string;
+}
+
+/** Class of the style sheet that gives a mark its colour: `arm-1`, `outcome-ok`, … */
+type ColorClass = string;
+
+const width = 760;
+/** Characters of the sheet's 12 px sans serif, on average, in px; labels are cut to fit by it. */
+const characterWidth = 6.4;
+
+function plot({ id, title, description }: PlotText, height: number, body: string): string {
+  return `<figure><figcaption>${escaped(title)}</figcaption>
+<svg viewBox="0 0 ${width} ${height}" role="img" aria-labelledby="${id}-title ${id}-description" class="plot">
+<title id="${id}-title">${escaped(title)}</title><desc id="${id}-description">${escaped(description)}</desc>
+${body}
+</svg></figure>`;
+}
+
+function label(x: number, y: number, text: string, classes = '', anchor: 'start' | 'middle' | 'end' = 'start'): string {
+  return `<text x="${round(x)}" y="${round(y)}" class="${classes}" text-anchor="${anchor}">${escaped(text)}</text>`;
+}
+
+function line(x1: number, y1: number, x2: number, y2: number, classes: string): string {
+  return `<line x1="${round(x1)}" y1="${round(y1)}" x2="${round(x2)}" y2="${round(y2)}" class="${classes}"/>`;
+}
+
+/** Bars end round where they end in a value, and straight where they stand on their axis. */
+function bar(x: number, y: number, wide: number, high: number, classes: string, name: string): string {
+  const r = Math.min(4, wide, high / 2);
+  const path = `M${round(x)} ${round(y)}h${round(wide - r)}q${r} 0 ${r} ${r}v${round(high - 2 * r)}q0 ${r} -${r} ${r}h-${round(wide - r)}z`;
+  return `<path d="${path}" class="fill ${classes}"><title>${escaped(name)}</title></path>`;
+}
+
+function round(value: number): number {
+  return Math.round(value * 10) / 10;
+}
+
+function cut(text: string, room: number): string {
+  const characters = Math.floor(room / characterWidth);
+  return text.length > characters ? `${text.slice(0, characters - 1)}…` : text;
+}
+
+function percent(share: number): string {
+  return (100 * share).toFixed(1);
+}
+
+/** Quarters of the percent axis. */
+const quarters = [0, 0.25, 0.5, 0.75, 1];
+
+// ---- accuracies --------------------------------------------------------------------------------------------------
+
+export interface AccuracyMark {
+  readonly name: string;
+  readonly color: ColorClass;
+  readonly round: number;
+  readonly accuracy: number;
+  readonly low: number;
+  readonly high: number;
+  /** A figure to compare with, drawn as a hollow mark. */
+  readonly paper?: number;
+}
+
+const rowHeight = 30;
+
+/** Accuracies with their intervals, one below the other, on a scale of 0 to 100 %. */
+export function intervalPlot(text: PlotText, marks: readonly AccuracyMark[]): string {
+  const [left, right, top] = [250, 150, 8];
+  const x = (share: number): number => left + share * (width - left - right);
+  const bottom = top + rowHeight * marks.length;
+  const grid = quarters.map(
+    (share) =>
+      line(x(share), top, x(share), bottom, 'grid') +
+      label(x(share), bottom + 18, `${100 * share} %`, 'muted', 'middle'),
+  );
+  const rows = marks.map(({ name, color, accuracy, low, high, paper }, index) => {
+    const y = top + rowHeight * (index + 0.5);
+    const interval = `${percent(accuracy)} (${percent(low)} to ${percent(high)})`;
+    return `<g><title>${escaped(`${name}: ${interval}`)}</title>${label(left - 14, y + 4, cut(name, left - 20), '', 'end')}
+${line(x(low), y, x(high), y, `whisker ${color}`)}<circle cx="${round(x(accuracy))}" cy="${y}" r="5.5" class="fill ring ${color}"/>
+${paper === undefined ? '' : `<circle cx="${round(x(paper))}" cy="${y}" r="5" class="hollow"><title>the paper: ${percent(paper)}</title></circle>`}
+${label(width - right + 14, y + 4, interval)}</g>`;
+  });
+  return plot(text, bottom + 26, grid.join('') + rows.join('\n'));
+}
+
+/** Accuracies round by round: a line an arm, its interval at every round. What has one round only is a level to compare with. */
+export function roundsPlot(text: PlotText, marks: readonly AccuracyMark[]): string {
+  const [left, right, top, height] = [52, 210, 10, 300];
+  const bottom = height - 34;
+  const rounds = Math.max(...marks.map((mark) => mark.round));
+  const x = (of: number): number => left + 24 + ((of - 1) / Math.max(1, rounds - 1)) * (width - left - right - 48);
+  const y = (share: number): number => bottom - share * (bottom - top);
+  const grid = quarters.map(
+    (share) =>
+      line(left, y(share), width - right, y(share), 'grid') +
+      label(left - 8, y(share) + 4, `${100 * share} %`, 'muted', 'end'),
+  );
+  for (let of = 1; of <= rounds; of += 1) grid.push(label(x(of), bottom + 20, `round ${of}`, 'muted', 'middle'));
+  const names = [...new Set(marks.map(({ name }) => name))];
+  const series = names.map((name, index) => {
+    const points = marks.filter((mark) => mark.name === name).sort((one, other) => one.round - other.round);
+    // Side by side, so that intervals of the same round do not cover each other.
+    const aside = (index - (names.length - 1) / 2) * 9;
+    const { color = '' } = points[0] ?? {};
+    const drawn = points.map(({ round: of, accuracy, low, high }) => {
+      const at = x(of) + aside;
+      return `<g><title>${escaped(`${name}, round ${of}: ${percent(accuracy)} (${percent(low)} to ${percent(high)})`)}</title>
+${line(at, y(low), at, y(high), `whisker ${color}`)}<circle cx="${round(at)}" cy="${round(y(accuracy))}" r="5" class="fill ring ${color}"/></g>`;
+    });
+    const [first] = points;
+    const path =
+      points.length > 1
+        ? `<polyline points="${points.map((point) => `${round(x(point.round) + aside)},${round(y(point.accuracy))}`).join(' ')}" class="curve ${color}"/>`
+        : first
+          ? line(left, y(first.accuracy), width - right, y(first.accuracy), `level ${color}`)
+          : '';
+    return { name, color, drawn: path + drawn.join('\n'), end: y(points.at(-1)?.accuracy ?? 0) };
+  });
+  const placed = apart(
+    series.map(({ end }) => end),
+    16,
+    bottom,
+  );
+  const names_ = series.map(
+    ({ name, color }, index) =>
+      `<circle cx="${width - right + 16}" cy="${placed[index] ?? 0}" r="4" class="fill ${color}"/>${label(width - right + 26, (placed[index] ?? 0) + 4, cut(name, right - 30))}`,
+  );
+  return plot(text, height, grid.join('') + series.map(({ drawn }) => drawn).join('\n') + names_.join(''));
+}
+
+/** Positions as near to the wanted ones as a distance between any two allows, none below `lowest`. */
+function apart(wanted: readonly number[], distance: number, lowest: number): number[] {
+  const placed: number[] = [];
+  const order = wanted.map((_, index) => index).sort((one, other) => (wanted[other] ?? 0) - (wanted[one] ?? 0));
+  let below = lowest + distance;
+  for (const index of order) {
+    below = Math.min(wanted[index] ?? 0, below - distance);
+    placed[index] = below;
+  }
+  return placed;
+}
+
+// ---- counts ------------------------------------------------------------------------------------------------------
+
+export interface HistogramBin {
+  readonly name: string;
+  readonly count: number;
+}
+
+/** How many fall on each value. */
+export function histogram(text: PlotText, bins: readonly HistogramBin[], color: ColorClass): string {
+  const [left, right, top, height] = [16, 16, 22, 210];
+  const bottom = height - 30;
+  const step = (width - left - right) / Math.max(1, bins.length);
+  const most = Math.max(1, ...bins.map(({ count }) => count));
+  // Names that would touch are left out, evenly.
+  const every = Math.ceil(44 / step);
+  const bars = bins.map(({ name, count }, index) => {
+    const high = ((bottom - top) * count) / most;
+    const at = left + step * index;
+    const r = Math.min(4, high);
+    const [x, wide] = [at + 1, step - 2];
+    const path = `M${round(x)} ${bottom}v-${round(high - r)}q0 -${r} ${r} -${r}h${round(wide - 2 * r)}q${r} 0 ${r} ${r}v${round(high - r)}z`;
+    return `${count === 0 ? '' : `<path d="${path}" class="fill ${color}"><title>${escaped(`${name}: ${count}`)}</title></path>`}
+${count === 0 || step < 22 ? '' : label(at + step / 2, bottom - high - 6, String(count), 'muted', 'middle')}
+${index % every === 0 ? label(at + step / 2, bottom + 18, name, 'muted', 'middle') : ''}`;
+  });
+  return plot(text, height, line(left, bottom, width - right, bottom, 'axis') + bars.join(''));
+}
+
+export interface BarRow {
+  readonly name: string;
+  readonly value: number;
+  /** The value in words, at the bar's end. */
+  readonly words: string;
+}
+
+/** One bar a row, with its value written at its end. */
+export function barPlot(text: PlotText, rows: readonly BarRow[], color: ColorClass): string {
+  const [left, right, top, step] = [250, 120, 4, 24];
+  const most = Math.max(...rows.map(({ value }) => value), Number.MIN_VALUE);
+  const drawn = rows.map(({ name, value, words }, index) => {
+    const y = top + step * index;
+    const wide = ((width - left - right) * value) / most;
+    return `<g>${label(left - 14, y + 16, cut(name, left - 20), '', 'end')}${value > 0 ? bar(left, y + 4, Math.max(2, wide), step - 8, color, `${name}: ${words}`) : ''}
+${label(left + (value > 0 ? Math.max(2, wide) : 0) + 8, y + 16, words, 'muted')}</g>`;
+  });
+  const bottom = top + step * rows.length;
+  return plot(text, bottom + 6, line(left, top, left, bottom, 'axis') + drawn.join('\n'));
+}
+
+export interface ShareRow {
+  readonly name: string;
+  readonly parts: readonly { readonly name: string; readonly count: number; readonly color: ColorClass }[];
+}
+
+/** Each row's parts as shares of the whole. Parts are told apart by a legend and by their names when pointed at. */
+export function sharePlot(text: PlotText, rows: readonly ShareRow[]): string {
+  const [left, right, step] = [250, 90, 26];
+  const shown = [...new Map(rows.flatMap(({ parts }) => parts).map((part) => [part.name, part])).values()];
+  let at = left;
+  const legend = shown.map(({ name, color }) => {
+    const item = `<rect x="${at}" y="4" width="12" height="12" rx="3" class="fill ${color}"/>${label(at + 18, 14, name)}`;
+    at += 36 + name.length * characterWidth;
+    return item;
+  });
+  const top = 28;
+  const drawn = rows.map(({ name, parts }, index) => {
+    const y = top + step * index;
+    const all = parts.reduce((sum, { count }) => sum + count, 0);
+    let x = left;
+    const marks = parts.map((part) => {
+      const wide = ((width - left - right) * part.count) / Math.max(1, all);
+      // Two pixels of the page between two parts; a part that is there is seen.
+      const mark = `<rect x="${round(x)}" y="${y + 4}" width="${round(Math.max(1.5, wide - 2))}" height="${step - 9}" rx="2" class="fill ${part.color}"><title>${escaped(`${name}: ${part.count} ${part.name} of ${all}`)}</title></rect>`;
+      x += wide;
+      return part.count === 0 ? '' : mark;
+    });
+    return `<g>${label(left - 14, y + 17, cut(name, left - 20), '', 'end')}${marks.join('')}${label(width - right + 10, y + 17, `${all} rows`, 'muted')}</g>`;
+  });
+  return plot(text, top + step * rows.length + 4, legend.join('') + drawn.join('\n'));
+}

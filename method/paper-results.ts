@@ -1,0 +1,25 @@
+/** What the paper reports (arXiv 2406.19227, BIG-Bench-Hard, Gemma-2B), to stand beside a run of its set-up. Owns the figures and when they apply. */
+import type { RunConfig } from '../schemas/run-config';
+
+/** Accuracy by arm and shot count. `untuned` is the paper's "vanilla". */
+const accuracies: Readonly<Record<string, Readonly<Record<number, number>>>> = {
+  untuned: { 0: 0.0109, 3: 0.3557 },
+  original_teacher: { 0: 0.3755, 3: 0.4004 },
+  rationale_only: { 0: 0.3794, 3: 0.413 },
+  question_only: { 0: 0.4173, 3: 0.4278 },
+  arte: { 0: 0.4196, 3: 0.4344 },
+};
+
+/** Whether a run has the paper's models and tasks: beside any other the figures would mislead. */
+export function isPaperSetUp({ models, tasks }: Pick<RunConfig, 'models' | 'tasks'>): boolean {
+  return (
+    models.teacher.source.endsWith('/Meta-Llama-3-70B-Instruct') &&
+    models.student.source.endsWith('/gemma-2b') &&
+    tasks.every(({ source }) => source === 'bbh-json' || source === 'declared')
+  );
+}
+
+/** The paper's accuracy of an arm, where it has one. */
+export function paperAccuracy(arm: string, shots: number): number | undefined {
+  return accuracies[arm]?.[shots];
+}

@@ -1,0 +1,301 @@
+/**
+ * Racing: which cells of the draft x probe matrix are worth asking for, when only the ends of its rankings are used.
+ *
+ * A pair needs the best and the worst draft of a question, and which questions are in the top and the bottom quarter; nobody asks who came
+ * second of four. Cells come in waves. After each one answer-model.ts predicts the rest of the matrix from all answers of the task, and a draft
+ * goes on only where the rest may still change a place that counts.
+ *
+ * Owns the waves' cells, what counts as decided, and the scores of a matrix with gaps. Leaves what a draft or question must be to enter a
+ * pair to pairs.ts, and the asking to the score-drafts stage.
+ *
+ * **What is decided.** The place of the best draft is open for a challenger while going on is expected to win more than half of
+ * (1 - confidence) of the task's mean best-worst gap; the other half is for the place of the worst. The expected win is the expected
+ * opportunity cost of stopping, E[max(0, challenger - leader)], of the scores over all probe items under the prediction. Cost and not the
+ * probability of a wrong choice decides, because between equals any choice is right and none is ever certain (Chick and Inoue 2001, Operations
+ * Research 49; Branke, Chick and Schmidt 2007, Management Science 53, find it the best stopping rule of those they compare). The set is
+ * finite: what was asked is known, so a race is over at the latest when the matrix is whole. Hoeffding races (Maron and Moore 1994), which
+ * know neither the items' difficulty nor that the set is finite, stop hardly anything within 40 items.
+ *
+ * **What is asked.** First a block of items for every draft: the same for the drafts of a question, so that they are compared like with like, and
+ * another one for the next question, so that every item is known a little for few calls. Then, per question, the items that take most off
+ * the variance of the scores still in the race: an item that all get right says nothing.
+ *
+ * Invariants
+ * 1. Pure, and independent of the order of drafts and probe items: ids order what is equal, and sums run in the order of ids.
+ * 2. A cell is asked once; every step asks for a cell or ends the race.
+ * 3. Confidence 1 asks for every cell. A whole matrix has the scores of exhaustive scoring, bit by bit.
+ */
+import type { DraftRow, ScoreRow } from '../schemas/rows';
+import { racingWavesMax } from '../schemas/limits';
+import { predictRows, type Answers, type Prediction } from './answer-model';
+import { questionsOnASide, rationaleCandidates, type PairSettings } from './pairs';
+import { mean, normalDistribution, standardErrorOfProportion } from './statistics';
+
+/** Bumped by hand when what is asked or how it is scored changes: keys of races hold it, those of exhaustive scoring do not. */
+export const racingVersion = 1;
+
+export type RacingDraft = Pick<DraftRow, 'id' | 'questionId' | 'rationale' | 'agrees'>;
+
+/** One task's drafts and probe items: rows and columns of its matrix. */
+export interface RacingTask {
+  readonly name: string;
+  readonly drafts: readonly RacingDraft[];
+  /** Ids of the probe items. */
+  readonly probes: readonly string[];
+}
+
+export interface RacingSettings {
+  /** Share of the best-worst gap of exhaustive scoring that the pairs are expected to keep. */
+  readonly confidence: number;
+  /** Probe items that every draft gets in the first wave. */
+  readonly firstBlock: number;
+  /** Probe items more for a draft that is still in a race, each wave. */
+  readonly block: number;
+  readonly pairs: PairSettings;
+}
+
+/** Where a draft stands: still asked, or why it is not. */
+export type Place =
+  | 'racing'
+  /** Best, or worst, of its question, and no longer challenged. */
+  | 'best'
+  | 'worst'
+  /** Neither, and out of both races. */
+  | 'between'
+  /** No rationale pair can be made of it, and its question's quarter is settled. */
+  | 'unpaired'
+  /** Every probe item answered. */
+  | 'whole';
+
+export interface RacingStep {
+  /** Per draft: indexes of the probe items to ask next, ascending. All empty: the race is over. */
+  readonly asks: readonly (readonly number[])[];
+  readonly places: readonly Place[];
+}
+
+/** The first wave of a task. */
+export function firstCells(task: RacingTask, settings: RacingSettings): (readonly number[])[] {
+  const { probes } = task;
+  const block = settings.confidence >= 1 ? probes.length : Math.min(settings.firstBlock, probes.length);
+  const columns = orderOf(probes);
+  const asks: (readonly number[])[] = task.drafts.map(() => []);
+  questionsOf(task).forEach((rows, question) => {
+    const items = Array.from(
+      { length: block },
+      (_, step) => columns[(question * block + step) % probes.length] as number,
+    ).sort(ascending);
+    for (const row of rows) asks[row] = items;
+  });
+  return asks;
+}
+
+/** What to ask after some waves. */
+export function nextCells(task: RacingTask, answers: readonly Answers[], settings: RacingSettings): RacingStep {
+  const open = answers.map((row) => row.reduce((count, answer) => count + (answer < 0 ? 1 : 0), 0));
+  const certain = settings.confidence >= 1;
+  const matrix = certain || open.every((count) => count === 0) ? undefined : predicted(task, answers);
+  const questions = questionsOf(task);
+  const contests = matrix === undefined ? undefined : contestsOf(task, questions, matrix, settings);
+  const racing = (row: number): boolean => open[row] !== 0 && (certain || contests?.racing.has(row) === true);
+  const columns = orderOf(task.probes);
+  const block = certain ? task.probes.length : blockOf(task, settings);
+  const asks: (readonly number[])[] = answers.map(() => []);
+  for (const rows of questions) {
+    const asked = rows.filter(racing);
+    const ranked = matrix === undefined ? columns : byGain(columns, asked, matrix);
+    for (const row of asked) {
+      const own = answers[row] as Answers;
+      asks[row] = ranked
+        .filter((item) => own[item] === -1)
+        .slice(0, block)
+        .sort(ascending);
+    }
+  }
+  const places = answers.map((_, row): Place => {
+    if (open[row] === 0) return 'whole';
+    return racing(row) ? 'racing' : (contests?.places.get(row) ?? 'unpaired');
+  });
+  return { asks, places };
+}
+
+/**
+ * Scores of a matrix with gaps: the share of right answers over all probe items, those not asked counted as predicted, so that drafts with
+ * different items compare. The standard error joins the prediction's to that of exhaustive scoring; n is how many were asked.
+ */
+export function racedScores(task: RacingTask, answers: readonly Answers[]): ScoreRow[] {
+  const items = task.probes.length;
+  if (items === 0) return [];
+  const predictions = predicted(task, answers);
+  return task.drafts.map(({ id, questionId }, row) => {
+    const { mean: right, variance } = predictions[row] as Prediction;
+    const n = (answers[row] as Answers).reduce((count, answer) => count + (answer < 0 ? 0 : 1), 0);
+    const whole = standardErrorOfProportion(right, items);
+    const stderr = variance === 0 ? whole : Math.hypot(whole, Math.sqrt(variance) / items);
+    return { draftId: id, task: task.name, questionId, score: right / items, stderr, n };
+  });
+}
+
+// ---- contests ----------------------------------------------------------------------------------------------------
+
+interface Contests {
+  /** Rows that some place still depends on. */
+  readonly racing: ReadonlySet<number>;
+  /** Where the rows stand that may enter a rationale pair. */
+  readonly places: ReadonlyMap<number, Place>;
+}
+
+function contestsOf(
+  task: RacingTask,
+  questions: readonly (readonly number[])[],
+  matrix: readonly Prediction[],
+  settings: RacingSettings,
+): Contests {
+  const racing = new Set<number>();
+  const places = new Map<number, Place>();
+  if (settings.pairs.rationale.per_task > 0) raceRationales(task, questions, matrix, settings, racing, places);
+  if (settings.pairs.question.per_task > 0) raceQuestions(questions, matrix, settings, racing);
+  return { racing, places };
+}
+
+/** Best and worst draft of every question. A race keeps the challenger in it, and the one that is challenged. */
+function raceRationales(
+  task: RacingTask,
+  questions: readonly (readonly number[])[],
+  matrix: readonly Prediction[],
+  { pairs, confidence }: RacingSettings,
+  racing: Set<number>,
+  places: Map<number, Place>,
+): void {
+  const meanOf = (row: number): number => (matrix[row] as Prediction).mean;
+  const ends = questions.flatMap((rows) => {
+    const group = rows.map((row) => {
+      const { id, rationale, agrees } = task.drafts[row] as RacingDraft;
+      return { id, text: rationale.trim(), agrees, row };
+    });
+    const { distinct, eligible } = rationaleCandidates(group, pairs.rationale.wrong_chosen);
+    const rowsOf = (list: typeof group): number[] => list.map(({ row }) => row);
+    const [best] = rowsOf(eligible).sort((one, other) => meanOf(other) - meanOf(one));
+    const [worst] = rowsOf(distinct)
+      .filter((row) => row !== best)
+      .sort((one, other) => meanOf(one) - meanOf(other));
+    return best === undefined || worst === undefined
+      ? []
+      : [{ best, worst, distinct: rowsOf(distinct), eligible: rowsOf(eligible) }];
+  });
+  const tolerance =
+    ((1 - confidence) / 2) * Math.max(0, mean(ends.map(({ best, worst }) => meanOf(best) - meanOf(worst))));
+  for (const { best, worst, distinct, eligible } of ends) {
+    for (const row of distinct) places.set(row, row === best ? 'best' : row === worst ? 'worst' : 'between');
+    for (const row of eligible) {
+      if (row !== best && expectedWin(matrix[row], matrix[best]) > tolerance) racing.add(row).add(best);
+    }
+    for (const row of distinct) {
+      if (row !== worst && expectedWin(matrix[worst], matrix[row]) > tolerance) racing.add(row).add(worst);
+    }
+  }
+}
+
+/** Which questions are on the sides that pairs are drawn from: the border to the next one, at either end. */
+function raceQuestions(
+  questions: readonly (readonly number[])[],
+  matrix: readonly Prediction[],
+  { pairs, confidence }: RacingSettings,
+  racing: Set<number>,
+): void {
+  const scored = questions.map((rows) => ({
+    rows,
+    mean: mean(rows.map((row) => (matrix[row] as Prediction).mean)),
+    variance: mean(rows.map((row) => (matrix[row] as Prediction).variance)) / rows.length,
+  }));
+  const ranked = [...scored].sort((one, other) => other.mean - one.mean);
+  const side = questionsOnASide(ranked.length, pairs);
+  if (side === 0) return;
+  const last = ranked.length - 1;
+  const means = ranked.map(({ mean: score }) => score);
+  const tolerance = (1 - confidence) * (mean(means.slice(0, side)) - mean(means.slice(-side)));
+  const borders = [side - 1, last - side].map(
+    (at) => ((means[at] as number) + (means[Math.min(last, at + 1)] as number)) / 2,
+  );
+  for (const question of ranked) {
+    const { rows, mean: score } = question;
+    for (const border of borders) {
+      const across = { mean: border, variance: 0 };
+      const win = score > border ? expectedWin(across, question) : expectedWin(question, across);
+      if (win > tolerance) for (const row of rows) racing.add(row);
+    }
+  }
+}
+
+type Estimate = Pick<Prediction, 'mean' | 'variance'>;
+
+/**
+ * E[max(0, challenger - leader)] of two independent normal scores: what is lost on average by staying with the leader. In right answers.
+ */
+function expectedWin(challenger: Estimate | undefined, leader: Estimate | undefined): number {
+  if (challenger === undefined || leader === undefined) return 0;
+  const lead = leader.mean - challenger.mean;
+  const deviation = Math.sqrt(leader.variance + challenger.variance);
+  if (deviation === 0) return Math.max(0, -lead);
+  const z = lead / deviation;
+  const density = Math.exp(-0.5 * z * z) / Math.sqrt(2 * Math.PI);
+  return Math.max(0, deviation * density - lead * normalDistribution(-z));
+}
+
+// ---- the matrix --------------------------------------------------------------------------------------------------
+
+/** Predictions by row; their gains by column. The model sees rows and columns in the order of their ids. */
+function predicted(task: RacingTask, answers: readonly Answers[]): Prediction[] {
+  const rows = questionsOf(task).flat();
+  const columns = orderOf(task.probes);
+  const ordered = rows.map((row) => Int8Array.from(columns, (column) => (answers[row] as Answers)[column] as number));
+  const predictions: Prediction[] = [];
+  predictRows(ordered).forEach((prediction, at) => {
+    const gain = new Float64Array(columns.length);
+    columns.forEach((column, place) => (gain[column] = prediction.gain[place] as number));
+    predictions[rows[at] as number] = { ...prediction, gain };
+  });
+  return predictions;
+}
+
+/** Items by what asking them tells about the drafts in the race, summed over them; of equal ones in the order of ids. */
+function byGain(columns: readonly number[], rows: readonly number[], matrix: readonly Prediction[]): number[] {
+  const gains = columns.map(() => 0);
+  for (const row of rows) {
+    for (const column of columns)
+      gains[column] = (gains[column] as number) + ((matrix[row] as Prediction).gain[column] as number);
+  }
+  return [...columns].sort((one, other) => (gains[other] as number) - (gains[one] as number));
+}
+
+/** As many items a wave that the largest probe set is through in racingWavesMax waves. */
+function blockOf({ probes }: RacingTask, { firstBlock, block }: RacingSettings): number {
+  return Math.max(block, Math.ceil((probes.length - firstBlock) / (racingWavesMax - 1)));
+}
+
+/** Rows of each question, both in the order of their ids. */
+function questionsOf({ drafts }: RacingTask): number[][] {
+  const questions = new Map<string, number[]>();
+  for (const row of orderOf(drafts.map(({ id }) => id))) {
+    const { questionId } = drafts[row] as RacingDraft;
+    const rows = questions.get(questionId) ?? [];
+    questions.set(questionId, rows);
+    rows.push(row);
+  }
+  const ids = [...questions.keys()];
+  return orderOf(ids).map((at) => questions.get(ids[at] as string) as number[]);
+}
+
+/** Indexes in the order of the ids they stand for. */
+function orderOf(ids: readonly string[]): number[] {
+  return ids
+    .map((_, index) => index)
+    .sort((one, other) =>
+      (ids[one] as string) < (ids[other] as string)
+        ? -1
+        : (ids[one] as string) > (ids[other] as string)
+          ? 1
+          : one - other,
+    );
+}
+
+const ascending = (one: number, other: number): number => one - other;

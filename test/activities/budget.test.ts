@@ -1,0 +1,180 @@
+/**
+ * Goal: a run's ledger in the store adds up whatever workers write to it at once, and a training is metered against the cap while it runs.
+ * Method: two copies of the module, as two workers would have, on the real S3 server; trainings that last as long as a test can wait.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type * as budgetModule from '../../activities/budget';
+import { readLedger, setCap, withMeter, type TrainingAccount } from '../../activities/budget';
+import type { ArtifactStore } from '../../drivers/store/store';
+import { ledgerTotals } from '../../method/ledger';
+import { budgetWaitMs, budgetWaitsMax, trainingMeterMs, trainingReserveMs } from '../../schemas/limits';
+import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
+import { startTestS3, type TestS3 } from '../support/s3';
+import { MemoryStore } from './row-engine/memory-store';
+import { rowsOf } from './row-engine/shards';
+
+function configOf(cap: number | null, price: object): RunConfig {
+  return runConfigSchema.parse({
+    version: 1,
+    name: 'priced',
+    tasks: [{ source: 'declared', name: 't', test_items: 1 }],
+    models: { teacher: { source: 'hosted:p/t', price }, student: { source: 'hosted:p/s', price } },
+    budget: { cap },
+  });
+}
+
+it('has limits that fit each other', () => {
+  // A training that has just begun must not be stopped by its first look at the cap.
+  expect(trainingReserveMs).toBeGreaterThan(2 * trainingMeterMs);
+  expect(budgetWaitMs * budgetWaitsMax).toBeGreaterThan(60 * 60_000);
+});
+
+describe('the ledger on the real S3 server', () => {
+  let s3: TestS3;
+  beforeAll(async () => {
+    s3 = await startTestS3();
+  }, 900_000);
+  afterAll(() => s3.stop());
+
+  /** A worker's own copy of the module: nothing in memory is shared between two. */
+  function worker(): typeof budgetModule {
+    let loaded: typeof budgetModule | undefined;
+    jest.isolateModules(() => {
+      loaded = jest.requireActual<typeof budgetModule>('../../activities/budget');
+    });
+    if (!loaded) throw new Error('not loaded');
+    return loaded;
+  }
+
+  it('holds every settlement of workers that write at once, and its reservations never pass the cap', async () => {
+    const store = s3.fresh();
+    const config = configOf(100, { input: 1e6 });
+    const usage = { calls: 1, inputTokens: 3, cachedInputTokens: 0, outputTokens: 0, lostCalls: 0, lostInputTokens: 0 };
+    const shard = async (of: typeof budgetModule, index: number): Promise<string> => {
+      const work = { key: `shard-${index}`, stage: 'score-drafts', attempt: randomUUID() } as const;
+      const rows = rowsOf(1);
+      const account = of.openShardAccount(store, 'run', config, config.models.student.price, rows, work);
+      try {
+        await account?.settleWith(
+          (async () => {
+            await account.admit({ usage: { ...usage, inputTokens: 0 }, isOpen: () => true });
+            const { cap, ...ledger } = await readLedger(store, 'run', config);
+            const { spent, reserved } = ledgerTotals({ cap, ...ledger });
+            expect(spent + reserved).toBeLessThanOrEqual(100);
+            account.observe(usage);
+            return { results: {} as never, counts: {} as never, usage, madeBy: 'run' };
+          })(),
+        );
+        return 'done';
+      } catch (error) {
+        return (error as { data?: { code: string } }).data?.code ?? String(error);
+      }
+    };
+    const workers = [worker(), worker(), worker()];
+    const ends = await Promise.all(
+      Array.from({ length: 24 }, (_, index) => shard(workers[index % 3] as typeof budgetModule, index)),
+    );
+    const done = ends.filter((end) => end === 'done').length;
+    // One call of such a row reserves some twenty: not all fit at once, and what did not was told to come again.
+    expect(done).toBeGreaterThan(0);
+    expect(ends.filter((end) => end !== 'done').every((end) => end.startsWith('Budget'))).toBe(true);
+    const ledger = await readLedger(store, 'run', config);
+    expect(ledgerTotals(ledger)).toEqual({ spent: 3 * done, reserved: 0 });
+    expect(ledger).toMatchObject({ open: {}, settled: { 'score-drafts': 3 * done } });
+    store.close();
+  });
+
+  it('takes a new cap while workers write', async () => {
+    const store = s3.fresh();
+    const config = configOf(1, { training_hour: 3_600_000 });
+    const account = (key: string): TrainingAccount => ({
+      ...{ store, runId: 'run', config, price: config.models.student.price },
+      work: { key, stage: 'train-sft', attempt: '1' },
+    });
+    const limits = { reserveMs: 0.001, meterMs: 10_000 };
+    await Promise.all([
+      worker().setCap(store, 'run', config, 50_000),
+      ...[1, 2, 3].map((n) => worker().withMeter(account(`t${n}`), AbortSignal.timeout(5_000), async () => n, limits)),
+    ]);
+    const ledger = await readLedger(store, 'run', config);
+    expect(ledger.cap).toBe(50_000);
+    expect(ledger.open).toEqual({});
+    store.close();
+  });
+});
+
+describe('a training under a cap', () => {
+  // One unit of money a second.
+  const price = { training_hour: 3_600 };
+  const limits = { reserveMs: 100, meterMs: 20 };
+  const account = (store: ArtifactStore, config: RunConfig, attempt = '1'): TrainingAccount => ({
+    ...{ store, runId: 'run', config, price: config.models.teacher.price },
+    work: { key: 'training', stage: 'train-dpo', attempt },
+  });
+  const never = new AbortController().signal;
+  const lasting =
+    (ms: number) =>
+    async (signal: AbortSignal): Promise<string> => {
+      await sleep(ms, undefined, { signal }).catch(() => {
+        throw signal.reason;
+      });
+      return 'trained';
+    };
+
+  it('is not started with less than the first minutes left', async () => {
+    const store = new MemoryStore();
+    let started = false;
+    const training = withMeter(
+      account(store, configOf(0.05, price)),
+      never,
+      async () => {
+        started = true;
+      },
+      limits,
+    );
+    await expect(training).rejects.toMatchObject({ data: { code: 'BudgetExhausted' } });
+    expect(started).toBe(false);
+  });
+
+  it('is stopped before it passes the cap, and goes on when the cap is raised', async () => {
+    const store = new MemoryStore();
+    const config = configOf(0.5, price);
+    await expect(withMeter(account(store, config), never, lasting(10_000), limits)).rejects.toMatchObject({
+      data: { code: 'BudgetExhausted' },
+    });
+    const { spent, reserved } = ledgerTotals(await readLedger(store, 'run', config));
+    expect(spent).toBeGreaterThan(0.3);
+    expect(spent).toBeLessThan(0.6);
+    expect(reserved).toBe(0);
+    await setCap(store, 'run', config, 5);
+    expect(await withMeter(account(store, config, '2'), never, lasting(100), limits)).toBe('trained');
+    expect(ledgerTotals(await readLedger(store, 'run', config)).spent).toBeGreaterThan(spent + 0.09);
+  });
+
+  it('keeps what an attempt that was killed had written down', async () => {
+    const store = new MemoryStore();
+    const config = configOf(null, price);
+    // The killed one settles in a store that nobody reads any more.
+    const end = new AbortController();
+    const killed = withMeter(account(store, config), end.signal, lasting(60_000), { reserveMs: 100, meterMs: 50 });
+    await sleep(130);
+    const document = await store.getDocument('runs/run/ledger.json');
+    const other = new MemoryStore();
+    await other.putDocument('runs/run/ledger.json', document ?? null);
+    const { spent: before } = ledgerTotals(await readLedger(other, 'run', config));
+    expect(before).toBeGreaterThan(0.04);
+    await withMeter(account(other, config, '2'), never, lasting(50), limits);
+    const { spent, reserved } = ledgerTotals(await readLedger(other, 'run', config));
+    expect(spent).toBeGreaterThan(before + 0.04);
+    expect(reserved).toBe(0);
+    end.abort(new Error('killed'));
+    await expect(killed).rejects.toThrow('killed');
+  });
+
+  it('without a price keeps no account', async () => {
+    const store = new MemoryStore();
+    expect(await withMeter(account(store, configOf(1, { input: 1 })), never, lasting(0), limits)).toBe('trained');
+    expect([...store.objects]).toEqual([]);
+  });
+});

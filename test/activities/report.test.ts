@@ -1,0 +1,89 @@
+/**
+ * Goal: the report's account of money: whose price a stage pays, and what kills may have cost beside it. Method: a round's record and its
+ * manifests in a store in memory; the tables' statistics are method/'s tests.
+ */
+import { writeReport } from '../../activities/report';
+import { saveRound } from '../../activities/run-records';
+import { manifestKey, noCounts, noUsage } from '../../activities/stage';
+import type { StageManifest, StageUsage } from '../../schemas/manifest';
+import type { StageRecord } from '../../schemas/messages';
+import type { RunReport } from '../../schemas/report';
+import { MemoryStore } from './row-engine/memory-store';
+
+async function reportOf(
+  stages: readonly Pick<StageRecord, 'stage' | 'arm' | 'reused' | 'usage'>[],
+): Promise<RunReport> {
+  const store = new MemoryStore();
+  const config = {
+    version: 1,
+    name: 'accounts',
+    tasks: [{ source: 'declared', name: 't', test_items: 1 }],
+    models: {
+      teacher: { source: 'hosted:p/t', price: { input: 1 } },
+      student: { source: 'hosted:p/s', price: { input: 2 } },
+    },
+    probe: { respondents: [{ source: 'hosted:p/r', price: { input: 4 } }] },
+  };
+  const bundle = await store.putBlob(JSON.stringify({ schemaVersion: 1, config, files: {} }), {
+    mediaType: 'application/json',
+    rows: 1,
+  });
+  const records = stages.map((stage, index): StageRecord => ({
+    ...stage,
+    round: 1,
+    key: String(index).repeat(64),
+    seconds: 1,
+  }));
+  for (const { stage, key, usage } of records) {
+    const manifest: StageManifest = {
+      ...{ schemaVersion: 1, stage, version: 1, key, inputs: {}, settings: null, outputs: {}, counts: noCounts, usage },
+      ...{ facts: {}, seconds: 1, finishedAt: '2026-01-01T00:00:00.000Z' },
+    };
+    await store.putDocument(manifestKey(key), manifest);
+  }
+  await saveRound(store, {
+    ...{ schemaVersion: 1, runId: 'run', round: 1, stages: records, models: {}, evaluations: [], decision: {} },
+  });
+  const ref = await writeReport(store, { runId: 'run', bundle, rounds: 1, status: 'DONE' });
+  return (await store.getJson(ref)) as unknown as RunReport;
+}
+
+const usageOf = (change: Partial<StageUsage>): StageUsage => ({
+  ...noUsage,
+  calls: 1,
+  inputTokens: 1_000_000,
+  ...change,
+});
+
+it('charges each stage at the price of the model that it asks, respondents of their own too', async () => {
+  const { stages, totals } = await reportOf([
+    { stage: 'sample-questions', arm: '', reused: false, usage: usageOf({}) },
+    { stage: 'evaluate', arm: 'untuned-0shot', reused: false, usage: usageOf({}) },
+    { stage: 'evaluate', arm: 'respondent-0-3shot', reused: false, usage: usageOf({}) },
+    { stage: 'evaluate', arm: 'arte-0shot', reused: true, usage: usageOf({}) },
+  ]);
+  expect(stages.map(({ cost }) => cost)).toEqual([1, 2, 4, 2]);
+  // What was found in the store was not paid here.
+  expect(totals.cost).toBe(7);
+});
+
+it('says what calls that were lost in flight can have cost, apart from what is known', async () => {
+  const { totals, notes } = await reportOf([
+    { stage: 'score-drafts', arm: '', reused: false, usage: usageOf({ lostCalls: 3, lostInputTokens: 500_000 }) },
+    {
+      stage: 'evaluate',
+      arm: 'respondent-0-0shot',
+      reused: false,
+      usage: usageOf({ lostCalls: 2, lostInputTokens: 250_000 }),
+    },
+    { stage: 'evaluate', arm: 'arte-0shot', reused: true, usage: usageOf({ lostCalls: 9, lostInputTokens: 9 }) },
+  ]);
+  expect(totals).toMatchObject({ calls: 2, cost: 6, lostCalls: 5, lostInputTokens: 750_000 });
+  expect(notes[0]).toContain('5 calls were in flight when a worker was killed');
+  expect(notes[0]).toContain('at most 750000 input tokens, 2.00 USD');
+});
+
+it('has no word about losses where there were none', async () => {
+  const { notes } = await reportOf([{ stage: 'score-drafts', arm: '', reused: false, usage: usageOf({}) }]);
+  expect(notes.join()).not.toContain('in flight');
+});

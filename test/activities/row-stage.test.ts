@@ -1,0 +1,247 @@
+/**
+ * Goal: a shard as activities run it: asked by one of two runs that want it, paid for once and by the right one, refused before its first call
+ * when it could pass the cap. Method: runShardOf with a stage of simple rows, a scripted endpoint that counts, and a store in memory.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { DefaultLogger } from '@temporalio/worker';
+import type { ActivityProgress, ShardInput, ShardOutput } from '../../schemas/messages';
+import type { InferDependencies } from '../../activities/dependencies';
+import { readLedger, setCap } from '../../activities/budget';
+import { runShardOf, type RowStage } from '../../activities/row-stage';
+import { CallFailure } from '../../drivers/model/model';
+import type { ArtifactStore } from '../../drivers/store/store';
+import { costOfCalls, ledgerTotals } from '../../method/ledger';
+import type { JsonValue } from '../../schemas/json';
+import type { ModelRequest } from '../../schemas/rows';
+import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
+import { startTestS3, type TestS3 } from '../support/s3';
+import { MemoryStore } from './row-engine/memory-store';
+import {
+  lenient,
+  readAnswer,
+  rightAnswer,
+  rowsOf,
+  scriptedEndpoint,
+  type Script,
+  type ScriptedEndpoint,
+} from './row-engine/shards';
+
+const length = 60;
+const price = { input: 1_000, output: 2_000 };
+
+const stage: RowStage<null> = {
+  name: 'score-drafts',
+  version: 1,
+  settings: () => null,
+  model: ({ config }) => config.models.student,
+  load: () => Promise.resolve(null),
+  rows: () => ({
+    length,
+    row: (index) => {
+      const { request, meta } = rowsOf(length).row(index);
+      return { request, sample: 0, meta };
+    },
+  }),
+  read: (_loaded, row, answer) => readAnswer(row, answer),
+  repairs: () => 0,
+  thresholds: () => lenient,
+  collect: () => Promise.reject(new Error('no test collects')),
+};
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'arte-row-stage-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+interface Place {
+  readonly store: ArtifactStore;
+  readonly config: RunConfig;
+  readonly shard: ShardInput;
+}
+
+async function place(store: ArtifactStore, budget: { cap: number | null }, prices: object = price): Promise<Place> {
+  const raw = {
+    version: 1,
+    name: 'shards',
+    tasks: [{ source: 'declared', name: 't', test_items: 1 }],
+    models: {
+      teacher: { source: 'hosted:p/t' },
+      student: { source: 'hosted:p/s', price: prices, endpoint: { kind: 'scripted', script: 'echo' } },
+    },
+    budget,
+  };
+  const bundle = await store.putBlob(JSON.stringify({ schemaVersion: 1, config: raw, files: {} }), {
+    mediaType: 'application/json',
+    rows: 1,
+  });
+  const model = {
+    name: 'student',
+    source: { kind: 'hosted' as const, provider: 'p', id: 's', revision: '1' },
+    baseSha256: '0'.repeat(64),
+    layers: [],
+    contentSha256: '0'.repeat(64),
+  };
+  return {
+    store,
+    config: runConfigSchema.parse(raw),
+    shard: {
+      stage: { stage: 'score-drafts', bundle, inputs: {}, model },
+      ...{ key: 'a'.repeat(64), wave: 0, waves: [], rows: length, startedAtMs: 0, offset: 0, length },
+    },
+  };
+}
+
+/** The activity as a worker of its own machine runs it for a run; with the notes of its heartbeats. */
+function runIn(
+  { store, shard }: Place,
+  runId: string,
+  endpoint: ScriptedEndpoint,
+  { attempt = 1, machine = runId } = {},
+): { output: Promise<ShardOutput>; phases: Set<string> } {
+  const environment = new MockActivityEnvironment(
+    { attempt, workflowExecution: { workflowId: `${runId}/r1/score-drafts`, runId: 'x' } },
+    // Failures are what these tests are about.
+    { logger: new DefaultLogger('ERROR') },
+  );
+  const phases = new Set<string>();
+  environment.on('heartbeat', (progress: ActivityProgress) => phases.add(progress.phase));
+  const dependencies: InferDependencies = {
+    store,
+    journalDir: join(folder, machine),
+    environment: {},
+    resolveModel: () => Promise.reject(new Error('no test resolves')),
+    pool: {
+      lease: () => Promise.resolve({ endpoint, release: () => Promise.resolve() }),
+      reserve: () => Promise.reject(new Error('no test trains')),
+    },
+  };
+  const output: Promise<ShardOutput> = environment.run(runShardOf, stage, dependencies, shard);
+  return { output, phases };
+}
+
+const right = (): ScriptedEndpoint => scriptedEndpoint(rightAnswer);
+/** Answers the first `rows`, then says that the account is empty. */
+const untilEmpty = (rows: number): ScriptedEndpoint => {
+  let asked = 0;
+  const script: Script = (request: ModelRequest) =>
+    (asked += 1) > rows ? new CallFailure('out-of-money', 'empty') : rightAnswer(request);
+  return scriptedEndpoint(script, { start: 1, max: 1 });
+};
+
+async function spentBy({ store, config }: Place, runId: string): Promise<{ spent: number; reserved: number }> {
+  return ledgerTotals(await readLedger(store, runId, config));
+}
+
+const costOfAll = costOfCalls(
+  Array.from({ length }, (_, index) => rightAnswer(rowsOf(length).row(index).request).usage).reduce((sum, usage) => ({
+    inputTokens: sum.inputTokens + usage.inputTokens,
+    cachedInputTokens: sum.cachedInputTokens + usage.cachedInputTokens,
+    outputTokens: sum.outputTokens + usage.outputTokens,
+  })),
+  { ...price, cached_input: 0, training_hour: 0 },
+);
+
+describe('two runs that want one shard', () => {
+  let s3: TestS3;
+  beforeAll(async () => {
+    s3 = await startTestS3();
+  }, 900_000);
+  afterAll(() => s3.stop());
+
+  it('at the same time: one asks and pays, the other says that it waits and takes the result', async () => {
+    const here = await place(s3.fresh(), { cap: null });
+    const slow = scriptedEndpoint(async (request) => {
+      await new Promise((resolve) => setTimeout(resolve, 100));
+      return rightAnswer(request);
+    });
+    const one = runIn(here, 'one', slow);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    const idle = right();
+    const other = runIn(here, 'other', idle);
+    const [made, taken] = await Promise.all([one.output, other.output]);
+    expect(made).toMatchObject({ madeBy: 'one' });
+    expect(taken).toEqual(made);
+    expect(slow.total.calls).toBe(length);
+    expect(idle.total.calls).toBe(0);
+    expect([...other.phases].join()).toContain('waiting for run one');
+    expect((await spentBy(here, 'one')).spent).toBeCloseTo(costOfAll, 9);
+    expect(await spentBy(here, 'other')).toEqual({ spent: 0, reserved: 0 });
+    here.store.close();
+  });
+
+  it('one after another: the second goes on where the first stopped, and each pays for its own answers', async () => {
+    const here = await place(s3.fresh(), { cap: null });
+    await expect(runIn(here, 'one', untilEmpty(20)).output).rejects.toMatchObject({
+      data: { code: 'EndpointOutOfMoney' },
+    });
+    const rest = right();
+    await runIn(here, 'other', rest).output;
+    expect(rest.total.calls).toBe(length - 20);
+    const [one, other] = [await spentBy(here, 'one'), await spentBy(here, 'other')];
+    expect(one.spent).toBeGreaterThan(0);
+    expect(one.spent + other.spent).toBeCloseTo(costOfAll, 9);
+    expect(one.reserved + other.reserved).toBe(0);
+    here.store.close();
+  });
+});
+
+describe('a shard under a cap', () => {
+  it('is refused before its first call, and made when the cap is raised', async () => {
+    const here = await place(new MemoryStore(), { cap: 1 });
+    const endpoint = right();
+    await expect(runIn(here, 'run', endpoint).output).rejects.toMatchObject({
+      data: { code: 'BudgetExhausted', next: expect.stringContaining('arte budget set run AMOUNT --retry') as string },
+    });
+    expect(endpoint.total.calls).toBe(0);
+    expect(await spentBy(here, 'run')).toEqual({ spent: 0, reserved: 0 });
+    await setCap(here.store, 'run', here.config, 1_000);
+    await runIn(here, 'run', endpoint, { attempt: 2 }).output;
+    const { spent, reserved } = await spentBy(here, 'run');
+    expect(spent).toBeCloseTo(costOfAll, 9);
+    expect(reserved).toBe(0);
+  });
+
+  it('carries over what an attempt that failed has paid, and reserves only the open rows', async () => {
+    // The whole shard's ceiling is 3.00. With half of it done and paid, another 3.00 would not fit; the rest does.
+    const cap = 3.2;
+    const here = await place(new MemoryStore(), { cap });
+    await expect(runIn(here, 'run', untilEmpty(30)).output).rejects.toThrow();
+    const half = await spentBy(here, 'run');
+    expect(half.reserved).toBe(0);
+    expect(half.spent).toBeLessThan(costOfAll);
+    expect(half.spent).toBeGreaterThan(cap - 3);
+    const rest = right();
+    await runIn(here, 'run', rest, { attempt: 2 }).output;
+    expect(rest.total.calls).toBe(length - 30);
+    expect((await spentBy(here, 'run')).spent).toBeCloseTo(costOfAll, 9);
+  });
+
+  it('that is in the store already costs nothing, whatever is left', async () => {
+    const here = await place(new MemoryStore(), { cap: 4 });
+    await runIn(here, 'run', right()).output;
+    await setCap(here.store, 'run', here.config, 0);
+    const idle = right();
+    expect(await runIn(here, 'run', idle, { attempt: 2 }).output).toMatchObject({ madeBy: 'run' });
+    expect(await runIn(here, 'other', idle).output).toMatchObject({ madeBy: 'run' });
+    expect(idle.total.calls).toBe(0);
+    expect((await spentBy(here, 'run')).spent).toBeCloseTo(costOfAll, 9);
+  });
+});
+
+it('a shard whose model has no price asks nothing of a ledger', async () => {
+  class Watched extends MemoryStore {
+    readonly touched: string[] = [];
+    override getVersion(key: string): Promise<{ document: JsonValue; version: string } | undefined> {
+      this.touched.push(key);
+      return super.getVersion(key);
+    }
+  }
+  const store = new Watched();
+  await runIn(await place(store, { cap: null }, {}), 'run', right()).output;
+  expect(store.touched.filter((key) => key.includes('ledger'))).toEqual([]);
+  expect(store.keys('runs/')).toEqual([]);
+});

@@ -1,0 +1,101 @@
+/**
+ * Goal: an exported adapter says what it is loaded onto, wherever its base came from, and what the store holds stays as it is.
+ * Method: an adapter's folder put into a real store, exported from reports that differ in the model's source and layers.
+ */
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { exportRun } from '../../cli/export-run';
+import type { ArtifactStore } from '../../drivers/store/store';
+import type { ArtifactRef } from '../../schemas/artifact-ref';
+import type { ModelRef, ModelSource } from '../../schemas/model-ref';
+import type { ReportRound, RunReport } from '../../schemas/report';
+import { startTestS3, type TestS3 } from '../support/s3';
+
+const sha = 'a'.repeat(64);
+/** As python/train.py leaves it. */
+const stored = { base_model_name_or_path: 'base', lora_alpha: 8, peft_type: 'LORA', target_modules: ['q_proj'] };
+
+let s3: TestS3;
+let store: ArtifactStore;
+let folder: string;
+let files: ArtifactRef;
+
+beforeAll(async () => {
+  s3 = await startTestS3();
+  store = s3.fresh();
+  folder = mkdtempSync(join(tmpdir(), 'arte-export-'));
+  const adapter = join(folder, 'adapter');
+  mkdirSync(adapter);
+  writeFileSync(join(adapter, 'adapter_config.json'), `${JSON.stringify(stored, null, 2)}\n`);
+  writeFileSync(join(adapter, 'adapter_model.safetensors'), 'weights');
+  files = await store.putDirectory(adapter);
+}, 600_000);
+afterAll(async () => {
+  store.close();
+  rmSync(folder, { recursive: true, force: true });
+  await s3.stop();
+});
+
+function modelOf(source: ModelSource, layers: number): ModelRef {
+  const layer = { kind: 'adapter' as const, files };
+  return {
+    name: 'teacher',
+    source,
+    baseSha256: sha,
+    layers: Array<typeof layer>(layers).fill(layer),
+    contentSha256: sha,
+  };
+}
+
+/** A report of so many rounds, each with a layer more on the teacher. */
+function reportOf(source: ModelSource, rounds: number): RunReport {
+  const all = Array.from({ length: rounds }, (_, index): ReportRound => ({
+    round: index + 1,
+    decision: {},
+    teacher: modelOf(source, index + 1),
+    student: modelOf(source, 1),
+    artifacts: {},
+  }));
+  return { runId: 'trial', rounds: all } as unknown as RunReport;
+}
+
+let exports = 0;
+async function exported(what: 'student' | 'teacher', report: RunReport): Promise<{ path: string; config: unknown }> {
+  const target = join(folder, `export-${(exports += 1)}`);
+  const path = await exportRun(store, report, { what, target, format: 'adapter', onProgress: () => undefined });
+  return { path, config: JSON.parse(readFileSync(join(path, 'adapter_config.json'), 'utf8')) };
+}
+
+const hub: ModelSource = { kind: 'huggingface', id: 'org/model', revision: 'b'.repeat(40) };
+
+it.each<[ModelSource, object]>([
+  [hub, { base_model_name_or_path: 'org/model', revision: 'b'.repeat(40) }],
+  [{ kind: 'folder', path: '/models/base' }, { base_model_name_or_path: '/models/base' }],
+  [{ kind: 'gguf', path: '/models/base.gguf' }, { base_model_name_or_path: '/models/base.gguf' }],
+  [{ kind: 's3', bucket: 'models', prefix: 'base' }, { base_model_name_or_path: 's3://models/base' }],
+  [{ kind: 'embedded', name: 'SmolLM2-135M-Instruct' }, { base_model_name_or_path: 'embedded:SmolLM2-135M-Instruct' }],
+])('names the base by its source: %j', async (source, named) => {
+  const { path, config } = await exported('teacher', reportOf(source, 1));
+  expect(config).toEqual({ ...stored, ...named });
+  expect(readdirSync(path).sort()).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
+  expect(existsSync(`${path}.partial`)).toBe(false);
+});
+
+it('leaves the stored adapter as it was', async () => {
+  await exported('teacher', reportOf(hub, 1));
+  const again = join(folder, 'again');
+  await store.getDirectory(files, again);
+  expect(JSON.parse(readFileSync(join(again, 'adapter_config.json'), 'utf8'))).toEqual(stored);
+  expect((await store.putDirectory(again)).sha256).toBe(files.sha256);
+});
+
+it('sends who loads an adapter of a later round to the model it was trained on, never to the first base', async () => {
+  const { config } = await exported('teacher', reportOf(hub, 3));
+  expect(config).toEqual({
+    ...stored,
+    base_model_name_or_path: 'what this writes: arte export teacher trial --round 2 --format safetensors',
+  });
+  // A student is trained from the base in every round.
+  expect((await exported('student', reportOf(hub, 3))).config).toMatchObject({ base_model_name_or_path: 'org/model' });
+});

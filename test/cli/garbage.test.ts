@@ -1,0 +1,219 @@
+/**
+ * Goal: what a kept run needs is never removed, what nobody needs is, and a run that is under way loses nothing.
+ * Method: runs on the real S3 server (support/made-run.ts); "needs" is tried out: every row is traced, and the run is made again, which must
+ * find all of its stages. Time is handed in, so that everything is old enough at once.
+ */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openLineage, shardsOf } from '../../activities/lineage';
+import { runKeys } from '../../activities/run-records';
+import {
+  findGarbage,
+  recordedRuns,
+  removeGarbage,
+  type GarbagePlan,
+  type KnownRun,
+  type Retention,
+} from '../../cli/garbage';
+import { traceRow } from '../../cli/trace-row';
+import type { ArtifactStore } from '../../drivers/store/store';
+import type { JsonObject } from '../../schemas/json';
+import type { RunProgress } from '../../schemas/messages';
+import { makeRun, type RunToMake } from '../support/made-run';
+import { startTestS3, type TestS3 } from '../support/s3';
+
+jest.setTimeout(10 * 60_000);
+
+let s3: TestS3;
+let folder: string;
+let store: ArtifactStore;
+
+beforeAll(async () => {
+  s3 = await startTestS3();
+  folder = mkdtempSync(join(tmpdir(), 'arte-garbage-'));
+});
+afterAll(async () => {
+  rmSync(folder, { recursive: true, force: true });
+  await s3.stop();
+});
+beforeEach(() => {
+  store = s3.fresh();
+});
+afterEach(() => {
+  store.close();
+});
+
+const fewerPairs: Pick<RunToMake, 'change'> = {
+  change: (config) => {
+    config['pairs'] = { question: { per_task: 3 }, rationale: { per_task: 4 }, minimum: 2 };
+  },
+};
+const hourMs = 3_600_000;
+
+/** As `arte gc` would, in a week unless told otherwise. */
+async function plan(
+  retention: Readonly<Record<string, Retention>> = {},
+  { graceMs = hourMs, now = new Date(Date.now() + 7 * 24 * hourMs) } = {},
+): Promise<GarbagePlan> {
+  const runs: KnownRun[] = [];
+  for (const [runId, lastWordAt] of await recordedRuns(store)) {
+    const progress = (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress;
+    runs.push({ runId, status: progress.status, live: [], lastWordAt });
+  }
+  return findGarbage(store, runs, { retention: new Map(Object.entries(retention)), graceMs, now });
+}
+
+async function keys(): Promise<string[]> {
+  const found: string[] = [];
+  for await (const { key } of store.list('')) found.push(key);
+  return found.sort();
+}
+
+/** Everything that a run says it has is there: stages, answers, and the rows behind a pair. */
+async function isWhole(runId: string): Promise<void> {
+  const lineage = await openLineage(store, runId);
+  for (const { manifest } of lineage.stages) {
+    for (const ref of Object.values(manifest!.outputs)) expect(await store.hasBlob(ref)).toBe(true);
+    for await (const { output } of shardsOf(store, lineage, manifest!))
+      expect(await store.hasBlob(output!.results)).toBe(true);
+  }
+  const pair = await traceRow(store, lineage, 'build-pairs:0', 1);
+  expect(pair.from.map(({ trace }) => trace.call?.request)).not.toContain(undefined);
+}
+
+async function isFoundAgain(toMake: RunToMake): Promise<void> {
+  const { records } = await makeRun(store, folder, toMake);
+  expect(records.filter(({ reused }) => !reused).map(({ stage, arm }) => `${stage}/${arm}`)).toEqual([]);
+}
+
+it('removes nothing while every run is kept, and finds nothing twice', async () => {
+  await makeRun(store, folder, { runId: 'one', rounds: 2, teacher: { p_malformed: 0.4 } });
+  const before = await keys();
+  const first = await plan();
+  // Checkpoints and waves of stages that are whole; the run itself is untouched.
+  expect(first.remove.filter(({ kind }) => kind !== 'waves')).toEqual([]);
+  expect(first.notes).toEqual([]);
+  expect(await keys()).toEqual(before);
+  await removeGarbage(store, first);
+  expect((await plan()).remove).toEqual([]);
+  await isWhole('one');
+  await isFoundAgain({ runId: 'one', rounds: 2, teacher: { p_malformed: 0.4 } });
+});
+
+it('a dropped run goes with all that only it needs; what it shared stays', async () => {
+  await makeRun(store, folder, { runId: 'one' });
+  await removeGarbage(store, await plan());
+  const alone = await keys();
+  await makeRun(store, folder, { runId: 'two', ...fewerPairs });
+  const both = await keys();
+  const found = await plan({ two: 'dropped' });
+  expect(await keys()).toEqual(both);
+  expect(new Set(found.remove.map(({ kind }) => kind))).toEqual(new Set(['runs', 'stages', 'shards', 'blobs']));
+  await removeGarbage(store, found);
+  expect(await keys()).toEqual(alone);
+  await isWhole('one');
+  await isFoundAgain({ runId: 'one' });
+  // A run that wants what has gone makes it again.
+  const again = await makeRun(store, folder, { runId: 'two', ...fewerPairs });
+  expect(again.status).toBe('DONE');
+  expect(again.records.some(({ reused }) => reused)).toBe(true);
+  await isWhole('two');
+});
+
+it('a clean-up that was broken off anywhere is ended by the next one', async () => {
+  await makeRun(store, folder, { runId: 'one' });
+  await removeGarbage(store, await plan());
+  const alone = await keys();
+  await makeRun(store, folder, { runId: 'two', ...fewerPairs });
+  for (let part = 0; part < 4; part += 1) {
+    const isDropped = (await recordedRuns(store)).has('two');
+    const { remove } = await plan(isDropped ? { two: 'dropped' } : {});
+    await removeGarbage(store, { remove: remove.slice(0, Math.ceil(remove.length / 3)) });
+    await isWhole('one');
+  }
+  await removeGarbage(store, await plan());
+  expect(await keys()).toEqual(alone);
+});
+
+it('removes nothing that is younger than the grace period', async () => {
+  await makeRun(store, folder, { runId: 'one' });
+  await store.putBlob('nobody wants this', { mediaType: 'text/plain', rows: 1 });
+  const soon = { graceMs: hourMs, now: new Date(Date.now() + hourMs / 2) };
+  const { remove } = await plan({ one: 'dropped' }, soon);
+  // The records of a run are its own, and it was told to go.
+  expect(remove.filter(({ kind }) => kind !== 'runs')).toEqual([]);
+  expect((await plan({ one: 'dropped' })).remove.length).toBeGreaterThan(20);
+});
+
+it('a run under way loses nothing: what it has, what it found, and what nobody has named yet', async () => {
+  const stray = await store.putBlob('of the same minute', { mediaType: 'text/plain', rows: 1 });
+  await makeRun(store, folder, { runId: 'gone' });
+  const stopBefore = { round: 1, label: 'train-sft/arte' };
+  const going = await makeRun(store, folder, { runId: 'going', ...fewerPairs, stopBefore });
+  expect(going.status).toBe('RUNNING');
+  // A stage of it that is being made: answers in parts and shards, a wave, a checkpoint, an output without its manifest.
+  const answers = await store.putBlob('answers', { mediaType: 'text/plain', rows: 1 });
+  await store.putDocument(`shards/${'a'.repeat(64)}.json`, { results: { ...answers }, madeBy: 'going' });
+  await store.putObject(`parts/${'b'.repeat(64)}/000001.x-000000`, Buffer.from('x'));
+  await store.putDocument(`waves/${'c'.repeat(64)}.json`, {});
+  const checkpoint = await store.putBlob('weights', { mediaType: 'text/plain', rows: 1 });
+  await store.putDocument(`training/${'d'.repeat(64)}/checkpoint.json`, {
+    name: 'checkpoint-1',
+    ref: { ...checkpoint },
+  });
+  const output = await store.putBlob('an output', { mediaType: 'text/plain', rows: 1 });
+
+  const found = await plan({ gone: 'dropped' });
+  expect(found.notes.join()).toContain('going has not come to an end');
+  await removeGarbage(store, found);
+  const left = await keys();
+  for (const ref of [answers, checkpoint, output]) expect(left).toContain(ref.uri);
+  for (const prefix of ['shards/aaaa', 'parts/bbbb', 'waves/cccc', 'training/dddd'])
+    expect(left.filter((key) => key.startsWith(prefix))).toHaveLength(1);
+  expect(left).toContain(stray.uri);
+  expect(left.filter((key) => key.startsWith('runs/gone'))).toEqual([]);
+
+  // Had it begun later, what nobody names would be older than it; its answers would stay all the same.
+  const record = (await store.getDocument(runKeys.record('going'))) as JsonObject;
+  const later = { ...record, createdAt: new Date(Date.now() + 24 * hourMs).toISOString() };
+  await store.putDocument(runKeys.record('going'), later);
+  const unclaimed = (await plan()).remove.map(({ key }) => key);
+  expect(unclaimed).toEqual(expect.arrayContaining([stray.uri, output.uri]));
+  for (const key of unclaimed) expect(key).not.toMatch(/^(shards|parts|waves|training)/);
+  expect(unclaimed).not.toContain(answers.uri);
+  await store.putDocument(runKeys.record('going'), record);
+
+  const made = await makeRun(store, folder, { runId: 'going', ...fewerPairs });
+  expect(made.status).toBe('DONE');
+  const before = made.records.slice(0, going.records.length);
+  expect(before.filter(({ reused }) => !reused)).toEqual([]);
+  await isWhole('going');
+  // When it has ended, what nobody named goes.
+  await removeGarbage(store, await plan());
+  for (const ref of [answers, checkpoint, output]) expect(await keys()).not.toContain(ref.uri);
+  await isWhole('going');
+});
+
+it('of an old run the best and the last round stay, with the report and its arms', async () => {
+  await makeRun(store, folder, { runId: 'old', rounds: 3 });
+  const lineage = await openLineage(store, 'old');
+  expect(lineage.rounds.at(-1)!.decision['bestRound']).toBe(1);
+  const found = await plan({ old: 'best-and-last' });
+  expect(found.remove.length).toBeGreaterThan(0);
+  await removeGarbage(store, found);
+  const after = await openLineage(store, 'old');
+  const gone = after.stages.filter(({ manifest }) => !manifest).map(({ record }) => `${record.round} ${record.stage}`);
+  expect(gone).toContain('2 sample-rationales');
+  expect(gone.filter((stage) => !stage.startsWith('2'))).toEqual([]);
+  await expect(traceRow(store, after, 'arte:0', 3)).resolves.toMatchObject({
+    call: { model: { layers: { length: 3 } } },
+  });
+  await expect(traceRow(store, after, 'build-pairs:0', 1)).resolves.toMatchObject({ kind: 'pair' });
+  for (const { models } of [after.rounds[0]!, after.rounds[2]!])
+    for (const { layers, contentSha256 } of Object.values(models)) {
+      expect(found.models).toContain(contentSha256);
+      for (const { files } of layers) await store.getDirectory(files, join(folder, `${files.sha256}-${Date.now()}`));
+    }
+  expect(await store.getDocument(runKeys.report('old'))).toBeDefined();
+});

@@ -1,0 +1,94 @@
+/**
+ * Goal: predictions of answers not asked are right on average, as uncertain as they say, and sane on any matrix.
+ * Method: simulated matrices with half of their cells hidden, among them drafts that only lean to one answer, which item response theory
+ * takes for strength; random small matrices.
+ */
+import fc from 'fast-check';
+import { predictRows, type Prediction } from '../../method/answer-model';
+import { seededRandom, shuffled } from '../../method/keys';
+import { correlation, mean } from '../../method/statistics';
+
+const itemCount = 40;
+const rowCount = 200;
+
+/** A matrix by the probability of each cell, and the same with half of every row hidden. */
+function halfHidden(probabilityOf: (row: number, item: number) => number, seed: number) {
+  const random = seededRandom(seed);
+  const whole = Array.from({ length: rowCount }, (_, row) =>
+    Int8Array.from({ length: itemCount }, (__, item) => (random() < probabilityOf(row, item) ? 1 : 0)),
+  );
+  const known = whole.map((row, at) => {
+    const hidden = new Set(shuffled([...row.keys()], 7_919 * seed + at).slice(0, itemCount / 2));
+    return row.map((answer, item) => (hidden.has(item) ? -1 : answer));
+  });
+  return { known, totals: whole.map((row) => row.reduce((sum, answer) => sum + answer, 0)) };
+}
+
+const shareWithin = (predictions: readonly Prediction[], totals: readonly number[], deviations: number): number =>
+  mean(
+    predictions.map(({ mean: expected, variance }, row) =>
+      Math.abs((totals[row] as number) - expected) <= deviations * Math.sqrt(variance) ? 1 : 0,
+    ),
+  );
+
+describe('predictRows', () => {
+  it('follows strength, and is as uncertain as it says', () => {
+    const { known, totals } = halfHidden((row, item) => 0.15 + 0.5 * (row / rowCount) + 0.3 * (item / itemCount), 1);
+    const predictions = predictRows(known);
+    expect(
+      correlation(
+        predictions.map(({ mean: expected }) => expected),
+        totals,
+      ),
+    ).toBeGreaterThan(0.85);
+    expect(mean(predictions.map(({ mean: expected }, row) => expected - (totals[row] as number)))).toBeCloseTo(0, 0);
+    expect(shareWithin(predictions, totals, 1)).toBeGreaterThan(0.58);
+    expect(shareWithin(predictions, totals, 2)).toBeGreaterThan(0.9);
+  });
+
+  it('does not take a lean to one answer for strength', () => {
+    // Odd rows say yes, even rows no; half of the items are answered by yes: all are right half of the time, wherever they were asked.
+    const { known, totals } = halfHidden((row, item) => (row % 2 === item % 2 ? 0.9 : 0.1), 2);
+    const predictions = predictRows(known);
+    const errors = predictions.map(({ mean: expected }, row) => Math.abs(expected - (totals[row] as number)));
+    // Twenty open items of variance 0.09 each: a mean absolute error of about 1.07 is all that nobody can avoid.
+    expect(mean(errors)).toBeLessThan(1.3);
+    expect(mean(predictions.map(({ variance }) => variance))).toBeLessThan(3);
+  });
+
+  it('is certain of a row without gaps, and gains most where the answer is least certain', () => {
+    const { known } = halfHidden((_, item) => (item === 0 ? 0.5 : 0.98), 3);
+    const [first] = known;
+    const whole = (first as Int8Array).map((answer) => Math.max(0, answer));
+    const gap = whole.map((answer, item) => (item < 2 ? -1 : answer));
+    const [complete, open] = predictRows([whole, gap, ...known]);
+    expect(complete).toMatchObject({ mean: whole.reduce((sum, answer) => sum + answer, 0), variance: 0 });
+    expect(open?.gain[0]).toBeGreaterThan(open?.gain[1] ?? Infinity);
+    expect(open?.gain.slice(2).every((gain) => gain === 0)).toBe(true);
+  });
+
+  it('is finite, within bounds and repeatable for whatever was answered', () => {
+    const matrices = fc
+      .integer({ min: 0, max: 6 })
+      .chain((items) =>
+        fc.array(fc.array(fc.constantFrom(-1, 0, 1), { minLength: items, maxLength: items }), { maxLength: 6 }),
+      )
+      .map((rows) => rows.map((row) => Int8Array.from(row)));
+    fc.assert(
+      fc.property(matrices, (rows) => {
+        const predictions = predictRows(rows);
+        expect(predictRows(rows)).toEqual(predictions);
+        predictions.forEach(({ mean: expected, variance, gain }, row) => {
+          const answers = rows[row] as Int8Array;
+          const right = answers.filter((answer) => answer === 1).length;
+          const open = answers.filter((answer) => answer < 0).length;
+          expect(expected).toBeGreaterThanOrEqual(right);
+          expect(expected).toBeLessThanOrEqual(right + open + 1e-9);
+          expect(open === 0 ? variance === 0 : variance > 0).toBe(true);
+          for (const value of gain) expect(value).toBeGreaterThanOrEqual(0);
+          expect(Math.max(0, ...gain)).toBeLessThanOrEqual(variance + 1e-9);
+        });
+      }),
+    );
+  });
+});

@@ -1,0 +1,277 @@
+/**
+ * Goal: the ledger's invariants (method/ledger.ts) under any interleaving of attempts at many pieces of work, and the arithmetic of prices.
+ * Method: seeded sequences of events, in money of whole units so that sums are exact; a plain model of what each piece of work has cost.
+ */
+import fc from 'fast-check';
+import {
+  close,
+  costOf,
+  costOfCallMax,
+  emptyLedger,
+  hasPrices,
+  ledgerTotals,
+  promptTokensMax,
+  reserve,
+  settle,
+  type LedgerWork,
+} from '../../method/ledger';
+import type { Ledger } from '../../schemas/ledger';
+import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
+import type { ModelRequest } from '../../schemas/rows';
+
+const workOf = (piece: number, attempt = 1): LedgerWork => ({
+  key: `piece-${piece}`,
+  stage: piece % 2 === 0 ? 'score-drafts' : 'evaluate',
+  attempt: `attempt-${attempt}`,
+});
+
+type Step =
+  | { readonly kind: 'start'; readonly piece: number; readonly found: number; readonly ceiling: number }
+  | { readonly kind: 'pay'; readonly piece: number; readonly amount: number }
+  | { readonly kind: 'kill' | 'fail' | 'finish' | 'repeat'; readonly piece: number };
+
+const piece = fc.integer({ min: 0, max: 5 });
+const money = fc.integer({ min: 0, max: 40 });
+const stepArbitrary: fc.Arbitrary<Step> = fc.oneof(
+  fc.record({ kind: fc.constant('start' as const), piece, found: money, ceiling: money }),
+  fc.record({ kind: fc.constant('pay' as const), piece, amount: money }),
+  fc.record({ kind: fc.constantFrom('kill' as const, 'fail' as const, 'finish' as const, 'repeat' as const), piece }),
+);
+
+/** What really happens to a piece of work, beside the ledger. */
+interface Piece {
+  attempt: number;
+  running: boolean;
+  /** Stands in it: others' and ours. */
+  total: number;
+  ours: number;
+  ceiling: number;
+  begun: boolean;
+  finished: boolean;
+}
+
+/** Plays the steps as workers would; `look` sees the ledger after each. withinReservation: nobody pays more than was reserved. */
+function play(
+  steps: readonly Step[],
+  cap: number | null,
+  look: (ledger: Ledger, pieces: readonly Piece[]) => void,
+  withinReservation = false,
+): Ledger {
+  let ledger = emptyLedger(cap);
+  const pieces: Piece[] = Array.from({ length: 6 }, () => ({
+    attempt: 0,
+    running: false,
+    total: 0,
+    ours: 0,
+    ceiling: 0,
+    begun: false,
+    finished: false,
+  }));
+  let last: ((ledger: Ledger) => Ledger) | undefined;
+  for (const step of steps) {
+    const at = pieces[step.piece] as Piece;
+    if (at.finished && step.kind !== 'repeat') continue;
+    const work = workOf(step.piece, at.attempt);
+    switch (step.kind) {
+      case 'start': {
+        if (at.running) break;
+        at.attempt += 1;
+        // Only what was there before this run first came is another's.
+        if (!at.begun) at.total = step.found;
+        const asked = reserve(ledger, workOf(step.piece, at.attempt), at.total, step.ceiling);
+        ledger = asked.ledger;
+        if (asked.outcome !== 'granted') break;
+        Object.assign(at, { running: true, begun: true, ceiling: step.ceiling });
+        break;
+      }
+      case 'pay': {
+        if (!at.running) break;
+        const amount = withinReservation ? Math.min(step.amount, at.ceiling) : step.amount;
+        at.total += amount;
+        at.ours += amount;
+        at.ceiling -= amount;
+        break;
+      }
+      case 'kill':
+        at.running = false;
+        break;
+      case 'fail':
+      case 'finish': {
+        if (!at.running) break;
+        const { total } = at;
+        last = (standing) => (step.kind === 'fail' ? settle : close)(standing, work, total);
+        ledger = last(ledger);
+        at.running = false;
+        at.finished = step.kind === 'finish';
+        break;
+      }
+      case 'repeat':
+        // An event whose answer was lost is written again.
+        if (last) ledger = last(ledger);
+    }
+    look(ledger, pieces);
+  }
+  return ledger;
+}
+
+describe('the ledger', () => {
+  it('never says less than before, and reserves what open work has reserved', () => {
+    fc.assert(
+      fc.property(
+        fc.array(stepArbitrary, { maxLength: 80 }),
+        fc.option(fc.integer({ min: 0, max: 300 })),
+        (steps, cap) => {
+          let before = 0;
+          play(steps, cap, (ledger) => {
+            const { spent, reserved } = ledgerTotals(ledger);
+            expect(spent).toBeGreaterThanOrEqual(before);
+            expect(reserved).toBe(Object.values(ledger.open).reduce((sum, entry) => sum + entry.reserved, 0));
+            before = spent;
+          });
+        },
+      ),
+      { seed: 1, numRuns: 500 },
+    );
+  });
+
+  it('adds up to what was really paid by this run, once every piece has been looked at again', () => {
+    fc.assert(
+      fc.property(fc.array(stepArbitrary, { maxLength: 80 }), (steps) => {
+        let pieces: readonly Piece[] = [];
+        let ledger = play(steps, null, (_, seen) => (pieces = seen));
+        for (const [index, at] of pieces.entries()) {
+          if (!at.begun || at.finished) continue;
+          // What a kill left unsaid, the next attempt finds standing in the work.
+          const work = workOf(index, at.attempt + 1);
+          ledger = close(reserve(ledger, work, at.total, 0).ledger, work, at.total);
+        }
+        const { spent, reserved } = ledgerTotals(ledger);
+        expect(spent).toBe(pieces.reduce((sum, { ours }) => sum + ours, 0));
+        expect(reserved).toBe(0);
+        expect(ledger.open).toEqual({});
+      }),
+      { seed: 2, numRuns: 500 },
+    );
+  });
+
+  it('never passes the cap while no usage passes its reservation', () => {
+    fc.assert(
+      fc.property(fc.array(stepArbitrary, { maxLength: 80 }), fc.integer({ min: 0, max: 200 }), (steps, cap) => {
+        play(
+          steps,
+          cap,
+          (ledger) => {
+            const { spent, reserved } = ledgerTotals(ledger);
+            expect(spent + reserved).toBeLessThanOrEqual(cap);
+          },
+          true,
+        );
+      }),
+      { seed: 3, numRuns: 500 },
+    );
+  });
+
+  it('comes to the same sum in whatever order attempts end', () => {
+    const ends = fc.uniqueArray(fc.record({ piece, total: money, whole: fc.boolean() }), {
+      selector: (end) => end.piece,
+      minLength: 1,
+    });
+    fc.assert(
+      fc.property(
+        ends.chain((all) => fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }))),
+        ([one, other]) => {
+          const ended = (order: typeof one): Ledger =>
+            order.reduce(
+              (ledger, end) => (end.whole ? close : settle)(ledger, workOf(end.piece), end.total),
+              one.reduce((ledger, end) => reserve(ledger, workOf(end.piece), 0, 40).ledger, emptyLedger(null)),
+            );
+          expect(ledgerTotals(ended(other))).toEqual(ledgerTotals(ended(one)));
+          expect(ledgerTotals(ended(one))).toEqual({
+            spent: one.reduce((sum, { total }) => sum + total, 0),
+            reserved: 0,
+          });
+        },
+      ),
+      { seed: 4, numRuns: 300 },
+    );
+  });
+
+  it('tells what fits later from what does not fit at all', () => {
+    const first = reserve(emptyLedger(10), workOf(0), 0, 7);
+    expect(first.outcome).toBe('granted');
+    expect(reserve(first.ledger, workOf(1), 0, 5).outcome).toBe('reserved');
+    expect(reserve(first.ledger, workOf(1), 0, 11).outcome).toBe('exhausted');
+    const settled = close(first.ledger, workOf(0), 4);
+    expect(reserve(settled, workOf(1), 0, 5).outcome).toBe('granted');
+    expect(reserve(settled, workOf(1), 0, 7).outcome).toBe('exhausted');
+    expect(reserve({ ...settled, cap: 11 }, workOf(1), 0, 7).outcome).toBe('granted');
+  });
+
+  it('lets in what only has to be put away, over the cap too, and charges nobody for what others paid', () => {
+    const full = close(reserve(emptyLedger(1), workOf(0), 0, 1).ledger, workOf(0), 3);
+    const found = reserve(full, workOf(1), 9, 0);
+    expect(found.outcome).toBe('granted');
+    expect(ledgerTotals(close(found.ledger, workOf(1), 9))).toEqual({ spent: 3, reserved: 0 });
+  });
+
+  it('leaves the reservation of a later attempt alone when an earlier one says its last', () => {
+    const killed = reserve(emptyLedger(null), workOf(0, 1), 0, 8).ledger;
+    const again = reserve(killed, workOf(0, 2), 2, 6).ledger;
+    expect(ledgerTotals(settle(again, workOf(0, 1), 3))).toEqual({ spent: 3, reserved: 6 });
+  });
+});
+
+describe('prices', () => {
+  const config = (change: object = {}): RunConfig =>
+    runConfigSchema.parse({
+      version: 1,
+      name: 'priced',
+      tasks: [{ source: 'declared', name: 't', test_items: 1 }],
+      models: {
+        teacher: { source: 'hosted:p/t', price: { input: 2, cached_input: 1, output: 10, training_hour: 36 } },
+        student: { source: 'hosted:p/s', price: { input: 0.5 } },
+      },
+      probe: { respondents: [{ source: 'hosted:p/r', price: { input: 4 } }] },
+      ...change,
+    });
+  const usage = {
+    calls: 1,
+    inputTokens: 1_000_000,
+    cachedInputTokens: 250_000,
+    outputTokens: 100_000,
+    lostCalls: 0,
+    lostInputTokens: 0,
+  };
+
+  it.each([
+    ['the teacher', { stage: 'sample-rationales', arm: '' }, 0, 1.5 + 0.25 + 1],
+    ['the student', { stage: 'evaluate', arm: 'arte-0shot' }, 0, 0.375],
+    ['a respondent, which answers under an arm of its own', { stage: 'evaluate', arm: 'respondent-0-3shot' }, 0, 3],
+    ['a training, by the hour', { stage: 'train-dpo', arm: '' }, 100, 2.75 + 1],
+    ['nobody', { stage: 'build-pairs', arm: '' }, 100, 0],
+  ] as const)('are those of %s', (_, of, seconds, cost) => {
+    expect(costOf(of, usage, seconds, config())).toBeCloseTo(cost, 10);
+  });
+
+  it('are the student for respondents where the config names none', () => {
+    expect(costOf({ stage: 'evaluate', arm: 'respondent-0-0shot' }, usage, 0, config({ probe: {} }))).toBeCloseTo(
+      0.375,
+    );
+  });
+
+  it('are looked for in every model', () => {
+    expect(hasPrices(config())).toBe(true);
+    const free = { models: { teacher: { source: 'hosted:p/t' }, student: { source: 'hosted:p/s' } } };
+    expect(hasPrices(config(free))).toBe(true);
+    expect(hasPrices(config({ ...free, probe: {} }))).toBe(false);
+  });
+
+  it('of a call before it is made: its prompt in bytes, more than most tokenizers count, and all of max_tokens', () => {
+    const request: ModelRequest = {
+      prompt: { kind: 'chat', messages: [{ role: 'user', content: 'ü'.repeat(150) }] },
+      sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, maxTokens: 100, stop: [], seed: 0 },
+    };
+    expect(promptTokensMax(request)).toBe(108);
+    expect(costOfCallMax(request, config().models.teacher.price)).toBeCloseTo((108 * 2 + 100 * 10) / 1e6, 12);
+  });
+});
