@@ -11,7 +11,6 @@ import { decide } from './decide';
 import { rowStages } from './index';
 import { prepareTasks } from './prepare-tasks';
 import { servedShape } from './row-stage';
-import { selectDrafts } from './select-drafts';
 import { selectProbes } from './select-probes';
 import { finishedStage, keyIn, stageResult, type KeyedStage, type StageShape } from './stage';
 import { selectDrafts } from './select-drafts';

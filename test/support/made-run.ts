@@ -107,7 +107,7 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
       };
       // One after another: a test wants the same order each time.
       const together: RunState['together'] = async (one, other) => [await one(), await other()];
-      const made = await runRound({ stage, together } as RunState, input, carry);
+      const made = await runRound({ stage, together }, input, carry);
       const evaluations = [...carry.evaluations, ...made.evaluations];
       const { teacher, student, decision } = made;
       await saveRound(store, {
