@@ -48,6 +48,7 @@ export async function exportRun(store: ArtifactStore, report: RunReport, request
   await mkdir(dirname(target), { recursive: true });
   const model = async (of: 'student' | 'teacher', form: ModelFormat): Promise<string> => {
     const made = roundOf(report, request.round)[of];
+    if (made.source.kind === 'hosted') throw notHere(made.source.provider, made.source.id);
     const format = request.format ?? form;
     if (format !== 'adapter') return exportWhole(store, made, format, target, request.onProgress);
     request.onProgress('fetching the adapter');
@@ -111,6 +112,14 @@ async function exportRows(store: ArtifactStore, ref: ArtifactRef, target: string
   return target;
 }
 
+function notHere(provider: string, id: string): ArteError {
+  return new ArteError('InvalidInput', {
+    what: `${provider}/${id} is hosted: there is nothing to export.`,
+    why: 'Its weights are with its provider, and the run did not train it (align.method: none).',
+    next: 'arte export dataset RUN takes what it wrote.',
+  });
+}
+
 /** What an adapter is loaded onto, in PEFT's words. */
 interface AdapterBase {
   readonly base_model_name_or_path: string;
@@ -142,7 +151,7 @@ function baseOf(report: RunReport, of: 'student' | 'teacher', { source, layers }
     case 'embedded':
       return { base_model_name_or_path: `embedded:${source.name}` };
     case 'hosted':
-      throw new Error(`${source.provider}/${source.id} is hosted and cannot have been trained`);
+      throw notHere(source.provider, source.id);
   }
 }
 

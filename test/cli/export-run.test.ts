@@ -99,3 +99,15 @@ it('sends who loads an adapter of a later round to the model it was trained on, 
   // A student is trained from the base in every round.
   expect((await exported('student', reportOf(hub, 3))).config).toMatchObject({ base_model_name_or_path: 'org/model' });
 });
+
+it.each(['gguf', 'safetensors', 'adapter'] as const)(
+  'has no %s of a hosted model, and says where it is',
+  async (format) => {
+    const teacher = modelOf({ kind: 'hosted', provider: 'somewhere', id: 'big', revision: '1' }, 0);
+    const rounds: ReportRound[] = [{ round: 1, decision: {}, teacher, student: teacher, artifacts: {} }];
+    const request = { what: 'teacher' as const, target: join(folder, format), format, onProgress: () => undefined };
+    await expect(exportRun(store, { ...reportOf(hub, 1), rounds }, request)).rejects.toMatchObject({
+      data: { code: 'InvalidInput' },
+    });
+  },
+);
