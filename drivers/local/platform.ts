@@ -229,6 +229,10 @@ async function untilReady(
     const state = await readState(dataDir);
     const alive = state !== undefined && isAlive(state);
     if (alive && isReady(state)) {
+      // Parts may become ready between two looks: who was told of the start is told of its end.
+      if (said !== '') {
+        say(describe(state));
+      }
       return state;
     }
     const failure = state?.problem ?? state?.parts.find(({ failures }) => failures >= startFailuresMax)?.problem;
