@@ -8,6 +8,13 @@ import type { RunReport } from '../schemas/report';
 export async function readReport(store: ArtifactStore, runId: string): Promise<RunReport> {
   const document = await store.getDocument(runKeys.report(runId));
   if (document !== undefined) return document as unknown as RunReport;
+  if ((await store.getDocument(runKeys.record(runId))) === undefined) {
+    throw new ArteError('RunNotFound', {
+      what: `There is no run ${runId}.`,
+      why: 'This data directory knows no run of that id.',
+      next: 'arte status lists the runs there are.',
+    });
+  }
   throw new ArteError('RunNotFound', {
     what: `There is no report of ${runId}.`,
     why: 'A report is written when a run is done or cancelled.',

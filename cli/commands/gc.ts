@@ -230,6 +230,10 @@ function print(
     ];
     printLine(table(columns, rows));
   }
+  if (modelCache.objects > 0)
+    printLine(
+      `${color.yellow('note')}  The model cache serves every data directory of this user: what another one needs is made again when it is asked for. --no-models leaves it alone.`,
+    );
   for (const note of plan.notes) printLine(`${color.yellow('note')}  ${note}`);
   if (!removed && rows.length > 0) printLine(`\n${color.bold('next')}   the same command with --yes removes it`);
 }

@@ -1,11 +1,12 @@
 /** `arte init TASKFILE`: a commented config for a task file, with small counts on the embedded models. */
-import { readFile, writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { ArteError } from '../../schemas/errors';
 import { detectFormat, initialConfig, slug } from '../initial-config';
 import { loadConfig } from '../load-config';
 import { colorsFor, printLine } from '../output';
+import { writeTextFile } from '../write-file';
 
 interface Options {
   readonly output: string;
@@ -30,7 +31,7 @@ async function init(taskFile: string, { output, name, force }: Options): Promise
   const path = relative(dirname(resolve(output)), resolve(taskFile)).replaceAll('\\', '/');
   const task = slug(name ?? basename(taskFile, extname(taskFile)));
   const config = initialConfig({ path, name: task, format, text });
-  await writeConfig(output, config, force === true);
+  await writeTextFile(output, config, force === true ? undefined : { unless: '--force' });
   // What was written must stand the same judgement as what a person writes.
   const { tasks } = await loadConfig(output, { env: process.env });
   const color = colorsFor(process.stdout);
@@ -56,31 +57,6 @@ async function readTaskFile(path: string): Promise<string> {
         what: `${path} cannot be read.`,
         why: code === 'ENOENT' ? 'There is no such file.' : `The system says ${code ?? 'no'}.`,
         next: 'Name a task file: JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or GSM8K JSONL.',
-      },
-      { cause: error },
-    );
-  }
-}
-
-async function writeConfig(path: string, text: string, force: boolean): Promise<void> {
-  try {
-    await writeFile(path, text, { flag: force ? 'w' : 'wx' });
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ArteError(
-      'InvalidInput',
-      {
-        what: `${path} was not written.`,
-        why:
-          code === 'EEXIST'
-            ? 'There is such a file already.'
-            : code === 'ENOENT'
-              ? 'Its folder does not exist.'
-              : `The system says ${code ?? 'no'}.`,
-        next:
-          code === 'EEXIST'
-            ? 'Name another file with -o, or replace it with --force.'
-            : 'Name a file in a folder that is there and can be written.',
       },
       { cause: error },
     );

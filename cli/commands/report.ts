@@ -1,5 +1,4 @@
 /** `arte report RUN`: what came of a run, from the store; the engine is not asked. */
-import { writeFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { printJson, printLine } from '../output';
@@ -9,6 +8,7 @@ import { reportPage } from '../report-page';
 import { printReport } from '../report-view';
 import { openBundleOf } from '../run-config-of';
 import { openSession } from '../session';
+import { writeTextFile } from '../write-file';
 
 export function register(program: Command): void {
   program
@@ -25,7 +25,7 @@ export function register(program: Command): void {
         if (options.html !== undefined) {
           const path = resolve(options.html);
           const config = await openBundleOf(store, runId);
-          await writeFile(path, reportPage(report, await readDetails(store, report), config));
+          await writeTextFile(path, reportPage(report, await readDetails(store, report), config));
           if (options.json) printJson({ path });
           else printLine(path);
         } else if (options.json) printJson(report);

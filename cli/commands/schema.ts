@@ -1,9 +1,9 @@
 /** `arte schema`: the JSON Schema of the config file for editors, or its reference as Markdown. */
-import { writeFile } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { runConfigJsonSchema } from '../../schemas/run-config';
 import { configReference } from '../config-reference';
 import { printNote } from '../output';
+import { writeTextFile } from '../write-file';
 
 interface Options {
   readonly markdown?: boolean;
@@ -22,7 +22,7 @@ export function register(program: Command): void {
         process.stdout.write(text);
         return;
       }
-      await writeFile(output, text);
+      await writeTextFile(output, text);
       printNote(`wrote ${output}`);
     });
 }

@@ -18,17 +18,19 @@ export function register(program: Command): void {
     .action(async () => {
       const started = Date.now();
       const seed = started % 1_000_000_000;
+      const runId = `smoke-${seed}`;
       const folder = await mkdtemp(join(tmpdir(), 'arte-smoke-'));
       try {
         const document = parseDocument(await readFile(join(packageRoot(), 'examples', 'smoke.yaml'), 'utf8'));
         document.set('seed', seed);
         const path = join(folder, 'smoke.yaml');
         await writeFile(path, document.toString());
-        process.exitCode = await runConfig(path, { id: `smoke-${seed}` });
+        process.exitCode = await runConfig(path, { id: runId });
       } finally {
         await rm(folder, { recursive: true, force: true });
       }
-      if (process.exitCode === exitCodes.done)
-        printLine(`\nEvery part works on this machine (${formatSeconds((Date.now() - started) / 1000)}).`);
+      if (process.exitCode !== exitCodes.done) return;
+      printLine(`\nEvery part works on this machine (${formatSeconds((Date.now() - started) / 1000)}).`);
+      printLine(`The background services go on; npx arte down stops them. The report again: npx arte report ${runId}`);
     });
 }

@@ -1,0 +1,40 @@
+/**
+ * Goal: the name `arte` is there before anything is built, says what to do then, and is the built command line afterwards.
+ * Method: the linked file as a program of its own, here and in a folder without a build.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { packageRoot } from '../../drivers/package-root';
+
+const linked = join(packageRoot(), 'cli', 'arte.cjs');
+
+it('is the built command line', () => {
+  const { status, stdout } = spawnSync(process.execPath, [linked, '--version'], { encoding: 'utf8' });
+  expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
+  expect(status).toBe(0);
+});
+
+it('says how to build it where it is not', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'arte-unbuilt-'));
+  try {
+    mkdirSync(join(folder, 'cli'));
+    const copy = join(folder, 'cli', 'arte.cjs');
+    copyFileSync(linked, copy);
+    const { status, stderr } = spawnSync(process.execPath, [copy, 'status'], { encoding: 'utf8' });
+    expect(stderr).toContain('npm run build');
+    expect(status).toBe(2);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+});
+
+it.each([
+  ['schema', '-o', '/nonexistent/x.json'],
+  ['schema', '-o', '.'],
+])('what cannot be written is no fault of arte: %s %s %s', (...words) => {
+  const { status, stderr } = spawnSync(process.execPath, [linked, ...words], { encoding: 'utf8' });
+  expect(stderr).toContain('was not written');
+  expect(status).toBe(2);
+});
