@@ -20,7 +20,7 @@ import { runKeys } from '../activities/run-records';
 import type { ArtifactStore, StoredObject } from '../drivers/store/store';
 import { directoryManifestSchema, mediaTypes, type ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
-import { clockSkewMaxMs } from '../schemas/limits';
+import { clockSkewMaxMs, leaseExpiryMs } from '../schemas/limits';
 import { stageManifestSchema, type StageManifest } from '../schemas/manifest';
 import type { RunProgress, RunStatus, ShardOutput, StageRecord } from '../schemas/messages';
 
@@ -132,8 +132,10 @@ export async function findGarbage(
   // A wave's totals are asked for until its stage is whole.
   for await (const object of store.list('waves/'))
     if (goes(object, 'nobody') && !holdAnswers) remove.push(garbage('waves', object));
-  // A lease that is held is written anew every few seconds: an old one belongs to nobody.
-  for await (const object of store.list('leases/')) if (goes(object, 'dropped')) remove.push(garbage('leases', object));
+  // A lease that is held is written anew every few seconds. Whatever the grace, one that may still be held stays; the store's clock is not ours.
+  const leaseEnd = policy.now.getTime() - Math.max(policy.graceMs, leaseExpiryMs + clockSkewMaxMs);
+  for await (const object of store.list('leases/'))
+    if (object.modifiedAt.getTime() < leaseEnd) remove.push(garbage('leases', object));
   const checkpoints: ArtifactRef[] = [];
   for await (const object of store.list('training/')) {
     const isLeftover = manifests.has(object.key.split('/')[1] ?? '');

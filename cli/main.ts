@@ -88,6 +88,23 @@ function errorDocument(error: unknown): { error: ErrorData } {
   return { error: { code: 'Unexpected', what, why: '', next: 'Run it again with --verbose.', retryable: false } };
 }
 
+/**
+ * The engine went away under a command that was talking to it. Told by the name of the client's error, so that a command that needs no engine
+ * does not load its client.
+ */
+function engineLost(error: unknown): ArteError | undefined {
+  if (!(error instanceof Error) || error.name !== 'ServiceError') return undefined;
+  return new ArteError(
+    'PlatformDown',
+    {
+      what: 'Temporal stopped answering in the middle of this command.',
+      why: error.cause instanceof Error ? error.cause.message : error.message,
+      next: 'Nothing is lost: arte up, then arte watch RUN or the same command again. arte doctor looks at each part.',
+    },
+    { cause: error },
+  );
+}
+
 async function main(words: readonly string[]): Promise<void> {
   // The reader of a pipe may leave early (`arte plan … | head`): that is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -96,7 +113,8 @@ async function main(words: readonly string[]): Promise<void> {
   });
   try {
     await (await buildProgram(words)).parseAsync([...words], { from: 'user' });
-  } catch (error) {
+  } catch (thrown) {
+    const error = engineLost(thrown) ?? thrown;
     if (error instanceof CommanderError) {
       // Commander has printed its message; help and version end with 0.
       process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.badInput;

@@ -123,7 +123,8 @@ it('a dropped run goes with all that only it needs; what it shared stays', async
 
 it('a lease that nobody has renewed for the grace period goes, a younger one stays', async () => {
   await store.putOnce('leases/abc.json', { owner: 'gone', attempt: '1', beat: 3 });
-  expect((await plan({}, { now: new Date() })).remove).toEqual([]);
+  // Without any grace, too: it may be held by a worker that has just renewed it.
+  expect((await plan({}, { now: new Date(), graceMs: 0 })).remove).toEqual([]);
   expect((await plan()).remove).toMatchObject([{ kind: 'leases', key: 'leases/abc.json' }]);
 });
 
