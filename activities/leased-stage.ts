@@ -2,6 +2,7 @@
  * A stage that one activity makes whole, and that is too dear for two runs to make it at once: the trainings. Beside stage.ts's shape it has a
  * heartbeat from its first moment on, because it may wait for another run (lease.ts), and its account in the run's ledger (budget.ts).
  */
+import { noUsage } from '../schemas/manifest';
 import type { ArtifactStore } from '../drivers/store/store';
 import { priceOf } from '../method/ledger';
 import type { ActivityProgress, StageInput, StageResult } from '../schemas/messages';
@@ -13,7 +14,6 @@ import {
   commitStage,
   finishedStage,
   keyOf,
-  noUsage,
   stageResult,
   type StageContext,
   type StageOutcome,

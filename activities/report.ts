@@ -10,7 +10,7 @@ import { mean, sampleVariance } from '../method/statistics';
 import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
-import type { StageManifest } from '../schemas/manifest';
+import { noUsage, type StageManifest } from '../schemas/manifest';
 import type { ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
 import { predictionRowSchema, type PredictionRow } from '../schemas/rows';
 import type { MacroMeasure, Measure, ReportArm, ReportRound, ReportStage, RunReport } from '../schemas/report';
@@ -21,7 +21,7 @@ import { openBundle } from './bundle';
 import type { RacingFacts } from './score-drafts';
 import { readRows } from './read-rows';
 import { readRounds, runKeys } from './run-records';
-import { finishedStage, noUsage } from './stage';
+import { finishedStage } from './stage';
 
 /** Make and store the report; it replaces an earlier one of the same run. */
 export async function writeReport(store: ArtifactStore, input: ReportInput): Promise<ArtifactRef> {

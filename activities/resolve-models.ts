@@ -1,11 +1,11 @@
 /** resolve-models: from the config's sources to ModelRefs by content. Never cached by key: the bytes behind a path are looked at every time. */
+import { noUsage } from '../schemas/manifest';
 import type { ModelRef } from '../schemas/model-ref';
 import type { ResolvedModels, ResolveInput } from '../schemas/messages';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import { openBundle } from './bundle';
 import type { InferDependencies } from './dependencies';
 import { withHeartbeat } from './heartbeat';
-import { noUsage } from './stage';
 
 /** The teacher, the student and the respondents of a run. Errors: ModelNotFound, ModelIncomplete. */
 export async function resolveModels(

@@ -12,7 +12,7 @@ import { outcomeCountsSchema, rowResultSchema } from '../schemas/rows';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { artifactRefSchema } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
-import { stageUsageSchema, type StageManifest, type StageUsage } from '../schemas/manifest';
+import { noUsage, stageUsageSchema, type StageManifest, type StageUsage } from '../schemas/manifest';
 import type {
   ActivityProgress,
   CommittedWave,
@@ -44,7 +44,6 @@ import {
   finishedStage,
   keyOf,
   noCounts,
-  noUsage,
   stageResult,
   type StageContext,
   type StageOutcome,

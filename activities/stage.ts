@@ -9,7 +9,7 @@
  */
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonObject, JsonValue } from '../schemas/json';
-import { stageManifestSchema, type StageManifest, type StageUsage } from '../schemas/manifest';
+import { noUsage, stageManifestSchema, type StageManifest, type StageUsage } from '../schemas/manifest';
 import type { StageInput, StageResult } from '../schemas/messages';
 import type { ModelLayer, ModelRef } from '../schemas/model-ref';
 import type { OutcomeCounts } from '../schemas/rows';
@@ -20,14 +20,6 @@ import { withLayer } from '../drivers/model/layers';
 import { stageKey } from '../method/keys';
 import { openBundle, type OpenBundle } from './bundle';
 
-export const noUsage: StageUsage = {
-  calls: 0,
-  inputTokens: 0,
-  cachedInputTokens: 0,
-  outputTokens: 0,
-  lostCalls: 0,
-  lostInputTokens: 0,
-};
 export const noCounts: OutcomeCounts = { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 };
 
 /** A stage's name, version and the settings its key is made of. The version is bumped by hand when prompt, parsing or maths change. */

@@ -5,6 +5,7 @@
  * Owns the looking runner and what stands for a thing that is not there yet. Leaves keys and manifests to activities/find-stage.ts, the
  * order to workflows/round.ts. Invariants: nothing is started, fetched or written; a model's bytes are hashed (once) if they are here.
  */
+import { noUsage } from '../schemas/manifest';
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
@@ -158,7 +159,7 @@ function absentStage({ stage }: StageInput, of: string): StageResult {
     outputs: new Proxy<Record<string, ArtifactRef>>({}, { get: () => absentRef(of) }),
     model: absentModel(of),
     counts: { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 },
-    usage: { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0, lostCalls: 0, lostInputTokens: 0 },
+    usage: noUsage,
     seconds: 0,
     facts: {},
   };

@@ -9,7 +9,7 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
 import { shardRowsMax } from '../schemas/limits';
 import type { ActivityProgress, RunProgress, StageRecord } from '../schemas/messages';
-import type { StageUsage } from '../schemas/manifest';
+import { noUsage, type StageUsage } from '../schemas/manifest';
 import { stageLabel } from '../schemas/stage-names';
 import { progressQuery, stageProgressQuery } from '../workflows/messages';
 import type { alignWorkflow } from '../workflows';
@@ -128,14 +128,7 @@ function fromHeartbeats(
   let phase = 'waiting for a worker';
   let unit: LiveStage['unit'] = totalRows > 0 ? 'rows' : 'steps';
   let trouble: string | undefined;
-  const usage = {
-    calls: 0,
-    inputTokens: 0,
-    cachedInputTokens: 0,
-    outputTokens: 0,
-    lostCalls: 0,
-    lostInputTokens: 0,
-  };
+  const usage = { ...noUsage };
   let metrics: Record<string, number> = {};
   for (const activity of pending) {
     if (activity.lastStartedTime) phase = 'working';

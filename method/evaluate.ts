@@ -10,6 +10,7 @@
  * besides, so that a low accuracy can be told from a low answer rate.
  */
 import type { PredictionRow } from '../schemas/rows';
+import { itemKey } from './compare-predictions';
 import { clusteredProportion, mean, standardErrorOfProportion, wilsonInterval } from './statistics';
 
 export interface MetricValues {
@@ -80,9 +81,9 @@ export function evaluatePredictions(
 /** Right answers to each item, in the order in which items first stand there. */
 export function rightsByItem(rows: readonly Pick<Row, 'task' | 'itemId' | 'correct'>[]): Map<string, number> {
   const rights = new Map<string, number>();
-  for (const { task, itemId, correct } of rows) {
-    const item = `${task}/${itemId}`;
-    rights.set(item, (rights.get(item) ?? 0) + Number(correct));
+  for (const row of rows) {
+    const item = itemKey(row);
+    rights.set(item, (rights.get(item) ?? 0) + Number(row.correct));
   }
   return rights;
 }

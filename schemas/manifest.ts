@@ -19,6 +19,16 @@ export const stageUsageSchema = usageSchema.extend({
 });
 export type StageUsage = z.infer<typeof stageUsageSchema>;
 
+/** Of a stage that asked nothing. */
+export const noUsage: StageUsage = {
+  calls: 0,
+  inputTokens: 0,
+  cachedInputTokens: 0,
+  outputTokens: 0,
+  lostCalls: 0,
+  lostInputTokens: 0,
+};
+
 export const stageManifestSchema = z.object({
   schemaVersion: z.literal(1),
   stage: z.enum(stageNames),

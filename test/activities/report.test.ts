@@ -4,8 +4,8 @@
  */
 import { writeReport } from '../../activities/report';
 import { saveRound } from '../../activities/run-records';
-import { manifestKey, noCounts, noUsage } from '../../activities/stage';
-import type { StageManifest, StageUsage } from '../../schemas/manifest';
+import { manifestKey, noCounts } from '../../activities/stage';
+import { noUsage, type StageManifest, type StageUsage } from '../../schemas/manifest';
 import type { StageRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import { MemoryStore } from './row-engine/memory-store';

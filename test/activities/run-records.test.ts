@@ -2,7 +2,7 @@
  * Goal: a round's record in the store is the best there is: what was paid for stays paid, and a whole round stays whole.
  * Method: records saved one after another into a store in memory.
  */
-import { noUsage } from '../../activities/stage';
+import { noUsage } from '../../schemas/manifest';
 import { readRounds, saveRound } from '../../activities/run-records';
 import type { RoundRecord, StageRecord } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';

@@ -2,6 +2,7 @@
  * Goal: the loop's order, rounds, parking, cancelling and payload sizes hold on a real Temporal server.
  * Method: alignWorkflow and stageWorkflow from the bundle that workers run, with named activity stand-ins that record what they were asked.
  */
+import { noUsage } from '../../schemas/manifest';
 import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
 import { Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
@@ -9,7 +10,6 @@ import { Worker } from '@temporalio/worker';
 import type { InferActivities, IoActivities, TrainActivities } from '../../activities';
 import { openShardAccount, readLedger, setCap } from '../../activities/budget';
 import { asFailure } from '../../activities/failures';
-import { noUsage } from '../../activities/stage';
 import { ledgerTotals, promptTokensMax } from '../../method/ledger';
 import { colorsFor } from '../../cli/output';
 import { renderRun } from '../../cli/run-view';
