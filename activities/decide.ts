@@ -1,44 +1,37 @@
-/** decide: what a round's evaluations say about going on (method/decide.ts); the evidence is recorded with the decision. */
+/** decide: what a round's evaluations say about going on (method/decide.ts), from the predictions themselves: comparisons are paired by item. */
 import { decideRound, type RoundEvidence } from '../method/decide';
 import { ArteError } from '../schemas/errors';
-import type { JsonObject, JsonValue } from '../schemas/json';
+import type { JsonObject } from '../schemas/json';
 import type { EvaluationRecord } from '../schemas/messages';
+import { predictionRowSchema } from '../schemas/rows';
 import type { StoreDependencies } from './dependencies';
+import { readRows } from './read-rows';
 import { finishedStage, type WholeStage } from './stage';
 
 export const decide: WholeStage<StoreDependencies> = {
   name: 'decide',
-  version: 1,
-  settings: ({ config }) => ({ accept_margin: config.rounds.accept_margin }),
+  version: 2,
+  settings: ({ config: { rounds } }) => ({ accept: rounds.accept, accept_margin: rounds.accept_margin }),
   async run({ store, config, input }) {
     const { round, evaluations } = input.extra as unknown as {
       round: number;
       evaluations: readonly EvaluationRecord[];
     };
     const evidence: RoundEvidence[] = [];
-    for (const { arm, student, round: of, shots, key } of evaluations) {
-      const manifest = await finishedStage(store, key);
-      if (!manifest) {
+    for (const { arm, round: of, shots, key } of evaluations) {
+      const ref = (await finishedStage(store, key))?.outputs['predictions'];
+      if (!ref) {
         throw new ArteError('BlobMissing', {
           what: `The evaluation of ${arm} (round ${of}, ${shots}-shot) is gone from the store.`,
           why: 'It was there when the round was evaluated; something removed it.',
           next: 'arte retry RUN evaluates it again.',
         });
       }
-      const overall = manifest.facts['overall'] as unknown as {
-        n: number;
-        correct: number;
-        accuracy: number;
-        stderr: number;
-      };
-      evidence.push({ arm, student, round: of, shots, ...overall });
+      evidence.push({ arm, round: of, shots, key, predictions: await readRows(store, ref, predictionRowSchema) });
     }
-    const decision = decideRound(evidence, { round, acceptMargin: config.rounds.accept_margin });
-    const facts = { ...decision } as unknown as JsonObject;
-    const ref = await store.putBlob(JSON.stringify({ decision: facts, evidence: evidence as unknown as JsonValue }), {
-      mediaType: 'application/json',
-      rows: 1,
-    });
-    return { outputs: { decision: ref }, facts };
+    const facts = { ...decideRound(evidence, { round, ...config.rounds }) } as unknown as JsonObject;
+    const record = { decision: facts, evidence: evaluations.map((evaluation) => ({ ...evaluation })) };
+    const decision = await store.putBlob(JSON.stringify(record), { mediaType: 'application/json', rows: 1 });
+    return { outputs: { decision }, facts };
   },
 };

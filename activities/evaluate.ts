@@ -35,7 +35,7 @@ interface Loaded extends Extra {
 
 export const evaluate: RowStage<Loaded> = {
   name: 'evaluate',
-  version: 1,
+  version: 2,
   settings: (bundle, input) => {
     const { config } = bundle;
     const { extraction } = config.evaluate;
@@ -99,7 +99,7 @@ export const evaluate: RowStage<Loaded> = {
       more: false,
       outcome: {
         outputs: { predictions: ref, metrics: metricsRef },
-        facts: { shots, overall: { ...metrics.overall } },
+        facts: { shots, overall: { ...metrics.overall, answers: { ...metrics.overall.answers } } },
       },
     };
   },

@@ -22,7 +22,7 @@ export interface StudentAnswer {
 /** What stands for a row without an answer: it counts as wrong. */
 export const noStudentAnswer: StudentAnswer = { answer: null, correct: false, tagged: false };
 
-/** Reads a student's answer; one without a readable answer is `truncated` where it was cut off, else `malformed`. */
+/** Reads a student's answer; one without an answer is `truncated` where it was cut off before it gave one, else `malformed`. */
 export function readStudentAnswer(
   answer: ModelAnswer,
   task: TaskRecord,
@@ -39,15 +39,10 @@ export function readStudentAnswer(
     question,
     finish: answer.finish,
   });
+  if (found.kind === 'none') return { outcome: 'malformed', why: 'no answer found', value: { ...noStudentAnswer } };
+  if (found.kind === 'malformed' || found.kind === 'truncated')
+    return { outcome: found.kind, why: found.why, value: { ...noStudentAnswer } };
   const tagged = found.kind === 'tagged';
-  if (found.kind === 'none' || found.kind === 'malformed') {
-    const why = found.kind === 'none' ? 'no answer found' : found.why;
-    return {
-      outcome: answer.finish === 'length' ? 'truncated' : 'malformed',
-      why,
-      value: { ...noStudentAnswer, tagged },
-    };
-  }
   const correct = isCorrect(found.value, target, task.answer, question);
   return { outcome: 'ok', value: { answer: found.value, correct, tagged } };
 }
@@ -65,7 +60,7 @@ export function readRationale(
   target: string,
 ): RowReading {
   if (answer.finish === 'refused') return refusedReading;
-  const finished = finishRationale(assistantPrefix + answer.text, task, config, answerFrom, target);
+  const finished = finishRationale(assistantPrefix + answer.text, task, config, answerFrom, target, answer.finish);
   if (finished.rationale.trim() === '') return { outcome: 'malformed', why: 'empty rationale' };
   if (finished.answer === null && answer.finish === 'length')
     return { outcome: 'truncated', why: 'no answer within max_tokens', value: { ...finished } };

@@ -4,16 +4,24 @@
  */
 import type { ArtifactStore } from '../drivers/store/store';
 import { costOf, costOfLostCalls, priceOf } from '../method/ledger';
-import { compareArms, type EvaluatedArm } from '../method/comparisons';
+import { compareArms, linesOf } from '../method/comparisons';
 import { evaluatePredictions, macroAverage, type Metrics } from '../method/evaluate';
 import { mean, sampleVariance } from '../method/statistics';
 import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
 import { noUsage, type StageManifest } from '../schemas/manifest';
-import type { ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
+import type { EvaluationRecord, ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
 import { predictionRowSchema, type PredictionRow } from '../schemas/rows';
-import type { MacroMeasure, Measure, ReportArm, ReportRound, ReportStage, RunReport } from '../schemas/report';
+import {
+  reportVersion,
+  type MacroMeasure,
+  type Measure,
+  type ReportArm,
+  type ReportRound,
+  type ReportStage,
+  type RunReport,
+} from '../schemas/report';
 import type { RunConfig } from '../schemas/run-config';
 import { stageLabel } from '../schemas/stage-names';
 import { taskRecordSchema } from '../schemas/task';
@@ -35,7 +43,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   );
   const arms = await reportArms(store, rounds, manifests);
   const report: RunReport = {
-    schemaVersion: 1,
+    schemaVersion: reportVersion,
     runId: input.runId,
     name: config.name,
     status: input.status,
@@ -122,18 +130,13 @@ async function reportArms(
 ): Promise<ReportArm[]> {
   const stages = rounds.flatMap((round) => round.stages);
   const categories = await categoriesOf(store, stages, manifests);
-  const evaluated = new Map<string, EvaluatedLine>();
+  const evaluated: (Pick<EvaluationRecord, 'arm' | 'round' | 'shots' | 'key'> & { predictions: PredictionRow[] })[] =
+    [];
   for (const { arm, round, shots, key } of rounds.at(-1)?.evaluations ?? []) {
     const ref = manifests.get(key)?.outputs['predictions'];
-    if (!ref) continue;
-    const own = await readRows(store, ref, predictionRowSchema);
-    const line = [arm, round, shots].join('/');
-    const before = evaluated.get(line);
-    const byStudent = [...(before?.byStudent ?? []), own];
-    const pooled = { predictions: byStudent.flat(), students: byStudent.length, byStudent };
-    evaluated.set(line, { ...(before ?? { arm, round, shots, key }), ...pooled });
+    if (ref) evaluated.push({ arm, round, shots, key, predictions: await readRows(store, ref, predictionRowSchema) });
   }
-  const lines = [...evaluated.values()];
+  const lines = linesOf(evaluated);
   const comparisons = compareArms(lines);
   return lines.map(({ arm, round, shots, key, predictions, students, byStudent }, at) => {
     const { overall, byTask, byCategory } = evaluatePredictions(predictions, categories, students);
@@ -156,12 +159,6 @@ async function reportArms(
   });
 }
 
-/** A line of the table, with the answers of each of its students. */
-interface EvaluatedLine extends EvaluatedArm {
-  readonly predictions: readonly PredictionRow[];
-  readonly byStudent: readonly (readonly PredictionRow[])[];
-}
-
 async function categoriesOf(
   store: ArtifactStore,
   stages: readonly StageRecord[],
@@ -182,8 +179,8 @@ function macro(groups: Metrics['byTask']): MacroMeasure {
 }
 
 function measure(values: Metrics['overall']): Measure {
-  const { n, correct, accuracy, stderr, low, high, tagRate, parseFailures } = values;
-  return { n, correct, accuracy, stderr, low, high, tagRate, parseFailures };
+  const { n, correct, accuracy, stderr, low, high, answers } = values;
+  return { n, correct, accuracy, stderr, low, high, answers };
 }
 
 function totalsOf(stages: readonly ReportStage[], config: RunConfig): RunReport['totals'] {

@@ -20,7 +20,7 @@ interface Loaded {
 
 export const sampleRationales: RowStage<Loaded> = {
   name: 'sample-rationales',
-  version: 1,
+  version: 2,
   settings: ({ config }) => {
     const { thresholds: _, ...settings } = config.rationales;
     const { rationale } = config.prompts;

@@ -66,7 +66,7 @@ export interface RacingFacts {
 
 export const scoreDrafts: RowStage<Loaded> = {
   name: 'score-drafts',
-  version: 1,
+  version: 2,
   settings: ({ config }) => {
     const { thresholds: _, mode, confidence, first_block, block, ...settings } = config.score;
     const { student_one_shot } = config.prompts;
@@ -145,11 +145,9 @@ export const scoreDrafts: RowStage<Loaded> = {
     const scores = raced?.scores ?? scoresOf(cells, drafts);
     const scoresRef = await store.putLines(scores.map((score) => JSON.stringify(score)));
     const quality = scoreQuality(scores, cells);
-    const tagged = cells.filter((cell) => cell.tagged).length;
     const facts = {
       cells: cells.length,
       drafts: drafts.length,
-      tagRate: cells.length > 0 ? tagged / cells.length : 0,
       quality: { ...quality } as unknown as JsonValue,
       ...(raced && { racing: raced.facts as unknown as JsonValue }),
     };

@@ -25,7 +25,7 @@ interface Loaded {
 
 export const tailorRationales: RowStage<Loaded> = {
   name: 'tailor-rationales',
-  version: 1,
+  version: 2,
   settings: ({ config }) => {
     const { naive, student_one_shot } = config.prompts;
     const { rationales, answer, require_tag } = config.tailor;

@@ -7,9 +7,10 @@
 import type { LineageStage, RunLineage } from '../activities/lineage';
 import { readRows } from '../activities/read-rows';
 import type { ArtifactStore } from '../drivers/store/store';
-import { comparePredictions, itemKey } from '../method/compare-predictions';
+import { asFamily, compareAnswers } from '../method/comparisons';
+import { itemKey } from '../method/evaluate';
 import { canonicalJson } from '../method/keys';
-import { holmAdjusted, verdictOf, type PairedComparison } from '../method/statistics';
+import type { PairedComparison } from '../method/statistics';
 import type { JsonValue } from '../schemas/json';
 import type { StageManifest } from '../schemas/manifest';
 import { predictionRowSchema, type PredictionRow } from '../schemas/rows';
@@ -195,7 +196,12 @@ async function diffArms(store: ArtifactStore, a: RunLineage, b: RunLineage): Pro
       itemsA: ours.length,
       itemsB: theirs.length,
       ...(shared.length > 0
-        ? { comparison: comparePredictions(theirs, shared, `${other.record.key}/${mine.record.key}`) }
+        ? {
+            comparison: compareAnswers(
+              { key: other.record.key, predictions: theirs, students: 1 },
+              { key: mine.record.key, predictions: shared, students: 1 },
+            ),
+          }
         : {}),
     });
   }
@@ -204,12 +210,10 @@ async function diffArms(store: ArtifactStore, a: RunLineage, b: RunLineage): Pro
 
 /** Several arms are several looks at the data: p is Holm's over all of them, and the verdict follows it. */
 function adjusted(arms: readonly ArmDifference[]): ArmDifference[] {
-  const compared = arms.flatMap(({ comparison }) => (comparison ? [comparison.p] : []));
-  const p = holmAdjusted(compared);
+  const family = asFamily(arms.flatMap(({ comparison }) => comparison ?? []));
   return arms.map((arm) => {
-    if (!arm.comparison) return arm;
-    const comparison = { ...arm.comparison, p: p.shift() ?? arm.comparison.p };
-    return { ...arm, comparison: { ...comparison, verdict: verdictOf(comparison) } };
+    const comparison = arm.comparison && family.shift();
+    return comparison ? { ...arm, comparison } : arm;
   });
 }
 

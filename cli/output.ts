@@ -102,6 +102,17 @@ export function table(columns: readonly TableColumn[], rows: readonly (readonly 
     .join('\n');
 }
 
+/** A text in lines of at most `width` characters, broken between words; a longer word has a line of its own. */
+export function wrapped(text: string, width: number): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(/\s+/)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + 1 + word.length <= width) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(word);
+  }
+  return lines;
+}
+
 const integerFormat = new Intl.NumberFormat('en-US', { maximumFractionDigits: 0 });
 
 /** 920000 -> "920,000". */

@@ -4,7 +4,7 @@
  */
 import { isPaperSetUp, paperAccuracy } from '../method/paper-results';
 import type { ModelRef } from '../schemas/model-ref';
-import type { Comparison, ReportArm, ReportStage, RunReport } from '../schemas/report';
+import type { AnswerCounts, Comparison, ReportArm, ReportStage, RunReport } from '../schemas/report';
 import { rowOutcomes, type PairRow, type Prompt } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { stageLabel } from '../schemas/stage-names';
@@ -20,7 +20,7 @@ import {
   type AccuracyMark,
   type HistogramBin,
 } from './report-plots';
-import { armTitle } from './report-view';
+import { answerKinds, answerKindsIn, armTitle, macroAverages, nothingEvaluated, scoredAnswers } from './report-view';
 
 /** Rounds whose scores are drawn: the last ones, so that a run of many rounds stays a page. */
 const roundsDrawnMax = 3;
@@ -33,7 +33,7 @@ const pairCharactersMax = 1_200;
 export function reportPage(report: RunReport, details: ReportDetails, config: RunConfig | undefined): string {
   const sections = [
     section('students', 'Students', students(report, config)),
-    section('preferences', 'Preferences', preferences(details)),
+    section('preferences', 'Preferences', preferences(details, report)),
     section('pairs', 'Pairs side by side', pairs(details)),
     section('cost', 'Time and cost', cost(report)),
     section('outcomes', 'How rows ended', outcomes(report)),
@@ -100,7 +100,7 @@ function tiles({ arms, totals }: RunReport): string {
 
 function students(report: RunReport, config: RunConfig | undefined): string {
   const { arms, rounds } = report;
-  if (arms.length === 0) return '';
+  if (arms.length === 0) return `<p>${escaped(nothingEvaluated(report))}</p>`;
   const paper = config !== undefined && isPaperSetUp(config);
   const names = [...new Set(arms.map(({ name }) => name))];
   const shots = [...new Set(arms.map((arm) => arm.shots))].sort((one, other) => one - other);
@@ -142,6 +142,8 @@ function students(report: RunReport, config: RunConfig | undefined): string {
       intervalPlot({ id: `arms-${count}`, title, description: said.join('; ') }, marks),
     ];
   });
+  const averages = macroAverages(report);
+  const seeds = arms.some((arm) => arm.students.accuracies.length > 1);
   const columns = [
     'Student trained on',
     'Round',
@@ -149,9 +151,9 @@ function students(report: RunReport, config: RunConfig | undefined): string {
     'Accuracy, %',
     '95 % interval',
     ...(paper ? ['The paper, %'] : []),
-    'Items',
-    'Answer tag',
-    'Unreadable',
+    ...averages.map(({ title }) => `Mean ${title}, %`),
+    ...(seeds ? ['SD over seeds'] : []),
+    seeds ? 'Answers' : 'Items',
     "Against the unaligned teacher's student",
   ];
   const rows = arms.map((arm) => {
@@ -164,15 +166,40 @@ function students(report: RunReport, config: RunConfig | undefined): string {
       percent(arm.accuracy),
       `${percent(arm.low)} to ${percent(arm.high)}`,
       ...(paper ? [published === undefined ? '' : percent(published)] : []),
+      ...averages.map(({ of }) => `${percent(of(arm).accuracy)} ± ${percent(of(arm).stderr)}`),
+      ...(seeds ? [arm.students.accuracies.length > 1 ? percent(arm.students.standardDeviation) : ''] : []),
       arm.n,
-      `${Math.round(100 * arm.tagRate)} %`,
-      arm.parseFailures,
       baseline ? difference(baseline) : '',
     ];
   });
   return `${plots.join('\n')}
 ${table('students-table', 'Students on the held-out test items', columns, rows)}
+${averages.length > 0 ? `<p class="legend">Mean ${averages.map(({ title }) => title).join(', ')}: each counts the same whatever its number of items; ± standard error.</p>` : ''}
+${seeds ? '<p class="legend">SD over seeds: standard deviation, in points, of the accuracies of the students of an arm. The interval is about the items, for these students.</p>' : ''}
+${answersTable(
+  'answers-table',
+  'How the answers were read',
+  'Student trained on',
+  arms.map((arm) => ({
+    name: `${armTitle(arm, report)}, round ${arm.round}, ${arm.shots}-shot`,
+    answers: arm.answers,
+  })),
+)}
 ${byTask(report)}`;
+}
+
+/** Answers by how they were read, with what each column means below it. */
+function answersTable(
+  id: string,
+  caption: string,
+  title: string,
+  rows: readonly { readonly name: string; readonly answers: AnswerCounts }[],
+): string {
+  const kinds = answerKindsIn(rows.map(({ answers }) => answers));
+  const cells = rows.map(({ name, answers }) => [name, ...kinds.map((kind) => formatCount(answers[kind]))]);
+  const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
+  return `${table(id, caption, [title, ...kinds.map((kind) => capital(answerKinds[kind].title))], cells)}
+<dl class="legend">${kinds.map((kind) => `<div><dt>${capital(answerKinds[kind].title)}</dt><dd>${escaped(answerKinds[kind].means)}</dd></div>`).join('')}</dl>`;
 }
 
 function byTask(report: RunReport): string {
@@ -203,7 +230,7 @@ function difference({ difference: by, low, high, p, verdict }: Comparison): stri
 
 // ---- preferences -------------------------------------------------------------------------------------------------
 
-function preferences({ rounds }: ReportDetails): string {
+function preferences({ rounds }: ReportDetails, report: RunReport): string {
   const shown = rounds.filter(({ scores, quality }) => scores.length > 0 || quality).slice(-roundsDrawnMax);
   if (shown.length === 0) return '';
   const plots = shown
@@ -238,6 +265,9 @@ function preferences({ rounds }: ReportDetails): string {
         ]
       : [],
   );
+  const read = scoredAnswers(report)
+    .filter(({ round }) => shown.some((one) => one.round === round))
+    .map(({ round, answers }) => ({ name: `Round ${round}`, answers }));
   const columns = [
     'Scores of',
     'Drafts',
@@ -248,7 +278,8 @@ function preferences({ rounds }: ReportDetails): string {
     'Questions whose drafts tie',
   ];
   return `${plots.join('\n')}
-${rows.length > 0 ? table('quality-table', 'How far the scores can be trusted', columns, rows) : ''}`;
+${rows.length > 0 ? table('quality-table', 'How far the scores can be trusted', columns, rows) : ''}
+${read.length > 0 ? answersTable('scored-answers-table', 'How the answers behind the scores were read', 'Scores of', read) : ''}`;
 }
 
 /** A bar for every score that is possible where the probe items are few, else equal bins. */
@@ -493,6 +524,11 @@ details pre { margin-top: 6px; padding: 10px 12px; background: var(--page); bord
 .sides { display: grid; grid-template-columns: repeat(auto-fit, minmax(260px, 1fr)); gap: 12px; }
 .side { padding: 10px 12px; border: 1px solid var(--line); border-left: 4px solid var(--aligned); border-radius: 6px; }
 .side.rejected { border-left-color: var(--untuned); }
+.legend { margin: -10px 0 18px; color: var(--soft); font-size: 13px; }
+.legend div { display: flex; gap: 6px; }
+.legend dt { flex: none; font-weight: 600; }
+.legend dt::after { content: ':'; }
+.legend dd { margin: 0; }
 footer { padding-bottom: 32px; font-size: 13px; }
 @media print { nav, .skip { display: none; } section { break-inside: avoid; } }
 `;

@@ -1,123 +1,262 @@
-/** The report on the screen: arms with their intervals, stages with what they took, what was made and where it is. Owns words and layout. */
+/**
+ * The report on the screen: arms with their intervals, how their answers were read, comparisons, what each stage took. Owns words and layout.
+ *
+ * Invariant: no line is wider than `reportWidthMax` where the names in it allow. What does not fit beside each other is a table of its own; columns
+ * that say the same in every line are left out.
+ */
 import type { ArmName } from '../schemas/arms';
-import type { Comparison, MacroMeasure, Measure, ReportArm, RunReport } from '../schemas/report';
+import type { AnswerCounts, MacroMeasure, Measure, ReportArm, RunReport } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
-import { colorsFor, formatCount, formatSeconds, printLine, table } from './output';
+import { colorsFor, formatCount, formatSeconds, printLine, table, wrapped, type TableColumn } from './output';
+
+/** Columns of a terminal: what most of them have, and what fits a page of paper. */
+export const reportWidthMax = 100;
 
 /** Print a report as tables. */
 export function printReport(report: RunReport): void {
   const color = colorsFor(process.stdout);
+  const heading = (title: string): void => printLine(color.bold(title));
+  const rounds = report.rounds.length === 1 ? '1 round' : `${report.rounds.length} rounds`;
   printLine();
-  printLine(
-    color.bold(
-      `Report of ${report.runId} (${report.status.toLowerCase()}, ${report.rounds.length} ${report.rounds.length === 1 ? 'round' : 'rounds'})`,
-    ),
-  );
+  heading(`Report of ${report.runId} (${report.status.toLowerCase()}, ${rounds})`);
   printLine();
-  const several = (of: (arm: ReportArm) => number): boolean => Math.max(0, ...report.arms.map(of)) > 1;
-  const weighted: readonly Weighted[] = [
-    ...(several(({ macro }) => macro.overTasks.groups)
-      ? [{ title: 'mean over tasks', of: ({ macro }: ReportArm) => macro.overTasks }]
-      : []),
-    ...(several(({ macro }) => macro.overCategories.groups)
-      ? [{ title: 'over categories', of: ({ macro }: ReportArm) => macro.overCategories }]
-      : []),
-  ];
-  const students = several(({ students: { accuracies } }) => accuracies.length);
-  printLine(color.bold('Accuracy on the held-out test items'));
-  const armColumns = [
-    { title: 'student trained on' },
-    { title: 'round', align: 'right' as const },
-    { title: 'shots', align: 'right' as const },
-    { title: 'accuracy (95 % interval)' },
-    ...weighted.map(({ title }) => ({ title, align: 'right' as const })),
-    ...(students ? [{ title: 'sd over seeds', align: 'right' as const }] : []),
-    { title: 'n', align: 'right' as const },
-    { title: 'answer tag', align: 'right' as const },
-    { title: 'unreadable', align: 'right' as const },
-    { title: 'examples, steps' },
-    { title: "against the unaligned teacher's student" },
-  ];
-  printLine(
-    table(
-      armColumns,
-      report.arms.map((arm) => armRow(arm, report, weighted, students)),
-    ),
-  );
-  printLine();
-  printGroups(report, 'By task', ({ byTask }) => byTask);
-  printGroups(report, 'By category', ({ byCategory }) => byCategory);
-  printLine(color.bold('What each stage took'));
-  const anyLost = report.stages.some(({ lostCalls }) => lostCalls > 0);
-  const stageColumns = [
-    { title: 'stage' },
-    { title: 'round', align: 'right' as const },
-    { title: 'calls', align: 'right' as const },
-    ...(anyLost ? [{ title: 'lost in flight', align: 'right' as const }] : []),
-    { title: 'tokens in', align: 'right' as const },
-    { title: 'of them cached', align: 'right' as const },
-    { title: 'tokens out', align: 'right' as const },
-    { title: 'time', align: 'right' as const },
-    { title: 'cost', align: 'right' as const },
-  ];
-  const rows = report.stages.map((stage) => [
-    stageLabel(stage.name, stage.arm),
-    stage.round,
-    formatCount(stage.calls),
-    ...(anyLost ? [formatCount(stage.lostCalls)] : []),
-    formatCount(stage.inputTokens),
-    formatCount(stage.cachedInputTokens),
-    formatCount(stage.outputTokens),
-    stage.reused ? 'from the store' : formatSeconds(stage.seconds),
-    stage.reused ? '-' : stage.cost.toFixed(2),
-  ]);
-  const { totals } = report;
-  rows.push([
-    'in all, spent by this run',
-    '',
-    formatCount(totals.calls),
-    ...(anyLost ? [formatCount(totals.lostCalls)] : []),
-    formatCount(totals.inputTokens),
-    formatCount(totals.cachedInputTokens),
-    formatCount(totals.outputTokens),
-    // Stages run side by side: this is not how long the run took.
-    `${formatSeconds(totals.seconds)} summed`,
-    `${totals.cost.toFixed(2)} ${totals.currency}`,
-  ]);
-  printLine(table(stageColumns, rows));
+  if (report.arms.length === 0) {
+    printText(nothingEvaluated(report));
+    printLine();
+  } else printArms(report, heading);
+  printDecisions(report, heading);
+  printStages(report, heading);
   if (report.notes.length > 0) {
     printLine();
-    for (const note of report.notes) printLine(`${color.yellow('note')}  ${note}`);
+    for (const note of report.notes) {
+      const [first = '', ...rest] = wrapped(note, reportWidthMax - 6);
+      printLine([`${color.yellow('note')}  ${first}`, ...rest.map((line) => `      ${line}`)].join('\n'));
+    }
   }
 }
 
-type Groups = ReportArm['byTask'];
+function printText(text: string): void {
+  for (const line of wrapped(text, reportWidthMax)) printLine(line);
+}
 
-/** An average in which tasks or categories count the same, shown where there are several of them. */
-interface Weighted {
+/** Why a report has no accuracies. */
+export function nothingEvaluated({ status, stages }: Pick<RunReport, 'status' | 'stages'>): string {
+  const last = stages.at(-1);
+  const when =
+    last === undefined
+      ? 'before its first stage had finished'
+      : `after ${stageLabel(last.name, last.arm)} in round ${last.round}`;
+  return status === 'CANCELLED'
+    ? `No student was evaluated in a whole round: the run was cancelled ${when}. There are no accuracies to report; what was made is kept, and is reused when the run is started again.`
+    : 'No student was evaluated: there are no accuracies to report.';
+}
+
+// ---- students ----------------------------------------------------------------------------------------------------
+
+const right = (title: string): TableColumn => ({ title, align: 'right' });
+
+/** Columns that say which line it is, as far as lines differ in them, and their cells. */
+function nameOf(report: RunReport): { columns: TableColumn[]; cells: (arm: ReportArm) => (string | number)[] } {
+  const rounds = new Set(report.arms.map(({ round }) => round)).size > 1;
+  const shots = new Set(report.arms.map((arm) => arm.shots)).size > 1;
+  return {
+    columns: [{ title: 'student trained on' }, ...(rounds ? [right('round')] : []), ...(shots ? [right('shots')] : [])],
+    cells: (arm) => [armTitle(arm, report), ...(rounds ? [arm.round] : []), ...(shots ? [arm.shots] : [])],
+  };
+}
+
+function printArms(report: RunReport, heading: (title: string) => void): void {
+  const { arms } = report;
+  const name = nameOf(report);
+  const several = (of: (arm: ReportArm) => number): boolean => Math.max(...arms.map(of)) > 1;
+  const shots = [...new Set(arms.map((arm) => arm.shots))];
+  const inAll = shots.length === 1 ? `, ${shots[0] ?? 0}-shot` : '';
+
+  heading(`Accuracy on the held-out test items${inAll}, %`);
+  const students = several(({ students: { accuracies } }) => accuracies.length);
+  const training = arms.flatMap((arm) => (arm.training ? [words(arm.training)] : []));
+  const equal = new Set(training).size <= 1;
+  printLine(
+    table(
+      [
+        ...name.columns,
+        { title: 'accuracy (95 % interval)' },
+        right('n'),
+        ...(students ? [right('sd over seeds')] : []),
+        ...(equal ? [] : [{ title: 'examples, steps' }]),
+      ],
+      arms.map((arm) => [
+        ...name.cells(arm),
+        interval(arm),
+        formatCount(arm.n),
+        ...(students ? [arm.students.accuracies.length > 1 ? points(arm.students.standardDeviation) : ''] : []),
+        ...(equal ? [] : [arm.training ? words(arm.training) : '']),
+      ]),
+    ),
+  );
+  const [trained] = training;
+  if (equal && trained !== undefined) {
+    const [examples, steps] = trained.split(', ');
+    printText(`Every student that was trained saw ${examples ?? ''} examples in ${steps ?? ''} steps.`);
+  }
+  if (students)
+    printText(
+      'sd over seeds: standard deviation of the accuracies of the students of an arm; n counts the answers of all.',
+    );
+  printLine();
+
+  printMacro(report, heading);
+  for (const against of ['original_teacher', 'untuned'] as const) printComparisons(report, against, heading);
+
+  heading('How the answers were read');
+  printAnswers(
+    name.columns,
+    arms.map((arm) => ({ cells: name.cells(arm), answers: arm.answers })),
+  );
+  printLine();
+  printGroups(report, 'By task, accuracy (95 % interval), %', ({ byTask }) => byTask, heading);
+  printGroups(report, 'By category, accuracy (95 % interval), %', ({ byCategory }) => byCategory, heading);
+  printScores(report, heading);
+}
+
+function words({ examples, steps }: NonNullable<ReportArm['training']>): string {
+  return `${formatCount(examples)}, ${formatCount(steps)}`;
+}
+
+/** Averages in which tasks or categories count the same, where there are several of them. */
+function printMacro(report: RunReport, heading: (title: string) => void): void {
+  const averages = macroAverages(report);
+  if (averages.length === 0) return;
+  const name = nameOf(report);
+  heading('Accuracy as a mean in which each counts the same, % ± standard error');
+  printLine(
+    table(
+      [...name.columns, ...averages.map(({ title }) => right(title))],
+      report.arms.map((arm) => [
+        ...name.cells(arm),
+        ...averages.map(({ of }) => `${points(of(arm).accuracy)} ± ${points(of(arm).stderr)}`),
+      ]),
+    ),
+  );
+  printLine();
+}
+
+export interface MacroAverage {
   readonly title: string;
   readonly of: (arm: ReportArm) => MacroMeasure;
 }
 
-/** A table with a column per task or category, where there are several. */
-function printGroups(report: RunReport, title: string, of: (arm: ReportArm) => Groups): void {
+/** The averages that differ from the one over items: over tasks and over categories, where there are several. */
+export function macroAverages({ arms }: Pick<RunReport, 'arms'>): MacroAverage[] {
+  const averages: readonly (MacroAverage & { readonly groups: number })[] = (
+    [
+      ['over tasks', ({ macro }: ReportArm) => macro.overTasks],
+      ['over categories', ({ macro }: ReportArm) => macro.overCategories],
+    ] as const
+  ).map(([title, of]) => ({ title, of, groups: Math.max(0, ...arms.map((arm) => of(arm).groups)) }));
+  return averages.filter(({ groups }) => groups > 1);
+}
+
+function printComparisons(
+  report: RunReport,
+  against: 'original_teacher' | 'untuned',
+  heading: (title: string) => void,
+): void {
+  const rows = report.arms.flatMap((arm) => {
+    const comparison = arm.comparisons.find((one) => one.against === against);
+    return comparison ? [{ arm, comparison }] : [];
+  });
+  if (rows.length === 0) return;
+  const name = nameOf(report);
+  const whom = against === 'untuned' ? 'the untuned student' : "the unaligned teacher's student";
+  heading(`Against ${whom}, on the items that both answered, points`);
+  printLine(
+    table(
+      [...name.columns, { title: 'difference (95 % interval)' }, right('p'), { title: 'may be called' }],
+      rows.map(({ arm, comparison: { difference, low, high, p, verdict } }) => [
+        ...name.cells(arm),
+        `${signed(difference)} (${signed(low)} to ${signed(high)})`,
+        p.toFixed(3),
+        verdict,
+      ]),
+    ),
+  );
+  printLine();
+}
+
+interface AnswersRow {
+  readonly cells: readonly (string | number)[];
+  readonly answers: AnswerCounts;
+}
+
+function printAnswers(columns: readonly TableColumn[], rows: readonly AnswersRow[]): void {
+  const kinds = answerKindsIn(rows.map(({ answers }) => answers));
+  printLine(
+    table(
+      [...columns, ...kinds.map((kind) => right(answerKinds[kind].title))],
+      rows.map(({ cells, answers }) => [...cells, ...kinds.map((kind) => formatCount(answers[kind]))]),
+    ),
+  );
+  for (const kind of kinds) {
+    const { title, means } = answerKinds[kind];
+    const [first = '', ...rest] = wrapped(means, reportWidthMax - 14);
+    printLine([`  ${`${title}:`.padEnd(12)}${first}`, ...rest.map((line) => ' '.repeat(14) + line)].join('\n'));
+  }
+}
+
+/** The kinds of answers in words: column titles and what they mean. */
+export const answerKinds: Readonly<Record<keyof AnswerCounts, { readonly title: string; readonly means: string }>> = {
+  tagged: { title: 'tagged', means: 'the answer stood in the answer tag' },
+  untagged: { title: 'untagged', means: 'found without the tag, by the rules of evaluate.extraction: flexible' },
+  truncated: {
+    title: 'truncated',
+    means: 'cut off at max_tokens before a tag was closed: no answer, counts as wrong; raise max_tokens',
+  },
+  unreadable: { title: 'unreadable', means: 'ended by itself without an answer that can be read: counts as wrong' },
+  refused: { title: 'refused', means: 'by the provider: counts as wrong' },
+  failed: { title: 'failed', means: 'the call failed for good: counts as wrong' },
+};
+
+/** The kinds worth a column: refused and failed only where there are some. */
+export function answerKindsIn(counts: readonly AnswerCounts[]): (keyof AnswerCounts)[] {
+  const always: readonly (keyof AnswerCounts)[] = ['tagged', 'untagged', 'truncated', 'unreadable'];
+  return (Object.keys(answerKinds) as (keyof AnswerCounts)[]).filter(
+    (kind) => always.includes(kind) || counts.some((count) => count[kind] > 0),
+  );
+}
+
+/** A table with a column per task or category, where there are several; folded into several tables where they are many. */
+function printGroups(
+  report: RunReport,
+  title: string,
+  of: (arm: ReportArm) => Readonly<Record<string, Measure>>,
+  heading: (title: string) => void,
+): void {
   const names = [...new Set(report.arms.flatMap((arm) => Object.keys(of(arm))))];
   if (names.length < 2) return;
-  printLine(colorsFor(process.stdout).bold(title));
-  const columns = [
-    { title: 'student trained on' },
-    { title: 'round', align: 'right' as const },
-    { title: 'shots', align: 'right' as const },
-    ...names.map((name) => ({ title: name })),
-  ];
-  const rows = report.arms.map((arm) => [
-    armTitle(arm, report),
-    arm.round,
-    arm.shots,
-    ...names.map((name) => groupCell(of(arm)[name])),
-  ]);
-  printLine(table(columns, rows));
-  printLine();
+  const own = nameOf(report);
+  const nameWidth = Math.max(...report.arms.map((arm) => armTitle(arm, report).length)) + 7 * (own.columns.length - 1);
+  const cellWidth = '100.0 (100.0 to 100.0)  '.length;
+  heading(title);
+  for (let from = 0; from < names.length;) {
+    let width = nameWidth;
+    let to = from;
+    do {
+      width += Math.max(cellWidth, (names[to] as string).length + 2);
+      to += 1;
+    } while (to < names.length && width + Math.max(cellWidth, (names[to] as string).length + 2) <= reportWidthMax);
+    const shown = names.slice(from, to);
+    const rows = report.arms.map((arm) => [
+      ...own.cells(arm),
+      ...shown.map((name) => {
+        const measure = of(arm)[name];
+        return measure ? interval(measure) : '';
+      }),
+    ]);
+    printLine(table([...own.columns, ...shown.map((name) => ({ title: name }))], rows));
+    printLine();
+    from = to;
+  }
 }
 
 const armTitles: Readonly<Record<ArmName, string>> = {
@@ -142,41 +281,91 @@ export function armTitle({ name }: Pick<ReportArm, 'name'>, { stages }: Pick<Run
   return chosen ? "the student's choice of drafts" : armTitles[name];
 }
 
-function armRow(
-  arm: ReportArm,
-  report: RunReport,
-  weighted: readonly Weighted[],
-  students: boolean,
-): (string | number)[] {
-  const baseline = arm.comparisons.find(({ against }) => against === 'original_teacher');
-  return [
-    armTitle(arm, report),
-    arm.round,
-    arm.shots,
-    `${points(arm.accuracy)} (${points(arm.low)} to ${points(arm.high)})`,
-    ...weighted.map(({ of }) => `${points(of(arm).accuracy)} ± ${points(of(arm).stderr)}`),
-    ...(students ? [arm.students.accuracies.length > 1 ? points(arm.students.standardDeviation) : ''] : []),
-    arm.n,
-    percent(arm.tagRate),
-    arm.parseFailures,
-    arm.training ? `${formatCount(arm.training.examples)}, ${formatCount(arm.training.steps)}` : '',
-    baseline ? difference(baseline) : '',
+// ---- scores, decisions, stages -----------------------------------------------------------------------------------
+
+/** How the untuned student's answers to the probe items were read: what the drafts' scores rest on. */
+function printScores(report: RunReport, heading: (title: string) => void): void {
+  const rows = scoredAnswers(report);
+  if (rows.length === 0) return;
+  heading('How the answers behind the scores of the drafts were read');
+  const kinds = answerKindsIn(rows.map(({ answers }) => answers));
+  printLine(
+    table(
+      [right('round'), ...kinds.map((kind) => right(answerKinds[kind].title))],
+      rows.map(({ round, answers }) => [round, ...kinds.map((kind) => formatCount(answers[kind]))]),
+    ),
+  );
+  printLine();
+}
+
+/** The answers that each round's scores rest on, from the facts of its score-drafts stage. */
+export function scoredAnswers({ stages }: Pick<RunReport, 'stages'>): { round: number; answers: AnswerCounts }[] {
+  return stages.flatMap(({ name, round, facts }) => {
+    const quality = name === 'score-drafts' ? (facts['quality'] as { answers?: AnswerCounts } | undefined) : undefined;
+    return quality?.answers ? [{ round, answers: quality.answers }] : [];
+  });
+}
+
+/** What each round decided, where there was something to decide. */
+function printDecisions({ rounds }: RunReport, heading: (title: string) => void): void {
+  const reasons = rounds.flatMap(({ decision }) => {
+    const reason = decision['reason'];
+    return typeof reason === 'string' ? [reason] : [];
+  });
+  if (reasons.length < 2) return;
+  heading('What the rounds decided');
+  for (const reason of reasons) printText(reason);
+  printLine();
+}
+
+function printStages(report: RunReport, heading: (title: string) => void): void {
+  const { stages, totals } = report;
+  const rounds = new Set(stages.map(({ round }) => round)).size > 1;
+  heading(`What each stage took (cost in ${totals.currency})`);
+  const columns = [
+    { title: 'stage' },
+    ...(rounds ? [right('round')] : []),
+    right('calls'),
+    right('tokens in'),
+    right('cached'),
+    right('tokens out'),
+    right('time'),
+    right('cost'),
   ];
+  const rows = stages.map((stage) => [
+    stageLabel(stage.name, stage.arm),
+    ...(rounds ? [stage.round] : []),
+    formatCount(stage.calls),
+    formatCount(stage.inputTokens),
+    formatCount(stage.cachedInputTokens),
+    formatCount(stage.outputTokens),
+    stage.reused ? 'reused' : formatSeconds(stage.seconds),
+    stage.reused ? '-' : stage.cost.toFixed(2),
+  ]);
+  rows.push([
+    'in all, spent by this run',
+    ...(rounds ? [''] : []),
+    formatCount(totals.calls),
+    formatCount(totals.inputTokens),
+    formatCount(totals.cachedInputTokens),
+    formatCount(totals.outputTokens),
+    formatSeconds(totals.seconds),
+    totals.cost.toFixed(2),
+  ]);
+  printLine(table(columns, rows));
+  printText('Stages run side by side: their times add up to more than the run took. Reused: found in the store.');
 }
 
-function difference({ difference: by, low, high, verdict }: Comparison): string {
-  const signed = (value: number): string => `${value >= 0 ? '+' : ''}${(value * 100).toFixed(1)}`;
-  return `${signed(by)} (${signed(low)} to ${signed(high)}): ${verdict}`;
-}
+// ---- figures -----------------------------------------------------------------------------------------------------
 
-function groupCell(measure: Measure | undefined): string {
-  return measure ? `${points(measure.accuracy)} (${points(measure.low)} to ${points(measure.high)})` : '';
+function interval({ accuracy, low, high }: Pick<Measure, 'accuracy' | 'low' | 'high'>): string {
+  return `${points(accuracy)} (${points(low)} to ${points(high)})`;
 }
 
 function points(share: number): string {
   return (share * 100).toFixed(1);
 }
 
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
+function signed(share: number): string {
+  return `${share >= 0 ? '+' : ''}${points(share)}`;
 }

@@ -5,11 +5,12 @@
  * bbh/cot_zeroshot). Leaves to prompts.ts how the answer is asked for, and to the stages what they do with no answer.
  *
  * Invariants
- * 1. "No answer", "malformed" and "wrong" stay apart: a zero is never made by the parser.
+ * 1. "No answer", "malformed", "cut off" and "wrong" stay apart: a zero is never made by the parser.
  * 2. A value that comes out is canonical for its type; reading it again gives the same value.
  * 3. Pure and total: any text gives a verdict, none throws, time is linear in the text for every pattern used.
  *
- * Where this differs from the harness, and why: numbers are compared as numbers (18.00 is 18; the harness compares strings), a hyphen
+ * Where this differs from the harness, and why: an answer that was cut off at max_tokens before its tag was closed is no answer (the
+ * harness reads whatever number stands last: docs/decisions/0013), numbers are compared as numbers (18.00 is 18; the harness compares strings), a hyphen
  * between two digits is no minus sign ("3-4"), "1,2,3" is three numbers and not 123, and the sentence after "The answer is" ends at
  * its full stop and not at the end of the line. test/golden/answers-lm-eval.json holds the harness's own verdicts beside ours.
  */
@@ -27,14 +28,15 @@ export interface ExtractionOptions extends AnswerTags {
   readonly mode: 'strict' | 'flexible';
   /** The question, so that an option's text ("12/25/1937") can stand for its letter. */
   readonly question?: string;
-  /** How the answer ended. `length`: a tag that is still open was cut off, and its content is not believed. */
+  /** How the answer ended. `length`: it was cut off, and only a closed tag in it is believed. */
   readonly finish?: 'stop' | 'length' | 'refused';
 }
 
 export type ExtractedAnswer =
   | { readonly kind: 'tagged' | 'flexible'; readonly value: string }
   | { readonly kind: 'none' }
-  | { readonly kind: 'malformed'; readonly why: string };
+  | { readonly kind: 'malformed'; readonly why: string }
+  | { readonly kind: 'truncated'; readonly why: string };
 
 /** A place where the answer tag opens. Offsets are into the text that was searched. */
 export interface TagMatch {
@@ -98,15 +100,18 @@ function findClose(text: string, close: string): { start: number; end: number } 
 
 /**
  * The answer that a text concludes with. Of several tags the first that can be read counts, because generation stops at the first.
- * Source: method.md section 1 (answer tags); lm-evaluation-harness for the flexible rules.
+ * A text that was cut off has concluded nothing unless a closed tag stands in it: what stands last is then a step on the way ("63 is 2").
+ * A model that went on to a question of its own had finished with ours: what was cut off there is not our answer.
+ * Source: the paper's answer tags; lm-evaluation-harness for the flexible rules.
  */
 export function extractAnswer(text: string, answer: AnswerSpec, options: ExtractionOptions): ExtractedAnswer {
   const own = cutAtNextQuestion(text);
+  const cutOff = options.finish === 'length' && own.length === text.length;
   let malformed: string | null = null;
   for (const tag of findTags(own, options)) {
     if (tag.content === '') {
       malformed ??= 'the answer tag is empty';
-    } else if (!tag.closed && options.finish === 'length') {
+    } else if (cutOff && !surelyClosed(tag, own, options)) {
       malformed ??= 'the text was cut off inside the answer tag';
     } else if (!tag.closed && tag.content.includes('\n')) {
       malformed ??= 'the answer tag is never closed';
@@ -116,11 +121,18 @@ export function extractAnswer(text: string, answer: AnswerSpec, options: Extract
       malformed ??= `"${shorten(tag.content)}" is no answer of type ${describeSpec(answer)}`;
     }
   }
+  if (cutOff) return { kind: 'truncated', why: malformed ?? 'the text was cut off before an answer' };
   if (options.mode === 'flexible') {
     const value = flexibleAnswer(own, answer, options.question);
     if (value !== null) return { kind: 'flexible', value };
   }
   return malformed === null ? { kind: 'none' } : { kind: 'malformed', why: malformed };
+}
+
+/** Whether a tag's end is its own in a text that was cut off: "The answer is 3." may have been about to say 3.5. */
+export function surelyClosed(tag: TagMatch, text: string, { close }: Pick<AnswerTags, 'close'>): boolean {
+  if (!tag.closed) return false;
+  return closeIsUnmistakable(close) || tag.end < text.trimEnd().length || !/\d$/.test(tag.content);
 }
 
 /** Whether an extracted value is the target, by the rules of the answer type. */

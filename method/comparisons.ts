@@ -1,64 +1,98 @@
 /**
- * Arms side by side: which are compared, and what may be claimed when many are.
+ * Answers side by side: how two sets of them are compared, which arms of a run are, and what may be claimed when many are.
  *
- * Owns the pairing on items and the families of the correction. Leaves the tests themselves to statistics.ts.
+ * Owns the pairing on items and the families of the correction; report, decision and diff have their intervals from here, so that one
+ * comparison has one interval. Leaves the tests themselves to statistics.ts.
  *
- * Invariant: what is compared with one baseline is one family, over all arms, rounds and shot counts of the report, and its p values are
- * adjusted together (Holm). A reader looks down that column for the best line: tested line by line at 5 %, one of ten lines that differ in
- * nothing from the baseline would seem to in four reports of ten (1 - 0.95^10, were they independent).
+ * Invariants
+ * 1. What is compared with one baseline is one family, over all arms, rounds and shot counts evaluated so far, and its p values are
+ *    adjusted together (Holm). A reader looks down that column for the best line: tested line by line at 5 %, one of ten lines that differ
+ *    in nothing from the baseline would seem to in four reports of ten (1 - 0.95^10, were they independent).
+ * 2. An item counts once, however often it was answered.
  */
 import type { ArmName } from '../schemas/arms';
 import type { Comparison } from '../schemas/report';
 import type { PredictionRow } from '../schemas/rows';
 import { rightsByItem } from './evaluate';
 import { seedFrom } from './keys';
-import { holmAdjusted, pairedComparison, pooledComparison, verdictOf } from './statistics';
+import { holmAdjusted, pairedComparison, pooledComparison, verdictOf, type PairedComparison } from './statistics';
 
-export interface EvaluatedArm {
+/** Answers to the items of some tasks. */
+export interface AnswerSet {
+  /** Of the evaluate stage they come from: seeds the bootstrap, so that a comparison has the same interval each time. */
+  readonly key: string;
+  /** Every item as often as it was answered. */
+  readonly predictions: readonly Pick<PredictionRow, 'task' | 'itemId' | 'correct'>[];
+  /** Answers to each item: one, unless several students (or shot counts) are taken together. */
+  readonly students: number;
+}
+
+export interface EvaluatedArm extends AnswerSet {
   readonly arm: ArmName;
   readonly round: number;
   readonly shots: number;
-  /** Of its evaluate stage: seeds the bootstrap, so that the report is the same each time. */
-  readonly key: string;
-  /** Of all its students, each over all items. */
-  readonly predictions: readonly Pick<PredictionRow, 'task' | 'itemId' | 'correct'>[];
-  readonly students: number;
 }
 
 /** What trained arms are compared with: did training help at all, and did it help more than the unaligned teacher's set? */
 const baselines = ['untuned', 'original_teacher'] as const satisfies readonly ArmName[];
 
+/** Mine less theirs, on the items that both answered, not adjusted for other comparisons. One answer a side: McNemar; more: pooled by item. */
+export function compareAnswers(mine: AnswerSet, theirs: AnswerSet): PairedComparison {
+  const [own, other] = [rightsByItem(mine.predictions), rightsByItem(theirs.predictions)];
+  const shared = [...own.keys()].filter((item) => other.has(item));
+  const of = (rights: ReadonlyMap<string, number>): number[] => shared.map((item) => rights.get(item) as number);
+  const options = { seed: seedFrom(mine.key, theirs.key) };
+  return mine.students === 1 && theirs.students === 1
+    ? pairedComparison(of(own).map(Boolean), of(other).map(Boolean), options)
+    : pooledComparison(
+        { rights: of(own), students: mine.students },
+        { rights: of(other), students: theirs.students },
+        options,
+      );
+}
+
+/** Comparisons that a reader looks at together: p adjusted over all of them, verdicts by it. In the order given. */
+export function asFamily(comparisons: readonly PairedComparison[]): PairedComparison[] {
+  const adjusted = holmAdjusted(comparisons.map(({ p }) => p));
+  return comparisons.map((comparison, at) => {
+    const corrected = { ...comparison, p: adjusted[at] as number };
+    return { ...corrected, verdict: verdictOf(corrected) };
+  });
+}
+
 /** The comparisons of each arm, in the order given. None for the untuned student and the teacher: they are the floor and the ceiling. */
 export function compareArms(arms: readonly EvaluatedArm[]): Comparison[][] {
   const comparisons: Comparison[][] = arms.map(() => []);
   for (const against of baselines) {
-    const family = arms.flatMap((own, at) => {
+    const members = arms.flatMap((own, at) => {
       if (own.arm === 'untuned' || own.arm === 'teacher' || own.arm === against) return [];
       const baseline = arms.find(({ arm, shots }) => arm === against && shots === own.shots);
-      return baseline ? [{ at, comparison: compare(own, baseline) }] : [];
+      return baseline ? [{ at, comparison: compareAnswers(own, baseline) }] : [];
     });
-    const adjusted = holmAdjusted(family.map(({ comparison }) => comparison.p));
-    family.forEach(({ at, comparison }, member) => {
-      const corrected = { ...comparison, p: adjusted[member] as number };
-      comparisons[at]?.push({ ...corrected, verdict: verdictOf(corrected) });
+    asFamily(members.map(({ comparison }) => comparison)).forEach((comparison, member) => {
+      const { n, difference, low, high, p, verdict } = comparison;
+      comparisons[members[member]?.at ?? -1]?.push({ against, n, difference, low, high, p, verdict });
     });
   }
   return comparisons;
 }
 
-/** On the items that both answered; the p value not yet adjusted. One student a side: McNemar; more: pooled by item. */
-function compare(own: EvaluatedArm, baseline: EvaluatedArm): Comparison {
-  const [mine, theirs] = [rightsByItem(own.predictions), rightsByItem(baseline.predictions)];
-  const shared = [...mine.keys()].filter((item) => theirs.has(item));
-  const of = (rights: ReadonlyMap<string, number>): number[] => shared.map((item) => rights.get(item) as number);
-  const options = { seed: seedFrom(own.key, baseline.arm) };
-  const { difference, low, high, p, verdict } =
-    own.students === 1 && baseline.students === 1
-      ? pairedComparison(of(mine).map(Boolean), of(theirs).map(Boolean), options)
-      : pooledComparison(
-          { rights: of(mine), students: own.students },
-          { rights: of(theirs), students: baseline.students },
-          options,
-        );
-  return { against: baseline.arm, difference, low, high, p, verdict };
+/** Evaluations of one line of the report (arm, round, shot count) taken together: a line may have several students. In first-seen order. */
+export function linesOf<Row extends AnswerSet['predictions'][number]>(
+  evaluations: readonly (Pick<EvaluatedArm, 'arm' | 'round' | 'shots' | 'key'> & {
+    readonly predictions: readonly Row[];
+  })[],
+): (EvaluatedArm & { readonly predictions: readonly Row[]; readonly byStudent: readonly (readonly Row[])[] })[] {
+  const lines = new Map<string, { first: (typeof evaluations)[number]; byStudent: (readonly Row[])[] }>();
+  for (const evaluation of evaluations) {
+    const name = [evaluation.arm, evaluation.round, evaluation.shots].join('/');
+    const line = lines.get(name) ?? { first: evaluation, byStudent: [] };
+    line.byStudent.push(evaluation.predictions);
+    lines.set(name, line);
+  }
+  return [...lines.values()].map(({ first: { arm, round, shots, key }, byStudent }) => ({
+    ...{ arm, round, shots, key, byStudent },
+    predictions: byStudent.flat(),
+    students: byStudent.length,
+  }));
 }

@@ -1,46 +1,29 @@
 /**
  * Whether a round's student becomes the best one so far, and what speaks for it.
  *
- * Owns the decision and its evidence. Leaves what happens next to the workflow, item-by-item comparisons to the report.
+ * Owns the decision. Leaves every interval and test to comparisons.ts, where the report has its own from: what the decision says against a
+ * baseline is, in the last round, what stands in the report's line. What happens next is the workflow's business.
  *
  * Invariants
- * 1. The first round that was evaluated is the best until another one beats it by more than the margin.
- * 2. Only accuracies over the same shot counts are compared.
+ * 1. The first round that was evaluated is the best until another one beats it: by more than the margin on the items that both answered,
+ *    and, where the config asks for that, beyond noise.
+ * 2. Only answers at the same shot counts are compared.
  * 3. The decision never depends on a later round than its own.
  */
-import { mean, unpairedComparison } from './statistics';
-import type { Verdict } from './statistics';
+import type { Comparison } from '../schemas/report';
+import type { RunConfig } from '../schemas/run-config';
+import { compareAnswers, compareArms, linesOf, type AnswerSet, type EvaluatedArm } from './comparisons';
+import { mean, type PairedComparison } from './statistics';
 
 /** One evaluation of one arm: one of a round's students (`alignedArm`), or of a baseline that belongs to the first round. */
-export interface RoundEvidence {
-  readonly arm: string;
-  /** Which of the arm's students, where several seeds were trained. Default: 1. */
-  readonly student?: number;
-  readonly round: number;
-  readonly shots: number;
-  readonly n: number;
-  readonly correct: number;
-  readonly accuracy: number;
-  readonly stderr: number;
-}
+export type RoundEvidence = Omit<EvaluatedArm, 'students'>;
 
 /** The arm that the rounds are judged by. */
 export const alignedArm = 'arte';
 
-export interface DecisionSettings {
+export interface DecisionSettings extends Pick<RunConfig['rounds'], 'accept' | 'accept_margin'> {
   /** The round to decide about. */
   readonly round: number;
-  /** rounds.accept_margin: how much higher an accuracy must be to replace the best. */
-  readonly acceptMargin: number;
-}
-
-export interface RoundFigures {
-  readonly round: number;
-  /** Mean accuracy over the shot counts and the students of the arm. */
-  readonly accuracy: number;
-  /** Its standard error, as if shot counts and students always erred together (they answer the same items): the mean of theirs. */
-  readonly stderr: number;
-  readonly shots: readonly number[];
 }
 
 export interface Decision {
@@ -48,18 +31,12 @@ export interface Decision {
   readonly decision: 'promote' | 'keep-best';
   readonly round: number;
   readonly bestRound: number;
+  /** Share of right answers over the shot counts and the students of the arm. */
   readonly accuracy: number;
-  readonly stderr: number;
-  /** Of the best round before this one; null in the first. */
-  readonly previousBest: { readonly round: number; readonly accuracy: number; readonly difference: number } | null;
-  /** This round against what stands in every table. Differences in accuracy, errors taken as unrelated: cautious on shared items. */
-  readonly against: readonly {
-    readonly arm: string;
-    readonly difference: number;
-    readonly low: number;
-    readonly high: number;
-    readonly verdict: Verdict;
-  }[];
+  /** Against the best round before this one, over all shot counts, pooled by item; null in the first. */
+  readonly previousBest: ({ readonly round: number; readonly accuracy: number } & PairedComparison) | null;
+  /** This round's lines against the baselines, as the report of a run that ended here would have them. */
+  readonly against: readonly ({ readonly shots: number } & Comparison)[];
   readonly reason: string;
 }
 
@@ -68,75 +45,82 @@ const sameAccuracy = 1e-12;
 
 /** @throws RangeError when the round was not evaluated. */
 export function decideRound(evidence: readonly RoundEvidence[], settings: DecisionSettings): Decision {
-  const { round, acceptMargin } = settings;
-  const own = figuresOf(evidence, alignedArm, round);
+  const { round } = settings;
+  const lines = linesOf(evidence.filter((one) => one.round <= round));
+  const own = answersOf(lines, round);
   if (own === undefined) throw new RangeError(`round ${round} has no evaluation of the arm ${alignedArm}`);
-  const earlier = [...new Set(evidence.filter(({ arm }) => arm === alignedArm).map((one) => one.round))]
+  const earlier = [...new Set(lines.filter(({ arm }) => arm === alignedArm).map((line) => line.round))]
     .filter((other) => other < round)
     .sort((one, other) => one - other)
-    .flatMap((other) => {
-      const figures = figuresOf(evidence, alignedArm, other, own.shots);
-      return figures ? [figures] : [];
-    });
-  const best = earlier.reduce<RoundFigures | undefined>(
-    (soFar, figures) => (soFar === undefined || beats(figures, soFar, acceptMargin) ? figures : soFar),
+    .flatMap((other) => answersOf(lines, other, own.shots) ?? []);
+  const best = earlier.reduce<RoundAnswers | undefined>(
+    (soFar, answers) => (soFar === undefined || isAccepted(compareAnswers(answers, soFar), settings) ? answers : soFar),
     undefined,
   );
-  const promoted = best === undefined || beats(own, best, acceptMargin);
-  const baselines = [...new Set(evidence.map(({ arm }) => arm))].filter((arm) => arm !== alignedArm).sort();
+  const comparison = best && compareAnswers(own, best);
+  const promoted = best === undefined || (comparison !== undefined && isAccepted(comparison, settings));
+  const comparisons = compareArms(lines);
   return {
     decision: promoted ? 'promote' : 'keep-best',
     round,
     bestRound: promoted ? round : best.round,
     accuracy: own.accuracy,
-    stderr: own.stderr,
-    previousBest: best
-      ? { round: best.round, accuracy: best.accuracy, difference: own.accuracy - best.accuracy }
-      : null,
-    against: baselines.flatMap((arm) => {
-      const latest = Math.max(
-        ...evidence.filter((one) => one.arm === arm && one.round <= round).map((one) => one.round),
-      );
-      const figures = figuresOf(evidence, arm, latest, own.shots);
-      if (!figures) return [];
-      const { difference, low, high, verdict } = unpairedComparison(own, figures);
-      return [{ arm, difference, low, high, verdict }];
-    }),
-    reason: reasonOf(own, best, promoted, acceptMargin),
+    previousBest: best && comparison ? { round: best.round, accuracy: best.accuracy, ...comparison } : null,
+    against: lines.flatMap(({ arm, round: of, shots }, at) =>
+      arm === alignedArm && of === round ? (comparisons[at] ?? []).map((one) => ({ shots, ...one })) : [],
+    ),
+    reason: reasonOf(own, best, comparison, promoted, settings),
   };
 }
 
-function beats(one: RoundFigures, other: RoundFigures, margin: number): boolean {
-  return one.accuracy - other.accuracy > margin + sameAccuracy;
+function isAccepted(
+  { difference, verdict }: PairedComparison,
+  { accept, accept_margin: margin }: DecisionSettings,
+): boolean {
+  return difference > margin + sameAccuracy && (accept === 'higher' || verdict === 'gain');
 }
 
-/** An arm's figures in a round; undefined where it was not evaluated with the shot counts wanted. */
-function figuresOf(
-  evidence: readonly RoundEvidence[],
-  arm: string,
+interface RoundAnswers extends AnswerSet {
+  readonly round: number;
+  readonly accuracy: number;
+  readonly shots: readonly number[];
+}
+
+/** A round's answers over its shot counts; undefined where it was not evaluated with those that are wanted. */
+function answersOf(
+  lines: readonly EvaluatedArm[],
   round: number,
-  shots?: readonly number[],
-): RoundFigures | undefined {
-  const rows = evidence
-    .filter((one) => one.arm === arm && one.round === round && (shots === undefined || shots.includes(one.shots)))
-    .sort((one, other) => one.shots - other.shots || (one.student ?? 1) - (other.student ?? 1));
-  const counted = [...new Set(rows.map((row) => row.shots))];
-  if (rows.length === 0 || (shots !== undefined && counted.length !== shots.length)) return undefined;
+  wanted?: readonly number[],
+): RoundAnswers | undefined {
+  const own = lines
+    .filter((line) => line.arm === alignedArm && line.round === round && (wanted?.includes(line.shots) ?? true))
+    .sort((one, other) => one.shots - other.shots);
+  if (own.length === 0 || (wanted !== undefined && own.length !== wanted.length)) return undefined;
+  const predictions = own.flatMap((line) => line.predictions);
   return {
     round,
-    accuracy: mean(rows.map(({ accuracy }) => accuracy)),
-    stderr: mean(rows.map(({ stderr }) => stderr)),
-    shots: counted,
+    key: own.map(({ key }) => key).join('/'),
+    predictions,
+    students: own.reduce((sum, { students }) => sum + students, 0),
+    accuracy: mean(predictions.map(({ correct }) => Number(correct))),
+    shots: own.map(({ shots }) => shots),
   };
 }
 
-function reasonOf(own: RoundFigures, best: RoundFigures | undefined, promoted: boolean, margin: number): string {
+function reasonOf(
+  own: RoundAnswers,
+  best: RoundAnswers | undefined,
+  comparison: PairedComparison | undefined,
+  promoted: boolean,
+  { accept, accept_margin: margin }: DecisionSettings,
+): string {
   const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
-  if (best === undefined)
+  if (best === undefined || comparison === undefined)
     return `Round ${own.round} is the first to be evaluated, with an accuracy of ${percent(own.accuracy)}.`;
-  const against = `${percent(own.accuracy)} against ${percent(best.accuracy)} of round ${best.round}`;
-  const needed = margin === 0 ? 'more' : `more by over ${(100 * margin).toFixed(1)} points`;
-  return promoted
-    ? `Round ${own.round} is the best so far: ${against}.`
-    : `Round ${best.round} stays the best: ${against}, and it takes ${needed} to replace it.`;
+  const points = (value: number): string => `${value > 0 ? '+' : ''}${(100 * value).toFixed(1)}`;
+  const { difference, low, high, verdict } = comparison;
+  const against = `${percent(own.accuracy)} against ${percent(best.accuracy)} of round ${best.round} (${points(difference)} points, 95 % interval ${points(low)} to ${points(high)}: ${verdict})`;
+  if (promoted) return `Round ${own.round} is the best so far: ${against}.`;
+  const more = margin === 0 ? 'more' : `more by over ${(100 * margin).toFixed(1)} points`;
+  return `Round ${best.round} stays the best: ${against}, and it takes ${more}${accept === 'gain' ? ', beyond noise,' : ''} to replace it.`;
 }

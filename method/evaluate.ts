@@ -6,11 +6,11 @@
  * Where several students were trained on one set, the predictions of all of them are figures of one arm: n counts their answers, and errors are
  * clustered by item.
  *
- * Invariant: every prediction counts in n. One without an answer is wrong and is counted as a parse failure, a refusal or a failed call
- * besides, so that a low accuracy can be told from a low answer rate.
+ * Invariant: every prediction counts in n. One without an answer is wrong, and answer-counts.ts says why there was none.
  */
+import type { AnswerCounts } from '../schemas/report';
 import type { PredictionRow } from '../schemas/rows';
-import { itemKey } from './compare-predictions';
+import { countAnswers } from './answer-counts';
 import { clusteredProportion, mean, standardErrorOfProportion, wilsonInterval } from './statistics';
 
 export interface MetricValues {
@@ -22,15 +22,8 @@ export interface MetricValues {
   /** 95 % Wilson interval of the accuracy, at the effective number of answers. */
   readonly low: number;
   readonly high: number;
-  /** Answers that stood between the answer tags. */
-  readonly tagged: number;
-  readonly tagRate: number;
-  /** Outputs in which no answer was found, whole or cut off. */
-  readonly parseFailures: number;
-  /** Of all outputs: cut off at max_tokens without an answer; refused by the provider; calls that failed. */
-  readonly truncated: number;
-  readonly refused: number;
-  readonly failed: number;
+  /** How the n answers were read. */
+  readonly answers: AnswerCounts;
 }
 
 export interface Metrics {
@@ -57,7 +50,7 @@ export function macroAverage(groups: readonly Pick<MetricValues, 'accuracy' | 's
   };
 }
 
-type Row = Pick<PredictionRow, 'task' | 'itemId' | 'answer' | 'correct' | 'tagged' | 'outcome'>;
+type Row = Pick<PredictionRow, 'task' | 'itemId' | 'correct' | 'tagged' | 'outcome'>;
 
 /**
  * @param categories Task -> category.
@@ -76,6 +69,11 @@ export function evaluatePredictions(
     byTask,
     byCategory: valuesBy(predictions, students, ({ task }) => categories.get(task)),
   };
+}
+
+/** An item of a task, as predictions name it. */
+export function itemKey({ task, itemId }: Pick<PredictionRow, 'task' | 'itemId'>): string {
+  return `${task}/${itemId}`;
 }
 
 /** Right answers to each item, in the order in which items first stand there. */
@@ -106,9 +104,7 @@ function valuesBy(
 
 function valuesOf(rows: readonly Row[], students: number): MetricValues {
   const n = rows.length;
-  const count = (wanted: (row: Row) => boolean): number => rows.filter(wanted).length;
-  const correct = count((row) => row.correct);
-  const tagged = count((row) => row.tagged);
+  const correct = rows.filter((row) => row.correct).length;
   return {
     n,
     correct,
@@ -116,11 +112,6 @@ function valuesOf(rows: readonly Row[], students: number): MetricValues {
     ...(students === 1
       ? { stderr: standardErrorOfProportion(correct, n), ...wilsonInterval(correct, n) }
       : clusteredProportion({ rights: [...rightsByItem(rows).values()], students })),
-    tagged,
-    tagRate: n === 0 ? 0 : tagged / n,
-    parseFailures: count((row) => row.answer === null && row.outcome !== 'refused' && row.outcome !== 'failed'),
-    truncated: count((row) => row.outcome === 'truncated'),
-    refused: count((row) => row.outcome === 'refused'),
-    failed: count((row) => row.outcome === 'failed'),
+    answers: countAnswers(rows),
   };
 }

@@ -256,6 +256,7 @@ export function readPreview(
         config,
         drafts ? config.rationales.answer : config.tailor.answer,
         target,
+        answer.finish,
       );
       const given = (drafts ? config.rationales.answer : config.tailor.answer) === 'given';
       const says =
@@ -281,6 +282,7 @@ export function readPreview(
         finish: answer.finish,
       });
       if (found.kind === 'none') return { says: `no answer${cut}`, words: {} };
+      if (found.kind === 'truncated') return { says: `no answer: ${found.why}`, words: {} };
       if (found.kind === 'malformed') return { says: `malformed: ${found.why}`, words: {} };
       const right = isCorrect(found.value, target, task.answer, question);
       return {

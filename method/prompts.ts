@@ -16,7 +16,7 @@ import type { JsonValue } from '../schemas/json';
 import type { Prompt } from '../schemas/rows';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import type { AnswerSpec, AnswerType, TaskItem, TaskRecord, Technique } from '../schemas/task';
-import { canonicalAnswer, closeIsUnmistakable, cutAtNextQuestion, findTags, labelsOf } from './answers';
+import { canonicalAnswer, closeIsUnmistakable, cutAtNextQuestion, findTags, labelsOf, surelyClosed } from './answers';
 import { shuffled } from './keys';
 
 /** Raised with every change of a built-in wording, stop or schema: stage keys hold it, so that nothing stale is reused. */
@@ -327,6 +327,7 @@ export interface FinishedRationale {
 /**
  * A raw answer as a rationale: cut where the next question or the answer ends, with the tag closed (the stop string swallowed it).
  * Mode `given` cuts at the tag and puts the draft's own target there: the words that lead up to it stay ("So the answer is").
+ * @param finish How the answer ended: of one that was cut off (`length`) only a closed tag is believed, as in answers.ts.
  */
 export function finishRationale(
   raw: string,
@@ -334,9 +335,12 @@ export function finishRationale(
   config: RunConfig,
   mode: 'free' | 'given',
   target: string,
+  finish: 'stop' | 'length' | 'refused' = 'stop',
 ): FinishedRationale {
   const { answer_open: open, answer_close: close } = config.prompts;
-  const text = cutAtNextQuestion(raw).trim();
+  const own = cutAtNextQuestion(raw);
+  const cutOff = finish === 'length' && own.length === raw.length;
+  const text = own.trim();
   const tags = findTags(text, { open, close });
   if (mode === 'given') {
     const first = tags[0];
@@ -350,6 +354,7 @@ export function finishRationale(
   for (const tag of tags) {
     const answer = canonicalAnswer(tag.content, task.answer);
     if (answer === null || (!tag.closed && tag.content.includes('\n'))) continue;
+    if (cutOff && !surelyClosed(tag, text, { close })) continue;
     const lead = text.slice(0, tag.start);
     return { rationale: `${lead}${asWritten(tag.open, open)}${tag.content}${close}`.trim(), answer };
   }

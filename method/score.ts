@@ -6,11 +6,12 @@
  *
  * Invariants
  * 1. Every cell counts: a refused, truncated, malformed or failed one is a wrong answer in s_r, because leaving it out would reward a
- *    demonstration that makes the student ramble. They are counted apart in `scoreQuality`, so that zeros made by the parser are seen.
+ *    demonstration that makes the student ramble. `scoreQuality` counts them by why there was no answer, so that zeros made by the parser are seen.
  * 2. A draft without cells has no score, rather than a score of 0.
  */
-import { rowOutcomes } from '../schemas/rows';
-import type { CellRow, DraftRow, OutcomeCounts, ScoreRow } from '../schemas/rows';
+import type { AnswerCounts } from '../schemas/report';
+import type { CellRow, DraftRow, ScoreRow } from '../schemas/rows';
+import { countAnswers } from './answer-counts';
 import { seededRandom, seedFrom } from './keys';
 import { correlation, mean, sampleVariance, standardErrorOfProportion } from './statistics';
 
@@ -76,19 +77,14 @@ export interface ScoreQuality {
    * of what was asked, which is less than the whole matrix would have.
    */
   readonly reliability: number | null;
-  /** Cells by how they ended; all but ok are wrong answers in the scores. */
-  readonly outcomes: OutcomeCounts;
+  /** Cells by how the student's answer was read. */
+  readonly answers: AnswerCounts;
 }
 
 /** Random splits that the reliability is averaged over: its own noise is then well below that of the data. */
 export const reliabilitySplits = 50;
 
 export function scoreQuality(scores: readonly ScoreRow[], cells: readonly CellRow[]): ScoreQuality {
-  const outcomes = Object.fromEntries(rowOutcomes.map((outcome) => [outcome, 0])) as Record<
-    keyof OutcomeCounts,
-    number
-  >;
-  for (const cell of cells) outcomes[cell.outcome] += 1;
   const tasks = groupBy(scores, (score) => score.task);
   const spreads = [...tasks.values()]
     .filter((group) => group.length > 1)
@@ -102,7 +98,7 @@ export function scoreQuality(scores: readonly ScoreRow[], cells: readonly CellRo
     spread: mean(spreads),
     tiedShare: questions.length === 0 ? null : tied.length / questions.length,
     reliability: reliabilityOf(tasks, cells),
-    outcomes,
+    answers: countAnswers(cells),
   };
 }
 

@@ -289,10 +289,10 @@ export function verdictOf(
 export interface PairedComparison extends Interval {
   /** Accuracy of mine less that of theirs. */
   readonly difference: number;
-  /** Exact McNemar p. */
+  /** Exact McNemar p; of several students, exact sign-flip p by item. */
   readonly p: number;
   readonly verdict: Verdict;
-  /** Items compared, and those only one side has right. */
+  /** Items compared, and those that one side has right (of several students: more often right) than the other. */
   readonly n: number;
   readonly onlyMine: number;
   readonly onlyTheirs: number;
@@ -317,11 +317,7 @@ export function pairedComparison(
  * As `pairedComparison`, for sides of several students each: every item counts once, with the mean of its students. The bootstrap draws
  * items with all their answers (cluster bootstrap: Miller 2024, arXiv 2411.00640), and the test flips the sign of an item's whole difference.
  */
-export function pooledComparison(
-  mine: ItemRights,
-  theirs: ItemRights,
-  options: BootstrapOptions,
-): Interval & Pick<PairedComparison, 'difference' | 'p' | 'verdict' | 'n'> {
+export function pooledComparison(mine: ItemRights, theirs: ItemRights, options: BootstrapOptions): PairedComparison {
   const n = pairCount(mine.rights, theirs.rights);
   const interval = pairedBootstrap(
     mine.rights.map((right) => right / mine.students),
@@ -329,25 +325,13 @@ export function pooledComparison(
     options,
   );
   // Over the common denominator, so that differences are whole numbers.
-  const p = signFlipExact(
-    mine.rights.map((right, at) => right * theirs.students - (theirs.rights[at] as number) * mine.students),
+  const differences = mine.rights.map(
+    (right, at) => right * theirs.students - (theirs.rights[at] as number) * mine.students,
   );
-  return { ...interval, p, verdict: verdictOf({ ...interval, p }, options.confidence), n };
-}
-
-/** As `pairedComparison`, for two accuracies whose items are not at hand; errors add up as if unrelated, which is cautious on shared items. */
-export function unpairedComparison(
-  mine: { readonly accuracy: number; readonly stderr: number },
-  theirs: { readonly accuracy: number; readonly stderr: number },
-  confidence: number = defaultConfidence,
-): Interval & { readonly difference: number; readonly p: number; readonly verdict: Verdict } {
-  const difference = mine.accuracy - theirs.accuracy;
-  const error = Math.hypot(mine.stderr, theirs.stderr);
-  const half = normalQuantile(0.5 + confidence / 2) * error;
-  const interval = { difference, low: difference - half, high: difference + half };
-  if (difference === 0) return { ...interval, p: 1, verdict: 'within noise' };
-  const p = error === 0 ? 0 : 2 * normalDistribution(-Math.abs(difference) / error);
-  return { ...interval, p, verdict: verdictOf({ ...interval, p }, confidence) };
+  const p = signFlipExact(differences);
+  const onlyMine = differences.filter((difference) => difference > 0).length;
+  const onlyTheirs = differences.filter((difference) => difference < 0).length;
+  return { ...interval, p, verdict: verdictOf({ ...interval, p }, options.confidence), n, onlyMine, onlyTheirs };
 }
 
 function pairCount(mine: readonly unknown[], theirs: readonly unknown[]): number {

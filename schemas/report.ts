@@ -9,7 +9,23 @@ import type { RunStatus } from './messages';
 import type { ModelRef } from './model-ref';
 import type { StageName } from './stage-names';
 
-/** Accuracy with its uncertainty; n answers (items, times students where there are several), parse failures and tags apart. */
+/** Answers by how they were read; together all of them. All but the first two are no answer, and count as wrong. */
+export interface AnswerCounts {
+  /** In a closed answer tag. */
+  readonly tagged: number;
+  /** Found without the tag, by the rules of extraction: flexible. */
+  readonly untagged: number;
+  /** Cut off at max_tokens before a tag was closed. */
+  readonly truncated: number;
+  /** Ended by itself, and no answer could be found in it, or not one alone. */
+  readonly unreadable: number;
+  /** By the provider. */
+  readonly refused: number;
+  /** Calls that failed for good. */
+  readonly failed: number;
+}
+
+/** Accuracy with its uncertainty; n answers (items, times students where there are several), and how they were read. */
 export interface Measure {
   readonly n: number;
   readonly correct: number;
@@ -18,15 +34,14 @@ export interface Measure {
   /** 95 % Wilson interval; several students' answers to one item count as what they add, not as items of their own. */
   readonly low: number;
   readonly high: number;
-  /** Share of outputs whose answer stood between the answer tags. */
-  readonly tagRate: number;
-  /** Outputs in which no answer was found: counted wrong, and counted here. */
-  readonly parseFailures: number;
+  readonly answers: AnswerCounts;
 }
 
 /** A paired comparison on the same items. `verdict` is what may be claimed. */
 export interface Comparison {
   readonly against: string;
+  /** Items that both sides answered. */
+  readonly n: number;
   readonly difference: number;
   /** 95 % bootstrap interval of this comparison alone; the verdict needs it and p. */
   readonly low: number;
@@ -87,8 +102,11 @@ export interface ReportRound {
   readonly artifacts: Readonly<Record<string, ArtifactRef>>;
 }
 
+/** 2: answers counted by how they were read. */
+export const reportVersion = 2;
+
 export interface RunReport {
-  readonly schemaVersion: 1;
+  readonly schemaVersion: typeof reportVersion;
   readonly runId: string;
   readonly name: string;
   readonly status: RunStatus;

@@ -269,17 +269,19 @@ function samplingSettings(defaults: { temperature: number; max_tokens: number })
   };
 }
 
-const thresholdsSchema = z
-  .strictObject({
-    malformed: fraction.default(0.6).describe('Park the run when a larger share of the rows stays malformed.'),
-    truncated: fraction.default(0.6).describe('The same for answers cut off by max_tokens.'),
-    refused: fraction.default(0.5).describe('The same for answers the provider refused.'),
-    failed: fraction.default(0.02).describe('The same for rows whose calls failed for good.'),
-  })
-  .prefault({})
-  .describe(
-    'Rows that end badly are kept and counted; above these shares the run parks instead of training on rubbish.',
-  );
+const thresholdsOf = (unanswered: number) =>
+  z
+    .strictObject({
+      malformed: fraction.default(unanswered).describe('Park the run when a larger share of the rows stays malformed.'),
+      truncated: fraction.default(unanswered).describe('The same for answers cut off by max_tokens.'),
+      refused: fraction.default(0.5).describe('The same for answers the provider refused.'),
+      failed: fraction.default(0.02).describe('The same for rows whose calls failed for good.'),
+    })
+    .prefault({})
+    .describe(
+      'Rows that end badly are kept and counted; above these shares the run parks instead of training on rubbish.',
+    );
+const thresholdsSchema = thresholdsOf(0.6);
 
 const probeSchema = z
   .strictObject({
@@ -504,10 +506,17 @@ const evaluateSchema = z
     extraction: z
       .enum(['strict', 'flexible'])
       .default('flexible')
-      .describe('strict: only between the answer tags. flexible: else the last thing that looks like an answer.'),
-    max_tokens: count.default(256).describe('Of an answer. Greedy. Paper: not stated.'),
+      .describe(
+        'strict: only between the answer tags. flexible: else the last thing that looks like an answer, in a text that was not cut off (docs/evaluation.md).',
+      ),
+    max_tokens: count
+      .default(256)
+      .describe(
+        'Of an answer. Greedy. One that is cut off here before its tag is closed counts as wrong. Paper: not stated.',
+      ),
     stop: z.array(z.string()).default([]).describe('Strings that end an answer, besides the closing answer tag.'),
-    thresholds: thresholdsSchema,
+    // An untuned student that never ends in an answer (the paper's had 1 % right) is a finding, and nothing is trained on it.
+    thresholds: thresholdsOf(1),
   })
   .prefault({})
   .describe('Accuracy of the students on the held-out items.');
@@ -534,7 +543,15 @@ const roundsSchema = z
     accept_margin: z
       .number()
       .default(0)
-      .describe('A round replaces the best one so far when its accuracy is higher by more than this.'),
+      .describe(
+        'A round replaces the best one so far when its accuracy, on the items that both answered, is higher by more than this.',
+      ),
+    accept: z
+      .enum(['higher', 'gain'])
+      .default('higher')
+      .describe(
+        'higher: by the difference itself, which may be noise. gain: only where the paired comparison finds it beyond noise as well.',
+      ),
   })
   .prefault({})
   .describe('How often the loop is gone through.');

@@ -1,5 +1,5 @@
 /**
- * Goal: accuracy, tag rate and failures to answer stay apart, per task, per category and in all.
+ * Goal: accuracy and how answers were read stay apart, per task, per category and in all.
  * Method: a handful of predictions counted by hand.
  */
 import { evaluatePredictions } from '../../method/evaluate';
@@ -44,18 +44,28 @@ describe('evaluatePredictions', () => {
   );
 
   it('counts in all', () => {
-    expect(metrics.overall).toMatchObject({ n: 8, correct: 3, accuracy: 0.375, tagged: 3, tagRate: 0.375 });
-    expect(metrics.overall).toMatchObject({ parseFailures: 2, truncated: 1, refused: 1, failed: 1 });
+    expect(metrics.overall).toMatchObject({ n: 8, correct: 3, accuracy: 0.375 });
+    const counts = { tagged: 3, untagged: 1, truncated: 1, unreadable: 1, refused: 1, failed: 1 };
+    expect(metrics.overall.answers).toEqual(counts);
     expect(metrics.overall.stderr).toBeCloseTo(Math.sqrt((0.375 * 0.625) / 7), 12);
     expect(metrics.overall.low).toBeLessThan(0.375);
     expect(metrics.overall.high).toBeGreaterThan(0.375);
   });
 
+  it('counts every answer once', () => {
+    for (const { n, answers } of [metrics.overall, ...Object.values(metrics.byTask)])
+      expect(Object.values(answers).reduce((sum: number, count: number) => sum + count, 0)).toBe(n);
+  });
+
   it('counts by task and by category', () => {
     expect(Object.keys(metrics.byTask)).toEqual(['a', 'b', 'c']);
-    expect(metrics.byTask.a).toMatchObject({ n: 4, accuracy: 0.5, parseFailures: 1 });
+    expect(metrics.byTask.a).toMatchObject({ n: 4, accuracy: 0.5, answers: { tagged: 2, untagged: 1, unreadable: 1 } });
     expect(metrics.byCategory.numbers).toMatchObject({ n: 6, correct: 3, accuracy: 0.5 });
-    expect(metrics.byCategory.words).toMatchObject({ n: 2, accuracy: 0, parseFailures: 0 });
+    expect(metrics.byCategory.words).toMatchObject({
+      n: 2,
+      accuracy: 0,
+      answers: { unreadable: 0, failed: 1, refused: 1 },
+    });
     expect(evaluatePredictions(predictions, new Map()).byCategory).toEqual({});
   });
 
@@ -67,7 +77,7 @@ describe('evaluatePredictions', () => {
 
   it('has finite figures for nothing', () => {
     const nothing = evaluatePredictions([], new Map());
-    expect(nothing.overall).toMatchObject({ n: 0, accuracy: 0, stderr: 0, low: 0, high: 1, tagRate: 0 });
+    expect(nothing.overall).toMatchObject({ n: 0, accuracy: 0, stderr: 0, low: 0, high: 1 });
     expect(nothing.macro).toEqual({ tasks: 0, accuracy: 0, stderr: 0 });
   });
 });

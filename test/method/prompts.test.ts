@@ -294,6 +294,16 @@ describe('finishRationale', () => {
     expect(finish(raw, 'given')).toEqual({ rationale, answer: '8' });
   });
 
+  it.each([
+    ['6 times 12 is <ans>7', tagged, null],
+    ['6 times 12 is <ans>72</ans> as', tagged, '72'],
+    ['so the answer is 7', words, null],
+    ['so the answer is 7. That', words, '7'],
+    ['8 is more. <ans>8</ans>\nQuestion: 1 or', tagged, '8'],
+  ])('of a text that was cut off believes closed tags only: %j', (raw, config, answer) => {
+    expect(finishRationale(raw, task, config, 'free', '8', 'length').answer).toBe(answer);
+  });
+
   it('given keeps the words that lead up to the answer', () => {
     expect(finish('3 is more, so the answer is 3. Or 4.', 'given', words).rationale).toBe(
       '3 is more, so the answer is 8.',

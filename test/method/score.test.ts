@@ -41,7 +41,14 @@ describe('scoreDrafts', () => {
     const scores = scoreDrafts(mixed, drafts);
     expect(scores).toHaveLength(1);
     expect(scores[0]).toMatchObject({ draftId: 'a', score: 0.5, n: 4 });
-    expect(scoreQuality(scores, mixed).outcomes).toEqual({ ok: 2, malformed: 0, refused: 0, truncated: 1, failed: 1 });
+    expect(scoreQuality(scores, mixed).answers).toEqual({
+      tagged: 2,
+      untagged: 0,
+      truncated: 1,
+      unreadable: 0,
+      refused: 0,
+      failed: 1,
+    });
   });
 });
 

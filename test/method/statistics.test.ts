@@ -22,7 +22,6 @@ import {
   signFlipExact,
   standardError,
   standardErrorOfProportion,
-  unpairedComparison,
   verdictOf,
   wilsonInterval,
 } from '../../method/statistics';
@@ -162,20 +161,6 @@ describe('what may be claimed', () => {
       if (verdict !== 'within noise') claims += 1;
     }
     expect(claims / 150).toBeLessThanOrEqual(0.06);
-  });
-
-  it('compares accuracies whose items are not at hand, cautiously', () => {
-    const [mine, theirs] = [
-      { accuracy: 0.5, stderr: 0.03 },
-      { accuracy: 0.4, stderr: 0.04 },
-    ];
-    const compared = unpairedComparison(mine, theirs);
-    expect(compared.difference).toBeCloseTo(0.1, 12);
-    expect(compared.high - compared.low).toBeCloseTo(2 * 1.959963984540054 * 0.05, 9);
-    expect(compared.p).toBeCloseTo(0.04550026389635841, 9);
-    expect(compared.verdict).toBe('gain');
-    expect(unpairedComparison(theirs, theirs).verdict).toBe('within noise');
-    expect(unpairedComparison({ accuracy: 1, stderr: 0 }, { accuracy: 0, stderr: 0 }).verdict).toBe('gain');
   });
 });
 
