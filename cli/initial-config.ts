@@ -7,6 +7,7 @@
 import { taskConfigSchema } from '../schemas/run-config';
 import { ArteError } from '../schemas/errors';
 import type { TaskItem } from '../schemas/task';
+import { placeholderDescription } from '../method/check-items';
 import { buildTaskRecord } from '../method/split';
 import { defaultTechniques } from '../method/prompts';
 import { readBbhJson, readGsm8k, readJsonl, readMultipleChoice, readPiqa, type LoadedItems } from '../method/readers';
@@ -199,7 +200,7 @@ tasks:
     path: ${quoted(path)}
     name: ${quoted(name)}
 ${fields ? `    question_field: ${quoted(format.questionField)}\n    target_field: ${quoted(format.targetField)}\n` : ''}    # Opens every prompt: what the student is asked to do, in a sentence or two.${description === undefined ? ' Replace this by your own words.' : ''}
-    description: ${quoted(description ?? `Answer the questions of the task ${name.replaceAll(/[-_]/g, ' ')}.`)}
+    description: ${quoted(description ?? placeholderDescription(name))}
     # Found in the file; decides how answers are asked for, read and compared.
     answer: { type: ${type}${labels.length > 0 ? `, labels: [${labels.map(quoted).join(', ')}]` : ''} }
     # Shown to the teacher / what the student judges drafts by / held out. Paper: 3 / 100 / the rest.

@@ -19,11 +19,13 @@ import {
   withConfigTechniques,
 } from '../method/check-config';
 import type { ConfigProblem, ConfigPurpose, Segment } from '../method/check-config';
+import { judgeItems } from '../method/check-items';
+import { judgeLengths } from '../method/check-lengths';
 import { createScriptedEndpoint, scriptedScripts } from '../drivers/model/scripted';
 import { configProblem } from '../method/config-problem';
 import { nearestName } from '../method/explain-shape';
 import { defaultTechniques } from '../method/prompts';
-import { buildTaskRecord, taskSource } from '../method/split';
+import { buildTask, taskSource } from '../method/split';
 import { redacted } from '../method/written-secrets';
 import { ArteError } from '../schemas/errors';
 import { runConfigSchema, taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/run-config';
@@ -66,6 +68,8 @@ export interface LoadedConfig {
   readonly configDir: string;
   /** The tasks with their items, in the config's order; tasks that are only declared have none and are left out. */
   readonly tasks: readonly TaskRecord[];
+  /** What a run can be made with and is probably not meant: each with its place, like a problem. */
+  readonly warnings: readonly PlacedProblem[];
   readonly notes: readonly string[];
 }
 
@@ -78,24 +82,30 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
   const judged = judgeConfig(input, { purpose, environment: env });
   // A worker's machine need not have what the client's has.
   const here = purpose !== 'worker';
-  const { tasks, problems: ofTasks } = here
-    ? await readTasks(input, configDir, judged.config?.prompts)
-    : { tasks: [], problems: [] };
+  const {
+    tasks,
+    problems: ofTasks,
+    warnings: ofItems,
+  } = here ? await readTasks(input, configDir, judged.config?.prompts) : { tasks: [], problems: [], warnings: [] };
+  // Prompts are made by the config's own words: they are measured once it is sound without them.
+  const lengths =
+    judged.config === undefined || judged.problems.length + ofTasks.length > 0
+      ? { problems: [], warnings: [] }
+      : judgeLengths(judged.config, tasks);
   const ofModels =
     judged.config === undefined || !here
       ? []
       : [...scriptProblems(judged.config), ...(await modelPathProblems(judged.config, configDir))];
-  const problems = [...judged.problems, ...ofTasks, ...ofModels].map((problem) => ({
-    ...problem,
-    ...placeOf(document, lines, problem),
-  }));
+  const placed = (problem: ConfigProblem): PlacedProblem => ({ ...problem, ...placeOf(document, lines, problem) });
+  const problems = [...judged.problems, ...ofTasks, ...ofModels, ...lengths.problems].map(placed);
   if (judged.config === undefined || problems.length > 0) {
     throw new ConfigError(
       path,
       problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)),
     );
   }
-  return { config: withAbsoluteModels(judged.config, configDir), configDir, tasks, notes: judged.notes };
+  const warnings = [...ofItems, ...lengths.warnings].map(placed);
+  return { config: withAbsoluteModels(judged.config, configDir), configDir, tasks, warnings, notes: judged.notes };
 }
 
 /** A config as it is stored: parsed again, so that a document from elsewhere is checked as well. Throws zod's own error. */
@@ -213,7 +223,8 @@ function isNode(value: unknown): value is Node {
   return typeof value === 'object' && value !== null && 'range' in value;
 }
 
-function problemText(file: string, { line, column, path, what, why, instead }: PlacedProblem): string {
+/** A problem or a warning in words: its place, what, why, what to write instead. */
+export function problemText(file: string, { line, column, path, what, why, instead }: PlacedProblem): string {
   const place = line === undefined ? file : `${file}:${line}:${column ?? 1}`;
   const reason = why.replaceAll('\n', `\n${' '.repeat(9)}`);
   return [path === '' ? place : `${place}  ${path}`, `  ${what}`, `  why    ${reason}`, `  write  ${instead}`].join(
@@ -228,18 +239,20 @@ async function readTasks(
   input: unknown,
   configDir: string,
   prompts: RunConfig['prompts'] | undefined,
-): Promise<{ tasks: TaskRecord[]; problems: ConfigProblem[] }> {
+): Promise<{ tasks: TaskRecord[]; problems: ConfigProblem[]; warnings: ConfigProblem[] }> {
   const list = (input as { tasks?: unknown } | null)?.tasks;
   const tasks: TaskRecord[] = [];
   const problems: ConfigProblem[] = [];
+  const warnings: ConfigProblem[] = [];
   for (const [index, item] of (Array.isArray(list) ? (list as unknown[]) : []).entries()) {
     const parsed = taskConfigSchema.safeParse(item);
     if (!parsed.success || parsed.data.source === 'declared') continue;
     const read = await readTask(parsed.data, index, configDir, prompts);
     problems.push(...read.problems);
+    warnings.push(...(read.warnings ?? []));
     if (read.task !== undefined) tasks.push(read.task);
   }
-  return { tasks, problems };
+  return { tasks, problems, warnings };
 }
 
 async function readTask(
@@ -247,7 +260,7 @@ async function readTask(
   index: number,
   configDir: string,
   prompts: RunConfig['prompts'] | undefined,
-): Promise<{ task?: TaskRecord; problems: ConfigProblem[] }> {
+): Promise<{ task?: TaskRecord; problems: ConfigProblem[]; warnings?: readonly ConfigProblem[] }> {
   const place: readonly Segment[] = ['tasks', index];
   const texts = new Map<string, string>();
   const problems: ConfigProblem[] = [];
@@ -266,8 +279,16 @@ async function readTask(
   }
   if (problems.length > 0) return { problems };
   try {
-    const record = buildTaskRecord(withConfigTechniques(task, prompts), taskSource(task, texts), defaultTechniques);
-    return { task: record, problems: judgeTask(record, place, prompts) };
+    const { record, remarks } = buildTask(
+      withConfigTechniques(task, prompts),
+      taskSource(task, texts),
+      defaultTechniques,
+    );
+    const unfit = judgeTask(record, place, prompts);
+    // What does not fit its answer type is told so; forms and values are then not worth a word.
+    if (unfit.length > 0) return { task: record, problems: unfit };
+    const { problems: ofItems, warnings } = judgeItems(record, remarks, place);
+    return { task: record, problems: [...ofItems], warnings };
   } catch (error) {
     if (!(error instanceof ArteError)) throw error;
     const { what, why, next, details = [] } = error.data;

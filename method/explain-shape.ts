@@ -121,7 +121,7 @@ function wrongValue(
   const expected = node === undefined ? (issue.expected ?? 'something else') : inWords(node);
   const choice = issue.discriminator === undefined ? undefined : choices(schema, input, segments, issue.discriminator);
   const description = node?.description ?? '';
-  const why = description === '' ? 'The setting takes nothing else.' : `What it is: ${description}`;
+  const why = description === '' ? 'The setting takes nothing else.' : `The setting is described as "${description}"`;
   const fallback =
     node !== undefined && 'default' in node && isSmall(node.default)
       ? ` Left out, it is ${JSON.stringify(node.default)}.`

@@ -38,7 +38,7 @@ export interface PlanFacts {
 export const builtinTechniques = 4;
 
 /** English text under the tokenizers of today's models: about four characters a token. */
-const charactersPerToken = 4;
+export const charactersPerToken = 4;
 /** A question whose text is not known, in tokens: between a line of arithmetic (20) and a logic puzzle (200). */
 const questionTokensAssumed = 90;
 /** Description, reminder and the words around them, in tokens, where the description is not known. */
@@ -46,7 +46,7 @@ const descriptionTokensAssumed = 60;
 /** Reminder, "Question:", "Answer:" and the chat template, in tokens. */
 const frameTokens = 60;
 /** A rationale that is shown as a demonstration, in tokens, where max_tokens does not bound it lower. */
-const rationaleTokensAssumed = 120;
+export const rationaleTokensAssumed = 120;
 
 /** Share of exhaustive scoring's calls that racing takes at its default confidence (docs/racing.md). */
 const racingShareExpected = 0.55;

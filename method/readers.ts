@@ -20,6 +20,8 @@ export interface LoadedItems {
   readonly answer: AnswerSpec;
   /** What the student is asked to do; '' where the format cannot tell (JSONL). */
   readonly description: string;
+  /** The description was put together from the name: nobody wrote it. */
+  readonly describedByGuess?: boolean;
   readonly category?: string;
 }
 
@@ -283,6 +285,7 @@ function bbhItem(example: unknown): TaskItem | Problem {
 
 interface Described {
   readonly description: string;
+  readonly describedByGuess?: boolean;
   readonly category: string;
 }
 
@@ -341,6 +344,7 @@ function describeBbh(name: string, answer: AnswerSpec): Described {
   const title = stem.replaceAll('_', ' ').trim();
   return {
     category: 'general',
+    describedByGuess: true,
     description: `Answer questions about ${title === '' ? 'the task' : title}. ${askFor(answer)}`,
   };
 }

@@ -14,6 +14,7 @@ import { ArteError } from '../schemas/errors';
 import type { TaskConfig } from '../schemas/run-config';
 import type { AnswerSpec, TaskItem, TaskRecord, Technique } from '../schemas/task';
 import { taskNameOf } from './check-config';
+import type { SourceRemarks } from './check-items';
 import { nearestName } from './explain-shape';
 import { families } from './families/index';
 import type { Family } from './families/index';
@@ -58,6 +59,7 @@ interface SourcedTask {
   readonly description: string;
   readonly category?: string;
   readonly family?: Family;
+  readonly remarks: SourceRemarks;
 }
 
 /**
@@ -71,8 +73,17 @@ export function buildTaskRecord(
   source: TaskSource,
   defaultTechniques: readonly Technique[],
 ): TaskRecord {
+  return buildTask(task, source, defaultTechniques).record;
+}
+
+/** The same, with what a person who judges the config should know of how it came to be. */
+export function buildTask(
+  task: TaskConfig,
+  source: TaskSource,
+  defaultTechniques: readonly Technique[],
+): { record: TaskRecord; remarks: SourceRemarks } {
   const name = taskNameOf(task);
-  const { splits, answer, description, category, family } = sourced(task, source, name, defaultTechniques);
+  const { splits, answer, description, category, family, remarks } = sourced(task, source, name, defaultTechniques);
   const described = task.description ?? description;
   if (described.trim() === '') {
     throw new ArteError('InvalidConfig', {
@@ -82,7 +93,7 @@ export function buildTaskRecord(
     });
   }
   const verifier = task.verifier ?? family?.verifier;
-  return {
+  const record = {
     name,
     // The config's default category says nothing; what the source knows is better.
     category: task.category === 'general' ? (category ?? 'general') : task.category,
@@ -91,6 +102,10 @@ export function buildTaskRecord(
     ...splits,
     techniques: [...(task.techniques ?? family?.techniques ?? defaultTechniques)],
     ...(verifier && { verifier }),
+  };
+  return {
+    record,
+    remarks: { ...remarks, describedByGuess: remarks.describedByGuess && task.description === undefined },
   };
 }
 
@@ -176,7 +191,8 @@ function fromFamily(task: Extract<TaskConfig, { source: 'builtin' }>, name: stri
     .filter((item) => !demonstrated.has(normaliseQuestion(item.question)));
   if (items.length < count) throw familyTooSmall(family, task.split, count, items.length);
   const { answer, description, category } = family;
-  return { splits: cut(items, seeds, validation, wanted), answer, description, category, family };
+  const remarks = { repeated: 0, describedByGuess: false };
+  return { splits: cut(items, seeds, validation, wanted), answer, description, category, family, remarks };
 }
 
 function familyTooSmall(family: Family, split: TaskConfig['split'], count: number, has: number): ArteError {
@@ -197,9 +213,8 @@ function fromOneFile(
   techniques: readonly Technique[],
 ): SourcedTask {
   const demonstrated = demonstratedQuestions(techniques);
-  const unique = withoutDuplicates(loaded.items, name).filter(
-    (item) => !demonstrated.has(normaliseQuestion(item.question)),
-  );
+  const first = withoutDuplicates(loaded.items, name);
+  const unique = first.filter((item) => !demonstrated.has(normaliseQuestion(item.question)));
   const { seeds, validation, test } = task.split;
   const left = unique.length - seeds - validation;
   const wanted = test === 'rest' ? left : test;
@@ -218,6 +233,10 @@ function fromOneFile(
     answer,
     description,
     ...(category !== undefined && { category }),
+    remarks: {
+      repeated: loaded.items.length - first.length,
+      describedByGuess: loaded.describedByGuess ?? false,
+    },
   };
 }
 
@@ -228,9 +247,12 @@ function fromThreeFiles(
   name: string,
   techniques: readonly Technique[],
 ): SourcedTask {
+  let repeated = 0;
   const read = (part: keyof Splits): TaskItem[] => {
     const { items } = readJsonl(texts[part], undefined, `The ${part} file ${task[part]} of "${name}"`);
-    return withoutDuplicates(items, name);
+    const first = withoutDuplicates(items, name);
+    repeated += items.length - first.length;
+    return first;
   };
   const splits = { seeds: read('seeds'), validation: read('validation'), test: read('test') };
   refuseOverlap(task, splits, name);
@@ -244,6 +266,7 @@ function fromThreeFiles(
     splits: { seeds: splits.seeds, validation: unseen(splits.validation), test: unseen(splits.test) },
     answer,
     description: '',
+    remarks: { repeated, describedByGuess: false },
   };
 }
 

@@ -27,7 +27,8 @@ export function register(program: Command): void {
       const facts = { tasks: plannedTasks(loaded), ...(typeof reuse === 'function' ? { reuseOf: reuse } : {}) };
       const planned = planRun(loaded.config, facts);
       const unasked = typeof reuse === 'string' ? [reuse] : [];
-      const plan: Plan = { ...planned, notes: [...planned.notes, ...loaded.notes, ...unasked] };
+      const warned = loaded.warnings.map(({ path: place, what }) => `${place}: ${what} arte validate says more.`);
+      const plan: Plan = { ...planned, notes: [...warned, ...planned.notes, ...loaded.notes, ...unasked] };
       if (json === true) printJson(plan);
       else printPlan(plan);
     });

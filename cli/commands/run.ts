@@ -35,6 +35,7 @@ export async function runConfig(path: string, options: Options): Promise<number>
   const runId = options.id ?? loaded.config.name;
   checkRunId(runId);
   const { cost } = planRun(loaded.config, { tasks: plannedTasks(loaded) }).totals;
+  for (const { path: place, what } of loaded.warnings) printNote(`warn    ${place}: ${what}`);
   for (const note of capNotes(loaded.config, cost)) printNote(`note    ${note}`);
   const line = progress('connecting');
   const session = await openSession({

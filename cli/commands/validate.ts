@@ -1,6 +1,6 @@
 /** `arte validate CONFIG`: everything that is wrong with a config, at once. Starts nothing. */
 import type { Command } from 'commander';
-import { ConfigError, loadConfig, type LoadedConfig, type PlacedProblem } from '../load-config';
+import { ConfigError, loadConfig, problemText, type LoadedConfig, type PlacedProblem } from '../load-config';
 import { colorsFor, exitCodes, formatCount, printJson, printLine } from '../output';
 
 interface Options {
@@ -12,7 +12,7 @@ export function register(program: Command): void {
     .command('validate')
     .argument('<config>', "the run's YAML file")
     .description('check a config: every problem with its place, its reason and what to write instead')
-    .option('--json', 'as JSON: {valid, problems, notes}')
+    .option('--json', 'as JSON: {valid, problems, warnings, notes}')
     .action(async (path: string, { json }: Options) => {
       if (json === true) {
         const found = await judge(path);
@@ -24,27 +24,30 @@ export function register(program: Command): void {
     });
 }
 
+type ShownProblem = Omit<PlacedProblem, 'segments' | 'at'>;
+
 interface Verdict {
   readonly valid: boolean;
-  readonly problems: readonly Omit<PlacedProblem, 'segments' | 'at'>[];
+  readonly problems: readonly ShownProblem[];
+  readonly warnings: readonly ShownProblem[];
   readonly notes: readonly string[];
 }
 
 async function judge(path: string): Promise<Verdict> {
   try {
-    const { notes } = await loadConfig(path, { env: process.env });
-    return { valid: true, problems: [], notes };
+    const { warnings, notes } = await loadConfig(path, { env: process.env });
+    return { valid: true, problems: [], warnings: warnings.map(shown), notes };
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
-    return {
-      valid: false,
-      problems: error.problems.map(({ segments: _segments, at: _at, ...problem }) => problem),
-      notes: [],
-    };
+    return { valid: false, problems: error.problems.map(shown), warnings: [], notes: [] };
   }
 }
 
-function printSound(path: string, { config, tasks, notes }: LoadedConfig): void {
+function shown({ segments: _segments, at: _at, ...problem }: PlacedProblem): ShownProblem {
+  return problem;
+}
+
+function printSound(path: string, { config, tasks, warnings, notes }: LoadedConfig): void {
   const color = colorsFor(process.stdout);
   const rounds = config.rounds.count === 1 ? 'one round' : `${config.rounds.count} rounds`;
   printLine(
@@ -57,6 +60,10 @@ function printSound(path: string, { config, tasks, notes }: LoadedConfig): void 
   }
   const declared = config.tasks.length - tasks.length;
   if (declared > 0) printLine(`       ${formatCount(declared)} only declared: enough to plan, not to run`);
+  for (const warning of warnings) {
+    const [first = '', ...rest] = problemText(path, warning).split('\n');
+    printLine([`${color.yellow('warn')}   ${first}`, ...rest.map((line) => `       ${line}`)].join('\n'));
+  }
   for (const note of notes) printLine(`${color.dim('note')}   ${note}`);
   printLine(`${color.dim('next')}   arte plan ${path}`);
 }

@@ -106,7 +106,7 @@ describe('init', () => {
     [
       'BIG-Bench-Hard',
       'web_of_lies.json',
-      JSON.stringify({ examples: questions.map((input) => ({ input, target: 'Yes' })) }),
+      JSON.stringify({ examples: questions.map((input, index) => ({ input, target: index > 19 ? 'Yes' : 'No' })) }),
       'source: bbh-json',
       'type: yes-no',
     ],
@@ -121,7 +121,11 @@ describe('init', () => {
       'ARC',
       'ARC-Easy-Dev.jsonl',
       lines(
-        questions.map((question) => ({ question, choices: { text: ['a', 'b'], label: ['A', 'B'] }, answerKey: 'B' })),
+        questions.map((question, index) => ({
+          question,
+          choices: { text: ['a', 'b'], label: ['A', 'B'] },
+          answerKey: index > 19 ? 'B' : 'A',
+        })),
       ),
       'source: arc-jsonl',
       'type: choice',
@@ -130,9 +134,9 @@ describe('init', () => {
       'CommonsenseQA',
       'dev.jsonl',
       lines(
-        questions.map((stem) => ({
+        questions.map((stem, index) => ({
           question: { question_concept: 'c', stem, choices: ['a', 'b'].map((text) => ({ label: text, text })) },
-          answerKey: 'b',
+          answerKey: index > 19 ? 'b' : 'a',
         })),
       ),
       'source: commonsenseqa-jsonl',
@@ -156,7 +160,10 @@ describe('init', () => {
   });
 
   it('does not replace a file unless told to', async () => {
-    const tasks = write('mine.jsonl', lines(questions.map((question) => ({ question, target: 'Yes' }))));
+    const tasks = write(
+      'mine.jsonl',
+      lines(questions.map((question, index) => ({ question, target: index > 19 ? 'Yes' : 'No' }))),
+    );
     const output = write('arte.yaml', 'mine');
     await expect(runCommand(registerInit, ['init', tasks, '-o', output])).rejects.toMatchObject({
       data: { code: 'InvalidInput', next: expect.stringContaining('--force') },

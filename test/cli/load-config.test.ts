@@ -2,7 +2,7 @@
  * Goal: a config file is read and judged whole: YAML, shape, and every file it names, each problem with its line; nothing is started.
  * Method: files written into a folder of their own, one vice each, then several at once.
  */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ConfigError, loadConfig, type LoadedConfig, type PlacedProblem } from '../../cli/load-config';
@@ -243,6 +243,118 @@ describe('task files', () => {
       'prompts: { techniques: [{ name: mine, instruction: Compare. }, { name: other, instruction: Decide. }] }\n',
     );
     expect((await load(config)).tasks[0]?.techniques.map(({ name }) => name)).toEqual(['mine', 'other']);
+  });
+});
+
+describe('tasks and lengths that no run can make sense of', () => {
+  const split = 'split: { seeds: 3, validation: 20, test: 10 }';
+  const task = (file: string, more = '') =>
+    `  - { source: jsonl, path: ${file}, name: t, description: Answer., ${split}${more} }`;
+  const colours = (target: (index: number) => string) =>
+    sums.map((_, index) => ({ question: `Which one, ${index}?\nOptions:\n(A) red\n(B) blue`, target: target(index) }));
+  const larger = `  - { source: builtin, family: larger-number, ${split} }`;
+
+  it('targets that all are the same are refused', async () => {
+    write(
+      'one.jsonl',
+      sums.map(({ question }, index) => ({ question, target: index % 2 === 0 ? '7' : '7.0' })),
+    );
+    const [problem, ...others] = await problemsOf(configWith(task('one.jsonl')));
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({ path: 'tasks[0]', line: 4, what: 'All 33 targets of "t" are "7".' });
+  });
+
+  it('one value in a part of them is worth a warning', async () => {
+    // Which items are held out follows from the split: the targets are made so that the test items alone are equal.
+    write('sums.jsonl', sums);
+    const { tasks } = await load(configWith(task('sums.jsonl')));
+    const held = new Set(tasks[0]!.test.map(({ question }) => question));
+    write(
+      'held.jsonl',
+      sums.map((item) => (held.has(item.question) ? { ...item, target: '0' } : item)),
+    );
+    const { warnings } = await load(configWith(task('held.jsonl')));
+    expect(warnings).toMatchObject([{ path: 'tasks[0]', line: 4, what: 'All 10 test targets of "t" are "0".' }]);
+  });
+
+  it.each([
+    ['targets', '', 'The targets of "t" write the letter of an option in 2 forms'],
+    ['labels', ', answer: { type: choice, labels: [A, (B)] }', 'The labels of "t" write the letter'],
+  ])('%s that write letters in two forms are refused', async (what, more, said) => {
+    const mixed = what === 'targets' ? ['A', '(B)'] : ['(A)', '(B)'];
+    write(
+      'mixed.jsonl',
+      colours((index) => mixed[index % 2]!),
+    );
+    const [problem, ...others] = await problemsOf(configWith(task('mixed.jsonl', more)));
+    expect(others).toEqual([]);
+    expect(problem?.what).toContain(said);
+    expect(problem?.what).toMatch(/"(A|\(B\))" and "(A|\(B\))"/);
+  });
+
+  it('letters in one form and words are fine', async () => {
+    write(
+      'letters.jsonl',
+      colours((index) => ['(A)', '(B)'][index % 2]!),
+    );
+    expect((await load(configWith(task('letters.jsonl')))).warnings).toEqual([]);
+    write(
+      'words.jsonl',
+      colours((index) => ['a', 'red', 'blue'][index % 3]!),
+    );
+    expect((await load(configWith(task('words.jsonl')))).warnings).toEqual([]);
+  });
+
+  it('repeated questions are told, with what is left', async () => {
+    write('twice.jsonl', [...sums.slice(0, 40), ...sums.slice(0, 7)]);
+    const { warnings } = await load(configWith(task('twice.jsonl')));
+    expect(warnings).toMatchObject([{ path: 'tasks[0]', line: 4 }]);
+    expect(warnings[0]?.what).toBe('7 items of "t" repeat questions that stand there before; 33 items are used.');
+  });
+
+  it('a description that nobody wrote is told, one that somebody wrote is not', async () => {
+    const examples = sums.map(({ question }, index) => ({ input: question, target: index % 2 === 0 ? 'Yes' : 'No' }));
+    write('odd_things.json', JSON.stringify({ examples }));
+    const described = (more: string) => configWith(`  - { source: bbh-json, path: odd_things.json, ${split}${more} }`);
+    const { warnings } = await load(described(''));
+    expect(warnings).toMatchObject([{ path: 'tasks[0].description', line: 4 }]);
+    expect(warnings[0]?.what).toContain('"Answer questions about odd things.');
+    expect((await load(described(', description: Decide.'))).warnings).toEqual([]);
+  });
+
+  const context = (tokens: number) =>
+    write(
+      'arte.yaml',
+      readFileSync(configWith(larger), 'utf8').replace(
+        /(student: .*) \}/,
+        `$1, endpoint: { kind: managed, context_tokens: ${tokens} } }`,
+      ),
+    );
+
+  it('a context that the longest prompt and max_tokens do not fit into is refused, or told where that is near', async () => {
+    const [problem, ...others] = await problemsOf(context(300));
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({ path: 'models.student.endpoint.context_tokens', line: 7 });
+    expect(problem?.what).toMatch(/about \d+ tokens \(task "larger-number"\), and score\.max_tokens is 256/);
+    const enough = Number(/at least (\d+)/.exec(problem?.instead ?? '')?.[1]);
+    expect((await load(context(enough))).warnings).toEqual([]);
+    const { warnings } = await load(context(enough - 64));
+    expect(warnings).toMatchObject([
+      {
+        path: 'models.student.endpoint.context_tokens',
+        what: problem!.what.replace('holds 300', `holds ${enough - 64}`),
+      },
+    ]);
+  });
+
+  it('a training whose every prompt alone fills max_length is refused, one whose rows are cut is told', async () => {
+    const [problem, ...others] = await problemsOf(configWith(larger, 'sft: { max_length: 8 }'));
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({ path: 'sft.max_length', line: 9 });
+    expect(problem?.why).toContain('nothing would be left to train on');
+    const { warnings } = await load(configWith(larger, 'align: { max_length: 100 }'));
+    expect(warnings).toMatchObject([{ path: 'align.max_length', line: 9 }]);
+    expect(warnings[0]?.why).toContain('cut at its end');
   });
 });
 
