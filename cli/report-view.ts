@@ -1,7 +1,7 @@
 /**
  * The report on the screen: arms with their intervals, how their answers were read, comparisons, what each stage took. Owns words and layout.
  *
- * Invariant: no line is wider than `reportWidthMax` where the names in it allow. What does not fit beside each other is a table of its own; columns
+ * Invariant: no line is wider than `reportWidthMax` where the names in it allow, and of a small run none than `textWidthMax`. What does not fit beside each other is a table of its own; columns
  * that say the same in every line are left out.
  */
 import type { ArmName } from '../schemas/arms';
@@ -9,8 +9,10 @@ import type { AnswerCounts, MacroMeasure, Measure, ReportArm, RunReport } from '
 import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, formatCount, formatSeconds, printLine, table, wrapped, type TableColumn } from './output';
 
-/** Columns of a terminal: what most of them have, and what fits a page of paper. */
+/** Columns of the widest table, in a run with several rounds, shot counts and seeds: most terminals have as many. */
 export const reportWidthMax = 100;
+/** Columns of sentences, and of the tables of a small run: every terminal has as many. */
+export const textWidthMax = 80;
 
 /** Print a report as tables. */
 export function printReport(report: RunReport): void {
@@ -29,14 +31,14 @@ export function printReport(report: RunReport): void {
   if (report.notes.length > 0) {
     printLine();
     for (const note of report.notes) {
-      const [first = '', ...rest] = wrapped(note, reportWidthMax - 6);
+      const [first = '', ...rest] = wrapped(note, textWidthMax - 6);
       printLine([`${color.yellow('note')}  ${first}`, ...rest.map((line) => `      ${line}`)].join('\n'));
     }
   }
 }
 
 function printText(text: string): void {
-  for (const line of wrapped(text, reportWidthMax)) printLine(line);
+  for (const line of wrapped(text, textWidthMax)) printLine(line);
 }
 
 /** Why a report has no accuracies. */
@@ -108,6 +110,12 @@ function printArms(report: RunReport, heading: (title: string) => void): void {
   printMacro(report, heading);
   for (const against of ['original_teacher', 'untuned'] as const) printComparisons(report, against, heading);
 
+  if (arms.some(({ comparisons }) => comparisons.length > 0)) {
+    printText(
+      'p: exact, adjusted for all comparisons in its table. A gain or loss has p below 0.05 and an interval without 0; all else is noise (docs/evaluation.md).',
+    );
+    printLine();
+  }
   heading('How the answers were read');
   printAnswers(
     name.columns,
@@ -169,10 +177,10 @@ function printComparisons(
   if (rows.length === 0) return;
   const name = nameOf(report);
   const whom = against === 'untuned' ? 'the untuned student' : "the unaligned teacher's student";
-  heading(`Against ${whom}, on the items that both answered, points`);
+  heading(`Against ${whom}, on the items that both answered`);
   printLine(
     table(
-      [...name.columns, { title: 'difference (95 % interval)' }, right('p'), { title: 'may be called' }],
+      [...name.columns, { title: 'points (95 % interval)' }, right('p'), { title: 'may be called' }],
       rows.map(({ arm, comparison: { difference, low, high, p, verdict } }) => [
         ...name.cells(arm),
         `${signed(difference)} (${signed(low)} to ${signed(high)})`,
@@ -199,7 +207,7 @@ function printAnswers(columns: readonly TableColumn[], rows: readonly AnswersRow
   );
   for (const kind of kinds) {
     const { title, means } = answerKinds[kind];
-    const [first = '', ...rest] = wrapped(means, reportWidthMax - 14);
+    const [first = '', ...rest] = wrapped(means, textWidthMax - 14);
     printLine([`  ${`${title}:`.padEnd(12)}${first}`, ...rest.map((line) => ' '.repeat(14) + line)].join('\n'));
   }
 }

@@ -18,6 +18,7 @@ import { isPaperSetUp } from '../../method/paper-results';
 import type { RunReport } from '../../schemas/report';
 import type { RunConfig } from '../../schemas/run-config';
 import { startChromium } from '../support/chromium';
+import { madeReport } from '../support/made-report';
 import { makeRun } from '../support/made-run';
 import { startTestS3, type TestS3 } from '../support/s3';
 
@@ -249,10 +250,51 @@ it("puts the paper's figures beside its own set-up, and beside no other", async 
   writeFileSync(path, reportPage(report, await readDetails(store, report), paper));
   const { page } = await open('light', path);
   const row = page.locator('#students tbody tr', { hasText: 'aligned teacher' }).first();
-  await expect(page.locator('#students thead').textContent()).resolves.toContain('The paper, %');
+  await expect(page.locator('#students thead').first().textContent()).resolves.toContain('The paper, %');
   await expect(row.textContent()).resolves.toMatch(/41\.9[56]|42\.0|37\.[56]/);
   expect(await page.locator('.hollow').count()).toBeGreaterThan(0);
   await page.close();
+});
+
+it('shows means over tasks and categories, the spread over seeds, and how answers were read, where there are several', async () => {
+  const several = madeReport({
+    arms: ['untuned', 'original_teacher', 'arte'],
+    students: 3,
+    tasks: { sums: 'algorithmic', words: 'language' },
+  });
+  const path = join(folder, 'several.html');
+  writeFileSync(path, reportPage(several, { rounds: [], pairs: [] }, undefined));
+  const { page, complaints } = await open('light', path);
+  const rows = page.locator('#students tbody tr');
+  const aligned = several.arms.at(-1)!;
+  const head = await page.locator('#students thead').first().textContent();
+  for (const column of ['Mean over tasks, %', 'Mean over categories, %', 'SD over seeds', 'Answers'])
+    expect(head).toContain(column);
+  const shown = (share: number) => (100 * share).toFixed(1);
+  const { macro, students, answers } = aligned;
+  const text = await rows.nth(several.arms.length - 1).textContent();
+  expect(text).toContain(`${shown(macro.overTasks.accuracy)} ± ${shown(macro.overTasks.stderr)}`);
+  expect(text).toContain(`${shown(macro.overCategories.accuracy)} ± ${shown(macro.overCategories.stderr)}`);
+  expect(text).toContain(shown(students.standardDeviation));
+  const read = await page
+    .locator('table', { hasText: 'How the answers were read' })
+    .locator('tbody tr')
+    .last()
+    .locator('td')
+    .allTextContents();
+  expect(read).toEqual([answers.tagged, answers.untagged, answers.truncated, answers.unreadable].map(String));
+  await expect(page.locator('dl.legend').first().textContent()).resolves.toContain('cut off at max_tokens');
+  expect(complaints).toEqual([]);
+  await page.close();
+  const one = reportPage(report, { rounds: [], pairs: [] }, undefined);
+  expect(one).not.toMatch(/Mean over|SD over seeds<\/th>/);
+});
+
+it('a report without students says why', () => {
+  const cancelled = reportPage({ ...report, status: 'CANCELLED', arms: [] }, { rounds: [], pairs: [] }, undefined);
+  expect(cancelled).toContain(
+    'No student was evaluated in a whole round: the run was cancelled after decide in round 2.',
+  );
 });
 
 it('a report with nothing in it is a page all the same', async () => {
