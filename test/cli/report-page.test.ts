@@ -290,6 +290,20 @@ it('shows means over tasks and categories, the spread over seeds, and how answer
   expect(one).not.toMatch(/Mean over|SD over seeds<\/th>/);
 });
 
+it('the last decision has the intervals of the report, and every score rests on answers that are counted', () => {
+  const { decision } = report.rounds.at(-1)!;
+  const aligned = report.arms.filter(({ name, round }) => name === 'arte' && round === 2);
+  expect(decision['against']).toEqual(
+    aligned.flatMap(({ shots, comparisons }) => comparisons.map((comparison) => ({ shots, ...comparison }))),
+  );
+  expect(decision['against']).toHaveLength(2);
+  for (const { facts, outcomes } of report.stages.filter(({ name }) => name === 'score-drafts')) {
+    const { answers, cells } = facts['quality'] as { answers: Record<string, number>; cells: number };
+    expect(Object.values(answers).reduce((sum, count) => sum + count, 0)).toBe(cells);
+    expect([answers['unreadable'], answers['truncated']]).toEqual([outcomes['malformed'], outcomes['truncated']]);
+  }
+});
+
 it('a report without students says why', () => {
   const cancelled = reportPage({ ...report, status: 'CANCELLED', arms: [] }, { rounds: [], pairs: [] }, undefined);
   expect(cancelled).toContain(

@@ -126,12 +126,11 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
     await save('RUNNING');
     return { runId, records: all, status: 'RUNNING' };
   }
-  const report = await createIoActivities({ store }).writeReport({
-    runId,
-    bundle,
-    rounds: input.rounds,
-    status: 'DONE',
-  });
+  const toReport = { runId, bundle, rounds: input.rounds, status: 'DONE' } as const;
+  // As an activity: a slow machine has it send a heartbeat.
+  const report = await new MockActivityEnvironment({ workflowExecution: { workflowId: runId, runId } }).run(() =>
+    createIoActivities({ store }).writeReport(toReport),
+  );
   carry = { ...carry, round: input.rounds };
   await save('DONE', { report });
   return { runId, records: all, status: 'DONE' };
