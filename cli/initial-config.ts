@@ -288,8 +288,6 @@ sft:
 evaluate:
   shots: [0, 3]
   max_tokens: ${rationaleTokens}
-  # The untuned student rarely ends in an answer without a shot: that belongs in the table, it must not park the run.
-  thresholds: { malformed: 0.95, truncated: 0.95 }
 
 rounds: { count: 1 }
 `;

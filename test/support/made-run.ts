@@ -21,6 +21,7 @@ import { createScriptedEndpoint } from '../../drivers/model/scripted';
 import type { Trainer } from '../../drivers/trainer/trainer';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { canonicalJson, sha256Hex } from '../../method/keys';
+import type { ArtifactRef } from '../../schemas/artifact-ref';
 import type { JsonValue } from '../../schemas/json';
 import { shardRowsMax } from '../../schemas/limits';
 import type {
@@ -128,8 +129,8 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
   }
   const toReport = { runId, bundle, rounds: input.rounds, status: 'DONE' } as const;
   // As an activity: a slow machine has it send a heartbeat.
-  const report = await new MockActivityEnvironment({ workflowExecution: { workflowId: runId, runId } }).run(() =>
-    createIoActivities({ store }).writeReport(toReport),
+  const report = await new MockActivityEnvironment({ workflowExecution: { workflowId: runId, runId } }).run(
+    (): Promise<ArtifactRef> => createIoActivities({ store }).writeReport(toReport),
   );
   carry = { ...carry, round: input.rounds };
   await save('DONE', { report });
