@@ -232,7 +232,12 @@ function difference({ difference: by, low, high, p, verdict }: Comparison): stri
 
 function preferences({ rounds }: ReportDetails, report: RunReport): string {
   const shown = rounds.filter(({ scores, quality }) => scores.length > 0 || quality).slice(-roundsDrawnMax);
-  if (shown.length === 0) return '';
+  // Of a round that was broken off there are the stages, and no round.
+  const read = scoredAnswers(report)
+    .filter(({ round }) => shown.length === 0 || shown.some((one) => one.round === round))
+    .slice(-roundsDrawnMax)
+    .map(({ round, answers }) => ({ name: `Round ${round}`, answers }));
+  if (shown.length + read.length === 0) return '';
   const plots = shown
     .filter(({ scores }) => scores.length > 0)
     .map((round) => {
@@ -265,9 +270,6 @@ function preferences({ rounds }: ReportDetails, report: RunReport): string {
         ]
       : [],
   );
-  const read = scoredAnswers(report)
-    .filter(({ round }) => shown.some((one) => one.round === round))
-    .map(({ round, answers }) => ({ name: `Round ${round}`, answers }));
   const columns = [
     'Scores of',
     'Drafts',

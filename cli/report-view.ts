@@ -26,6 +26,7 @@ export function printReport(report: RunReport): void {
     printText(nothingEvaluated(report));
     printLine();
   } else printArms(report, heading);
+  printScores(report, heading);
   printDecisions(report, heading);
   printStages(report, heading);
   if (report.notes.length > 0) {
@@ -124,7 +125,6 @@ function printArms(report: RunReport, heading: (title: string) => void): void {
   printLine();
   printGroups(report, 'By task, accuracy (95 % interval), %', ({ byTask }) => byTask, heading);
   printGroups(report, 'By category, accuracy (95 % interval), %', ({ byCategory }) => byCategory, heading);
-  printScores(report, heading);
 }
 
 function words({ examples, steps }: NonNullable<ReportArm['training']>): string {

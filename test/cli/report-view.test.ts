@@ -4,6 +4,7 @@
  * Method: reports small and large (support/made-report.ts) through the command's own printing.
  */
 import { printReport, reportWidthMax, textWidthMax } from '../../cli/report-view';
+import { reportPage } from '../../cli/report-page';
 import { armNames } from '../../schemas/arms';
 import type { RunReport } from '../../schemas/report';
 import { runCommand } from '../support/command';
@@ -33,7 +34,7 @@ it('of all arms, rounds, shot counts, seeds and 23 tasks fits too', async () => 
   const tasks = Object.fromEntries(
     Array.from({ length: 23 }, (_, at) => [`a_task_with_a_long_name_${at}`, at % 2 ? 'algorithmic' : 'language']),
   );
-  const text = await printed(madeReport({ arms: armNames, rounds: 2, shots: [0, 3], students: 2, items: 4, tasks }));
+  const text = await printed(madeReport({ arms: armNames, rounds: 2, shots: [0, 3], students: 2, items: 2, tasks }));
   expect(text.split('\n').filter((line) => line.length > reportWidthMax)).toEqual([]);
   for (const task of Object.keys(tasks)) expect(text.match(new RegExp(`${task}(?!\\d)`, 'g'))).toHaveLength(1);
   for (const said of ['over tasks', 'over categories', 'sd over seeds', 'What the rounds decided'])
@@ -74,12 +75,21 @@ it('of a run that was cancelled before a student was evaluated says so instead o
   const cancelled: RunReport = {
     ...whole,
     ...{ status: 'CANCELLED', rounds: [], arms: [] },
-    stages: [{ ...stage!, name: 'score-drafts', arm: '' }],
+    stages: [
+      { ...stage!, name: 'score-drafts', arm: '', facts: { quality: { answers: { ...whole.arms[0]!.answers } } } },
+    ],
   };
   const text = await printed(cancelled);
   expect(text.replaceAll('\n', ' ')).toContain(
     'No student was evaluated in a whole round: the run was cancelled after score-drafts in round 1.',
   );
   expect(text).not.toContain('student trained on');
+  // What it had scored is still told.
+  expect(text).toMatch(
+    /behind the scores of the drafts were read\nround +tagged +untagged +truncated +unreadable\n +1 +15 +6 +6 +3\n/,
+  );
+  expect(reportPage(cancelled, { rounds: [], pairs: [] }, undefined)).toContain(
+    'How the answers behind the scores were read',
+  );
   expect((await printed({ ...cancelled, stages: [] })).replaceAll('\n', ' ')).toContain('before its first stage');
 });
