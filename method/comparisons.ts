@@ -15,7 +15,14 @@ import type { Comparison } from '../schemas/report';
 import type { PredictionRow } from '../schemas/rows';
 import { rightsByItem } from './evaluate';
 import { seedFrom } from './keys';
-import { holmAdjusted, pairedComparison, pooledComparison, verdictOf, type PairedComparison } from './statistics';
+import {
+  bootstrapResamples,
+  holmAdjusted,
+  pairedComparison,
+  pooledComparison,
+  verdictOf,
+  type PairedComparison,
+} from './statistics';
 
 /** Answers to the items of some tasks. */
 export interface AnswerSet {
@@ -37,11 +44,15 @@ export interface EvaluatedArm extends AnswerSet {
 const baselines = ['untuned', 'original_teacher'] as const satisfies readonly ArmName[];
 
 /** Mine less theirs, on the items that both answered, not adjusted for other comparisons. One answer a side: McNemar; more: pooled by item. */
-export function compareAnswers(mine: AnswerSet, theirs: AnswerSet): PairedComparison {
+export function compareAnswers(
+  mine: AnswerSet,
+  theirs: AnswerSet,
+  resamples: number = bootstrapResamples,
+): PairedComparison {
   const [own, other] = [rightsByItem(mine.predictions), rightsByItem(theirs.predictions)];
   const shared = [...own.keys()].filter((item) => other.has(item));
   const of = (rights: ReadonlyMap<string, number>): number[] => shared.map((item) => rights.get(item) as number);
-  const options = { seed: seedFrom(mine.key, theirs.key) };
+  const options = { seed: seedFrom(mine.key, theirs.key), resamples };
   return mine.students === 1 && theirs.students === 1
     ? pairedComparison(of(own).map(Boolean), of(other).map(Boolean), options)
     : pooledComparison(
@@ -60,18 +71,28 @@ export function asFamily(comparisons: readonly PairedComparison[]): PairedCompar
   });
 }
 
-/** The comparisons of each arm, in the order given. None for the untuned student and the teacher: they are the floor and the ceiling. */
-export function compareArms(arms: readonly EvaluatedArm[]): Comparison[][] {
+/**
+ * The comparisons of each arm, in the order given. None for the untuned student and the teacher: they are the floor and the ceiling.
+ * @param shown Whose are wanted. The others are tested all the same, because p is adjusted for them, and spared the bootstrap (0.2 s at the
+ *   size of BIG-Bench-Hard).
+ */
+export function compareArms(
+  arms: readonly EvaluatedArm[],
+  shown: (arm: EvaluatedArm) => boolean = () => true,
+): Comparison[][] {
   const comparisons: Comparison[][] = arms.map(() => []);
   for (const against of baselines) {
     const members = arms.flatMap((own, at) => {
       if (own.arm === 'untuned' || own.arm === 'teacher' || own.arm === against) return [];
       const baseline = arms.find(({ arm, shots }) => arm === against && shots === own.shots);
-      return baseline ? [{ at, comparison: compareAnswers(own, baseline) }] : [];
+      if (!baseline) return [];
+      return [{ at, comparison: compareAnswers(own, baseline, shown(own) ? bootstrapResamples : 0) }];
     });
     asFamily(members.map(({ comparison }) => comparison)).forEach((comparison, member) => {
+      const at = members[member]?.at ?? -1;
+      if (!arms[at] || !shown(arms[at])) return;
       const { n, difference, low, high, p, verdict } = comparison;
-      comparisons[members[member]?.at ?? -1]?.push({ against, n, difference, low, high, p, verdict });
+      comparisons[at]?.push({ against, n, difference, low, high, p, verdict });
     });
   }
   return comparisons;

@@ -59,16 +59,15 @@ export function decideRound(evidence: readonly RoundEvidence[], settings: Decisi
   );
   const comparison = best && compareAnswers(own, best);
   const promoted = best === undefined || (comparison !== undefined && isAccepted(comparison, settings));
-  const comparisons = compareArms(lines);
+  const isOwn = (line: EvaluatedArm): boolean => line.arm === alignedArm && line.round === round;
+  const comparisons = compareArms(lines, isOwn);
   return {
     decision: promoted ? 'promote' : 'keep-best',
     round,
     bestRound: promoted ? round : best.round,
     accuracy: own.accuracy,
     previousBest: best && comparison ? { round: best.round, accuracy: best.accuracy, ...comparison } : null,
-    against: lines.flatMap(({ arm, round: of, shots }, at) =>
-      arm === alignedArm && of === round ? (comparisons[at] ?? []).map((one) => ({ shots, ...one })) : [],
-    ),
+    against: lines.flatMap(({ shots }, at) => (comparisons[at] ?? []).map((one) => ({ shots, ...one }))),
     reason: reasonOf(own, best, comparison, promoted, settings),
   };
 }
