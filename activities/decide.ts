@@ -4,17 +4,16 @@ import { ArteError } from '../schemas/errors';
 import type { JsonObject, JsonValue } from '../schemas/json';
 import type { EvaluationRecord } from '../schemas/messages';
 import type { StoreDependencies } from './dependencies';
-import { finishedStage, type WholeStage } from './stage';
+import { finishedStage, inputRef, type WholeStage } from './stage';
 
 export const decide: WholeStage<StoreDependencies> = {
   name: 'decide',
-  version: 1,
+  version: 2,
   settings: ({ config }) => ({ accept_margin: config.rounds.accept_margin }),
   async run({ store, config, input }) {
-    const { round, evaluations } = input.extra as unknown as {
-      round: number;
-      evaluations: readonly EvaluationRecord[];
-    };
+    const { round } = input.extra as unknown as { round: number };
+    const given = inputRef(input, 'evaluations');
+    const evaluations = (await store.getJson(given)) as unknown as EvaluationRecord[];
     const evidence: RoundEvidence[] = [];
     for (const { arm, student, round: of, shots, key } of evaluations) {
       const manifest = await finishedStage(store, key);
@@ -39,6 +38,7 @@ export const decide: WholeStage<StoreDependencies> = {
       mediaType: 'application/json',
       rows: 1,
     });
-    return { outputs: { decision: ref }, facts };
+    // What it was made from is no stage's output: named here, it stays in the store as long as the decision does.
+    return { outputs: { decision: ref, evaluations: given }, facts };
   },
 };

@@ -4,7 +4,7 @@
  */
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
-import { runKeys } from '../activities/run-records';
+import { readStages, runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
 import { shardRowsMax } from '../schemas/limits';
@@ -31,6 +31,8 @@ export interface LiveStage {
 
 export interface RunView {
   readonly progress: RunProgress;
+  /** Stages of the round under way, or of the last one, that are finished. */
+  readonly finished: readonly StageRecord[];
   readonly live: readonly LiveStage[];
   /** The engine's own word: RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED; undefined when it has no such run. */
   readonly engine: string | undefined;
@@ -56,18 +58,8 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
       ? { ...progress, status: 'FAILED' as const, current: [] }
       : progress;
   const live = engine === 'RUNNING' ? await liveStages(client, handle, progress) : [];
-  return { progress: settled, live, engine };
-}
-
-/** Stages of the round under way, which only the engine knows; none when the run is not running or no worker answers. */
-export async function liveRecords(client: Client, runId: string): Promise<readonly StageRecord[]> {
-  const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
-  if ((await statusOf(handle)) !== 'RUNNING') return [];
-  try {
-    return (await handle.query(progressQuery)).finished;
-  } catch {
-    return [];
-  }
+  const finished = await readStages(store, runId, progress.round);
+  return { progress: settled, finished, live, engine };
 }
 
 async function queried(handle: RunHandle, store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {

@@ -52,7 +52,7 @@ export function spentSoFar(records: readonly StageRecord[], config: RunConfig | 
   if (!config) return 0;
   return records
     .filter((record) => !record.reused)
-    .reduce((sum, record) => sum + costOf(record, record.usage, record.seconds, config), 0);
+    .reduce((sum, record) => sum + costOf(record, record.usage, record.paidSeconds ?? 0, config), 0);
 }
 
 /** The whole picture, one string per line. */
@@ -67,12 +67,12 @@ export function renderRun(
     `${color.bold(progress.runId)}  ${statusWord(progress.status, color)}  round ${progress.round} of ${progress.rounds}`,
     '',
   ];
-  for (const record of progress.finished) lines.push(finishedLine(record, color));
+  for (const record of view.finished) lines.push(finishedLine(record, color));
   for (const stage of view.live) lines.push(...liveLines(stage, rates.get(stage.label), color));
-  const made = progress.finished.filter((record) => !record.reused);
+  const made = view.finished.filter((record) => !record.reused);
   const calls = made.reduce((sum, record) => sum + record.usage.calls, 0);
   const tokens = made.reduce((sum, record) => sum + record.usage.inputTokens + record.usage.outputTokens, 0);
-  const cost = spentSoFar(progress.finished, config);
+  const cost = spentSoFar(view.finished, config);
   lines.push(
     '',
     color.dim(

@@ -87,7 +87,7 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
   const startedAt = Date.now();
   return {
     show(view, rates) {
-      for (const record of view.progress.finished) {
+      for (const record of view.finished) {
         const key = `${record.round} ${record.stage} ${record.arm}`;
         if (said.has(key)) continue;
         said.add(key);

@@ -3,6 +3,12 @@
 /** Inputs and results that travel through the engine stay under this, so that histories stay readable and far from Temporal's 2 MB. */
 export const payloadBytesMax = 16 * 1024;
 
+/**
+ * Characters of an error on its way through the engine. A run that parks hands it on beside its progress; a character takes up to four bytes, and
+ * JSON makes some longer.
+ */
+export const errorCharactersMax = 3 * 1024;
+
 /** Rows of one shard: small enough that a lost worker repeats little, large enough that 1,000,000 rows are 500 activities. */
 export const shardRowsMax = 2_000;
 

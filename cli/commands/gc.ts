@@ -76,12 +76,12 @@ async function knownRuns({ client, store }: Session): Promise<KnownRun[]> {
   const runs: KnownRun[] = [];
   for (const [runId, lastWordAt] of await recordedRuns(store)) {
     try {
-      const { progress: known, engine } = await viewRun(client, store, runId);
-      runs.push({ runId, status: known.status, live: engine === 'RUNNING' ? known.finished : [], lastWordAt });
+      const { progress: known } = await viewRun(client, store, runId);
+      runs.push({ runId, status: known.status, lastWordAt });
     } catch (error) {
       // Recorded, and not a word since: it was ended while it started, or is starting now.
       if (!(error instanceof ArteError) || error.data.code !== 'RunNotFound') throw error;
-      runs.push({ runId, status: 'RUNNING', live: [], lastWordAt });
+      runs.push({ runId, status: 'RUNNING', lastWordAt });
     }
   }
   return runs;

@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { openLineage } from '../../activities/lineage';
 import { ArteError } from '../../schemas/errors';
 import { printJson } from '../output';
-import { liveRecords } from '../run-progress';
 import { openSession } from '../session';
 import { traceRow } from '../trace-row';
 import { printTrace } from '../trace-view';
@@ -23,7 +22,7 @@ export function register(program: Command): void {
       const round = options.round === undefined ? undefined : roundNumber(options.round);
       const session = await openSession({ start: false });
       try {
-        const lineage = await openLineage(session.store, runId, await liveRecords(session.client, runId));
+        const lineage = await openLineage(session.store, runId);
         const trace = await traceRow(session.store, lineage, row, round);
         if (options.json) printJson({ runId, ...trace });
         else printTrace(trace);

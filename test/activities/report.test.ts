@@ -3,7 +3,7 @@
  * manifests in a store in memory; the tables' statistics are method/'s tests.
  */
 import { writeReport } from '../../activities/report';
-import { saveRound } from '../../activities/run-records';
+import { putStageRecord, saveRound } from '../../activities/run-records';
 import { manifestKey, noCounts } from '../../activities/stage';
 import { noUsage, type StageManifest, type StageUsage } from '../../schemas/manifest';
 import type { StageRecord } from '../../schemas/messages';
@@ -36,14 +36,13 @@ async function reportOf(
   }));
   for (const { stage, key, usage } of records) {
     const manifest: StageManifest = {
-      ...{ schemaVersion: 1, stage, version: 1, key, inputs: {}, settings: null, outputs: {}, counts: noCounts, usage },
+      ...{ schemaVersion: 1, stage, version: 1, key, inputs: {}, settings: null, outputs: {}, counts: noCounts, usage, paidBy: {} },
       ...{ facts: {}, seconds: 1, finishedAt: '2026-01-01T00:00:00.000Z' },
     };
     await store.putDocument(manifestKey(key), manifest);
   }
-  await saveRound(store, {
-    ...{ schemaVersion: 1, runId: 'run', round: 1, stages: records, models: {}, evaluations: [], decision: {} },
-  });
+  for (const record of records) await putStageRecord(store, 'run', record);
+  await saveRound(store, { runId: 'run', round: 1, models: {}, decision: {} });
   const ref = await writeReport(store, { runId: 'run', bundle, rounds: 1, status: 'DONE' });
   return (await store.getJson(ref)) as unknown as RunReport;
 }
