@@ -11,6 +11,7 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { canonicalJson } from '../method/keys';
 import { armNames } from '../schemas/arms';
 import { mediaTypes, type ArtifactRef } from '../schemas/artifact-ref';
+import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { noUsage, type StageManifest } from '../schemas/manifest';
 import type {
@@ -39,6 +40,15 @@ function nameOf(round: number): string {
 
 export async function saveProgress(store: ArtifactStore, progress: RunProgress): Promise<void> {
   await store.putDocument(runKeys.progress(progress.runId), progress as unknown as JsonValue);
+}
+
+/** What a command says of an id that neither the store nor the engine knows. */
+export function noSuchRun(runId: string): ArteError {
+  return new ArteError('RunNotFound', {
+    what: `There is no run ${runId}.`,
+    why: 'Neither the engine nor the store of this platform knows the id.',
+    next: 'arte status lists the runs there are. Each data directory has runs of its own.',
+  });
 }
 
 // ---- stages ------------------------------------------------------------------------------------------------------

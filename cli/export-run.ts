@@ -35,7 +35,7 @@ export interface ExportRequest {
   readonly onProgress: (text: string) => void;
 }
 
-/** Write one export; resolves with the path. Errors: InvalidInput, RunNotFound (no such round), DiskFull. */
+/** Write one export; resolves with the path. Errors: InvalidInput, RoundNotFound, ArtifactNotFound, DiskFull. */
 export async function exportRun(store: ArtifactStore, report: RunReport, request: ExportRequest): Promise<string> {
   const target = resolve(request.target);
   if (existsSync(target)) {
@@ -70,7 +70,7 @@ function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
   const round =
     wanted === undefined ? report.rounds.at(-1) : report.rounds.find((candidate) => candidate.round === wanted);
   if (round) return round;
-  throw new ArteError('RunNotFound', {
+  throw new ArteError('RoundNotFound', {
     what:
       wanted === undefined
         ? `The run ${report.runId} finished no round.`
@@ -85,7 +85,7 @@ function artifact(report: RunReport, wanted: number | undefined, name: string): 
   const round = made.at(-1) ?? roundOf(report, wanted);
   const ref = round.artifacts[name];
   if (ref) return ref;
-  throw new ArteError('RunNotFound', {
+  throw new ArteError('ArtifactNotFound', {
     what: `Round ${round.round} made no ${name}.`,
     why: `It made ${Object.keys(round.artifacts).join(', ')}.`,
     next: 'Name a round and an arm that are in the report.',

@@ -67,7 +67,7 @@ async function openStore(platform: RunConfig['platform']): Promise<ArtifactStore
   const address = isEmbedded(platform, process.env)
     ? (await runningPlatform())?.addresses.store
     : storeAddressOf(platform, process.env);
-  return address && createS3Store({ ...address, spoolDir: join(dataDirectory(), 'spool'), attempts: 1 });
+  return address && createS3Store({ ...address, spoolDir: join(dataDirectory(), 'spool'), attempts: 1, silenceMs: answerMs });
 }
 
 async function answers(store: ArtifactStore): Promise<void> {

@@ -20,6 +20,10 @@ const badInputCodes: readonly ErrorCode[] = [
   'InvalidTaskFile',
   'FamilyTooSmall',
   'RunNotFound',
+  'ReportNotFound',
+  'RoundNotFound',
+  'ArtifactNotFound',
+  'RowNotFound',
   'RunStateConflict',
 ];
 

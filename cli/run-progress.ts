@@ -4,9 +4,8 @@
  */
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
-import { readStages, runKeys } from '../activities/run-records';
+import { noSuchRun, readStages, runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
-import { ArteError } from '../schemas/errors';
 import { shardRowsMax } from '../schemas/limits';
 import type { ActivityProgress, RunProgress, StageRecord } from '../schemas/messages';
 import { noUsage, type StageUsage } from '../schemas/manifest';
@@ -45,13 +44,7 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
   const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const engine = await statusOf(handle);
   const progress = engine === 'RUNNING' ? await queried(handle, store, runId) : await stored(store, runId);
-  if (!progress) {
-    throw new ArteError('RunNotFound', {
-      what: `There is no run ${runId}.`,
-      why: 'Neither the engine nor the store knows the id.',
-      next: 'arte status lists the runs there are.',
-    });
-  }
+  if (!progress) throw noSuchRun(runId);
   // What the store says of a run that the engine has lost or closed is the last word it left; RUNNING would be a lie.
   const settled =
     engine !== 'RUNNING' && progress.status === 'RUNNING'

@@ -168,7 +168,10 @@ export function reserve(ledger: Ledger, work: LedgerWork, total: number, ceiling
   }
   // What a refused piece of work has cost so far is remembered; of one that never started nothing is.
   const refused = before ? withEntry(ledger, work.key, entry) : ledger;
-  return { ledger: refused, outcome: spent + ceiling <= cap ? 'reserved' : 'exhausted' };
+  const needs = spent + ceiling;
+  return needs <= cap
+    ? { ledger: refused, outcome: 'reserved' }
+    : { ledger: { ...refused, needs }, outcome: 'exhausted' };
 }
 
 /** An attempt has ended, or says how far it is: `total` stands in the work now. `ceiling` is what it goes on to reserve. */

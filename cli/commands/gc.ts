@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { cacheDirectory } from '../../drivers/local/directories';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { cachedModels, removeCachedModels, type CachedModel } from '../../drivers/model/materialize';
+import { noSuchRun } from '../../activities/run-records';
 import { ArteError } from '../../schemas/errors';
 import { garbageGraceMs } from '../../schemas/limits';
 import {
@@ -92,13 +93,7 @@ function retentionOf(runs: readonly KnownRun[], options: Options, now: Date): Ma
   const { keep = [], drop = [], olderThan } = options;
   const days = olderThan === undefined ? undefined : numberOf('--older-than', olderThan);
   for (const runId of [...keep, ...drop]) {
-    if (!runs.some((run) => run.runId === runId)) {
-      throw new ArteError('RunNotFound', {
-        what: `There is no run ${runId}.`,
-        why: 'The store holds no record of it.',
-        next: 'arte status lists the runs there are.',
-      });
-    }
+    if (!runs.some((run) => run.runId === runId)) throw noSuchRun(runId);
   }
   const both = keep.find((runId) => drop.includes(runId));
   if (both !== undefined) {

@@ -146,9 +146,9 @@ it('says that an answer has gone, and shows what is left', async () => {
 });
 
 it.each([
-  ['nosuch', 'RunNotFound', 'has no row nosuch'],
-  ['arte:9999', 'RunNotFound', 'has no row 9999'],
-  ['f'.repeat(64), 'RunNotFound', 'has no row ffff'],
+  ['nosuch', 'RowNotFound', 'has no row nosuch'],
+  ['arte:9999', 'RowNotFound', 'has no row 9999'],
+  ['f'.repeat(64), 'RowNotFound', 'has no row ffff'],
 ])('does not find %s, and says so', async (row, code, what) => {
   await expect(trace(row)).rejects.toMatchObject({ data: { code, what: expect.stringContaining(what) } });
 });
