@@ -54,6 +54,12 @@ export interface Resumed {
   readonly notes: readonly string[];
 }
 
+/** Which answer of which row. */
+interface Place {
+  readonly ask: number;
+  readonly row: number;
+}
+
 interface Asked {
   readonly attempt: number;
   readonly usage: Usage;
@@ -76,6 +82,7 @@ export async function resumeShard(
       const reader = RecordReader.open(path);
       const file = table.readers.push(reader) - 1;
       const { end, damaged } = await readJournal(path, loader.journalVisitor(file));
+      loader.endJournal();
       if (end === 'foreign') notes.push(`${path} belongs to another shard and was left alone`);
       else if (damaged > 0) notes.push(damageNote(damaged, 'place', path));
       // A torn tail is what a kill leaves behind; not worth a word.
@@ -174,8 +181,11 @@ class Loader {
   private voidUpTo = 0;
   /** Calls, by attempt, ask and row, of which no end was found so far; with their attempt. */
   private readonly open = new Map<string, number>();
-  /** Calls, by ask and row, found after damage: whose they were is lost. */
-  private readonly nobodys = new Map<string, { readonly ask: number; readonly row: number }>();
+  /** Calls and answers after damage, of which nobody knows whose they were. */
+  private readonly nobodys = new Map<string, Place>();
+  /** The same of the journal that is being read, until its end: a journal's calls are all of one attempt, the one it names last. */
+  private stray = { calls: new Map<string, Place>(), answers: new Map<string, Place>(), failed: new Set<string>() };
+  private lastNamed: number | undefined;
 
   constructor(
     private readonly shardKey: string,
@@ -210,6 +220,21 @@ class Loader {
       if (!seenAnywhere && !openCalls.has(call)) lost += 1;
     }
     return lost;
+  }
+
+  /** A journal has been read to its end: what stood after damage in it is its attempt's, if that is named anywhere. */
+  endJournal(): void {
+    const { calls, answers, failed } = this.stray;
+    const owner = this.lastNamed;
+    for (const [call, place] of calls) {
+      if (owner === undefined) this.nobodys.set(call, place);
+      else if (!this.wasSeen(owner, place.ask, place.row)) this.open.set(`${owner}/${call}`, owner);
+    }
+    // Answers stand in a journal that were made for others, too: those of its own have their call before them.
+    for (const [call, place] of answers) if (!calls.has(call)) this.nobodys.set(call, place);
+    if (owner !== undefined) for (const call of failed) this.open.delete(`${owner}/${call}`);
+    this.stray = { calls: new Map(), answers: new Map(), failed: new Set() };
+    this.lastNamed = undefined;
   }
 
   private totalOf(attempt: number): MutableUsage {
@@ -279,18 +304,21 @@ class Loader {
       header: ({ shardKey, rows }) => shardKey === this.shardKey && rows === this.rows,
       attempt: (identity) => {
         attempt = this.table.attemptNumber(identity);
+        this.lastNamed = attempt;
         this.lastOrdinal = Math.max(this.lastOrdinal, identity.ordinal);
       },
       damage: () => {
         attempt = nobody;
       },
       intent: (row, ask) => {
-        if (attempt === nobody) this.nobodys.set(`${ask}/${row}`, { ask, row });
+        if (attempt === nobody) this.stray.calls.set(`${ask}/${row}`, { ask, row });
         else if (!this.wasSeen(attempt, ask, row)) this.open.set(callOf(row, ask), attempt);
       },
       failure: (row, ask) => {
-        if (attempt === nobody) this.nobodys.delete(`${ask}/${row}`);
-        else this.open.delete(callOf(row, ask));
+        if (attempt === nobody) {
+          this.stray.calls.delete(`${ask}/${row}`);
+          this.stray.failed.add(`${ask}/${row}`);
+        } else this.open.delete(callOf(row, ask));
       },
       reopen: () => {
         this.voidUpTo = Math.max(this.voidUpTo, this.table.attempts[attempt]?.ordinal ?? 0);
@@ -299,7 +327,7 @@ class Loader {
         const { row, ask } = record;
         if (row >= this.rows) return;
         if (attempt === nobody) {
-          if (record.answered) this.nobodys.set(`${ask}/${row}`, { ask, row });
+          if (record.answered) this.stray.answers.set(`${ask}/${row}`, { ask, row });
           return;
         }
         this.open.delete(callOf(row, ask));
