@@ -120,6 +120,12 @@ export function openShardAccount(
   };
 }
 
+/** What a training made, and the seconds that the ledger has for it. */
+export interface Metered<T> {
+  readonly made: T;
+  readonly paidSeconds: number;
+}
+
 export interface TrainingAccount {
   readonly store: ArtifactStore;
   readonly runId: string;
@@ -138,14 +144,18 @@ export async function withMeter<T>(
   signal: AbortSignal,
   train: (signal: AbortSignal) => Promise<T>,
   { reserveMs = trainingReserveMs, meterMs = trainingMeterMs } = {},
-): Promise<T> {
-  if (price.training_hour === 0) return train(signal);
+): Promise<Metered<T>> {
+  if (price.training_hour === 0) {
+    const startedAt = performance.now();
+    return { made: await train(signal), paidSeconds: (performance.now() - startedAt) / 1000 };
+  }
   const budget = openWork(store, runId, config, work);
   // What an attempt that was killed had written down: this one counts from nothing again.
   await budget.close(0);
   await budget.reserve(0, trainingCost(reserveMs / 1000, price));
   const startedAt = performance.now();
-  const cost = (): number => trainingCost((performance.now() - startedAt) / 1000, price);
+  const seconds = (): number => (performance.now() - startedAt) / 1000;
+  const cost = (): number => trainingCost(seconds(), price);
   // Enough until the time after next that it is written: a cap is not passed in between.
   const ahead = trainingCost((2 * meterMs) / 1000, price);
   const over = new AbortController();
@@ -156,13 +166,21 @@ export async function withMeter<T>(
       if (error instanceof ArteError && error.data.code.startsWith('Budget')) over.abort(error);
     });
   }, meterMs);
-  try {
-    return await train(AbortSignal.any([signal, over.signal]));
-  } finally {
+  const stop = async (): Promise<number> => {
     clearInterval(timer);
     await writing;
-    await budget.close(cost());
+    const paidSeconds = seconds();
+    await budget.close(trainingCost(paidSeconds, price));
+    return paidSeconds;
+  };
+  let made: T;
+  try {
+    made = await train(AbortSignal.any([signal, over.signal]));
+  } catch (error) {
+    await stop();
+    throw error;
   }
+  return { made, paidSeconds: await stop() };
 }
 
 /** Changes of one run's ledger in this process wait for each other; only those of other workers can collide. */

@@ -68,12 +68,9 @@ export async function trainLayer(
     if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
   };
   const releaseDevice = await dependencies.reserveDevice(signal);
-  const startedAt = performance.now();
-  const outcome = await withMeter(context.account, signal, (stop) =>
+  const { made: outcome, paidSeconds } = await withMeter(context.account, signal, (stop) =>
     dependencies.trainer.train({ ...job, dataPath, workDir }, onProgress, stop),
   ).finally(releaseDevice);
-  // As the meter counts them: loading and saving are paid for too.
-  const paidSeconds = (performance.now() - startedAt) / 1000;
   await keeper.settled();
   beat.report({ ...first, phase: 'upload', done: outcome.steps, total: outcome.steps });
   const layer = await store.putDirectory(outcome.outputDir);

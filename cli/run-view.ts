@@ -110,9 +110,20 @@ function liveLines(stage: LiveStage, rate: Rate | undefined, color: Colors): str
   return lines;
 }
 
+/** What an activity's own words for what it does mean to somebody who watches. */
+const phaseWords: Readonly<Record<string, string>> = {
+  model: 'waits for its model to be served',
+  working: 'at work, nothing to count',
+  load: 'loads model and data',
+  checkpoint: 'writes a checkpoint',
+  save: 'saves the result',
+  upload: 'puts the result into the store',
+};
+
 function amount(stage: LiveStage): string {
-  if (stage.total === 0) return stage.phase;
-  return `${formatCount(stage.done)}/${formatCount(stage.total)} ${stage.unit}${stage.phase === stage.unit || stage.phase === 'step' ? '' : ` (${stage.phase})`}`;
+  const phase = phaseWords[stage.phase] ?? stage.phase;
+  if (stage.total === 0) return phase;
+  return `${formatCount(stage.done)}/${formatCount(stage.total)} ${stage.unit}${stage.phase === stage.unit || stage.phase === 'step' ? '' : ` (${phase})`}`;
 }
 
 function pace(stage: LiveStage, rate: Rate | undefined): string {

@@ -148,7 +148,7 @@ describe('a training under a cap', () => {
     expect(spent).toBeLessThan(0.6);
     expect(reserved).toBe(0);
     await setCap(store, 'run', config, 5);
-    expect(await withMeter(account(store, config, '2'), never, lasting(100), limits)).toBe('trained');
+    expect(await withMeter(account(store, config, '2'), never, lasting(100), limits)).toMatchObject({ made: 'trained' });
     expect(ledgerTotals(await readLedger(store, 'run', config)).spent).toBeGreaterThan(spent + 0.09);
   });
 
@@ -174,7 +174,8 @@ describe('a training under a cap', () => {
 
   it('without a price keeps no account', async () => {
     const store = new MemoryStore();
-    expect(await withMeter(account(store, configOf(1, { input: 1 })), never, lasting(0), limits)).toBe('trained');
+    const free = withMeter(account(store, configOf(1, { input: 1 })), never, lasting(0), limits);
+    expect(await free).toMatchObject({ made: 'trained' });
     expect([...store.objects]).toEqual([]);
   });
 });

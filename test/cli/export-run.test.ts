@@ -74,7 +74,7 @@ it.each<[ModelSource, object]>([
   [{ kind: 'folder', path: '/models/base' }, { base_model_name_or_path: '/models/base' }],
   [{ kind: 'gguf', path: '/models/base.gguf' }, { base_model_name_or_path: '/models/base.gguf' }],
   [{ kind: 's3', bucket: 'models', prefix: 'base' }, { base_model_name_or_path: 's3://models/base' }],
-  [{ kind: 'embedded', name: 'SmolLM2-135M-Instruct' }, { base_model_name_or_path: 'embedded:SmolLM2-135M-Instruct' }],
+  [{ kind: 'embedded', name: 'SmolLM2-135M-Instruct' }, { base_model_name_or_path: 'HuggingFaceTB/SmolLM2-135M-Instruct' }],
 ])('names the base by its source: %j', async (source, named) => {
   const { path, config } = await exported('teacher', reportOf(source, 1));
   expect(config).toEqual({ ...stored, ...named });

@@ -174,19 +174,31 @@ it('a model that no training made is its own base', async () => {
   });
 });
 
-it('prints the whole way back', async () => {
+async function printed(full: boolean): Promise<string> {
   const lines: string[] = [];
   const spy = jest.spyOn(process.stdout, 'write').mockImplementation((chunk) => lines.push(String(chunk)) > 0);
   try {
-    printTrace(await trace('arte:2', 2));
+    printTrace(await trace('arte:2', 2), { full });
   } finally {
     spy.mockRestore();
   }
   // jest passes its own terminal's colours on to its workers.
-  const printed = stripVTControlCharacters(lines.join(''));
-  expect(printed).toMatch(
+  return stripVTControlCharacters(lines.join(''));
+}
+
+it.each([true, false])('prints the whole way back (full: %s)', async (full) => {
+  const text = await printed(full);
+  expect(text).toMatch(
     /━━ tailored tailor-rationales\/arte:2, round 2[\s\S]*━━ question: question tailor-questions\/arte/,
   );
   for (const name of ['row key', 'model', 'sampling', 'prompt', 'answer', 'outcome'])
-    expect(printed).toMatch(new RegExp(`^${name} `, 'm'));
+    expect(text).toMatch(new RegExp(`^${name} `, 'm'));
+});
+
+it('cuts long texts unless all of them are asked for, and says so', async () => {
+  const [full, folded] = [await printed(true), await printed(false)];
+  expect(folded.length).toBeLessThan(full.length);
+  expect(folded).toMatch(/^ +… \d+ more lines$/m);
+  expect(folded).toContain('--full shows all of them');
+  expect(full).not.toMatch(/more lines|--full/);
 });
