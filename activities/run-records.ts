@@ -77,10 +77,16 @@ export async function recordStage(
 }
 
 /** Whether the stage has its line elsewhere in the run: two arms, and two rounds, may come to the very same one, which was paid for once. */
-async function isRecorded(store: ArtifactStore, runId: string, { round, arm }: StagePlace, key: string): Promise<boolean> {
+async function isRecorded(
+  store: ArtifactStore,
+  runId: string,
+  { round, arm }: StagePlace,
+  key: string,
+): Promise<boolean> {
   for (let each = 1; each <= round; each += 1) {
     const stages = await readStages(store, runId, each);
-    if (stages.some((line) => line.key === key && !line.reused && (line.round !== round || line.arm !== arm))) return true;
+    if (stages.some((line) => line.key === key && !line.reused && (line.round !== round || line.arm !== arm)))
+      return true;
   }
   return false;
 }
@@ -133,10 +139,7 @@ function inOrder(records: readonly EvaluationRecord[]): EvaluationRecord[] {
   const rank = ({ arm }: EvaluationRecord): number => armNames.indexOf(arm);
   return [...records].sort(
     (one, other) =>
-      one.round - other.round ||
-      rank(one) - rank(other) ||
-      one.student - other.student ||
-      one.shots - other.shots,
+      one.round - other.round || rank(one) - rank(other) || one.student - other.student || one.shots - other.shots,
   );
 }
 

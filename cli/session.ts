@@ -65,6 +65,7 @@ async function embeddedAddresses({ start, onProgress }: SessionOptions): Promise
 
 /** Every call ends: what has no deadline of its own gets one. */
 const answersInTime: Interceptor = (options, nextCall) =>
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- the next call is passed on as it is; the class is no dependency of ours
   nextCall({ ...options, deadline: options.deadline ?? Date.now() + engineAnswerMs }) as ReturnType<Interceptor>;
 
 async function connect({ temporal }: PlatformAddresses): Promise<Connection> {

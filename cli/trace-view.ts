@@ -16,7 +16,8 @@ const foldedCharactersMax = 300;
 /** Print a trace; what it came from follows, each with its role. `full`: nothing is folded. */
 export function printTrace(trace: RowTrace, { full }: { readonly full: boolean }): void {
   const folds = printStep(trace, '', full, new Set());
-  if (folds > 0) printLine(`\n${colorsFor(process.stdout).dim(`${folds} texts are cut (…): --full shows all of them.`)}`);
+  if (folds > 0)
+    printLine(`\n${colorsFor(process.stdout).dim(`${folds} texts are cut (…): --full shows all of them.`)}`);
 }
 
 /** Returns how many texts were cut. */

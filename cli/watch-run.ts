@@ -55,9 +55,7 @@ export function exitCodeOfView({ progress, engine }: RunView): ExitCode | undefi
 
 function leftBehind(runId: string): ExitCode {
   process.stderr.write(
-    asTyped(
-      `\nThe run goes on without you. Come back with: arte watch ${runId}   (stop it: arte cancel ${runId})\n`,
-    ),
+    asTyped(`\nThe run goes on without you. Come back with: arte watch ${runId}   (stop it: arte cancel ${runId})\n`),
   );
   return exitCodes.interrupted;
 }

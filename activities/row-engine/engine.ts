@@ -121,10 +121,7 @@ export async function finishedShard(
 }
 
 /** Write the results in row order, then the record that makes them the shard's. */
-async function commit(
-  run: ShardRun,
-  resumed: Resumed,
-): Promise<ShardOutput> {
+async function commit(run: ShardRun, resumed: Resumed): Promise<ShardOutput> {
   const { table, journal, usage, others } = resumed;
   journal.write();
   const results = await run.store.putLines(resultLines(table, run.signal));

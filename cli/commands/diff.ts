@@ -16,7 +16,7 @@ export function register(program: Command): void {
     .action(async (a: string, b: string, options: { json?: boolean }) => {
       const session = await openSession({ start: false });
       try {
-        const { client, store } = session;
+        const { store } = session;
         const open = async (runId: string) => openLineage(store, runId);
         const diff = await diffRuns(store, await open(a), await open(b));
         if (options.json) printJson(diff);

@@ -103,7 +103,9 @@ function printReuse({ stages, left, currency }: Plan, priced: boolean): void {
     .map(({ name, round, arm }) => `${stageLabel(name, arm)} of round ${round}`);
   const waiting = stages.filter(({ reused }) => reused === null);
   const others = made.length > namedStagesMax ? ` and ${made.length - namedStagesMax} more` : '';
-  printLine(`${color.bold('store')}   ${held} of ${stages.length} stages are there (yes: found; no: to be made; ?: follows from one that is not there)`);
+  printLine(
+    `${color.bold('store')}   ${held} of ${stages.length} stages are there (yes: found; no: to be made; ?: follows from one that is not there)`,
+  );
   printLine(`        to be made: ${made.slice(0, namedStagesMax).join(', ')}${others}`);
   if (waiting.length > 0) {
     const on = [...new Set(waiting.flatMap(({ dependsOn }) => dependsOn ?? []))].slice(0, namedStagesMax).join(', ');

@@ -46,10 +46,7 @@ async function quickstart(folder: string): Promise<number> {
   printLine(color.bold('Next'));
   for (const [command, says] of [
     ['arte report quickstart --json', 'every number with the key of the stage it came from'],
-    [
-      `arte run ${join('examples', 'quickstart.yaml')} --id again`,
-      'the same again: all of it comes from the store',
-    ],
+    [`arte run ${join('examples', 'quickstart.yaml')} --id again`, 'the same again: all of it comes from the store'],
     [`arte plan ${join('examples', 'paper-bbh.yaml')}`, "what the paper's own set-up takes"],
     ['arte init my-task.jsonl', 'a config for a task of your own'],
     ['arte down', 'stop the background services (arte up brings them back)'],

@@ -148,7 +148,9 @@ describe('a training under a cap', () => {
     expect(spent).toBeLessThan(0.6);
     expect(reserved).toBe(0);
     await setCap(store, 'run', config, 5);
-    expect(await withMeter(account(store, config, '2'), never, lasting(100), limits)).toMatchObject({ made: 'trained' });
+    expect(await withMeter(account(store, config, '2'), never, lasting(100), limits)).toMatchObject({
+      made: 'trained',
+    });
     expect(ledgerTotals(await readLedger(store, 'run', config)).spent).toBeGreaterThan(spent + 0.09);
   });
 

@@ -41,12 +41,24 @@ async function reportOf(
   for (const [index, { stage, key, usage }] of records.entries()) {
     const paidBy = stages[index]?.paidBy ?? {};
     const manifest: StageManifest = {
-      ...{ schemaVersion: 1, stage, version: 1, key, inputs: {}, settings: null, outputs: {}, counts: noCounts, usage, paidBy },
+      ...{
+        schemaVersion: 1,
+        stage,
+        version: 1,
+        key,
+        inputs: {},
+        settings: null,
+        outputs: {},
+        counts: noCounts,
+        usage,
+        paidBy,
+      },
       ...{ facts: {}, seconds: 1, finishedAt: '2026-01-01T00:00:00.000Z' },
     };
     await store.putDocument(manifestKey(key), manifest);
   }
-  if (settled) await store.putDocument(runKeys.ledger('run'), { ...emptyLedger(null), settled } as unknown as JsonValue);
+  if (settled)
+    await store.putDocument(runKeys.ledger('run'), { ...emptyLedger(null), settled } as unknown as JsonValue);
   for (const record of records) await putStageRecord(store, 'run', record);
   await saveRound(store, { runId: 'run', round: 1, models: {}, decision: {} });
   const ref = await writeReport(store, { runId: 'run', bundle, rounds: 1, status: 'DONE' });

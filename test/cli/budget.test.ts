@@ -37,11 +37,14 @@ it.each([
   expect(parseAmount(text)).toBe(cap);
 });
 
-it.each(['', '-1', '1e3', '1,50', 'Infinity', '0x10', 'much', '1000000000000000000000000', '0.0000000001'])('refuses %p', (text) => {
-  expect(() => parseAmount(text)).toThrow(
-    expect.objectContaining({ data: expect.objectContaining({ code: 'InvalidInput' }) as unknown }),
-  );
-});
+it.each(['', '-1', '1e3', '1,50', 'Infinity', '0x10', 'much', '1000000000000000000000000', '0.0000000001'])(
+  'refuses %p',
+  (text) => {
+    expect(() => parseAmount(text)).toThrow(
+      expect.objectContaining({ data: expect.objectContaining({ code: 'InvalidInput' }) as unknown }),
+    );
+  },
+);
 
 it('tells who leaves out what to do which words there are', async () => {
   await expect(runCommand(register, ['budget', 'some-run'])).rejects.toMatchObject({

@@ -39,7 +39,12 @@ afterEach(() => {
 function namePlatform(): void {
   const { endpoint, bucket, region, credentials } = s3.options;
   Object.assign(process.env, {
-    ...{ TEMPORAL_ADDRESS: temporal.address, TEMPORAL_NAMESPACE: 'default', ARTE_S3_BUCKET: bucket, AWS_REGION: region },
+    ...{
+      TEMPORAL_ADDRESS: temporal.address,
+      TEMPORAL_NAMESPACE: 'default',
+      ARTE_S3_BUCKET: bucket,
+      AWS_REGION: region,
+    },
     ...{ AWS_ENDPOINT_URL_S3: endpoint, AWS_ACCESS_KEY_ID: credentials.accessKeyId },
     AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey,
   });

@@ -313,7 +313,7 @@ async function messagesOf({ client }: TestWorkflowEnvironment, runId: string): P
 function payloadBytes(value: unknown): number[] {
   if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return [];
   const { payloads } = value as { payloads?: readonly { data?: Uint8Array | null }[] };
-  if (Array.isArray(payloads)) return [payloads.reduce((sum: number, { data }) => sum + (data?.length ?? 0), 0)];
+  if (payloads) return [payloads.reduce((sum, { data }) => sum + (data?.length ?? 0), 0)];
   return Object.values(value).flatMap(payloadBytes);
 }
 
