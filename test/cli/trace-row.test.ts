@@ -174,11 +174,11 @@ it('a model that no training made is its own base', async () => {
   });
 });
 
-async function printed(full: boolean): Promise<string> {
+function printed(found: RowTrace, full: boolean): string {
   const lines: string[] = [];
   const spy = jest.spyOn(process.stdout, 'write').mockImplementation((chunk) => lines.push(String(chunk)) > 0);
   try {
-    printTrace(await trace('arte:2', 2), { full });
+    printTrace(found, { full });
   } finally {
     spy.mockRestore();
   }
@@ -187,7 +187,7 @@ async function printed(full: boolean): Promise<string> {
 }
 
 it.each([true, false])('prints the whole way back (full: %s)', async (full) => {
-  const text = await printed(full);
+  const text = printed(await trace('arte:2', 2), full);
   expect(text).toMatch(
     /━━ tailored tailor-rationales\/arte:2, round 2[\s\S]*━━ question: question tailor-questions\/arte/,
   );
@@ -196,9 +196,12 @@ it.each([true, false])('prints the whole way back (full: %s)', async (full) => {
 });
 
 it('cuts long texts unless all of them are asked for, and says so', async () => {
-  const [full, folded] = [await printed(true), await printed(false)];
-  expect(folded.length).toBeLessThan(full.length);
-  expect(folded).toMatch(/^ +… \d+ more lines$/m);
+  const found = await trace('arte:2', 2);
+  const rationale = Array.from({ length: 40 }, (_, line) => `line ${line}`).join('\n');
+  const long = { ...found, row: { ...found.row, rationale } };
+  const [full, folded] = [printed(long, true), printed(long, false)];
+  expect(folded).toMatch(/line 5\n +… 34 more lines\n/);
+  expect(full).toContain('line 39');
   expect(folded).toContain('--full shows all of them');
   expect(full).not.toMatch(/more lines|--full/);
 });

@@ -26,6 +26,7 @@ import type { JsonValue } from '../../schemas/json';
 import { shardRowsMax } from '../../schemas/limits';
 import type {
   AlignCarry,
+  ReportInput,
   RunProgress,
   RunStatus,
   StageInput,
@@ -119,12 +120,10 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
     await save('RUNNING');
     return { runId, records: await records(), made, status: 'RUNNING' };
   }
-  const report = await createIoActivities({ store }).writeReport({
-    runId,
-    bundle,
-    rounds: input.rounds,
-    status: 'DONE',
-  });
+  const environment = new MockActivityEnvironment({ workflowExecution: { workflowId: runId, runId } });
+  const toReport: ReportInput = { runId, bundle, rounds: input.rounds, status: 'DONE' };
+  const write = (): Promise<ArtifactRef> => createIoActivities({ store }).writeReport(toReport);
+  const report: ArtifactRef = await environment.run(write);
   carry = { ...carry, round: input.rounds };
   await save('DONE', { report });
   return { runId, records: await records(), made, status: 'DONE' };
