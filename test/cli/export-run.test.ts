@@ -109,7 +109,7 @@ it("is loaded by PEFT onto the hub's model where the base came with arte", async
   const { path } = await exported('teacher', { ...report, rounds });
   expect(fixture('load_adapter.py', path).trim()).toBe('HuggingFaceTB/SmolLM2-135M-Instruct');
   expect(adapterNote(report, 'teacher', undefined)).toContain('4-bit weights');
-}, 120_000);
+}, 300_000);
 
 it('leaves the stored adapter as it was', async () => {
   await exported('teacher', reportOf(hub, 1));
