@@ -5,11 +5,9 @@
  * Invariants: 1. A change is made to what stands there, or not at all: of two workers that write at once one begins again.
  * 2. Work without a price is in no ledger: no request is made for it.
  */
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { ArtifactStore } from '../drivers/store/store';
 import {
   close,
-  costOfCallMax,
   costOfCalls,
   costOfLostCalls,
   emptyLedger,
@@ -22,11 +20,12 @@ import {
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { ledgerSchema, type Ledger } from '../schemas/ledger';
-import { documentRacesMax, trainingMeterMs, trainingReserveMs } from '../schemas/limits';
-import type { StageUsage } from '../schemas/manifest';
+import { trainingMeterMs, trainingReserveMs } from '../schemas/limits';
+import { noUsage, type StageUsage } from '../schemas/manifest';
 import type { ShardOutput } from '../schemas/messages';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
-import type { RowSource, ShardStanding } from './row-engine/types';
+import type { ShardStanding } from './row-engine/types';
+import { changeDocument } from './change-document';
 import { runKeys } from './run-records';
 
 /** The account of one piece of work. */
@@ -79,8 +78,8 @@ export async function setCap(
 export interface ShardAccount {
   /** Reserves what the open rows may cost. Errors: BudgetExhausted, BudgetReserved. */
   readonly admit: (standing: ShardStanding) => Promise<void>;
-  /** What stands in the shard now. */
-  observe(usage: StageUsage): void;
+  /** What the run has paid for of the shard by now. */
+  observe(paid: StageUsage): void;
   /** Waits for the shard and writes down what it has cost, however it ends. */
   settleWith(shard: Promise<ShardOutput>): Promise<ShardOutput>;
 }
@@ -91,7 +90,6 @@ export function openShardAccount(
   runId: string,
   config: RunConfig,
   price: ModelConfig['price'],
-  rows: Pick<RowSource, 'length' | 'row'>,
   work: LedgerWork,
 ): ShardAccount | undefined {
   if (price.input === 0 && price.cached_input === 0 && price.output === 0) return undefined;
@@ -100,16 +98,12 @@ export function openShardAccount(
   const totalOf = (usage: StageUsage): number => costOfCalls(usage, price) + costOfLostCalls(usage, price);
   let total = 0;
   return {
-    admit: async ({ usage, isOpen }) => {
-      total = totalOf(usage);
-      let ceiling = 0;
-      for (let row = 0; row < rows.length; row += 1) {
-        if (isOpen(row)) ceiling += costOfCallMax(rows.row(row).request, price);
-      }
-      await budget.reserve(total, ceiling);
+    admit: async ({ paid, openMax }) => {
+      total = totalOf(paid);
+      await budget.reserve(total, costOfCalls(openMax, price));
     },
-    observe(usage) {
-      total = totalOf(usage);
+    observe(paid) {
+      total = totalOf(paid);
     },
     async settleWith(shard) {
       let output: ShardOutput;
@@ -120,10 +114,16 @@ export function openShardAccount(
         await budget.settle(total).catch(() => undefined);
         throw error;
       }
-      await budget.close(output.madeBy === runId ? Math.max(total, totalOf(output.usage)) : total);
+      await budget.close(Math.max(total, totalOf(output.paidBy[runId] ?? noUsage)));
       return output;
     },
   };
+}
+
+/** What a training made, and the seconds that the ledger has for it. */
+export interface Metered<T> {
+  readonly made: T;
+  readonly paidSeconds: number;
 }
 
 export interface TrainingAccount {
@@ -144,14 +144,18 @@ export async function withMeter<T>(
   signal: AbortSignal,
   train: (signal: AbortSignal) => Promise<T>,
   { reserveMs = trainingReserveMs, meterMs = trainingMeterMs } = {},
-): Promise<T> {
-  if (price.training_hour === 0) return train(signal);
+): Promise<Metered<T>> {
+  if (price.training_hour === 0) {
+    const startedAt = performance.now();
+    return { made: await train(signal), paidSeconds: (performance.now() - startedAt) / 1000 };
+  }
   const budget = openWork(store, runId, config, work);
   // What an attempt that was killed had written down: this one counts from nothing again.
   await budget.close(0);
   await budget.reserve(0, trainingCost(reserveMs / 1000, price));
   const startedAt = performance.now();
-  const cost = (): number => trainingCost((performance.now() - startedAt) / 1000, price);
+  const seconds = (): number => (performance.now() - startedAt) / 1000;
+  const cost = (): number => trainingCost(seconds(), price);
   // Enough until the time after next that it is written: a cap is not passed in between.
   const ahead = trainingCost((2 * meterMs) / 1000, price);
   const over = new AbortController();
@@ -162,13 +166,21 @@ export async function withMeter<T>(
       if (error instanceof ArteError && error.data.code.startsWith('Budget')) over.abort(error);
     });
   }, meterMs);
-  try {
-    return await train(AbortSignal.any([signal, over.signal]));
-  } finally {
+  const stop = async (): Promise<number> => {
     clearInterval(timer);
     await writing;
-    await budget.close(cost());
+    const paidSeconds = seconds();
+    await budget.close(trainingCost(paidSeconds, price));
+    return paidSeconds;
+  };
+  let made: T;
+  try {
+    made = await train(AbortSignal.any([signal, over.signal]));
+  } catch (error) {
+    await stop();
+    throw error;
   }
+  return { made, paidSeconds: await stop() };
 }
 
 /** Changes of one run's ledger in this process wait for each other; only those of other workers can collide. */
@@ -201,24 +213,14 @@ async function changeNow<Change extends LedgerChange>(
   config: RunConfig,
   change: (ledger: Ledger) => Change,
 ): Promise<Change> {
-  const key = runKeys.ledger(runId);
-  for (let race = 0; race < documentRacesMax; race += 1) {
-    const standing = await store.getVersion(key);
-    const ledger = standing ? ledgerSchema.parse(standing.document) : emptyLedger(config.budget.cap);
-    const changed = change(ledger);
-    if (changed.ledger === ledger) return changed;
-    const document = changed.ledger as unknown as JsonValue;
-    const written = standing
-      ? (await store.replaceDocument(key, document, standing.version)) !== undefined
-      : (await store.putOnce(key, document)).won;
-    if (written) return changed;
-    await sleep(Math.random() * 10 * Math.min(race + 1, 50));
-  }
-  throw new ArteError('StoreUnreachable', {
-    what: `The ledger of ${runId} could not be written.`,
-    why: `It was changed by others ${documentRacesMax} times while this worker tried.`,
-    next: 'It is tried again by itself.',
+  let changed: Change | undefined;
+  await changeDocument(store, runKeys.ledger(runId), `The ledger of ${runId}`, (standing) => {
+    const ledger = standing === undefined ? emptyLedger(config.budget.cap) : ledgerSchema.parse(standing);
+    changed = change(ledger);
+    return changed.ledger === ledger ? undefined : (changed.ledger as unknown as JsonValue);
   });
+  if (!changed) throw new Error('a change of the ledger was not asked for');
+  return changed;
 }
 
 function refusal(

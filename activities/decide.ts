@@ -6,17 +6,16 @@ import type { EvaluationRecord } from '../schemas/messages';
 import { predictionRowSchema } from '../schemas/rows';
 import type { StoreDependencies } from './dependencies';
 import { readRows } from './read-rows';
-import { finishedStage, type WholeStage } from './stage';
+import { finishedStage, inputRef, type WholeStage } from './stage';
 
 export const decide: WholeStage<StoreDependencies> = {
   name: 'decide',
   version: 2,
   settings: ({ config: { rounds } }) => ({ accept: rounds.accept, accept_margin: rounds.accept_margin }),
   async run({ store, config, input }) {
-    const { round, evaluations } = input.extra as unknown as {
-      round: number;
-      evaluations: readonly EvaluationRecord[];
-    };
+    const { round } = input.extra as unknown as { round: number };
+    const given = inputRef(input, 'evaluations');
+    const evaluations = (await store.getJson(given)) as unknown as EvaluationRecord[];
     const evidence: RoundEvidence[] = [];
     for (const { arm, round: of, shots, key } of evaluations) {
       const ref = (await finishedStage(store, key))?.outputs['predictions'];
@@ -32,6 +31,7 @@ export const decide: WholeStage<StoreDependencies> = {
     const facts = { ...decideRound(evidence, { round, ...config.rounds }) } as unknown as JsonObject;
     const record = { decision: facts, evidence: evaluations.map((evaluation) => ({ ...evaluation })) };
     const decision = await store.putBlob(JSON.stringify(record), { mediaType: 'application/json', rows: 1 });
-    return { outputs: { decision }, facts };
+    // What it was made from is no stage's output: named here, it stays in the store as long as the decision does.
+    return { outputs: { decision, evaluations: given }, facts };
   },
 };

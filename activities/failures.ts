@@ -5,6 +5,7 @@
 import { activityInfo, ApplicationFailure, CompleteAsyncError } from '@temporalio/activity';
 import { CancelledFailure, TemporalFailure } from '@temporalio/common';
 import { ArteError, type ErrorCode, type ErrorData } from '../schemas/errors';
+import { errorCharactersMax } from '../schemas/limits';
 
 /**
  * Attempts after which a retryable code is taken for final: these are failures of the work itself, and repeating them for an
@@ -48,9 +49,22 @@ export function asFailure(error: unknown, attempt: number): unknown {
     message: `${data.what} ${data.why}`,
     type: data.code,
     nonRetryable: final,
-    details: [data],
+    details: [withinPayload(data)],
     ...(error instanceof Error ? { cause: error } : {}),
   });
+}
+
+/** As much of an error as may travel through the engine and be shown: its details are examples and log lines of any length. */
+function withinPayload(data: ErrorData): ErrorData {
+  let left = errorCharactersMax;
+  const cut = (text: string): string => {
+    const kept = text.length <= left ? text : `${text.slice(0, Math.max(0, left - 1))}…`;
+    left -= kept.length;
+    return kept;
+  };
+  const { what, why, next, details } = data;
+  const said = { ...data, what: cut(what), why: cut(why), next: cut(next) };
+  return details ? { ...said, details: details.map(cut).filter((line) => line !== '…' && line !== '') } : said;
 }
 
 /** Any thrown value as ErrorData; what is not ours is `Unexpected`, retried a few times and then shown. */

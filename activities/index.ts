@@ -5,11 +5,12 @@
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type {
   CommittedWave,
+  EvaluationsInput,
   OpenedRowStage,
   ReportInput,
   ResolvedModels,
   ResolveInput,
-  RoundRecord,
+  RoundEnd,
   RunProgress,
   ShardInput,
   ShardOutput,
@@ -29,7 +30,7 @@ import { prepareTasks } from './prepare-tasks';
 import { writeReport } from './report';
 import { resolveModels } from './resolve-models';
 import { commitWave, openRowStage, runShardOf, type AnyRowStage } from './row-stage';
-import { saveProgress, saveRound } from './run-records';
+import { collectEvaluations, saveProgress, saveRound } from './run-records';
 import { sampleQuestions } from './sample-questions';
 import { sampleRationales } from './sample-rationales';
 import { scoreDrafts } from './score-drafts';
@@ -71,7 +72,8 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
     openRowStage: (input: StageInput) => openRowStage(rowStage(stages, input.stage), dependencies, input),
     commitWave: (wave: WaveInput) => commitWave(rowStage(stages, wave.stage.stage), dependencies, wave),
     saveProgress: (progress: RunProgress) => saveProgress(store, progress),
-    saveRound: (record: RoundRecord) => saveRound(store, record),
+    collectEvaluations: ({ runId, round }: EvaluationsInput) => collectEvaluations(store, runId, round),
+    saveRound: (end: RoundEnd) => saveRound(store, end),
     writeReport: (input: ReportInput) => writeReport(store, input),
   };
   return guarded(beating(activities));
@@ -85,7 +87,8 @@ export interface IoActivities {
   openRowStage(input: StageInput): Promise<OpenedRowStage>;
   commitWave(wave: WaveInput): Promise<CommittedWave>;
   saveProgress(progress: RunProgress): Promise<void>;
-  saveRound(record: RoundRecord): Promise<void>;
+  collectEvaluations(input: EvaluationsInput): Promise<ArtifactRef>;
+  saveRound(end: RoundEnd): Promise<void>;
   writeReport(input: ReportInput): Promise<ArtifactRef>;
 }
 

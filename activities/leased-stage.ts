@@ -14,7 +14,7 @@ import {
   commitStage,
   finishedStage,
   keyOf,
-  stageResult,
+  tellFinished,
   type StageContext,
   type StageOutcome,
   type StageShape,
@@ -58,7 +58,7 @@ export function runLeasedStage<Dependencies extends { readonly store: ArtifactSt
     return withHeartbeat(first, (beat) => {
       const finished = async (): Promise<StageResult | undefined> => {
         const manifest = await finishedStage(store, key);
-        return manifest && stageResult(manifest, input, true);
+        return manifest && tellFinished(store, manifest, input, true);
       };
       const make = async (signal: AbortSignal): Promise<StageResult> => {
         const started = Date.now();
@@ -67,7 +67,7 @@ export function runLeasedStage<Dependencies extends { readonly store: ArtifactSt
         const context = { store, bundle, config, input, key, beat, first, signal, account };
         const outcome = await shape.run(context, dependencies);
         const manifest = await commitStage(store, shape, keyed, outcome, (Date.now() - started) / 1000);
-        return stageResult(manifest, input, false);
+        return tellFinished(store, manifest, input, false);
       };
       const onWait = (other: string): void => beat.report({ ...first, ...waitingFor(other) });
       return underLease({ store, key, owner, attempt: beat.attemptId, signal: beat.signal, finished, onWait }, make);

@@ -17,7 +17,7 @@ import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { shardRowsMax, wavesMax } from '../schemas/limits';
 import { stageManifestSchema, type StageManifest } from '../schemas/manifest';
-import type { RoundRecord, RunProgress, RunRecord, ShardOutput, StageInput, StageRecord } from '../schemas/messages';
+import type { RoundRecord, RunRecord, ShardOutput, StageInput, StageRecord } from '../schemas/messages';
 import type { ModelLayer, ModelSource } from '../schemas/model-ref';
 import { rowResultSchema, type RowResult } from '../schemas/rows';
 import type { RowStageName } from '../schemas/stage-names';
@@ -26,7 +26,7 @@ import { rowStages } from './index';
 import { streamRows } from './read-rows';
 import { shardKeyOf, shardRecordKey } from './row-engine/shard-record';
 import { keyOfRow, type PlannedRow, type PlannedRows } from './row-stage';
-import { readRounds, runKeys } from './run-records';
+import { noSuchRun, readRounds, readStages, runKeys } from './run-records';
 import { manifestKey } from './stage';
 
 /** A stage of a run: its line in the run's history, and its manifest where the store still has it. */
@@ -45,28 +45,18 @@ export interface RunLineage {
   readonly stages: readonly LineageStage[];
 }
 
-/**
- * Open a run. `live`: stages of the round under way, which only the engine knows until the round is recorded.
- * Errors: RunNotFound.
- */
-export async function openLineage(
-  store: ArtifactStore,
-  runId: string,
-  live: readonly StageRecord[] = [],
-): Promise<RunLineage> {
+/** Open a run, as far as it is finished. Errors: RunNotFound. */
+export async function openLineage(store: ArtifactStore, runId: string): Promise<RunLineage> {
   const record = (await store.getDocument(runKeys.record(runId))) as unknown as RunRecord | undefined;
-  if (record === undefined) {
-    throw new ArteError('RunNotFound', {
-      what: `There is no run ${runId} in this store.`,
-      why: 'The store holds no record of a run with that id.',
-      next: 'arte status lists the runs there are.',
-    });
-  }
+  if (record === undefined) throw noSuchRun(runId);
   const bundle = await openBundle(store, record.bundle);
-  const rounds = await readRounds(store, runId, bundle.config.rounds.count);
-  const progress = (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress | undefined;
+  const { count } = bundle.config.rounds;
+  const rounds = await readRounds(store, runId, count);
+  // Of a round that is made again: what is finished of it so far is in no whole round's record.
+  const again: StageRecord[] = [];
+  for (let round = 1; round <= count; round += 1) again.push(...(await readStages(store, runId, round)));
   const records = new Map<string, StageRecord>();
-  for (const each of [...rounds.flatMap(({ stages }) => stages), ...(progress?.finished ?? []), ...live]) {
+  for (const each of [...rounds.flatMap(({ stages }) => stages), ...again]) {
     const identity = JSON.stringify([each.round, each.stage, each.arm, each.key]);
     if (!records.has(identity)) records.set(identity, each);
   }

@@ -3,7 +3,7 @@
  * run reused), and honest: every accuracy has its interval, every comparison is paired on the same items, a gain within noise is called that.
  */
 import type { ArtifactStore } from '../drivers/store/store';
-import { costOf, costOfLostCalls, priceOf } from '../method/ledger';
+import { costOf, costOfLostCalls, hasPrices, ledgerTotals, priceOf } from '../method/ledger';
 import { compareArms, linesOf } from '../method/comparisons';
 import { evaluatePredictions, macroAverage, type Metrics } from '../method/evaluate';
 import { mean, sampleVariance } from '../method/statistics';
@@ -25,11 +25,15 @@ import {
 import type { RunConfig } from '../schemas/run-config';
 import { stageLabel } from '../schemas/stage-names';
 import { taskRecordSchema } from '../schemas/task';
+import { formatMoney, readLedger } from './budget';
 import { openBundle } from './bundle';
 import type { RacingFacts } from './score-drafts';
 import { readRows } from './read-rows';
 import { readRounds, runKeys } from './run-records';
 import { finishedStage } from './stage';
+
+/** A difference below this is one of rounding. */
+const smallestMoney = 1e-6;
 
 /** Make and store the report; it replaces an earlier one of the same run. */
 export async function writeReport(store: ArtifactStore, input: ReportInput): Promise<ArtifactRef> {
@@ -39,9 +43,11 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   // A cancelled run must end, with what there is.
   if (input.status === 'DONE') refuseGaps(rounds, manifests);
   const stages = rounds.flatMap((round) =>
-    round.stages.map((record) => reportStage(record, manifests.get(record.key), config)),
+    round.stages.map((record) => reportStage(input.runId, record, manifests.get(record.key), config)),
   );
   const arms = await reportArms(store, rounds, manifests);
+  const { spent } = ledgerTotals(await readLedger(store, input.runId, config));
+  const totals = { ...totalsOf(stages, config), spent };
   const report: RunReport = {
     schemaVersion: reportVersion,
     runId: input.runId,
@@ -50,9 +56,10 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     rounds: rounds.flatMap((round) => reportRound(round, manifests)),
     arms,
     stages,
-    totals: totalsOf(stages, config),
+    totals,
     notes: [
       ...lossNotes(stages, config),
+      ...paymentNotes(input.runId, stages, totals, config),
       ...notesOf(config, stages, arms),
       ...(input.status === 'CANCELLED'
         ? [
@@ -91,10 +98,16 @@ function refuseGaps(rounds: readonly RoundRecord[], manifests: ReadonlyMap<strin
   });
 }
 
-function reportStage(record: StageRecord, manifest: StageManifest | undefined, config: RunConfig): ReportStage {
+function reportStage(
+  runId: string,
+  record: StageRecord,
+  manifest: StageManifest | undefined,
+  config: RunConfig,
+): ReportStage {
   // What this run paid; for a stage from the store, what it took whoever made it.
   const usage = record.reused ? (manifest?.usage ?? noUsage) : record.usage;
-  const trainingSeconds = Number(manifest?.facts['trainingSeconds'] ?? 0);
+  const paidSeconds = Number(manifest?.facts['paidSeconds'] ?? manifest?.facts['trainingSeconds'] ?? 0);
+  const others = Object.entries(manifest?.paidBy ?? {}).filter(([of]) => of !== runId);
   return {
     name: record.stage,
     round: record.round,
@@ -104,7 +117,10 @@ function reportStage(record: StageRecord, manifest: StageManifest | undefined, c
     ...usage,
     seconds: manifest?.seconds ?? record.seconds,
     reused: record.reused,
-    cost: costOf(record, usage, trainingSeconds, config),
+    cost: costOf(record, usage, paidSeconds, config),
+    paidByOthers: others
+      .map(([of, by]) => ({ runId: of, calls: by.calls, cost: costOf(record, by, paidSeconds, config) }))
+      .filter(({ calls, cost }) => calls > 0 || cost > 0),
     outcomes: { ...(manifest?.counts ?? {}) },
     facts: manifest?.facts ?? {},
   };
@@ -183,7 +199,7 @@ function measure(values: Metrics['overall']): Measure {
   return { n, correct, accuracy, stderr, low, high, answers };
 }
 
-function totalsOf(stages: readonly ReportStage[], config: RunConfig): RunReport['totals'] {
+function totalsOf(stages: readonly ReportStage[], config: RunConfig): Omit<RunReport['totals'], 'spent'> {
   const made = stages.filter((stage) => !stage.reused);
   const sum = (of: (stage: ReportStage) => number): number => made.reduce((total, stage) => total + of(stage), 0);
   return {
@@ -197,6 +213,43 @@ function totalsOf(stages: readonly ReportStage[], config: RunConfig): RunReport[
     cost: sum((stage) => stage.cost),
     currency: config.platform.currency,
   };
+}
+
+/** Who paid for what, where it was not this run for everything; and why its ledger has more than the table, where it has. */
+function paymentNotes(
+  runId: string,
+  stages: readonly ReportStage[],
+  { cost, spent, currency }: RunReport['totals'],
+  config: RunConfig,
+): string[] {
+  const notes: string[] = [];
+  const priced = hasPrices(config);
+  const others = new Map<string, { calls: number; cost: number; stages: Set<string> }>();
+  // Two arms may have come to the very same stage.
+  const once = new Map(stages.map((stage) => [stage.key, stage]));
+  for (const { name, paidByOthers } of once.values())
+    for (const paid of paidByOthers) {
+      const sum = others.get(paid.runId) ?? { calls: 0, cost: 0, stages: new Set<string>() };
+      others.set(paid.runId, {
+        calls: sum.calls + paid.calls,
+        cost: sum.cost + paid.cost,
+        stages: sum.stages.add(name),
+      });
+    }
+  for (const [other, sum] of others)
+    notes.push(
+      `${sum.calls} calls${priced ? ` (${formatMoney(sum.cost)} ${currency} at this run's prices)` : ''} of ${[...sum.stages].join(', ')} were paid for by the run ${other}: they are used here and in no total.`,
+    );
+  const beside = spent - cost;
+  if (priced && Math.abs(beside) >= smallestMoney)
+    notes.push(
+      `The ledger of this run (arte budget show ${runId}) has ${formatMoney(spent)} ${currency} as spent, ${formatMoney(Math.abs(beside))} ${beside > 0 ? 'more' : 'less'} than the table: ${
+        beside > 0
+          ? 'calls that were lost on their way, taken at their most, and work that was broken off or had to be made again.'
+          : 'it does not hold what was paid before it was kept.'
+      }`,
+    );
+  return notes;
 }
 
 /** What kills may have cost beside the account: honest figures are upper ones. */

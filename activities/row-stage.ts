@@ -44,7 +44,7 @@ import {
   finishedStage,
   keyOf,
   noCounts,
-  stageResult,
+  tellFinished,
   type StageContext,
   type StageOutcome,
   type StageShape,
@@ -150,7 +150,7 @@ export async function openRowStage(
 ): Promise<OpenedRowStage> {
   const keyed = await keyOfRowStage(store, stage, input);
   const finished = await finishedStage(store, keyed.key);
-  if (finished) return { done: true, result: stageResult(finished, input, true) };
+  if (finished) return { done: true, result: await tellFinished(store, finished, input, true) };
   const loaded: unknown = await stage.load(contextOf(store, input, keyed));
   return { done: false, key: keyed.key, rows: stage.rows(loaded, []).length };
 }
@@ -192,7 +192,7 @@ export async function runShardOf(
   const first: ActivityProgress = { ...base, phase: 'model', done: 0 };
   return withHeartbeat(first, async (beat) => {
     const attempt = beat.attemptId;
-    const account = openShardAccount(store, owner, context.config, modelConfig.price, rows, {
+    const account = openShardAccount(store, owner, context.config, modelConfig.price, {
       key: shardKey,
       stage: stage.name,
       attempt,
@@ -215,7 +215,7 @@ export async function runShardOf(
           attemptId: attempt,
           ...(account && { admit: account.admit }),
           onProgress: (progress) => {
-            account?.observe(progress.usage);
+            account?.observe(progress.paid);
             metrics.record(progress);
             beat.report({
               ...base,
@@ -248,11 +248,10 @@ export async function commitWave(
   const keyed = await keyOfRowStage(store, stage, wave.stage);
   const context = contextOf(store, wave.stage, keyed);
   const shards = await shardOutputs(store, wave);
-  const { paidBy, ...totals } = await totalsOf(store, wave, shards);
-  // A manifest says what its stage took; this run is told what of that it paid for itself.
-  const made = (manifest: StageManifest): CommittedWave => ({
+  const totals = await totalsOf(store, wave, shards);
+  const made = async (manifest: StageManifest): Promise<CommittedWave> => ({
     done: true,
-    result: { ...stageResult(manifest, wave.stage, false), usage: paidBy[currentRunId()] ?? noUsage },
+    result: await tellFinished(store, manifest, wave.stage, false),
   });
   const already = await finishedStage(store, keyed.key);
   if (already) return made(already);
@@ -342,8 +341,8 @@ async function totalsOf(
   return sumTotals([...earlier, ...shards.map(totalsOfShard)]);
 }
 
-function totalsOfShard({ counts, usage, madeBy }: ShardOutput): Totals {
-  return { counts, usage, paidBy: { [madeBy]: usage } };
+function totalsOfShard({ counts, usage, paidBy }: ShardOutput): Totals {
+  return { counts, usage, paidBy };
 }
 
 function sumTotals(parts: readonly Totals[]): Totals {

@@ -1,52 +1,172 @@
 /**
  * What a run leaves in the store besides its stages: progress, rounds, ledger, report, under `runs/<runId>/`. A run can be looked at, reported and
- * started again from these when the engine's history is gone. Owns the keys.
+ * started again from these when the engine's history is gone. Owns the keys, and how the line of a stage gets into the record of its round.
+ *
+ * Invariants
+ * 1. A stage's line is written by the activity that finished it, before the workflow knows: it never travels through the engine.
+ * 2. What this run has paid for stays paid: a later walk that finds the stage in the store does not turn its line into "reused".
+ * 3. A whole round's record is replaced by a whole one only.
  */
 import type { ArtifactStore } from '../drivers/store/store';
+import { canonicalJson } from '../method/keys';
+import { armNames } from '../schemas/arms';
+import { mediaTypes, type ArtifactRef } from '../schemas/artifact-ref';
+import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
-import type { RoundRecord, RunProgress, StageRecord } from '../schemas/messages';
+import { noUsage, type StageManifest } from '../schemas/manifest';
+import type {
+  EvaluationRecord,
+  RoundEnd,
+  RoundRecord,
+  RunProgress,
+  StagePlace,
+  StageRecord,
+} from '../schemas/messages';
+import { changeDocument } from './change-document';
 
 export const runKeys = {
   record: (runId: string) => `runs/${runId}/run.json`,
   progress: (runId: string) => `runs/${runId}/progress.json`,
-  round: (runId: string, round: number) => `runs/${runId}/rounds/${String(round).padStart(4, '0')}.json`,
+  round: (runId: string, round: number) => `runs/${runId}/rounds/${nameOf(round)}.json`,
+  /** The lines of a round's stages, one after another as they are finished. */
+  stages: (runId: string, round: number) => `runs/${runId}/rounds/${nameOf(round)}.stages.json`,
   ledger: (runId: string) => `runs/${runId}/ledger.json`,
   report: (runId: string) => `runs/${runId}/report.json`,
 } as const;
+
+function nameOf(round: number): string {
+  return String(round).padStart(4, '0');
+}
 
 export async function saveProgress(store: ArtifactStore, progress: RunProgress): Promise<void> {
   await store.putDocument(runKeys.progress(progress.runId), progress as unknown as JsonValue);
 }
 
-/**
- * Replaces the record of the same round. What this run made before it was broken off, it finds in the store when it goes on; it has paid
- * for that all the same, so such a stage keeps its first record. A whole round's record is never replaced by that of a round that was broken
- * off: that happens when the engine's history was lost, and the run was started again and cancelled.
- */
-export async function saveRound(store: ArtifactStore, record: RoundRecord): Promise<void> {
-  const key = runKeys.round(record.runId, record.round);
-  const before = (await store.getDocument(key)) as unknown as RoundRecord | undefined;
-  if (before && isWhole(before) && !isWhole(record)) return;
-  const made = new Map(before?.stages.filter(({ reused }) => !reused).map((stage) => [identityOf(stage), stage]));
-  const stages = record.stages.map((stage) => (stage.reused ? made.get(identityOf(stage)) : undefined) ?? stage);
-  await store.putDocument(key, { ...record, stages } as unknown as JsonValue);
+/** What a command says of an id that neither the store nor the engine knows. */
+export function noSuchRun(runId: string): ArteError {
+  return new ArteError('RunNotFound', {
+    what: `There is no run ${runId}.`,
+    why: 'Neither the engine nor the store of this platform knows the id.',
+    next: 'arte status lists the runs there are. Each data directory has runs of its own.',
+  });
 }
 
-/** A round that came to its end knows the models that it made. */
-function isWhole({ models }: RoundRecord): boolean {
-  return Object.keys(models).length > 0;
+// ---- stages ------------------------------------------------------------------------------------------------------
+
+interface RoundStages {
+  readonly schemaVersion: 1;
+  readonly stages: readonly StageRecord[];
 }
 
-function identityOf({ stage, arm, key }: StageRecord): string {
-  return JSON.stringify([stage, arm, key]);
+/** Put a finished stage among those of its round. `found`: it was in the store. */
+export async function recordStage(
+  store: ArtifactStore,
+  runId: string,
+  place: StagePlace | undefined,
+  manifest: StageManifest,
+  found: boolean,
+): Promise<void> {
+  if (!place) return;
+  const { stage, key, seconds } = manifest;
+  const paid = manifest.paidBy[runId];
+  const reused = found && (paid === undefined || (await isRecorded(store, runId, place, key)));
+  const usage = reused || paid === undefined ? noUsage : paid;
+  const { paidSeconds } = manifest.facts;
+  const training = typeof paidSeconds === 'number' ? { paidSeconds } : {};
+  await putStageRecord(store, runId, { stage, ...place, key, reused, seconds, usage, ...training });
 }
 
-/** The rounds recorded so far, in order. */
+/** Whether the stage has its line elsewhere in the run: two arms, and two rounds, may come to the very same one, which was paid for once. */
+async function isRecorded(
+  store: ArtifactStore,
+  runId: string,
+  { round, arm }: StagePlace,
+  key: string,
+): Promise<boolean> {
+  for (let each = 1; each <= round; each += 1) {
+    const stages = await readStages(store, runId, each);
+    if (stages.some((line) => line.key === key && !line.reused && (line.round !== round || line.arm !== arm)))
+      return true;
+  }
+  return false;
+}
+
+export async function putStageRecord(store: ArtifactStore, runId: string, record: StageRecord): Promise<void> {
+  const { stage, round, arm } = record;
+  const name = `The record of ${runId}'s round ${round}`;
+  await changeDocument(store, runKeys.stages(runId, round), name, (standing) => {
+    const stages = stagesIn(standing);
+    const at = stages.findIndex((each) => each.stage === stage && each.arm === arm);
+    const before = stages[at];
+    if (before?.key === record.key && record.reused) return undefined;
+    const document: RoundStages = {
+      schemaVersion: 1,
+      stages: at < 0 ? [...stages, record] : stages.with(at, record),
+    };
+    return document as unknown as JsonValue;
+  });
+}
+
+/** The stages of a round that are finished so far, in the order in which they were. */
+export async function readStages(store: ArtifactStore, runId: string, round: number): Promise<readonly StageRecord[]> {
+  return stagesIn(await store.getDocument(runKeys.stages(runId, round)));
+}
+
+function stagesIn(document: JsonValue | undefined): readonly StageRecord[] {
+  return document === undefined ? [] : (document as unknown as RoundStages).stages;
+}
+
+// ---- evaluations -------------------------------------------------------------------------------------------------
+
+/** A run's evaluations up to a round as one artifact: what decide reads, and what its key follows from. */
+export async function collectEvaluations(store: ArtifactStore, runId: string, round: number): Promise<ArtifactRef> {
+  const records: EvaluationRecord[] = [];
+  for (let each = 1; each <= round; each += 1) records.push(...evaluationsIn(await readStages(store, runId, each)));
+  return store.putBlob(evaluationsText(records), { mediaType: mediaTypes.json, rows: records.length });
+}
+
+/** The artifact's bytes: in one order, whichever evaluation was finished first. */
+export function evaluationsText(records: readonly EvaluationRecord[]): string {
+  return canonicalJson(inOrder(records) as unknown as JsonValue);
+}
+
+function evaluationsIn(stages: readonly StageRecord[]): EvaluationRecord[] {
+  return inOrder(stages.flatMap(({ evaluates, round, key }) => (evaluates ? [{ ...evaluates, round, key }] : [])));
+}
+
+/** By round, then as the arms stand in the report. */
+function inOrder(records: readonly EvaluationRecord[]): EvaluationRecord[] {
+  const rank = ({ arm }: EvaluationRecord): number => armNames.indexOf(arm);
+  return [...records].sort(
+    (one, other) =>
+      one.round - other.round || rank(one) - rank(other) || one.student - other.student || one.shots - other.shots,
+  );
+}
+
+// ---- rounds ------------------------------------------------------------------------------------------------------
+
+/** The record of a round that has come to its end, with the stages that its activities recorded. */
+export async function saveRound(store: ArtifactStore, { runId, round, models, decision }: RoundEnd): Promise<void> {
+  const stages = await readStages(store, runId, round);
+  const earlier = await readRounds(store, runId, round - 1);
+  const evaluations = [...(earlier.at(-1)?.evaluations ?? []), ...evaluationsIn(stages)];
+  const record: RoundRecord = { schemaVersion: 1, runId, round, stages, models, evaluations, decision };
+  await store.putDocument(runKeys.round(runId, round), record as unknown as JsonValue);
+}
+
+/** The rounds so far, in order. Of one that has not come to its end: its stages, no models. */
 export async function readRounds(store: ArtifactStore, runId: string, rounds: number): Promise<RoundRecord[]> {
   const records: RoundRecord[] = [];
   for (let round = 1; round <= rounds; round += 1) {
     const document = await store.getDocument(runKeys.round(runId, round));
-    if (document !== undefined) records.push(document as unknown as RoundRecord);
+    if (document !== undefined) {
+      records.push(document as unknown as RoundRecord);
+      continue;
+    }
+    const stages = await readStages(store, runId, round);
+    if (stages.length === 0) continue;
+    const evaluations = [...(records.at(-1)?.evaluations ?? []), ...evaluationsIn(stages)];
+    records.push({ schemaVersion: 1, runId, round, stages, models: {}, evaluations, decision: {} });
   }
   return records;
 }

@@ -19,6 +19,8 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { withLayer } from '../drivers/model/layers';
 import { stageKey } from '../method/keys';
 import { openBundle, type OpenBundle } from './bundle';
+import { currentRunId } from './run-of';
+import { recordStage } from './run-records';
 
 export const noCounts: OutcomeCounts = { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 };
 
@@ -34,6 +36,8 @@ export interface StageOutcome {
   readonly outputs: Readonly<Record<string, ArtifactRef>>;
   readonly counts?: OutcomeCounts;
   readonly usage?: StageUsage;
+  /** By the run that paid for it; left out where the run that commits the stage has paid for all of it. */
+  readonly paidBy?: Readonly<Record<string, StageUsage>>;
   readonly facts?: JsonObject;
 }
 
@@ -95,6 +99,8 @@ export async function commitStage(
   outcome: StageOutcome,
   seconds: number,
 ): Promise<StageManifest> {
+  const runId = currentRunId();
+  const usage = outcome.usage ?? noUsage;
   const manifest: StageManifest = {
     schemaVersion: 1,
     stage: shape.name,
@@ -104,7 +110,8 @@ export async function commitStage(
     settings: keyed.settings as StageManifest['settings'],
     outputs: { ...outcome.outputs },
     counts: outcome.counts ?? noCounts,
-    usage: outcome.usage ?? noUsage,
+    usage,
+    paidBy: { [runId]: outcome.paidBy ? noUsage : usage, ...(outcome.paidBy ?? {}) },
     facts: { ...(outcome.facts ?? {}) } as StageManifest['facts'],
     seconds,
     finishedAt: new Date().toISOString(),
@@ -116,6 +123,17 @@ export async function commitStage(
   if (winner) return winner;
   await store.putDocument(manifestKey(keyed.key), document);
   return manifest;
+}
+
+/** A stage is finished, or `found` so: it gets its line in the run's records, and the engine is told. */
+export async function tellFinished(
+  store: ArtifactStore,
+  manifest: StageManifest,
+  input: StageInput,
+  found: boolean,
+): Promise<StageResult> {
+  if (input.place) await recordStage(store, currentRunId(), input.place, manifest, found);
+  return stageResult(manifest, input, found);
 }
 
 /** What the engine is told of a finished stage: refs and small facts. */
@@ -151,12 +169,12 @@ export function runWholeStage<Dependencies extends { readonly store: ArtifactSto
     const { store } = dependencies;
     const keyed = await keyOf(store, shape, input);
     const finished = await finishedStage(store, keyed.key);
-    if (finished) return stageResult(finished, input, true);
+    if (finished) return tellFinished(store, finished, input, true);
     const started = Date.now();
     const context = { store, bundle: keyed.bundle, config: keyed.bundle.config, input, key: keyed.key };
     const outcome = await shape.run(context, dependencies);
     const manifest = await commitStage(store, shape, keyed, outcome, (Date.now() - started) / 1000);
-    return stageResult(manifest, input, false);
+    return tellFinished(store, manifest, input, false);
   };
 }
 

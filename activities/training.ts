@@ -68,7 +68,7 @@ export async function trainLayer(
     if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
   };
   const releaseDevice = await dependencies.reserveDevice(signal);
-  const outcome = await withMeter(context.account, signal, (stop) =>
+  const { made: outcome, paidSeconds } = await withMeter(context.account, signal, (stop) =>
     dependencies.trainer.train({ ...job, dataPath, workDir }, onProgress, stop),
   ).finally(releaseDevice);
   await keeper.settled();
@@ -79,6 +79,7 @@ export async function trainLayer(
     steps: outcome.steps,
     rows: outcome.rows,
     trainingSeconds: outcome.seconds,
+    paidSeconds,
     tokens: outcome.tokens,
     device: outcome.device,
     dtype: outcome.dtype,

@@ -125,7 +125,7 @@ function diffStage(a: LineageStage | undefined, b: LineageStage | undefined): St
   if (!a || !b) return { ...base, ...nothing, verdict: a ? 'only in a' : 'only in b' };
   if (a.record.key === b.record.key) return { ...base, ...nothing, verdict: 'same' };
   if (!a.manifest || !b.manifest) return { ...base, ...nothing, verdict: 'unknown' };
-  const [inputsA, inputsB] = [inputsOf(a.manifest), inputsOf(b.manifest)];
+  const [inputsA, inputsB] = [a.manifest.inputs, b.manifest.inputs];
   const names = [...new Set([...Object.keys(inputsA), ...Object.keys(inputsB)])];
   return {
     ...base,
@@ -135,12 +135,6 @@ function diffStage(a: LineageStage | undefined, b: LineageStage | undefined): St
   };
 }
 
-/** What a stage was made from. The evaluations that decide reads are named by their keys, among its settings. */
-function inputsOf({ inputs, settings }: StageManifest): Record<string, string> {
-  const { evaluations } = settings as { evaluations?: JsonValue };
-  return { ...inputs, ...(evaluations === undefined ? {} : { evaluations: canonicalJson(evaluations) }) };
-}
-
 /** What a stage's key has besides its inputs. The names of its settings are those of the config's section, as far as they can be. */
 function ownOf({ version, settings }: StageManifest): JsonValue {
   return { version, ...flatSettings(settings) };
@@ -148,11 +142,10 @@ function ownOf({ version, settings }: StageManifest): JsonValue {
 
 /** A row stage keeps its settings beside how the model is served; one level less says the same. */
 function flatSettings(settings: StageManifest['settings']): Record<string, JsonValue> {
-  const {
-    settings: own,
-    evaluations: _,
-    ...extra
-  } = settings as { settings: Record<string, JsonValue>; [name: string]: JsonValue };
+  const { settings: own, ...extra } = settings as {
+    settings: Record<string, JsonValue>;
+    [name: string]: JsonValue;
+  };
   const { served, stage, ...whole } = own;
   return {
     ...extra,

@@ -266,10 +266,13 @@ async function checkTemporal(temporal: PlatformAddresses['temporal']): Promise<F
 
 async function checkStore(address: PlatformAddresses['store']): Promise<Finding> {
   // One attempt: doctor says what it sees now.
-  const store = createS3Store({ ...address, spoolDir: join(dataDirectory(), 'spool'), attempts: 1 });
+  const spoolDir = join(dataDirectory(), 'spool');
+  const store = createS3Store({ ...address, spoolDir, attempts: 1, silenceMs: answerMs });
   const key = `doctor/${randomUUID()}.json`;
+  let written = false;
   try {
     const first = await store.putOnce(key, { writer: 'first' });
+    written = true;
     const second = await store.putOnce(key, { writer: 'second' });
     const there = await store.getDocument(key);
     if (!first.won || second.won || JSON.stringify(there) !== '{"writer":"first"}') {
@@ -284,7 +287,7 @@ async function checkStore(address: PlatformAddresses['store']): Promise<Finding>
       says: `${address.endpoint ?? 'AWS'}, bucket ${address.bucket}: key accepted, conditional writes honoured`,
     };
   } finally {
-    await store.remove(key).catch(() => undefined);
+    if (written) await store.remove(key).catch(() => undefined);
     store.close();
   }
 }
@@ -292,7 +295,9 @@ async function checkStore(address: PlatformAddresses['store']): Promise<Finding>
 async function checkClock({ endpoint, region }: PlatformAddresses['store']): Promise<Finding> {
   const url = endpoint ?? `https://s3.${region}.amazonaws.com`;
   const asked = Date.now();
-  const response = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(answerMs) });
+  const response = await fetch(url, { method: 'HEAD', signal: AbortSignal.timeout(answerMs) }).catch(() => undefined);
+  // That is the finding of another check.
+  if (!response) return { status: 'note', says: `${url} does not answer, so nobody knows what time it has` };
   const date = Date.parse(response.headers.get('date') ?? '');
   if (Number.isNaN(date)) return { status: 'note', says: `${url} does not say what time it is` };
   // The header has whole seconds, so it may be up to one behind.

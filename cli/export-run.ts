@@ -16,7 +16,7 @@ import type { ArmName } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { JsonObject } from '../schemas/json';
-import type { ModelRef } from '../schemas/model-ref';
+import { hubIdOfEmbedded, type ModelRef } from '../schemas/model-ref';
 import type { ReportRound, RunReport } from '../schemas/report';
 
 export const exportForms = ['dataset', 'pairs', 'student', 'teacher'] as const;
@@ -35,7 +35,7 @@ export interface ExportRequest {
   readonly onProgress: (text: string) => void;
 }
 
-/** Write one export; resolves with the path. Errors: InvalidInput, RunNotFound (no such round), DiskFull. */
+/** Write one export; resolves with the path. Errors: InvalidInput, RoundNotFound, ArtifactNotFound, DiskFull. */
 export async function exportRun(store: ArtifactStore, report: RunReport, request: ExportRequest): Promise<string> {
   const target = resolve(request.target);
   if (existsSync(target)) {
@@ -70,7 +70,7 @@ function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
   const round =
     wanted === undefined ? report.rounds.at(-1) : report.rounds.find((candidate) => candidate.round === wanted);
   if (round) return round;
-  throw new ArteError('RunNotFound', {
+  throw new ArteError('RoundNotFound', {
     what:
       wanted === undefined
         ? `The run ${report.runId} finished no round.`
@@ -85,7 +85,7 @@ function artifact(report: RunReport, wanted: number | undefined, name: string): 
   const round = made.at(-1) ?? roundOf(report, wanted);
   const ref = round.artifacts[name];
   if (ref) return ref;
-  throw new ArteError('RunNotFound', {
+  throw new ArteError('ArtifactNotFound', {
     what: `Round ${round.round} made no ${name}.`,
     why: `It made ${Object.keys(round.artifacts).join(', ')}.`,
     next: 'Name a round and an arm that are in the report.',
@@ -149,9 +149,30 @@ function baseOf(report: RunReport, of: 'student' | 'teacher', { source, layers }
     case 's3':
       return { base_model_name_or_path: `s3://${source.bucket}/${source.prefix}` };
     case 'embedded':
-      return { base_model_name_or_path: `embedded:${source.name}` };
+      return { base_model_name_or_path: hubIdOfEmbedded[source.name] ?? `embedded:${source.name}` };
     case 'hosted':
       throw notHere(source.provider, source.id);
+  }
+}
+
+/** What a person should know who loads an exported adapter; undefined where the named base is the one it was trained on. */
+export function adapterNote(
+  { rounds, runId }: RunReport,
+  of: 'student' | 'teacher',
+  wanted: number | undefined,
+): string | undefined {
+  const round = wanted === undefined ? rounds.at(-1) : rounds.find((each) => each.round === wanted);
+  const model = round?.[of];
+  if (!model || model.layers.length !== 1) return undefined;
+  const whole = `arte export ${of} ${runId} --format safetensors writes the model as it was evaluated.`;
+  switch (model.source.kind) {
+    case 'embedded':
+      return `The adapter names ${hubIdOfEmbedded[model.source.name] ?? model.source.name} of the hub as its base. It was trained on the 4-bit weights that come with arte, so answers on that base differ a little; ${whole}`;
+    case 'gguf':
+    case 's3':
+      return `The adapter names its base by where the config has it, which PEFT cannot load from; ${whole}`;
+    default:
+      return undefined;
   }
 }
 

@@ -22,13 +22,12 @@ import { directoryManifestSchema, mediaTypes, type ArtifactRef } from '../schema
 import { ArteError } from '../schemas/errors';
 import { clockSkewMaxMs, leaseExpiryMs } from '../schemas/limits';
 import { stageManifestSchema, type StageManifest } from '../schemas/manifest';
-import type { RunProgress, RunStatus, ShardOutput, StageRecord } from '../schemas/messages';
+import type { RunProgress, RunStatus, ShardOutput } from '../schemas/messages';
 
-/** A run as gc finds it. `live`: stages that only the engine knows. */
+/** A run as gc finds it. */
 export interface KnownRun {
   readonly runId: string;
   readonly status: RunStatus;
-  readonly live: readonly StageRecord[];
   /** When it last left a word in the store. */
   readonly lastWordAt: Date;
 }
@@ -83,7 +82,7 @@ export async function findGarbage(
   const notes: string[] = [];
   for (const run of runs) {
     const retention = policy.retention.get(run.runId) ?? 'whole';
-    const lineage = await openLineage(store, run.runId, run.live);
+    const lineage = await openLineage(store, run.runId);
     if (retention !== 'dropped') kept.set(run.runId, lineage);
     takeRun(lineage, run, retention, needed, dropped);
     await takeDocuments(store, run.runId, retention === 'dropped' ? dropped : needed);
@@ -260,7 +259,7 @@ async function ownersOfShards(
   const owners = { kept: new Set<string>(), dropped: new Set<string>(), unknown: [] as string[] };
   const seen = new Set<string>();
   for (const run of runs) {
-    const lineage = kept.get(run.runId) ?? (await openLineage(store, run.runId, run.live));
+    const lineage = kept.get(run.runId) ?? (await openLineage(store, run.runId));
     for (const { record, manifest } of lineage.stages) {
       const isKept = needed.stages.has(record.key);
       // A stage of a dropped run that a kept one needs is listed by the kept one, whose inputs are there.

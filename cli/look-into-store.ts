@@ -12,6 +12,7 @@ import { join, resolve } from 'node:path';
 import type { OpenBundle } from '../activities/bundle';
 import { findStage } from '../activities/find-stage';
 import { modelsOf } from '../activities/resolve-models';
+import { evaluationsText } from '../activities/run-records';
 import { dataDirectory } from '../drivers/local/directories';
 import { runningPlatform } from '../drivers/local/platform';
 import { findPythonEnv } from '../drivers/local/python-env';
@@ -20,10 +21,11 @@ import { isEmbedded, storeAddressOf } from '../drivers/open';
 import { createS3Store } from '../drivers/store/s3';
 import type { ArtifactStore } from '../drivers/store/store';
 import { taskFilesOf } from '../method/check-config';
+import { sha256Hex } from '../method/keys';
 import type { StageReuse } from '../method/plan';
 import { mediaTypes, type ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
-import type { StageInput, StageResult } from '../schemas/messages';
+import type { EvaluationRecord, StageInput, StageResult } from '../schemas/messages';
 import type { ModelRef } from '../schemas/model-ref';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import { stageLabel } from '../schemas/stage-names';
@@ -65,7 +67,9 @@ async function openStore(platform: RunConfig['platform']): Promise<ArtifactStore
   const address = isEmbedded(platform, process.env)
     ? (await runningPlatform())?.addresses.store
     : storeAddressOf(platform, process.env);
-  return address && createS3Store({ ...address, spoolDir: join(dataDirectory(), 'spool'), attempts: 1 });
+  return (
+    address && createS3Store({ ...address, spoolDir: join(dataDirectory(), 'spool'), attempts: 1, silenceMs: answerMs })
+  );
 }
 
 async function answers(store: ArtifactStore): Promise<void> {
@@ -89,9 +93,10 @@ export async function lookForStages(
   const seen = new Map<string, StageReuse>();
   const models = await modelsOf(config, async (name, model) => (await find(name, model)) ?? absentModel(nameOf(name)));
   const input = alignInput('plan', absentRef('the bundle'), config);
+  const evaluations: EvaluationRecord[] = [];
   let carry = firstCarry(models, '');
   while (carry.round <= config.rounds.count)
-    carry = carryOn(carry, await runRound(lookingRunner(store, bundle, carry.round, seen), input, carry));
+    carry = carryOn(carry, await runRound(lookingRunner(store, bundle, carry.round, seen, evaluations), input, carry));
   // Every run writes a report of its own.
   return ({ name, round, arm }) => seen.get(placeOf(name, round, arm)) ?? { reused: name === 'report' ? false : null };
 }
@@ -101,15 +106,26 @@ function lookingRunner(
   bundle: OpenBundle,
   round: number,
   seen: Map<string, StageReuse>,
+  /** Those found so far, of all rounds. */
+  evaluations: EvaluationRecord[],
 ): StageRunner {
   return {
-    async stage(name, inputs, { arm = '', ...parts } = {}): Promise<StageResult> {
+    async stage(name, inputs, { arm = '', evaluates, ...parts } = {}): Promise<StageResult> {
       const stageInput: StageInput = { stage: name, bundle: absentRef('the bundle'), inputs, ...parts };
       const dependsOn = absentIn([inputs, parts]);
       const found = dependsOn === undefined ? await findStage(store, bundle, stageInput) : undefined;
       const reuse = dependsOn === undefined ? { reused: found !== undefined } : { reused: null, dependsOn };
       seen.set(placeOf(name, round, arm), reuse);
-      return found ?? absentStage(stageInput, dependsOn ?? `${stageLabel(name, arm)} of round ${round}`);
+      const result = found ?? absentStage(stageInput, dependsOn ?? `${stageLabel(name, arm)} of round ${round}`);
+      if (evaluates) evaluations.push({ ...evaluates, round, key: result.key });
+      return result;
+    },
+    evaluations() {
+      const missing = absentIn(evaluations);
+      if (missing !== undefined) return Promise.resolve(absentRef(missing));
+      const text = evaluationsText(evaluations);
+      const known = { sha256: sha256Hex(text), bytes: Buffer.byteLength(text) };
+      return Promise.resolve({ ...absentRef('evaluations'), ...known });
     },
     // Nothing is made, so there is no order to keep but that of the first stage that is not there.
     together: async (one, other) => [await one(), await other()],

@@ -10,10 +10,10 @@ import { join, resolve } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../drivers/package-root';
 import { ArteError, type ErrorData } from '../schemas/errors';
+import { commandNames, type CommandName } from './called-as';
 import { exitCodeOf, exitCodes, forbidColor, printError, printJson } from './output';
 
-/** In the order in which the help lists them: a first look, a config of one's own, runs, what came of them, the platform. */
-const commands: Readonly<Record<string, () => Promise<{ register(program: Command): void }>>> = {
+const commands: Readonly<Record<CommandName, () => Promise<{ register(program: Command): void }>>> = {
   smoke: () => import('./commands/smoke.js'),
   quickstart: () => import('./commands/quickstart.js'),
   init: () => import('./commands/init.js'),
@@ -66,17 +66,18 @@ async function buildProgram(words: readonly string[]): Promise<Command> {
       if (!color) forbidColor();
       if (dataDir !== undefined) process.env.ARTE_DATA_DIR = resolve(dataDir);
     });
-  const named = commands[commandWord(words) ?? ''];
+  const word = commandWord(words);
+  const named = word && commands[word];
   for (const load of named === undefined ? Object.values(commands) : [named]) (await load()).register(program);
   return program;
 }
 
 /** The first word that is no option of the program itself. */
-function commandWord(words: readonly string[]): string | undefined {
+function commandWord(words: readonly string[]): CommandName | undefined {
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] ?? '';
     if (word === '--data-dir') index += 1;
-    else if (!word.startsWith('-')) return Object.hasOwn(commands, word) ? word : undefined;
+    else if (!word.startsWith('-')) return commandNames.find((name) => name === word);
   }
   return undefined;
 }

@@ -8,6 +8,7 @@
 import CliTable from 'cli-table3';
 import picocolors from 'picocolors';
 import { ArteError, type ErrorCode } from '../schemas/errors';
+import { asTyped } from './called-as';
 
 /** What a program may rely on. 3: the run is parked as NEEDS_ATTENTION and waits for a person. 130: interrupted (128 + SIGINT). */
 export const exitCodes = { done: 0, failed: 1, badInput: 2, waiting: 3, interrupted: 130 } as const;
@@ -20,6 +21,10 @@ const badInputCodes: readonly ErrorCode[] = [
   'InvalidTaskFile',
   'FamilyTooSmall',
   'RunNotFound',
+  'ReportNotFound',
+  'RoundNotFound',
+  'ArtifactNotFound',
+  'RowNotFound',
   'RunStateConflict',
 ];
 
@@ -51,6 +56,11 @@ export function colorsFor(stream: NodeJS.WriteStream): Colors {
 
 /** A line for the person, on stdout. */
 export function printLine(text = ''): void {
+  process.stdout.write(`${asTyped(text)}\n`);
+}
+
+/** A line of what models said and were asked, on stdout: as it is. */
+export function printVerbatim(text = ''): void {
   process.stdout.write(`${text}\n`);
 }
 
@@ -61,7 +71,7 @@ export function printJson(value: unknown): void {
 
 /** A remark that is no result: on stderr, so that stdout stays what was asked for. */
 export function printNote(text: string): void {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${asTyped(text)}\n`);
 }
 
 export interface TableColumn {
@@ -153,7 +163,7 @@ export function printError(error: unknown, { verbose }: { verbose: boolean }): v
     lines.push(`${color.dim('code')}   Unexpected`);
   }
   if (verbose && error instanceof Error) lines.push('', ...causeChain(error));
-  process.stderr.write(`${lines.join('\n')}\n`);
+  process.stderr.write(`${asTyped(lines.join('\n'))}\n`);
 }
 
 function textOf(cause: unknown): string {

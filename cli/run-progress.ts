@@ -4,9 +4,8 @@
  */
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
-import { runKeys } from '../activities/run-records';
+import { noSuchRun, readStages, runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
-import { ArteError } from '../schemas/errors';
 import { shardRowsMax } from '../schemas/limits';
 import type { ActivityProgress, RunProgress, StageRecord } from '../schemas/messages';
 import { noUsage, type StageUsage } from '../schemas/manifest';
@@ -31,6 +30,8 @@ export interface LiveStage {
 
 export interface RunView {
   readonly progress: RunProgress;
+  /** Stages of the round under way, or of the last one, that are finished. */
+  readonly finished: readonly StageRecord[];
   readonly live: readonly LiveStage[];
   /** The engine's own word: RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED; undefined when it has no such run. */
   readonly engine: string | undefined;
@@ -43,31 +44,15 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
   const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const engine = await statusOf(handle);
   const progress = engine === 'RUNNING' ? await queried(handle, store, runId) : await stored(store, runId);
-  if (!progress) {
-    throw new ArteError('RunNotFound', {
-      what: `There is no run ${runId}.`,
-      why: 'Neither the engine nor the store knows the id.',
-      next: 'arte status lists the runs there are.',
-    });
-  }
+  if (!progress) throw noSuchRun(runId);
   // What the store says of a run that the engine has lost or closed is the last word it left; RUNNING would be a lie.
   const settled =
     engine !== 'RUNNING' && progress.status === 'RUNNING'
       ? { ...progress, status: 'FAILED' as const, current: [] }
       : progress;
   const live = engine === 'RUNNING' ? await liveStages(client, handle, progress) : [];
-  return { progress: settled, live, engine };
-}
-
-/** Stages of the round under way, which only the engine knows; none when the run is not running or no worker answers. */
-export async function liveRecords(client: Client, runId: string): Promise<readonly StageRecord[]> {
-  const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
-  if ((await statusOf(handle)) !== 'RUNNING') return [];
-  try {
-    return (await handle.query(progressQuery)).finished;
-  } catch {
-    return [];
-  }
+  const finished = await readStages(store, runId, progress.round);
+  return { progress: settled, finished, live, engine };
 }
 
 async function queried(handle: RunHandle, store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {

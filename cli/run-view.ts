@@ -52,7 +52,7 @@ export function spentSoFar(records: readonly StageRecord[], config: RunConfig | 
   if (!config) return 0;
   return records
     .filter((record) => !record.reused)
-    .reduce((sum, record) => sum + costOf(record, record.usage, record.seconds, config), 0);
+    .reduce((sum, record) => sum + costOf(record, record.usage, record.paidSeconds ?? 0, config), 0);
 }
 
 /** The whole picture, one string per line. */
@@ -67,12 +67,12 @@ export function renderRun(
     `${color.bold(progress.runId)}  ${statusWord(progress.status, color)}  round ${progress.round} of ${progress.rounds}`,
     '',
   ];
-  for (const record of progress.finished) lines.push(finishedLine(record, color));
+  for (const record of view.finished) lines.push(finishedLine(record, color));
   for (const stage of view.live) lines.push(...liveLines(stage, rates.get(stage.label), color));
-  const made = progress.finished.filter((record) => !record.reused);
+  const made = view.finished.filter((record) => !record.reused);
   const calls = made.reduce((sum, record) => sum + record.usage.calls, 0);
   const tokens = made.reduce((sum, record) => sum + record.usage.inputTokens + record.usage.outputTokens, 0);
-  const cost = spentSoFar(progress.finished, config);
+  const cost = spentSoFar(view.finished, config);
   lines.push(
     '',
     color.dim(
@@ -110,9 +110,20 @@ function liveLines(stage: LiveStage, rate: Rate | undefined, color: Colors): str
   return lines;
 }
 
+/** What an activity's own words for what it does mean to somebody who watches. */
+const phaseWords: Readonly<Record<string, string>> = {
+  model: 'waits for its model to be served',
+  working: 'at work, nothing to count',
+  load: 'loads model and data',
+  checkpoint: 'writes a checkpoint',
+  save: 'saves the result',
+  upload: 'puts the result into the store',
+};
+
 function amount(stage: LiveStage): string {
-  if (stage.total === 0) return stage.phase;
-  return `${formatCount(stage.done)}/${formatCount(stage.total)} ${stage.unit}${stage.phase === stage.unit || stage.phase === 'step' ? '' : ` (${stage.phase})`}`;
+  const phase = phaseWords[stage.phase] ?? stage.phase;
+  if (stage.total === 0) return phase;
+  return `${formatCount(stage.done)}/${formatCount(stage.total)} ${stage.unit}${stage.phase === stage.unit || stage.phase === 'step' ? '' : ` (${phase})`}`;
 }
 
 function pace(stage: LiveStage, rate: Rate | undefined): string {

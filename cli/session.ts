@@ -3,16 +3,19 @@
  * Owns opening and closing them; starting the embedded parts is drivers/local/platform.ts.
  */
 import { join } from 'node:path';
-import { Client, Connection } from '@temporalio/client';
+import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { dataDirectory } from '../drivers/local/directories';
 import { ensurePlatform, runningPlatform } from '../drivers/local/platform';
 import { addressesOf, isEmbedded } from '../drivers/open';
 import { createS3Store } from '../drivers/store/s3';
 import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
+import { commandSilenceMs, engineAnswerMs } from '../schemas/limits';
 import type { PlatformAddresses } from '../schemas/platform';
 import type { RunConfig } from '../schemas/run-config';
 import { temporalConnectionOptions } from '../workers/connection';
+
+type Interceptor = NonNullable<ConnectionOptions['interceptors']>[number];
 
 export interface Session {
   readonly client: Client;
@@ -29,13 +32,16 @@ export interface SessionOptions {
   readonly onProgress?: (text: string) => void;
 }
 
-/** Connect. Errors: PlatformDown, PortTaken, StoreUnauthorized, StoreUnreachable, each naming what to do. */
+/**
+ * Connect. No request through it waits without end: commandSilenceMs for the store, engineAnswerMs for Temporal. Errors: PlatformDown, PortTaken, StoreUnauthorized, StoreUnreachable, each naming what to do.
+ */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const embedded = isEmbedded(options.platform, process.env);
   const addresses = embedded ? await embeddedAddresses(options) : addressesOf(options.platform, process.env);
   const connection = await connect(addresses);
   const client = new Client({ connection, namespace: addresses.temporal.namespace });
-  const store = createS3Store({ ...addresses.store, spoolDir: join(dataDirectory(), 'spool') });
+  const spoolDir = join(dataDirectory(), 'spool');
+  const store = createS3Store({ ...addresses.store, spoolDir, silenceMs: commandSilenceMs });
   return {
     client,
     store,
@@ -57,9 +63,18 @@ async function embeddedAddresses({ start, onProgress }: SessionOptions): Promise
   });
 }
 
+/** Every call ends: what has no deadline of its own gets one. */
+const answersInTime: Interceptor = (options, nextCall) =>
+  // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- the next call is passed on as it is; the class is no dependency of ours
+  nextCall({ ...options, deadline: options.deadline ?? Date.now() + engineAnswerMs }) as ReturnType<Interceptor>;
+
 async function connect({ temporal }: PlatformAddresses): Promise<Connection> {
   try {
-    return await Connection.connect({ ...temporalConnectionOptions(temporal), connectTimeout: '10 seconds' });
+    return await Connection.connect({
+      ...temporalConnectionOptions(temporal),
+      connectTimeout: commandSilenceMs,
+      interceptors: [answersInTime],
+    });
   } catch (cause) {
     throw new ArteError(
       'PlatformDown',

@@ -122,7 +122,7 @@ const choicesShownMax = 12;
 
 /**
  * Follow a row. `wanted`: a row key, an id, or `ARM:INDEX` (also `STAGE:INDEX`), index from 0; `round` narrows it.
- * Errors: RunNotFound when there is no such row, InvalidInput when the name fits several.
+ * Errors: RowNotFound when there is no such row, InvalidInput when the name fits several.
  */
 export async function traceRow(
   store: ArtifactStore,
@@ -174,7 +174,7 @@ async function byIndex(
     const ref = stage.manifest.outputs[place.output];
     if (!ref) continue;
     if (index >= ref.rows) {
-      throw new ArteError('RunNotFound', {
+      throw new ArteError('RowNotFound', {
         what: `${stageLabel(stage.record.stage, stage.record.arm)} of round ${stage.record.round} has no row ${index}.`,
         why: `It has ${ref.rows} rows, counted from 0.`,
         next: `Name one from ${name}:0 to ${name}:${Math.max(0, ref.rows - 1)}.`,
@@ -276,7 +276,7 @@ function notThere(
     const { record } = stage;
     return rows ? [`${stageLabel(record.stage, record.arm)} (round ${record.round}, ${rows} rows)`] : [];
   });
-  return new ArteError('RunNotFound', {
+  return new ArteError('RowNotFound', {
     what: `${runId} has no row ${wanted}${round === undefined ? '' : ` in round ${round}`}.`,
     why:
       labels.length === 0

@@ -1,17 +1,43 @@
-/** A row's trace on the screen: from the row back, one step after another. Owns words and layout. */
+/**
+ * A row's trace on the screen: from the row back, one step after another. Owns words and layout. Long texts, and what was shown above already, are
+ * folded unless everything is asked for.
+ */
 import type { TracedCall, TracedModel } from '../activities/lineage';
 import { canonicalJson } from '../method/keys';
 import type { Prompt } from '../schemas/rows';
 import { stageLabel } from '../schemas/stage-names';
-import { colorsFor, printLine } from './output';
+import { colorsFor, printVerbatim as printLine } from './output';
 import type { RowTrace } from './trace-row';
 
-/** Print a trace; what it came from follows, each with its role. */
-export function printTrace(trace: RowTrace, role = ''): void {
+/** Lines of a text, and characters of a line, that are shown of it unless all of it is wanted. */
+const foldedLinesMax = 6;
+const foldedCharactersMax = 300;
+
+/** Print a trace; what it came from follows, each with its role. `full`: nothing is folded. */
+export function printTrace(trace: RowTrace, { full }: { readonly full: boolean }): void {
+  const folds = printStep(trace, '', full, new Set());
+  if (folds > 0)
+    printLine(`\n${colorsFor(process.stdout).dim(`${folds} texts are cut (…): --full shows all of them.`)}`);
+}
+
+/** Returns how many texts were cut. */
+function printStep(trace: RowTrace, role: string, full: boolean, shown: Set<string>): number {
   const color = colorsFor(process.stdout);
   const { stage } = trace;
+  let folds = 0;
+  const field = (name: string, value: string): void => {
+    const said = full ? value : folded(value);
+    if (said !== value) folds += 1;
+    printField(name, said);
+  };
   printLine();
   printLine(color.bold(`━━ ${role === '' ? '' : `${role}: `}${trace.kind} ${trace.address}, round ${trace.round}`));
+  const identity = `${trace.kind} ${trace.address} ${trace.round}`;
+  if (!full && shown.has(identity)) {
+    printLine(color.dim('as above'));
+    return 0;
+  }
+  shown.add(identity);
   printLine(
     `stage    ${stageLabel(stage.name, stage.arm)}, version ${stage.version}, ${stage.reused ? 'from the store, made' : 'made'} ${stage.finishedAt}`,
   );
@@ -26,16 +52,32 @@ export function printTrace(trace: RowTrace, role = ''): void {
     const mark = (correct: boolean): string => (correct ? color.green('right') : color.red('wrong'));
     field('cells', trace.cells.map((cell) => `${cell.probeId} ${mark(cell.correct)} (${cell.outcome})`).join('\n'));
   }
-  if (trace.call) printCall(trace.call);
-  if (trace.note !== undefined) field('note', color.yellow(trace.note));
-  for (const { role: next, trace: behind } of trace.from) printTrace(behind, next);
+  if (trace.call) printCall(trace.call, field);
+  if (trace.note !== undefined) printField('note', color.yellow(trace.note));
+  for (const { role: next, trace: behind } of trace.from) folds += printStep(behind, next, full, shown);
+  return folds;
 }
 
-function printCall({ rowKey, index, result, request, sample, repairsMax, served, model }: TracedCall): void {
+/** The beginning of a text. Each line that is left is at most so long. */
+function folded(value: string): string {
+  const lines = value.split('\n');
+  const kept = lines
+    .slice(0, foldedLinesMax)
+    .map((line) => (line.length > foldedCharactersMax ? `${line.slice(0, foldedCharactersMax - 1)}…` : line));
+  const left = lines.length - foldedLinesMax;
+  return [...kept, ...(left > 0 ? [`… ${left} more line${left === 1 ? '' : 's'}`] : [])].join('\n');
+}
+
+type Field = (name: string, value: string) => void;
+
+function printCall(
+  { rowKey, index, result, request, sample, repairsMax, served, model }: TracedCall,
+  field: Field,
+): void {
   const color = colorsFor(process.stdout);
   printLine();
   field('row key', `${rowKey} (row ${index} of the stage)`);
-  printModel(model);
+  printModel(model, field);
   field('served', canonicalJson(served));
   if (request) {
     field('sampling', `${canonicalJson(request.sampling)}${sample ? `, sample ${sample}` : ''}`);
@@ -62,7 +104,7 @@ function printCall({ rowKey, index, result, request, sample, repairsMax, served,
   );
 }
 
-function printModel({ contentSha256, baseSha256, source, layers }: TracedModel): void {
+function printModel({ contentSha256, baseSha256, source, layers }: TracedModel, field: Field): void {
   field('model', contentSha256);
   field('', `base ${baseSha256}${source ? ` (${Object.values(source).join(' ')})` : ''}`);
   for (const { kind, files, madeBy } of layers)
@@ -81,7 +123,7 @@ function promptText(prompt: Prompt): string {
 
 const nameWidth = 9;
 
-function field(name: string, value: string): void {
+function printField(name: string, value: string): void {
   const color = colorsFor(process.stdout);
   const [first = '', ...rest] = value.split('\n');
   // A name that is longer than its column still keeps a space before the value.

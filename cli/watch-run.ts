@@ -3,6 +3,7 @@
  * Leaving (Ctrl-C) stops the watching, never the run. Owns the loop and its exit code.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { asTyped } from './called-as';
 import { openBundleOf } from './run-config-of';
 import { colorsFor, exitCodes, formatSeconds, type ExitCode } from './output';
 import { viewRun, type RunView } from './run-progress';
@@ -54,7 +55,7 @@ export function exitCodeOfView({ progress, engine }: RunView): ExitCode | undefi
 
 function leftBehind(runId: string): ExitCode {
   process.stderr.write(
-    `\nThe run goes on without you. Come back with: arte watch ${runId}   (stop it: arte cancel ${runId})\n`,
+    asTyped(`\nThe run goes on without you. Come back with: arte watch ${runId}   (stop it: arte cancel ${runId})\n`),
   );
   return exitCodes.interrupted;
 }
@@ -73,7 +74,7 @@ function terminalScreen(): Screen {
       // A terminal that is too low shows the end: what runs now matters more than what is done.
       const lines = all.slice(-Math.max(4, process.stdout.rows - 1));
       const up = drawn > 0 ? `\u001b[${drawn}A\u001b[0J` : '';
-      process.stdout.write(`${up}${lines.join('\n')}\n`);
+      process.stdout.write(`${up}${asTyped(lines.join('\n'))}\n`);
       drawn = lines.length;
     },
     end: () => undefined,
@@ -87,7 +88,7 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
   const startedAt = Date.now();
   return {
     show(view, rates) {
-      for (const record of view.progress.finished) {
+      for (const record of view.finished) {
         const key = `${record.round} ${record.stage} ${record.arm}`;
         if (said.has(key)) continue;
         said.add(key);
@@ -104,11 +105,11 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
       const failed = failedLines(view, color);
       if (failed.length > 0 && !said.has(`failed ${view.progress.failed?.since ?? ''}`)) {
         said.add(`failed ${view.progress.failed?.since ?? ''}`);
-        stream.write(`${failed.join('\n')}\n`);
+        stream.write(`${asTyped(failed.join('\n'))}\n`);
       }
       if (view.progress.attention && !said.has(view.progress.attention.since)) {
         said.add(view.progress.attention.since);
-        stream.write(`${attentionLines(view, color).join('\n')}\n`);
+        stream.write(`${asTyped(attentionLines(view, color).join('\n'))}\n`);
       }
     },
     end: () => undefined,

@@ -12,7 +12,7 @@
 import { asksTeacher } from '../schemas/arms';
 import type { Ledger, LedgerEntry } from '../schemas/ledger';
 import type { StageUsage } from '../schemas/manifest';
-import type { ModelRequest } from '../schemas/rows';
+import type { ModelRequest, Usage } from '../schemas/rows';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import { respondentOfArm, type StageName } from '../schemas/stage-names';
 
@@ -101,14 +101,13 @@ export function promptTokensMax({ prompt }: Pick<ModelRequest, 'prompt'>): numbe
   );
 }
 
-/** What a call costs at most when it is asked once: nothing of its prompt cached, an answer up to max_tokens. */
-export function costOfCallMax(request: ModelRequest, price: Price): number {
-  const usage = {
+/** What a call takes at most when it is asked once: nothing of its prompt cached, an answer up to max_tokens. */
+export function usageOfCallMax(request: ModelRequest): Usage {
+  return {
     inputTokens: promptTokensMax(request),
     cachedInputTokens: 0,
     outputTokens: request.sampling.maxTokens,
   };
-  return costOfCalls(usage, price);
 }
 
 // ---- the ledger --------------------------------------------------------------------------------------------------
@@ -169,7 +168,10 @@ export function reserve(ledger: Ledger, work: LedgerWork, total: number, ceiling
   }
   // What a refused piece of work has cost so far is remembered; of one that never started nothing is.
   const refused = before ? withEntry(ledger, work.key, entry) : ledger;
-  return { ledger: refused, outcome: spent + ceiling <= cap ? 'reserved' : 'exhausted' };
+  const needs = spent + ceiling;
+  return needs <= cap
+    ? { ledger: refused, outcome: 'reserved' }
+    : { ledger: { ...refused, needs }, outcome: 'exhausted' };
 }
 
 /** An attempt has ended, or says how far it is: `total` stands in the work now. `ceiling` is what it goes on to reserve. */

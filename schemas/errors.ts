@@ -41,6 +41,10 @@ export const errorCodes = {
   PortTaken: { retryable: false },
   PlatformDown: { retryable: true },
   RunNotFound: { retryable: false },
+  ReportNotFound: { retryable: false },
+  RoundNotFound: { retryable: false },
+  ArtifactNotFound: { retryable: false },
+  RowNotFound: { retryable: false },
   RunStateConflict: { retryable: false },
   Unexpected: { retryable: true },
 } as const;

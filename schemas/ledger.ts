@@ -26,5 +26,7 @@ export const ledgerSchema = z.object({
   /** What finished work has cost, by stage. */
   settled: z.record(z.string(), amount),
   open: z.record(z.string(), ledgerEntrySchema),
+  /** What the cap had to be for the piece of work that was last refused. */
+  needs: amount.optional(),
 });
 export type Ledger = z.infer<typeof ledgerSchema>;

@@ -3,6 +3,12 @@
 /** Inputs and results that travel through the engine stay under this, so that histories stay readable and far from Temporal's 2 MB. */
 export const payloadBytesMax = 16 * 1024;
 
+/**
+ * Characters of an error on its way through the engine. A run that parks hands it on beside its progress; a character takes up to four bytes, and
+ * JSON makes some longer.
+ */
+export const errorCharactersMax = 3 * 1024;
+
 /** Rows of one shard: small enough that a lost worker repeats little, large enough that 1,000,000 rows are 500 activities. */
 export const shardRowsMax = 2_000;
 
@@ -83,6 +89,12 @@ export const storePatienceMs = 20_000;
 
 /** A connection to the store that says nothing for this long is given up: far above any healthy pause, below the patience of a person. */
 export const storeSilenceMs = 60_000;
+
+/** A person waits at a command: a store that takes a request and says nothing for this long is reported, not waited for. Workers wait longer. */
+export const commandSilenceMs = 10_000;
+
+/** So long a command waits for one answer of Temporal: a question to a run may have to wait for a worker that is just starting. */
+export const engineAnswerMs = 30_000;
 
 /** Less free room than this on the embedded server's disk explains its failing writes. */
 export const storeDiskBytesMin = 200 * 1024 * 1024;
@@ -212,6 +224,12 @@ export const trainingMeterMs = 60_000;
 
 /** How long work that does not fit beside others' reservations waits before it asks again. */
 export const budgetWaitMs = 10_000;
+
+/** A cap above this is a slip of the keyboard, in whatever currency. */
+export const budgetCapMax = 1_000_000_000;
+
+/** A cap below this, and not 0, pays for no call of any model there is. */
+export const budgetCapMin = 0.000_001;
 
 /** So often it asks before it parks the run: two hours, in which reservations of work under way have shrunk to what it cost. */
 export const budgetWaitsMax = 720;

@@ -40,6 +40,8 @@ export const stageManifestSchema = z.object({
   outputs: z.record(z.string(), artifactRefSchema),
   counts: outcomeCountsSchema,
   usage: stageUsageSchema,
+  /** The same usage by the run that paid for it; a run that asked for the stage first and paid for nothing in it stands here too. */
+  paidBy: z.record(z.string(), stageUsageSchema).default({}),
   /** Small facts the stage wants in the report (pairs made, dropped by reason, reward margin). Under 4 KB. */
   facts: z.record(z.string(), z.json()),
   /** Wall seconds of the attempt that finished it. */

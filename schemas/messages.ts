@@ -62,8 +62,6 @@ export interface AlignCarry {
   readonly models: ResolvedModels;
   /** The teacher that the last round left behind. */
   readonly teacher: ModelRef;
-  /** Evaluations so far, by the key of their stage: decide and report read the manifests. */
-  readonly evaluations: readonly EvaluationRecord[];
   readonly bestRound: number;
   readonly startedAt: string;
 }
@@ -75,13 +73,25 @@ export interface ResolvedModels {
   readonly respondents: readonly ModelRef[];
 }
 
-export interface EvaluationRecord {
+/** Whose answers a stage of evaluation is made of. */
+export interface EvaluatedStudent {
   readonly arm: ArmName;
   /** Which of the arm's students, from 1. */
   readonly student: number;
-  readonly round: number;
   readonly shots: number;
+}
+
+export interface EvaluationRecord extends EvaluatedStudent {
+  readonly round: number;
   readonly key: string;
+}
+
+/** Where in a run a stage stands. */
+export interface StagePlace {
+  readonly round: number;
+  /** What the stage is made for, where one stage serves several. */
+  readonly arm: string;
+  readonly evaluates?: EvaluatedStudent;
 }
 
 /** One stage to be made: a pure description. Its key follows from it (activities/stage.ts). */
@@ -96,6 +106,8 @@ export interface StageInput {
   readonly reference?: ModelRef;
   /** Small extra settings that are not in the config: {shots: 3}. Part of the key. */
   readonly extra?: { readonly [name: string]: JsonValue };
+  /** Under this the run's records have the stage. No part of the key; a stage without a place is recorded nowhere. */
+  readonly place?: StagePlace;
 }
 
 /** What a finished stage says; outputs are refs. */
@@ -113,16 +125,24 @@ export interface StageResult {
   readonly facts: { readonly [name: string]: JsonValue };
 }
 
-/** A line of the run's history of stages, as progress, report and status show it. */
+/**
+ * A line of the run's history of stages, as report and status show it. Written to the store by the activity that finished the stage
+ * (activities/run-records.ts): with many arms and students all of them together are more than should travel through the engine.
+ */
 export interface StageRecord {
   readonly stage: StageName;
   readonly round: number;
   /** What the stage was made for, where one stage serves several (evaluate: `arte`, `untuned`, …). */
   readonly arm: string;
   readonly key: string;
+  /** Found in the store, and this run has paid nothing for it. */
   readonly reused: boolean;
   readonly seconds: number;
+  /** What this run has paid for. */
   readonly usage: StageUsage;
+  /** Of a training: what is paid by the hour. */
+  readonly paidSeconds?: number;
+  readonly evaluates?: EvaluatedStudent;
 }
 
 /** Opening a row stage: reused whole, or so many rows in this wave. */
@@ -154,8 +174,10 @@ export interface ShardOutput {
   readonly results: ArtifactRef;
   readonly counts: OutcomeCounts;
   readonly usage: StageUsage;
-  /** Run that had the shard made: another run that finds it has not paid for it. */
+  /** Run that had the shard made. */
   readonly madeBy: string;
+  /** The usage by the run that paid for it: one may have begun what another has finished. */
+  readonly paidBy: { readonly [runId: string]: StageUsage };
 }
 
 /** After a wave: the stage is whole, or it needs another one. */
@@ -208,7 +230,7 @@ export interface StageFailure {
   readonly since: string;
 }
 
-/** Answer of the progress query; also what is written to the store when the run ends or parks. */
+/** Answer of the progress query; also what is written to the store when the run ends or parks. What is finished stands in the run's records. */
 export interface RunProgress {
   readonly runId: string;
   readonly status: RunStatus;
@@ -216,7 +238,6 @@ export interface RunProgress {
   readonly rounds: number;
   /** What is running now, with the shards done of total where it is a row stage. */
   readonly current: readonly { stage: StageName; arm: string; since: string; workflowId?: string; waits?: string }[];
-  readonly finished: readonly StageRecord[];
   readonly attention?: StageFailure;
   /** Said at once: a stage failed for good, and the run parks when what runs beside it has come to its end. */
   readonly failed?: StageFailure;
@@ -233,6 +254,20 @@ export interface RunRecord {
   readonly createdAt: string;
 }
 
+/** What the workflow says of a round that has come to its end. */
+export interface RoundEnd {
+  readonly runId: string;
+  readonly round: number;
+  readonly models: { readonly [role: string]: ModelRef };
+  readonly decision: { readonly [name: string]: JsonValue };
+}
+
+/** What the activity is asked that puts a run's evaluations, up to a round, into one artifact. */
+export interface EvaluationsInput {
+  readonly runId: string;
+  readonly round: number;
+}
+
 /** `runs/<runId>/rounds/<n>.json`: what the round was made of; the report follows the keys to the manifests. */
 export interface RoundRecord {
   readonly schemaVersion: 1;
@@ -240,6 +275,7 @@ export interface RoundRecord {
   readonly round: number;
   readonly stages: readonly StageRecord[];
   readonly models: { readonly [role: string]: ModelRef };
+  /** Of this round and those before it. */
   readonly evaluations: readonly EvaluationRecord[];
   readonly decision: { readonly [name: string]: JsonValue };
 }

@@ -8,6 +8,11 @@ import { artifactRefSchema, sha256Schema } from './artifact-ref';
 /** Models whose weights come with the Python environment: what `embedded:NAME` may name. Their files: drivers/model/resolve.ts. */
 export const embeddedModels = ['SmolLM2-135M-Instruct'] as const;
 
+/** The same models on the hub, in full precision: what ships is made from them, with 4 bits a weight. */
+export const hubIdOfEmbedded: Readonly<Record<string, string>> = {
+  'SmolLM2-135M-Instruct': 'HuggingFaceTB/SmolLM2-135M-Instruct',
+};
+
 /** Where the base weights come from. The source is *how to get the bytes*; contentSha256 says which bytes they must be. */
 export const modelSourceSchema = z.discriminatedUnion('kind', [
   /** Weights that the Python environment ships (SmolLM2-135M-Instruct). */

@@ -90,6 +90,8 @@ export interface ReportStage {
   /** Found in the store: its calls and seconds were spent by an earlier run and are not in this run's totals. */
   readonly reused: boolean;
   readonly cost: number;
+  /** What other runs have paid for in it, at this run's prices: this one found their answers in the store. */
+  readonly paidByOthers: readonly { readonly runId: string; readonly calls: number; readonly cost: number }[];
   readonly outcomes: JsonObject;
   readonly facts: JsonObject;
 }
@@ -121,7 +123,10 @@ export interface RunReport {
     readonly lostCalls: number;
     readonly lostInputTokens: number;
     readonly seconds: number;
+    /** Of what stands in the table, as far as this run has paid for it. */
     readonly cost: number;
+    /** What the run's ledger has as spent: what `arte budget show` says. Beside `cost` that is work that came to nothing. 0 without prices. */
+    readonly spent: number;
     readonly currency: string;
   };
   /** Sentences a reader must not miss: coarse scores, short tasks, hosted identities, what may not be claimed. */

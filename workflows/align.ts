@@ -4,7 +4,7 @@
  */
 import { allHandlersFinished, CancellationScope, condition, continueAsNew, isCancellation } from '@temporalio/workflow';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignInput, RoundRecord, RunProgress } from '../schemas/messages';
+import type { AlignInput, RunProgress } from '../schemas/messages';
 import { infer, io } from './activity-options';
 import { carryOn, firstCarry, runRound, type RoundOutcome } from './round';
 import { createRunState, type RunState } from './run-state';
@@ -13,7 +13,6 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
   const startedAt = input.carry?.startedAt ?? new Date().toISOString();
   const round = input.carry?.round ?? 1;
   const run = createRunState(input, round, startedAt);
-  let recorded = false;
   try {
     await run.save();
     const carry = await run.walk(
@@ -22,19 +21,11 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
     run.describeStudent(carry.models.student.name);
     const makeRound = async (): Promise<RoundOutcome> => {
       const made = await runRound(run, input, carry);
-      await io.saveRound({
-        schemaVersion: 1,
-        runId: input.runId,
-        round,
-        stages: run.records(),
-        models: { teacher: made.teacher, student: made.student },
-        evaluations: [...carry.evaluations, ...made.evaluations],
-        decision: made.decision,
-      });
+      const { teacher, student, decision } = made;
+      await io.saveRound({ runId: input.runId, round, models: { teacher, student }, decision });
       return made;
     };
     const outcome = await run.walk(makeRound);
-    recorded = true;
     if (round < input.rounds) {
       await condition(allHandlersFinished);
       return await continueAsNew<typeof alignWorkflow>({ ...input, carry: carryOn(carry, outcome) });
@@ -42,20 +33,11 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
     return await finish(run, input, makeRound);
   } catch (error) {
     if (isCancellation(error)) {
-      await CancellationScope.nonCancellable(async () => {
-        // What the broken-off round made is paid for: it stands in the report too.
-        if (!recorded) await io.saveRound(unfinishedRound(run, input, round));
-        await finish(run, input);
-      });
+      // What the broken-off round made is paid for: its stages are recorded as they are finished, and stand in the report too.
+      await CancellationScope.nonCancellable(() => finish(run, input));
     }
     throw error;
   }
-}
-
-/** The record of a round that was broken off: its stages, no models. The round replaces it when the run goes on. */
-function unfinishedRound(run: RunState, input: AlignInput, round: number): RoundRecord {
-  const evaluations = input.carry?.evaluations ?? [];
-  return { schemaVersion: 1, runId: input.runId, round, stages: run.records(), models: {}, evaluations, decision: {} };
 }
 
 /**

@@ -13,7 +13,7 @@ import {
   type PairKinds,
 } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignCarry, AlignInput, EvaluationRecord, ResolvedModels, StageResult } from '../schemas/messages';
+import type { AlignCarry, AlignInput, EvaluatedStudent, ResolvedModels, StageResult } from '../schemas/messages';
 import type { JsonObject } from '../schemas/json';
 import type { ModelRef } from '../schemas/model-ref';
 import { respondentArm } from '../schemas/stage-names';
@@ -24,7 +24,6 @@ export interface RoundOutcome {
   readonly teacher: ModelRef;
   /** The student that was trained on the aligned teacher's data. */
   readonly student: ModelRef;
-  readonly evaluations: readonly EvaluationRecord[];
   readonly decision: JsonObject;
 }
 
@@ -60,24 +59,16 @@ export async function runRound(run: StageRunner, input: AlignInput, carry: Align
 
   // align the teacher, tailor the training set, train the student; beside it what it is compared with
   const shared = { tasks, drafts, scores, pairs };
-  const [arte, others] = await run.together(
+  const [arte] = await run.together(
     () => makeArm(run, input, carry, 'arte', shared),
     async () => {
-      const evaluations: EvaluationRecord[] = [];
-      for (const arm of arms) {
-        if (arm !== 'arte') evaluations.push(...(await makeArm(run, input, carry, arm, shared)).evaluations);
-      }
-      return evaluations;
+      for (const arm of arms) if (arm !== 'arte') await makeArm(run, input, carry, arm, shared);
     },
   );
 
-  const evaluations = [...others, ...arte.evaluations];
-  const decided = await run.stage(
-    'decide',
-    {},
-    { extra: { round, evaluations: [...carry.evaluations, ...evaluations].map((record) => ({ ...record })) } },
-  );
-  return { ...arte, evaluations, decision: decided.facts };
+  const evaluations = await run.evaluations();
+  const decided = await run.stage('decide', { evaluations }, { extra: { round } });
+  return { ...arte, decision: decided.facts };
 }
 
 /** An arm from its recipe to its accuracy: a training set, a student trained on it, the test items. Only the set differs between arms. */
@@ -93,19 +84,19 @@ async function makeArm(
   const recipe = recipeOf(arm, input.align);
   if (recipe.kind === 'asked') {
     const asked = { arm, student: 1, model: models[recipe.model], role: recipe.model };
-    return { teacher, student: models.student, evaluations: await evaluate(run, input, carry, tasks, asked) };
+    await evaluate(run, input, tasks, asked);
+    return { teacher, student: models.student };
   }
   const { writer, sft } = await trainingSet(run, input, carry, arm, recipe, shared);
   const students: ModelRef[] = [];
-  const evaluations: EvaluationRecord[] = [];
   for (let student = 1; student <= input.trainingSeeds; student += 1) {
     const extra = student === 1 ? {} : { extra: { student } };
     const parts = { model: models.student, arm: studentLabel(arm, student), ...extra };
     const model = modelOf(await run.stage('train-sft', { sft }, parts));
     students.push(model);
-    evaluations.push(...(await evaluate(run, input, carry, tasks, { arm, student, model, role: 'student' })));
+    await evaluate(run, input, tasks, { arm, student, model, role: 'student' });
   }
-  return { teacher: writer, student: students[0] ?? models.student, evaluations };
+  return { teacher: writer, student: students[0] ?? models.student };
 }
 
 /** What an arm's student is trained on, and the teacher it comes from. */
@@ -169,26 +160,22 @@ async function askRespondents(
 async function evaluate(
   run: StageRunner,
   { shots: shotCounts }: AlignInput,
-  { round }: AlignCarry,
   tasks: ArtifactRef,
   {
     arm,
     student,
     model,
     role,
-  }: Pick<EvaluationRecord, 'arm' | 'student'> & {
+  }: Pick<EvaluatedStudent, 'arm' | 'student'> & {
     readonly model: ModelRef;
     readonly role: 'student' | 'teacher';
   },
-): Promise<EvaluationRecord[]> {
-  const records: EvaluationRecord[] = [];
+): Promise<void> {
   for (const shots of shotCounts) {
     const extra = { shots, split: 'test', ...(role === 'teacher' ? { role } : {}) };
     const label = `${studentLabel(arm, student)}-${shots}shot`;
-    const { key } = await run.stage('evaluate', { tasks }, { model, extra, arm: label });
-    records.push({ arm, student, round, shots, key });
+    await run.stage('evaluate', { tasks }, { model, extra, arm: label, evaluates: { arm, student, shots } });
   }
-  return records;
 }
 
 function out(result: StageResult, name: string): ArtifactRef {
@@ -204,16 +191,15 @@ function modelOf(result: StageResult): ModelRef {
 
 /** What the first round begins with. */
 export function firstCarry(models: ResolvedModels, startedAt: string): AlignCarry {
-  return { round: 1, models, teacher: models.teacher, evaluations: [], bestRound: 0, startedAt };
+  return { round: 1, models, teacher: models.teacher, bestRound: 0, startedAt };
 }
 
 /** What the round after this one begins with. */
-export function carryOn(carry: AlignCarry, { teacher, evaluations, decision }: RoundOutcome): AlignCarry {
+export function carryOn(carry: AlignCarry, { teacher, decision }: RoundOutcome): AlignCarry {
   return {
     ...carry,
     round: carry.round + 1,
     teacher,
-    evaluations: [...carry.evaluations, ...evaluations],
     bestRound: Number(decision['bestRound'] ?? carry.round),
   };
 }

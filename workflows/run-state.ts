@@ -1,5 +1,5 @@
 /**
- * The state of one run inside its workflow: what is finished, what runs, what it waits for; and the stage runner that keeps it true.
+ * The state of one run inside its workflow: what runs, what it waits for; and the stage runner that keeps it true.
  * Owns parking: a stage that fails for good stops the walk, the run says NEEDS_ATTENTION, and goes on when it is told to.
  */
 import {
@@ -16,7 +16,8 @@ import {
   upsertSearchAttributes,
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
-import type { AlignInput, RunProgress, StageFailure, StageInput, StageRecord, StageResult } from '../schemas/messages';
+import type { ArtifactRef } from '../schemas/artifact-ref';
+import type { AlignInput, RunProgress, StageFailure, StageInput, StagePlace, StageResult } from '../schemas/messages';
 import { rowStageNames, stageLabel, type StageName } from '../schemas/stage-names';
 import { io, train } from './activity-options';
 import { errorDataOf } from './attention';
@@ -34,7 +35,7 @@ const damage: ReadonlySet<string> = new Set(['BlobMissing', 'BlobCorrupt']);
 /** So often a walk begins again by itself; a store that goes on losing things is for a person to look at. */
 const healingWalksMax = 5;
 
-type StageParts = Omit<StageInput, 'stage' | 'bundle' | 'inputs'> & { readonly arm?: string };
+type StageParts = Omit<StageInput, 'stage' | 'bundle' | 'inputs' | 'place'> & Partial<Omit<StagePlace, 'round'>>;
 type Inputs = StageInput['inputs'];
 
 /** What walks a round: the run itself makes the stages, `arte plan` only looks for them. */
@@ -46,6 +47,8 @@ export interface StageRunner {
    * first failure is thrown.
    */
   together<A, B>(one: () => Promise<A>, other: () => Promise<B>): Promise<[A, B]>;
+  /** The evaluations of the run so far, those of earlier rounds too, as one artifact. */
+  evaluations(): Promise<ArtifactRef>;
 }
 
 export interface RunState extends StageRunner {
@@ -54,7 +57,6 @@ export interface RunState extends StageRunner {
    * without a word from anyone. `about`: the stage that a failure outside of stages is shown with.
    */
   walk<T>(work: () => Promise<T>, about?: StageName): Promise<T>;
-  records(): readonly StageRecord[];
   progress(): RunProgress;
   set(change: Partial<Pick<RunProgress, 'status' | 'report'>>): void;
   /** Leave the progress in the store, for when the engine's history is gone. */
@@ -63,7 +65,6 @@ export interface RunState extends StageRunner {
 }
 
 export function createRunState(input: AlignInput, round: number, startedAt: string): RunState {
-  const finished = new Map<string, StageRecord>();
   const running = new Map<string, RunProgress['current'][number]>();
   let status: RunProgress['status'] = 'RUNNING';
   let attention: RunProgress['attention'];
@@ -78,7 +79,6 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     round,
     rounds: input.rounds,
     current: [...running.values()],
-    finished: [...finished.values()],
     ...(attention ? { attention } : {}),
     // What is healed by itself is nothing to tell anyone.
     ...(failing && !damage.has(failing.error.code) ? { failed: failing } : {}),
@@ -120,7 +120,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   /** By what is asked: two arms may come to the very same stage, and the second then finds it in the store. */
   const making = new Map<string, Promise<unknown>>();
   const stage: RunState['stage'] = async (name, inputs, parts = {}) => {
-    const { arm: _, ...asked } = parts;
+    const { arm: _, evaluates: __, ...asked } = parts;
     const same = JSON.stringify([name, inputs, asked]);
     const before = making.get(same);
     const made = (before ?? Promise.resolve()).then(() => makeStage(name, inputs, parts));
@@ -134,8 +134,9 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     }
   };
   const makeStage: RunState['stage'] = async (name, inputs, parts = {}) => {
-    const { arm = '', ...rest } = parts;
-    const stageInput: StageInput = { stage: name, bundle: input.bundle, inputs, ...rest };
+    const { arm = '', evaluates, ...rest } = parts;
+    const place = { round, arm, ...(evaluates ? { evaluates } : {}) };
+    const stageInput: StageInput = { stage: name, bundle: input.bundle, inputs, ...rest, place };
     const label = stageLabel(name, arm);
     const workflowId = `${input.runId}/r${round}/${label}`;
     const row = (rowStageNames as readonly StageName[]).includes(name);
@@ -144,24 +145,12 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     upsertSearchAttributes([{ key: stageKey, value: name }]);
     show();
     try {
-      const result = row
+      return row
         ? await asChild(workflowId, stageInput)
         : await whenAffordable(
             () => wholeStages[name as WholeStageName](stageInput),
             (waits) => running.set(label, { ...entry, ...(waits === undefined ? {} : { waits }) }),
           );
-      const record = {
-        stage: name,
-        round,
-        arm,
-        key: result.key,
-        reused: result.reused,
-        seconds: result.seconds,
-        usage: result.usage,
-      };
-      // A second walk finds in the store what the first one made: that is not reuse.
-      if (!result.reused || finished.get(label)?.key !== result.key) finished.set(label, record);
-      return result;
     } catch (error) {
       if (!isCancellation(error))
         failing ??= { stage: name, error: errorDataOf(error), since: new Date().toISOString() };
@@ -180,7 +169,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
       await Promise.allSettled(branches);
       return Promise.all(branches);
     },
-    records: () => [...finished.values()],
+    evaluations: () => io.collectEvaluations({ runId: input.runId, round }),
     progress,
     save,
     set(change) {

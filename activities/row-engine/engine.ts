@@ -26,7 +26,7 @@ import type { JsonValue } from '../../schemas/json';
 import * as limits from '../../schemas/limits';
 import type { ShardOutput } from '../../schemas/messages';
 import { canonicalJson, seedFrom } from '../../method/keys';
-import { promptTokensMax } from '../../method/ledger';
+import { usageOfCallMax } from '../../method/ledger';
 import { journalFolder, removeJournals } from './journal';
 import { processLimiters, systemClock, Ticket, type CallEnd, type Limiter, type LimiterClient } from './limiter';
 import {
@@ -89,9 +89,13 @@ export const runShard: RunShard = async (run) => {
     onJournalError: (error) => disk.fail(error),
   });
   try {
-    const { table, usage } = resumed;
-    countLost(run, usage);
-    await run.admit?.({ usage: { ...usage }, isOpen: (row) => !table.isDone(row) });
+    const { usage, others } = resumed;
+    if (run.admit !== undefined || usage.lostCalls > 0) {
+      const { longest, openMax } = survey(run, resumed.table);
+      // Which rows they were for is forgotten, so each lost call is taken for the longest prompt.
+      for (const lossy of [usage, ...Object.values(others)]) lossy.lostInputTokens = lossy.lostCalls * longest;
+      await run.admit?.({ paid: paidOf(resumed), openMax });
+    }
     const asking = new Asking(run, settings, resumed);
     disk.fail = (error) => asking.stop(error);
     if (disk.early) asking.stop(disk.early);
@@ -117,13 +121,12 @@ export async function finishedShard(
 }
 
 /** Write the results in row order, then the record that makes them the shard's. */
-async function commit(
-  run: ShardRun,
-  { table, journal, usage }: Resumed & { usage: ShardOutput['usage'] },
-): Promise<ShardOutput> {
+async function commit(run: ShardRun, resumed: Resumed): Promise<ShardOutput> {
+  const { table, journal, usage, others } = resumed;
   journal.write();
   const results = await run.store.putLines(resultLines(table, run.signal));
-  const output: ShardOutput = { results, counts: table.counts, usage, madeBy: run.madeBy };
+  const paidBy = { ...others, [run.madeBy]: paidOf(resumed) };
+  const output: ShardOutput = { results, counts: table.counts, usage, madeBy: run.madeBy, paidBy };
   const key = shardRecordKey(run.shardKey);
   const put = async (): Promise<ShardOutput> => {
     const { document } = await run.store.putOnce(key, output as unknown as JsonValue);
@@ -139,12 +142,27 @@ async function commit(
   return standing;
 }
 
-/** What calls that were lost in flight can have cost: which rows they were for is forgotten, so each is taken for the longest prompt. */
-function countLost({ rows }: ShardRun, usage: Resumed['usage']): void {
-  if (usage.lostCalls === 0) return;
+/** The shard's rows, listed once: tokens of the longest prompt, and what the open ones may take. Both estimated high. */
+function survey({ rows }: ShardRun, table: RowTable): { readonly longest: number; readonly openMax: Usage } {
   let longest = 0;
-  for (let row = 0; row < rows.length; row += 1) longest = Math.max(longest, promptTokensMax(rows.row(row).request));
-  usage.lostInputTokens = usage.lostCalls * longest;
+  const openMax = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+  for (let row = 0; row < rows.length; row += 1) {
+    const { request } = rows.row(row);
+    const most = usageOfCallMax(request);
+    longest = Math.max(longest, most.inputTokens);
+    if (table.isDone(row)) continue;
+    openMax.inputTokens += most.inputTokens;
+    openMax.outputTokens += most.outputTokens;
+  }
+  return { longest, openMax };
+}
+
+/** What this run has paid for: all but what other runs' attempts left. */
+function paidOf({ usage, others }: Resumed): ShardOutput['usage'] {
+  const paid = { ...usage };
+  for (const other of Object.values(others))
+    for (const name of Object.keys(paid) as (keyof typeof paid)[]) paid[name] -= other[name];
+  return paid;
 }
 
 async function* resultLines(table: RowTable, signal: AbortSignal): AsyncGenerator<string> {
@@ -586,6 +604,7 @@ class Asking implements LimiterClient {
       concurrency: { limit, ceiling, closedForMs },
       counts: this.table.counts,
       usage: { ...this.resumed.usage },
+      paid: paidOf(this.resumed),
       ...(note === undefined ? {} : { note }),
     };
     this.run.onProgress(progress);

@@ -4,7 +4,7 @@
  *
  * Frame: [payload length u32le][crc32 of payload u32le][payload]. Payload: [type u8][fields]. Types:
  *   header   {format, shardKey, rows}: the first record of every journal and part
- *   attempt  {ordinal, id}: who made the records that follow, until the next one
+ *   attempt  {ordinal, id, run}: who made the records that follow, until the next one
  *   intent   row, ask: a call is about to be made
  *   failure  row, ask: that call ended without an answer (an intent with neither was in flight, or lost)
  *   answer   row, ask, usage, result: an answer that will be asked again (malformed); it was paid for
@@ -36,6 +36,8 @@ const checkedPerByteMax = 64;
 export interface AttemptIdentity {
   readonly ordinal: number;
   readonly id: string;
+  /** The run that pays for what it asks; of an older version's attempt nobody knows. */
+  readonly run?: string;
 }
 
 export interface ShardHeader {
@@ -92,8 +94,8 @@ export class RecordBuffer {
     this.json(types.header, header);
   }
 
-  attempt({ ordinal, id }: AttemptIdentity): void {
-    this.json(types.attempt, { ordinal, id });
+  attempt({ ordinal, id, run }: AttemptIdentity): void {
+    this.json(types.attempt, { ordinal, id, ...(run === undefined ? {} : { run }) });
   }
 
   reopen(): void {

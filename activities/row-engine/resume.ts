@@ -9,7 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import type { StageUsage } from '../../schemas/manifest';
+import { noUsage, type StageUsage } from '../../schemas/manifest';
 import type { Usage } from '../../schemas/rows';
 import { journalFolder, JournalWriter, journalPaths, readJournal, RecordReader } from './journal';
 import { attemptName, PartWriter, readParts } from './parts';
@@ -35,6 +35,8 @@ export interface AskedBefore {
   readonly line: string;
 }
 
+type MutableUsage = { -readonly [name in keyof StageUsage]: number };
+
 export interface Resumed {
   readonly table: RowTable;
   readonly attempt: AttemptIdentity;
@@ -44,10 +46,18 @@ export interface Resumed {
   readonly journal: JournalWriter;
   readonly parts: PartWriter;
   /** Of all answers found, and of the calls that earlier attempts on this machine had in flight when they ended; the engine counts on. */
-  readonly usage: { -readonly [name in keyof StageUsage]: number };
+  readonly usage: MutableUsage;
+  /** What of that other runs have paid for, by run. */
+  readonly others: Readonly<Record<string, MutableUsage>>;
   readonly askedBefore: Map<number, AskedBefore>;
   /** What is worth telling: damage and strangers found. */
   readonly notes: readonly string[];
+}
+
+/** Which answer of which row. */
+interface Place {
+  readonly ask: number;
+  readonly row: number;
 }
 
 interface Asked {
@@ -72,6 +82,7 @@ export async function resumeShard(
       const reader = RecordReader.open(path);
       const file = table.readers.push(reader) - 1;
       const { end, damaged } = await readJournal(path, loader.journalVisitor(file));
+      loader.endJournal();
       if (end === 'foreign') notes.push(`${path} belongs to another shard and was left alone`);
       else if (damaged > 0) notes.push(damageNote(damaged, 'place', path));
       // A torn tail is what a kill leaves behind; not worth a word.
@@ -89,7 +100,7 @@ export async function resumeShard(
     for (const [row, { line }] of askedBefore) if (!isResultOf(run, row, line)) askedBefore.delete(row);
     const strangers = await reopenStrangers(run, table);
     if (strangers > 0) notes.push(`${strangers} results belonged to other rows and are made again`);
-    const attempt: AttemptIdentity = { ordinal: loader.lastOrdinal + 1, id: run.attemptId };
+    const attempt: AttemptIdentity = { ordinal: loader.lastOrdinal + 1, id: run.attemptId, run: run.madeBy };
     journal.begin(attempt);
     journal.write();
     return {
@@ -99,7 +110,7 @@ export async function resumeShard(
       fileNumber,
       journal,
       parts: new PartWriter(run.store, run.shardKey, attempt, table, journal),
-      usage: loader.usage,
+      ...loader.usageBut(run.madeBy),
       askedBefore,
       notes,
     };
@@ -162,13 +173,19 @@ class Importer {
 class Loader {
   readonly table: RowTable;
   lastOrdinal = 0;
-  private readonly total = { calls: 0, inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+  /** By attempt: whose run pays is known of each. */
+  private readonly totals = new Map<number, MutableUsage>();
   /** Bit sets over rows by attempt and ask: which physical answers were counted. */
   private readonly seen = new Map<number, Uint8Array>();
   private readonly asked = new Map<number, Map<number, Asked>>();
   private voidUpTo = 0;
-  /** Calls, by attempt, ask and row, of which no end was found so far. */
-  private readonly open = new Set<string>();
+  /** Calls, by attempt, ask and row, of which no end was found so far; with their attempt. */
+  private readonly open = new Map<string, number>();
+  /** Calls and answers after damage, of which nobody knows whose they were. */
+  private readonly nobodys = new Map<string, Place>();
+  /** The same of the journal that is being read, until its end: a journal's calls are all of one attempt, the one it names last. */
+  private stray = { calls: new Map<string, Place>(), answers: new Map<string, Place>(), failed: new Set<string>() };
+  private lastNamed: number | undefined;
 
   constructor(
     private readonly shardKey: string,
@@ -177,13 +194,53 @@ class Loader {
     this.table = new RowTable(rows);
   }
 
-  get usage(): { [name in keyof StageUsage]: number } {
-    return { ...this.total, lostCalls: this.lostCalls, lostInputTokens: 0 };
+  /** All that was found, and what of it other runs than this one have paid for. What nobody is known to have paid is taken for this run's. */
+  usageBut(runId: string): Pick<Resumed, 'usage' | 'others'> {
+    for (const attempt of this.open.values()) this.totalOf(attempt).lostCalls += 1;
+    const usage: MutableUsage = { ...noUsage, lostCalls: this.lostToDamage() };
+    const others: Record<string, MutableUsage> = {};
+    for (const [attempt, total] of this.totals) {
+      const payer = this.table.attempts[attempt]?.run ?? runId;
+      for (const into of payer === runId ? [usage] : [usage, (others[payer] ??= { ...noUsage })])
+        for (const name of Object.keys(into) as (keyof MutableUsage)[]) into[name] += total[name];
+    }
+    return { usage, others };
   }
 
-  /** Calls that were in flight when their attempt ended, or whose end was lost to damage and stands nowhere else. */
-  get lostCalls(): number {
-    return this.open.size;
+  /**
+   * Calls found after damage whose answers stand nowhere under the name of their attempt: they are asked again, and paid for twice. Where both a
+   * call and its answer were hit themselves nothing tells of it.
+   */
+  private lostToDamage(): number {
+    const openCalls = new Set([...this.open.keys()].map((call) => call.slice(call.indexOf('/') + 1)));
+    let lost = 0;
+    for (const [call, { ask, row }] of this.nobodys) {
+      const seenAnywhere = this.table.attempts.some((_, attempt) => this.wasSeen(attempt, ask, row));
+      // One whose intent stands before the damage is counted already.
+      if (!seenAnywhere && !openCalls.has(call)) lost += 1;
+    }
+    return lost;
+  }
+
+  /** A journal has been read to its end: what stood after damage in it is its attempt's, if that is named anywhere. */
+  endJournal(): void {
+    const { calls, answers, failed } = this.stray;
+    const owner = this.lastNamed;
+    for (const [call, place] of calls) {
+      if (owner === undefined) this.nobodys.set(call, place);
+      else if (!this.wasSeen(owner, place.ask, place.row)) this.open.set(`${owner}/${call}`, owner);
+    }
+    // Answers stand in a journal that were made for others, too: those of its own have their call before them.
+    for (const [call, place] of answers) if (!calls.has(call)) this.nobodys.set(call, place);
+    if (owner !== undefined) for (const call of failed) this.open.delete(`${owner}/${call}`);
+    this.stray = { calls: new Map(), answers: new Map(), failed: new Set() };
+    this.lastNamed = undefined;
+  }
+
+  private totalOf(attempt: number): MutableUsage {
+    let total = this.totals.get(attempt);
+    if (!total) this.totals.set(attempt, (total = { ...noUsage }));
+    return total;
   }
 
   journalVisitor(file: number): RecordVisitor {
@@ -247,30 +304,40 @@ class Loader {
       header: ({ shardKey, rows }) => shardKey === this.shardKey && rows === this.rows,
       attempt: (identity) => {
         attempt = this.table.attemptNumber(identity);
+        this.lastNamed = attempt;
         this.lastOrdinal = Math.max(this.lastOrdinal, identity.ordinal);
       },
       damage: () => {
         attempt = nobody;
       },
       intent: (row, ask) => {
-        if (attempt !== nobody && !this.wasSeen(attempt, ask, row)) this.open.add(callOf(row, ask));
+        if (attempt === nobody) this.stray.calls.set(`${ask}/${row}`, { ask, row });
+        else if (!this.wasSeen(attempt, ask, row)) this.open.set(callOf(row, ask), attempt);
       },
       failure: (row, ask) => {
-        this.open.delete(callOf(row, ask));
+        if (attempt === nobody) {
+          this.stray.calls.delete(`${ask}/${row}`);
+          this.stray.failed.add(`${ask}/${row}`);
+        } else this.open.delete(callOf(row, ask));
       },
       reopen: () => {
         this.voidUpTo = Math.max(this.voidUpTo, this.table.attempts[attempt]?.ordinal ?? 0);
       },
       answer: (record, place, frame) => {
         const { row, ask } = record;
-        if (row >= this.rows || attempt === nobody) return;
+        if (row >= this.rows) return;
+        if (attempt === nobody) {
+          if (record.answered) this.stray.answers.set(`${ask}/${row}`, { ask, row });
+          return;
+        }
         this.open.delete(callOf(row, ask));
         const fresh = this.firstSight(attempt, ask, row);
         if (fresh && record.answered) {
-          this.total.calls += 1;
-          this.total.inputTokens += record.usage.inputTokens;
-          this.total.cachedInputTokens += record.usage.cachedInputTokens;
-          this.total.outputTokens += record.usage.outputTokens;
+          const total = this.totalOf(attempt);
+          total.calls += 1;
+          total.inputTokens += record.usage.inputTokens;
+          total.cachedInputTokens += record.usage.cachedInputTokens;
+          total.outputTokens += record.usage.outputTokens;
         }
         if (record.final) finished(row, record, attempt, place, frame, fresh);
         else if (fresh) this.remember(row, ask, attempt, record.usage, lineOf(frame) ?? '');

@@ -49,9 +49,10 @@ export class RowTable {
   }
 
   /** Number of an attempt; the same identity has one number. */
-  attemptNumber({ ordinal, id }: AttemptIdentity): number {
+  attemptNumber(identity: AttemptIdentity): number {
+    const { ordinal, id } = identity;
     const known = this.attempts.findIndex((attempt) => attempt.ordinal === ordinal && attempt.id === id);
-    return known >= 0 ? known : this.attempts.push({ ordinal, id }) - 1;
+    return known >= 0 ? known : this.attempts.push(identity) - 1;
   }
 
   isDone(row: number): boolean {

@@ -15,12 +15,15 @@ export function shardKeyOf(wave: Pick<WaveInput, 'key' | 'waves'>, offset: numbe
 }
 
 /** The finished shard's record is a ShardOutput; one of an older version lacks what is 0 by default. */
-export const shardRecordSchema = z.object({
-  results: artifactRefSchema,
-  counts: outcomeCountsSchema,
-  usage: stageUsageSchema,
-  madeBy: z.string(),
-});
+export const shardRecordSchema = z
+  .object({
+    results: artifactRefSchema,
+    counts: outcomeCountsSchema,
+    usage: stageUsageSchema,
+    madeBy: z.string(),
+    paidBy: z.record(z.string(), stageUsageSchema).optional(),
+  })
+  .transform(({ paidBy, ...output }) => ({ ...output, paidBy: paidBy ?? { [output.madeBy]: output.usage } }));
 
 /** Where it stands. */
 export function shardRecordKey(shardKey: string): string {

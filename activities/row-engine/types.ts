@@ -4,7 +4,7 @@
 import type { ModelEndpoint } from '../../drivers/model/model';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { StageUsage } from '../../schemas/manifest';
-import type { OutcomeCounts, RowReading, RowRequest, ModelAnswer } from '../../schemas/rows';
+import type { OutcomeCounts, RowReading, RowRequest, ModelAnswer, Usage } from '../../schemas/rows';
 import type { ShardOutput } from '../../schemas/messages';
 import type { LimiterRegistry } from './limiter';
 
@@ -70,8 +70,10 @@ export interface EngineLimits {
 
 /** What an attempt found of its shard. */
 export interface ShardStanding {
-  readonly usage: StageUsage;
-  readonly isOpen: (row: number) => boolean;
+  /** What the run has paid for of what is there. */
+  readonly paid: StageUsage;
+  /** What the rows that are open may take at most, each asked once with nothing of its prompt cached. */
+  readonly openMax: Usage;
 }
 
 export interface ShardProgress {
@@ -82,6 +84,8 @@ export interface ShardProgress {
   readonly concurrency: { readonly limit: number; readonly ceiling: number; readonly closedForMs: number };
   readonly counts: OutcomeCounts;
   readonly usage: StageUsage;
+  /** What of that this run has paid for. */
+  readonly paid: StageUsage;
   /** What a person should know: what it waits for, what was found damaged. */
   readonly note?: string;
 }

@@ -2,17 +2,31 @@
 import type { Command } from 'commander';
 import { formatMoney, readLedger, setCap } from '../../activities/budget';
 import { hasPrices, ledgerTotals } from '../../method/ledger';
+import { noSuchRun } from '../../activities/run-records';
 import { ArteError } from '../../schemas/errors';
 import type { Ledger } from '../../schemas/ledger';
+import { budgetCapMax, budgetCapMin } from '../../schemas/limits';
 import type { RunConfig } from '../../schemas/run-config';
-import { exitCodes, printJson, printLine, table } from '../output';
+import { exitCodes, formatCount, printJson, printLine, table } from '../output';
 import { openBundleOf } from '../run-config-of';
 import { viewRun } from '../run-progress';
 import { openSession, type Session } from '../session';
-import { retryRun } from './retry';
+import { nothingToRetry, retryRun, shortfall } from './retry';
 
 export function register(program: Command): void {
-  const budget = program.command('budget').description('what a run has spent, and its cap');
+  const budget = program
+    .command('budget')
+    .description('what a run has spent, and its cap')
+    .argument('[words...]')
+    .usage('show RUN | set RUN AMOUNT')
+    .action((words: readonly string[]) => {
+      const [run = 'RUN'] = words;
+      throw new ArteError('InvalidInput', {
+        what: words.length === 0 ? 'arte budget does one of two things.' : `arte budget has no ${JSON.stringify(run)}.`,
+        why: 'It shows what a run has spent, or sets how much it may spend.',
+        next: `arte budget show ${run}, or arte budget set ${run} AMOUNT.`,
+      });
+    });
   budget
     .command('show')
     .argument('<run>', 'id of the run')
@@ -34,13 +48,19 @@ export function register(program: Command): void {
     .action(async (runId: string, amount: string, options: { retry?: boolean; json?: boolean }) => {
       const cap = parseAmount(amount);
       await withRun(runId, async (session, config) => {
+        // Everything that can be refused is, before anything is changed.
+        if (!hasPrices(config)) throw withoutPrices(runId);
+        const { engine, progress } = await viewRun(session.client, session.store, runId);
+        const parked = progress.status === 'NEEDS_ATTENTION' && engine === 'RUNNING';
+        if (options.retry === true && !parked) throw nothingToRetry(runId, progress.status);
         const ledger = await setCap(session.store, runId, config, cap);
         const json = options.json === true;
         show(runId, config, ledger, json);
-        const { engine, progress } = await viewRun(session.client, session.store, runId);
-        const parked = progress.status === 'NEEDS_ATTENTION' && engine === 'RUNNING';
         if (options.retry === true) return retryRun(session, runId, { quiet: json });
-        if (parked && !json) printLine(`The run waits: arte retry ${runId} goes on.`);
+        const more = parked ? shortfall(ledger) : undefined;
+        if (json) return exitCodes.done;
+        if (more !== undefined) printLine(`That is not enough to go on: ${more} Set it to at least that.`);
+        else if (parked) printLine(`The run waits: arte retry ${runId} goes on.`);
         return exitCodes.done;
       });
     });
@@ -50,13 +70,7 @@ async function withRun(runId: string, work: (session: Session, config: RunConfig
   const session = await openSession({ start: false });
   try {
     const config = await openBundleOf(session.store, runId);
-    if (!config) {
-      throw new ArteError('RunNotFound', {
-        what: `There is no run ${runId}.`,
-        why: 'The store does not know the id.',
-        next: 'arte status lists the runs there are.',
-      });
-    }
+    if (!config) throw noSuchRun(runId);
     process.exitCode = await work(session, config);
   } finally {
     await session.close();
@@ -67,11 +81,22 @@ async function withRun(runId: string, work: (session: Session, config: RunConfig
 export function parseAmount(text: string): number | null {
   if (text === 'none') return null;
   const amount = Number(text);
-  if (/^\d+(\.\d+)?$/.test(text)) return amount;
+  const isAmount = /^\d+(\.\d+)?$/.test(text);
+  if (isAmount && (amount === 0 || (amount >= budgetCapMin && amount <= budgetCapMax))) return amount;
   throw new ArteError('InvalidInput', {
-    what: `${JSON.stringify(text)} is no amount of money.`,
-    why: 'A cap is a number in the currency of the config, such as 12.50.',
+    what: isAmount ? `${text} cannot be the cap of a run.` : `${JSON.stringify(text)} is no amount of money.`,
+    why: isAmount
+      ? `A cap is 0, or from ${budgetCapMin.toFixed(6)} to ${formatCount(budgetCapMax)}.`
+      : 'A cap is a number in the currency of the config, such as 12.50.',
     next: 'Write a number, or "none" to take the cap away.',
+  });
+}
+
+function withoutPrices(runId: string): ArteError {
+  return new ArteError('InvalidInput', {
+    what: `${runId} keeps no account of money: a cap would cap nothing.`,
+    why: 'No model of its config has a price.',
+    next: 'Give the models a price (models.teacher.price, models.student.price) and start a run from that config; what is finished is reused.',
   });
 }
 

@@ -4,7 +4,6 @@ import { openLineage } from '../../activities/lineage';
 import { diffRuns } from '../diff-runs';
 import { printDiff } from '../diff-view';
 import { printJson } from '../output';
-import { liveRecords } from '../run-progress';
 import { openSession } from '../session';
 
 export function register(program: Command): void {
@@ -17,8 +16,8 @@ export function register(program: Command): void {
     .action(async (a: string, b: string, options: { json?: boolean }) => {
       const session = await openSession({ start: false });
       try {
-        const { client, store } = session;
-        const open = async (runId: string) => openLineage(store, runId, await liveRecords(client, runId));
+        const { store } = session;
+        const open = async (runId: string) => openLineage(store, runId);
         const diff = await diffRuns(store, await open(a), await open(b));
         if (options.json) printJson(diff);
         else printDiff(diff);

@@ -2,8 +2,8 @@
 import { Argument, Option, type Command } from 'commander';
 import { armNames, recipeOf, type ArmName } from '../../schemas/arms';
 import { ArteError } from '../../schemas/errors';
-import { exportForms, exportRun, modelFormats, type ExportForm, type ModelFormat } from '../export-run';
-import { printJson, printLine, progress } from '../output';
+import { adapterNote, exportForms, exportRun, modelFormats, type ExportForm, type ModelFormat } from '../export-run';
+import { printJson, printLine, printNote, progress } from '../output';
 import { readReport } from '../read-report';
 import { openSession } from '../session';
 
@@ -53,6 +53,10 @@ export function register(program: Command): void {
           onProgress: (text) => line.update(text),
         });
         line.done(`${what} of ${runId} written`);
+        const isAdapter = (what === 'teacher' && options.format === undefined) || options.format === 'adapter';
+        const round = options.round === undefined ? undefined : Number(options.round);
+        const note = isAdapter && what !== 'dataset' && what !== 'pairs' ? adapterNote(report, what, round) : undefined;
+        if (note !== undefined) printNote(note);
         if (options.json) printJson({ path });
         else printLine(path);
       } catch (error) {

@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import { cacheDirectory } from '../../drivers/local/directories';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { cachedModels, removeCachedModels, type CachedModel } from '../../drivers/model/materialize';
+import { noSuchRun } from '../../activities/run-records';
 import { ArteError } from '../../schemas/errors';
 import { garbageGraceMs } from '../../schemas/limits';
 import {
@@ -76,12 +77,12 @@ async function knownRuns({ client, store }: Session): Promise<KnownRun[]> {
   const runs: KnownRun[] = [];
   for (const [runId, lastWordAt] of await recordedRuns(store)) {
     try {
-      const { progress: known, engine } = await viewRun(client, store, runId);
-      runs.push({ runId, status: known.status, live: engine === 'RUNNING' ? known.finished : [], lastWordAt });
+      const { progress: known } = await viewRun(client, store, runId);
+      runs.push({ runId, status: known.status, lastWordAt });
     } catch (error) {
       // Recorded, and not a word since: it was ended while it started, or is starting now.
       if (!(error instanceof ArteError) || error.data.code !== 'RunNotFound') throw error;
-      runs.push({ runId, status: 'RUNNING', live: [], lastWordAt });
+      runs.push({ runId, status: 'RUNNING', lastWordAt });
     }
   }
   return runs;
@@ -92,13 +93,7 @@ function retentionOf(runs: readonly KnownRun[], options: Options, now: Date): Ma
   const { keep = [], drop = [], olderThan } = options;
   const days = olderThan === undefined ? undefined : numberOf('--older-than', olderThan);
   for (const runId of [...keep, ...drop]) {
-    if (!runs.some((run) => run.runId === runId)) {
-      throw new ArteError('RunNotFound', {
-        what: `There is no run ${runId}.`,
-        why: 'The store holds no record of it.',
-        next: 'arte status lists the runs there are.',
-      });
-    }
+    if (!runs.some((run) => run.runId === runId)) throw noSuchRun(runId);
   }
   const both = keep.find((runId) => drop.includes(runId));
   if (both !== undefined) {

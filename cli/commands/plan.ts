@@ -83,7 +83,11 @@ function printPlan(plan: Plan): void {
   printLine(
     `        ${shortCount(totals.inputTokens)} tokens in, at most ${shortCount(totals.outputTokens)} out; ${formatCount(totals.trainingSteps)} optimizer steps`,
   );
-  if (priced) printLine(`        at most ${totals.cost.toFixed(2)} ${plan.currency} for tokens`);
+  printLine(
+    priced
+      ? `        at most ${totals.cost.toFixed(2)} ${plan.currency} for tokens`
+      : `        no price set (models.*.price): no cost is counted, and no cap holds`,
+  );
   if (asked) printReuse(plan, priced);
   else printLine(`        counted as if the store were empty; what it holds already is not made again`);
   for (const note of plan.notes) printLine(`${color.dim('note')}    ${note}`);
@@ -100,7 +104,9 @@ function printReuse({ stages, left, currency }: Plan, priced: boolean): void {
     .map(({ name, round, arm }) => `${stageLabel(name, arm)} of round ${round}`);
   const waiting = stages.filter(({ reused }) => reused === null);
   const others = made.length > namedStagesMax ? ` and ${made.length - namedStagesMax} more` : '';
-  printLine(`${color.bold('store')}   ${held} of ${stages.length} stages are there`);
+  printLine(
+    `${color.bold('store')}   ${held} of ${stages.length} stages are there (yes: found; no: to be made; ?: follows from one that is not there)`,
+  );
   printLine(`        to be made: ${made.slice(0, namedStagesMax).join(', ')}${others}`);
   if (waiting.length > 0) {
     const on = [...new Set(waiting.flatMap(({ dependsOn }) => dependsOn ?? []))].slice(0, namedStagesMax).join(', ');

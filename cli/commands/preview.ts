@@ -8,7 +8,7 @@ import type { Prompt } from '../../schemas/rows';
 import type { TaskRecord } from '../../schemas/task';
 import type { AskedStep } from '../ask-models';
 import { loadConfig, type LoadedConfig } from '../load-config';
-import { colorsFor, exitCodes, printJson, printLine, progress } from '../output';
+import { colorsFor, exitCodes, printJson, printLine, printVerbatim, progress } from '../output';
 
 interface Options {
   readonly task?: string;
@@ -93,11 +93,11 @@ function printPreview(task: TaskRecord, steps: readonly AskedStep[], asked: bool
       if (stop.length > 0) settings.push(`stops at ${stop.map((text) => JSON.stringify(text)).join(', ')}`);
       if (request.jsonSchema !== undefined) settings.push('constrained by a JSON Schema');
       printLine(color.dim(`   ${settings.join(' · ')}`));
-      printLine(promptText(request.prompt));
+      printVerbatim(promptText(request.prompt));
     }
-    if (row !== undefined) printLine(rowText(row, color.dim));
+    if (row !== undefined) printVerbatim(rowText(row, color.dim));
     if (answer !== undefined) {
-      printLine(color.green(answer.trim() === '' ? '(nothing)' : answer));
+      printVerbatim(color.green(answer.trim() === '' ? '(nothing)' : answer));
       printLine(color.dim(`   read as: ${reading ?? ''}`));
     }
   }

@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { packageRoot } from '../../drivers/package-root';
+import { asTyped } from '../called-as';
 import { exportRun, type ExportForm, type ModelFormat } from '../export-run';
 import { colorsFor, exitCodes, printLine, progress } from '../output';
 import { readReport } from '../read-report';
@@ -44,16 +45,13 @@ async function quickstart(folder: string): Promise<number> {
   printLine();
   printLine(color.bold('Next'));
   for (const [command, says] of [
-    ['npx arte report quickstart --json', 'every number with the key of the stage it came from'],
-    [
-      `npx arte run ${join('examples', 'quickstart.yaml')} --id again`,
-      'the same again: all of it comes from the store',
-    ],
-    [`npx arte plan ${join('examples', 'paper-bbh.yaml')}`, "what the paper's own set-up takes"],
-    ['npx arte init my-task.jsonl', 'a config for a task of your own'],
-    ['npx arte down', 'stop the background services (npx arte up brings them back)'],
+    ['arte report quickstart --json', 'every number with the key of the stage it came from'],
+    [`arte run ${join('examples', 'quickstart.yaml')} --id again`, 'the same again: all of it comes from the store'],
+    [`arte plan ${join('examples', 'paper-bbh.yaml')}`, "what the paper's own set-up takes"],
+    ['arte init my-task.jsonl', 'a config for a task of your own'],
+    ['arte down', 'stop the background services (arte up brings them back)'],
   ] as const) {
-    printLine(`  ${command.padEnd(52)} ${color.dim(says)}`);
+    printLine(`  ${asTyped(command).padEnd(52)} ${color.dim(says)}`);
   }
   return code;
 }

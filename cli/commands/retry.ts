@@ -1,9 +1,12 @@
 /** `arte retry RUN`: a run that waits for a person goes on; finished stages and rows come from the store. */
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import type { Command } from 'commander';
+import { formatMoney, readLedger } from '../../activities/budget';
 import { ArteError } from '../../schemas/errors';
+import type { Ledger } from '../../schemas/ledger';
 import { retryUpdate } from '../../workflows/messages';
 import { exitCodes, printLine, printNote, type ExitCode } from '../output';
+import { openBundleOf } from '../run-config-of';
 import { viewRun } from '../run-progress';
 import { openSession, type Session } from '../session';
 import { watchRun } from '../watch-run';
@@ -32,6 +35,7 @@ export async function retryRun(
 ): Promise<ExitCode> {
   const { engine, progress } = await viewRun(session.client, session.store, runId);
   if (engine !== 'RUNNING') throw nothingToRetry(runId, progress.status);
+  if (progress.attention?.error.code === 'BudgetExhausted') await refuseWithoutMoney(session, runId);
   try {
     await session.client.workflow.getHandle(runId).executeUpdate(retryUpdate);
   } catch (error) {
@@ -42,7 +46,25 @@ export async function retryRun(
   return detach ? exitCodes.done : watchRun(session, runId, { quiet });
 }
 
-function nothingToRetry(runId: string, status: string): ArteError {
+/** The work that the run is parked for would be refused again, and the run parked again: that is said instead. Errors: BudgetExhausted. */
+async function refuseWithoutMoney({ store }: Session, runId: string): Promise<void> {
+  const config = await openBundleOf(store, runId);
+  const missing = config && shortfall(await readLedger(store, runId, config));
+  if (missing === undefined) return;
+  throw new ArteError('BudgetExhausted', {
+    what: `${runId} cannot go on under its cap.`,
+    why: missing,
+    next: `arte budget set ${runId} AMOUNT --retry raises the cap and goes on.`,
+  });
+}
+
+/** A sentence where the cap is below what the work needs that was last refused; undefined where it is not. */
+export function shortfall({ cap, needs }: Ledger): string | undefined {
+  if (cap === null || needs === undefined || needs <= cap) return undefined;
+  return `The work that it waits with needs a cap of ${formatMoney(Math.ceil(needs * 1e4) / 1e4)}, and it is ${formatMoney(cap)}.`;
+}
+
+export function nothingToRetry(runId: string, status: string): ArteError {
   return new ArteError('RunStateConflict', {
     what: `The run ${runId} is ${status}: there is nothing to retry.`,
     why: 'retry is for a run that is parked as NEEDS_ATTENTION.',

@@ -31,6 +31,6 @@ export function register(program: Command): void {
       }
       if (process.exitCode !== exitCodes.done) return;
       printLine(`\nEvery part works on this machine (${formatSeconds((Date.now() - started) / 1000)}).`);
-      printLine(`The background services go on; npx arte down stops them. The report again: npx arte report ${runId}`);
+      printLine(`The background services go on; arte down stops them. The report again: arte report ${runId}`);
     });
 }

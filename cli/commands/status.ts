@@ -38,7 +38,7 @@ async function showRun(session: Session, runId: string, json: boolean): Promise<
   const ledger = config && hasPrices(config) ? await readLedger(session.store, runId, config) : undefined;
   if (json) {
     const budget = config && ledger ? { budget: budgetSummary(runId, config, ledger) } : {};
-    printJson({ ...view.progress, live: view.live, ...budget });
+    printJson({ ...view.progress, finished: view.finished, live: view.live, ...budget });
   } else {
     const color = colorsFor(process.stdout);
     const money = config && ledger ? budgetLine(runId, config, ledger) : undefined;

@@ -3,7 +3,6 @@ import type { Command } from 'commander';
 import { openLineage } from '../../activities/lineage';
 import { ArteError } from '../../schemas/errors';
 import { printJson } from '../output';
-import { liveRecords } from '../run-progress';
 import { openSession } from '../session';
 import { traceRow } from '../trace-row';
 import { printTrace } from '../trace-view';
@@ -18,15 +17,16 @@ export function register(program: Command): void {
     )
     .description('follow a row back to its prompt, answer, model and the rows behind it')
     .option('--round <n>', 'of this round')
+    .option('--full', 'every text whole, and what two rows share as often as they do')
     .option('--json', 'as JSON')
-    .action(async (runId: string, row: string, options: { round?: string; json?: boolean }) => {
+    .action(async (runId: string, row: string, options: { round?: string; full?: boolean; json?: boolean }) => {
       const round = options.round === undefined ? undefined : roundNumber(options.round);
       const session = await openSession({ start: false });
       try {
-        const lineage = await openLineage(session.store, runId, await liveRecords(session.client, runId));
+        const lineage = await openLineage(session.store, runId);
         const trace = await traceRow(session.store, lineage, row, round);
         if (options.json) printJson({ runId, ...trace });
-        else printTrace(trace);
+        else printTrace(trace, { full: options.full === true });
       } finally {
         await session.close();
       }

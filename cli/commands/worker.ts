@@ -1,6 +1,7 @@
 /** `arte worker --role ROLE`: one role in this process, against the platform of a config or of the environment. */
 import type { Command } from 'commander';
 import { pino } from 'pino';
+import { metricsAddress } from '../../drivers/local/metrics-address';
 import { addressesOf } from '../../drivers/open';
 import { workerRoles } from '../../schemas/messages';
 import { parseRoles } from '../../workers/parse-roles';
@@ -16,6 +17,7 @@ export function register(program: Command): void {
     .description('run one role: orchestrator, io, infer or train')
     .action(async (options: { role: string; config?: string }) => {
       const roles = parseRoles(options.role);
+      metricsAddress(process.env);
       const logger = pino({ base: { role: roles.join('+') }, timestamp: pino.stdTimeFunctions.isoTime });
       const addresses =
         options.config === undefined

@@ -21,6 +21,7 @@ import type { PlatformAddresses } from '../../schemas/platform';
 import { packageRoot } from '../package-root';
 import { cacheDirectory, dataDirectory } from './directories';
 import { isLocked } from './lock';
+import { metricsAddress } from './metrics-address';
 import { addressesOfState, isAlive, platformPaths, readState, removeState, type PlatformState } from './platform-state';
 import { ensurePythonEnv, type PythonEnv } from './python-env';
 
@@ -66,9 +67,10 @@ export async function livingState(dataDir = dataDirectory()): Promise<PlatformSt
 /**
  * The platform, started if it is not there, when all its parts are ready. One that runs an older build is started anew:
  * its runs go on where they were.
- * Errors: those of ensurePythonEnv; PortTaken; PlatformDown (details: the lines of the log that say why).
+ * Errors: those of ensurePythonEnv; InvalidConfig (ARTE_METRICS_ADDRESS); PortTaken; PlatformDown (details: the lines of the log that say why).
  */
 export async function ensurePlatform(options: PlatformOptions = {}): Promise<RunningPlatform> {
+  metricsAddress(process.env);
   const dataDir = options.dataDir ?? dataDirectory();
   const say = options.onProgress ?? (() => undefined);
   const build = buildIdentity();

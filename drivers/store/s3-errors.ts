@@ -94,7 +94,12 @@ export function isTransport(error: unknown): boolean {
   if (status !== undefined && status >= 400) {
     return transientStatuses.has(status);
   }
-  return nameOf(error) === 'TimeoutError' || connectionCodes.has(codeOf(error));
+  return isTimeout(error) || connectionCodes.has(codeOf(error));
+}
+
+/** A server that took the connection, or should have, and said nothing. */
+export function isTimeout(error: unknown): boolean {
+  return nameOf(error) === 'TimeoutError';
 }
 
 /** An error of the local file system, while spooling or unpacking. */
@@ -187,7 +192,9 @@ export async function storeError(error: unknown, context: StoreErrorContext): Pr
     const seen = status === undefined ? code || name : `HTTP ${String(status)} ${name}`;
     return make(
       'StoreUnreachable',
-      `It did not answer as a working store does (${seen}), on any of several attempts.`,
+      isTimeout(error)
+        ? 'It does not answer at all: it is stopped, overloaded or out of reach.'
+        : `It did not answer as a working store does (${seen}), on any of several attempts.`,
       "See whether it runs: the embedded one is started by `arte up`, another's address is platform.store.endpoint.",
     );
   }

@@ -47,6 +47,7 @@ import {
   isConflict,
   isMissing,
   isPreconditionFailed,
+  isTimeout,
   isTransport,
   localFileError,
   nameOf,
@@ -77,6 +78,8 @@ export interface S3Options {
   readonly credentials?: { readonly accessKeyId: string; readonly secretAccessKey: string };
   /** Left out: a store that does not answer is waited for (storePatienceMs). 1: a probe that must say at once what it sees. */
   readonly attempts?: number;
+  /** A store that says nothing for so long is given up at once. Left out: storeSilenceMs, and then it is asked again. */
+  readonly silenceMs?: number;
 }
 
 export interface S3StoreOptions extends S3Options {
@@ -168,17 +171,17 @@ export function blobKey(sha256: string): string {
   return `blobs/sha256/${sha256.slice(0, 2)}/${sha256}`;
 }
 
-function openClient({ endpoint, region, forcePathStyle, credentials, attempts }: S3Options): S3Client {
+function openClient({ endpoint, region, forcePathStyle, credentials, attempts, silenceMs }: S3Options): S3Client {
   const client = new S3Client({
     region,
     forcePathStyle,
     ...(endpoint === undefined ? {} : { endpoint }),
     ...(credentials === undefined ? {} : { credentials }),
-    maxAttempts: attempts ?? requestAttemptsMax,
+    maxAttempts: attempts ?? (silenceMs === undefined ? requestAttemptsMax : 1),
     retryMode: 'adaptive',
     // Blobs are verified by their own hash, so the SDK need not hash them again; documents ask for it one by one.
     responseChecksumValidation: 'WHEN_REQUIRED',
-    requestHandler: { connectionTimeout: 5_000, socketTimeout: storeSilenceMs },
+    requestHandler: { connectionTimeout: 5_000, socketTimeout: silenceMs ?? storeSilenceMs },
   });
   if (attempts === undefined) {
     // The SDK shares one budget of retries among all calls of a client, so that an outage ends them within a second. Here time counts,
@@ -190,7 +193,8 @@ function openClient({ endpoint, region, forcePathStyle, credentials, attempts }:
           try {
             return await next(args);
           } catch (error) {
-            if (!isTransport(error) || Date.now() > deadline) {
+            const isSilent = silenceMs !== undefined && isTimeout(error);
+            if (!isTransport(error) || isSilent || Date.now() > deadline) {
               throw error;
             }
             await pause(attempt);

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type * as budgetModule from '../../activities/budget';
 import { readLedger, setCap, withMeter, type TrainingAccount } from '../../activities/budget';
 import type { ArtifactStore } from '../../drivers/store/store';
-import { ledgerTotals } from '../../method/ledger';
+import { ledgerTotals, usageOfCallMax } from '../../method/ledger';
 import { budgetWaitMs, budgetWaitsMax, trainingMeterMs, trainingReserveMs } from '../../schemas/limits';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import { startTestS3, type TestS3 } from '../support/s3';
@@ -53,17 +53,17 @@ describe('the ledger on the real S3 server', () => {
     const usage = { calls: 1, inputTokens: 3, cachedInputTokens: 0, outputTokens: 0, lostCalls: 0, lostInputTokens: 0 };
     const shard = async (of: typeof budgetModule, index: number): Promise<string> => {
       const work = { key: `shard-${index}`, stage: 'score-drafts', attempt: randomUUID() } as const;
-      const rows = rowsOf(1);
-      const account = of.openShardAccount(store, 'run', config, config.models.student.price, rows, work);
+      const openMax = usageOfCallMax(rowsOf(1).row(0).request);
+      const account = of.openShardAccount(store, 'run', config, config.models.student.price, work);
       try {
         await account?.settleWith(
           (async () => {
-            await account.admit({ usage: { ...usage, inputTokens: 0 }, isOpen: () => true });
+            await account.admit({ paid: { ...usage, inputTokens: 0 }, openMax });
             const { cap, ...ledger } = await readLedger(store, 'run', config);
             const { spent, reserved } = ledgerTotals({ cap, ...ledger });
             expect(spent + reserved).toBeLessThanOrEqual(100);
             account.observe(usage);
-            return { results: {} as never, counts: {} as never, usage, madeBy: 'run' };
+            return { results: {} as never, counts: {} as never, usage, madeBy: 'run', paidBy: { run: usage } };
           })(),
         );
         return 'done';
@@ -148,7 +148,9 @@ describe('a training under a cap', () => {
     expect(spent).toBeLessThan(0.6);
     expect(reserved).toBe(0);
     await setCap(store, 'run', config, 5);
-    expect(await withMeter(account(store, config, '2'), never, lasting(100), limits)).toBe('trained');
+    expect(await withMeter(account(store, config, '2'), never, lasting(100), limits)).toMatchObject({
+      made: 'trained',
+    });
     expect(ledgerTotals(await readLedger(store, 'run', config)).spent).toBeGreaterThan(spent + 0.09);
   });
 
@@ -174,7 +176,8 @@ describe('a training under a cap', () => {
 
   it('without a price keeps no account', async () => {
     const store = new MemoryStore();
-    expect(await withMeter(account(store, configOf(1, { input: 1 })), never, lasting(0), limits)).toBe('trained');
+    const free = withMeter(account(store, configOf(1, { input: 1 })), never, lasting(0), limits);
+    expect(await free).toMatchObject({ made: 'trained' });
     expect([...store.objects]).toEqual([]);
   });
 });

@@ -3,15 +3,19 @@
  * manifests in a store in memory; the tables' statistics are method/'s tests.
  */
 import { writeReport } from '../../activities/report';
-import { saveRound } from '../../activities/run-records';
+import { putStageRecord, runKeys, saveRound } from '../../activities/run-records';
 import { manifestKey, noCounts } from '../../activities/stage';
+import type { JsonValue } from '../../schemas/json';
+import { emptyLedger } from '../../method/ledger';
+import type { Ledger } from '../../schemas/ledger';
 import { noUsage, type StageManifest, type StageUsage } from '../../schemas/manifest';
 import type { StageRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import { MemoryStore } from './row-engine/memory-store';
 
 async function reportOf(
-  stages: readonly Pick<StageRecord, 'stage' | 'arm' | 'reused' | 'usage'>[],
+  stages: readonly (Pick<StageRecord, 'stage' | 'arm' | 'reused' | 'usage'> & Partial<Pick<StageManifest, 'paidBy'>>)[],
+  settled?: Ledger['settled'],
 ): Promise<RunReport> {
   const store = new MemoryStore();
   const config = {
@@ -28,22 +32,35 @@ async function reportOf(
     mediaType: 'application/json',
     rows: 1,
   });
-  const records = stages.map((stage, index): StageRecord => ({
+  const records = stages.map(({ paidBy: _, ...stage }, index): StageRecord => ({
     ...stage,
     round: 1,
     key: String(index).repeat(64),
     seconds: 1,
   }));
-  for (const { stage, key, usage } of records) {
+  for (const [index, { stage, key, usage }] of records.entries()) {
+    const paidBy = stages[index]?.paidBy ?? {};
     const manifest: StageManifest = {
-      ...{ schemaVersion: 1, stage, version: 1, key, inputs: {}, settings: null, outputs: {}, counts: noCounts, usage },
+      ...{
+        schemaVersion: 1,
+        stage,
+        version: 1,
+        key,
+        inputs: {},
+        settings: null,
+        outputs: {},
+        counts: noCounts,
+        usage,
+        paidBy,
+      },
       ...{ facts: {}, seconds: 1, finishedAt: '2026-01-01T00:00:00.000Z' },
     };
     await store.putDocument(manifestKey(key), manifest);
   }
-  await saveRound(store, {
-    ...{ schemaVersion: 1, runId: 'run', round: 1, stages: records, models: {}, evaluations: [], decision: {} },
-  });
+  if (settled)
+    await store.putDocument(runKeys.ledger('run'), { ...emptyLedger(null), settled } as unknown as JsonValue);
+  for (const record of records) await putStageRecord(store, 'run', record);
+  await saveRound(store, { runId: 'run', round: 1, models: {}, decision: {} });
   const ref = await writeReport(store, { runId: 'run', bundle, rounds: 1, status: 'DONE' });
   return (await store.getJson(ref)) as unknown as RunReport;
 }
@@ -86,4 +103,34 @@ it('says what calls that were lost in flight can have cost, apart from what is k
 it('has no word about losses where there were none', async () => {
   const { notes } = await reportOf([{ stage: 'score-drafts', arm: '', reused: false, usage: usageOf({}) }]);
   expect(notes.join()).not.toContain('in flight');
+});
+
+it('says who else has paid, counts that in no total, and agrees with the ledger', async () => {
+  const [mine, theirs] = [usageOf({ calls: 2 }), usageOf({ calls: 3, inputTokens: 3_000_000 })];
+  const both = usageOf({ calls: 5, inputTokens: 4_000_000 });
+  const shared = { stage: 'sample-questions', arm: '', reused: false, usage: mine } as const;
+  const found = { stage: 'evaluate', arm: 'arte-0shot', reused: true, usage: noUsage } as const;
+  const { stages, totals, notes } = await reportOf(
+    [
+      { ...shared, paidBy: { run: mine, other: theirs } },
+      { ...found, paidBy: { other: both } },
+    ],
+    { 'sample-questions': 1 },
+  );
+  expect(stages.map(({ paidByOthers }) => paidByOthers)).toEqual([
+    [{ runId: 'other', calls: 3, cost: 3 }],
+    [{ runId: 'other', calls: 5, cost: 8 }],
+  ]);
+  expect(totals).toMatchObject({ calls: 2, cost: 1, spent: 1 });
+  expect(notes).toContain(
+    "8 calls (11.00 USD at this run's prices) of sample-questions, evaluate were paid for by the run other: they are used here and in no total.",
+  );
+  expect(notes.join()).not.toContain('The ledger of this run');
+});
+
+it('says what the ledger has beside the table', async () => {
+  const stage = { stage: 'sample-questions', arm: '', reused: false, usage: usageOf({}) } as const;
+  const { totals, notes } = await reportOf([stage], { 'sample-questions': 1, 'train-dpo': 0.25 });
+  expect(totals).toMatchObject({ cost: 1, spent: 1.25 });
+  expect(notes.join()).toContain('has 1.25 USD as spent, 0.25 more than the table');
 });

@@ -15,6 +15,7 @@ import { CallFailure } from '../../drivers/model/model';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { costOfCalls, ledgerTotals } from '../../method/ledger';
 import type { JsonValue } from '../../schemas/json';
+import { noUsage } from '../../schemas/manifest';
 import type { ModelRequest } from '../../schemas/rows';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import { startTestS3, type TestS3 } from '../support/s3';
@@ -136,13 +137,14 @@ async function spentBy({ store, config }: Place, runId: string): Promise<{ spent
   return ledgerTotals(await readLedger(store, runId, config));
 }
 
+const prices = { ...price, cached_input: 0, training_hour: 0 };
 const costOfAll = costOfCalls(
   Array.from({ length }, (_, index) => rightAnswer(rowsOf(length).row(index).request).usage).reduce((sum, usage) => ({
     inputTokens: sum.inputTokens + usage.inputTokens,
     cachedInputTokens: sum.cachedInputTokens + usage.cachedInputTokens,
     outputTokens: sum.outputTokens + usage.outputTokens,
   })),
-  { ...price, cached_input: 0, training_hour: 0 },
+  prices,
 );
 
 describe('two runs that want one shard', () => {
@@ -179,12 +181,31 @@ describe('two runs that want one shard', () => {
       data: { code: 'EndpointOutOfMoney' },
     });
     const rest = right();
-    await runIn(here, 'other', rest).output;
+    const { usage, paidBy } = await runIn(here, 'other', rest).output;
     expect(rest.total.calls).toBe(length - 20);
     const [one, other] = [await spentBy(here, 'one'), await spentBy(here, 'other')];
     expect(one.spent).toBeGreaterThan(0);
     expect(one.spent + other.spent).toBeCloseTo(costOfAll, 9);
     expect(one.reserved + other.reserved).toBe(0);
+    // What the record says of each is what its ledger says.
+    expect(usage.calls).toBe(length);
+    expect(Object.keys(paidBy).sort()).toEqual(['one', 'other']);
+    expect([paidBy['one']?.calls, paidBy['other']?.calls]).toEqual([20, length - 20]);
+    const costOf = (runId: string): number => costOfCalls(paidBy[runId] ?? noUsage, prices);
+    expect([costOf('one'), costOf('other')]).toEqual([one.spent, other.spent].map((spent) => expect.closeTo(spent, 9)));
+    here.store.close();
+  });
+
+  it('turn by turn: nobody pays for the answers of the other, though both were at it', async () => {
+    const here = await place(s3.fresh(), { cap: null });
+    await expect(runIn(here, 'one', untilEmpty(20)).output).rejects.toThrow();
+    await expect(runIn(here, 'other', untilEmpty(10)).output).rejects.toThrow();
+    const rest = right();
+    const { paidBy } = await runIn(here, 'one', rest, { attempt: 2 }).output;
+    expect(rest.total.calls).toBe(length - 30);
+    expect([paidBy['one']?.calls, paidBy['other']?.calls]).toEqual([length - 10, 10]);
+    for (const runId of ['one', 'other'])
+      expect((await spentBy(here, runId)).spent).toBeCloseTo(costOfCalls(paidBy[runId] ?? noUsage, prices), 9);
     here.store.close();
   });
 });

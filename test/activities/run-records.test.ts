@@ -1,10 +1,12 @@
 /**
- * Goal: a round's record in the store is the best there is: what was paid for stays paid, and a whole round stays whole.
- * Method: records saved one after another into a store in memory.
+ * Goal: a round's record in the store is the best there is: what was paid for stays paid and is paid once, a whole round stays whole, and what
+ * decide reads does not depend on which stage was finished first.
+ * Method: stages recorded one after another into a store in memory.
  */
-import { noUsage } from '../../schemas/manifest';
-import { readRounds, saveRound } from '../../activities/run-records';
-import type { RoundRecord, StageRecord } from '../../schemas/messages';
+import { collectEvaluations, readRounds, readStages, recordStage, saveRound } from '../../activities/run-records';
+import { noCounts } from '../../activities/stage';
+import { noUsage, type StageManifest } from '../../schemas/manifest';
+import type { StagePlace, StageRecord } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
 import { MemoryStore } from './row-engine/memory-store';
 
@@ -16,30 +18,96 @@ const model: ModelRef = {
   layers: [],
   contentSha256: sha,
 };
+const models = { teacher: model, student: model };
+const paid = { ...noUsage, calls: 7 };
 
-function stageRecord(key: string, reused: boolean): StageRecord {
-  const usage = { ...noUsage, calls: reused ? 0 : 7 };
-  return { stage: 'sample-questions', round: 1, arm: '', key, reused, seconds: 1, usage };
+/** A stage that these runs have paid for. */
+function manifestOf(key: string, ...payers: readonly string[]): StageManifest {
+  return {
+    ...{ schemaVersion: 1, stage: 'evaluate', version: 1, key, inputs: {}, settings: null, outputs: {} },
+    ...{ counts: noCounts, usage: paid, paidBy: Object.fromEntries(payers.map((runId) => [runId, paid])), facts: {} },
+    ...{ seconds: 1, finishedAt: '2026-01-01T00:00:00.000Z' },
+  };
 }
 
-function record(stages: readonly StageRecord[], whole: boolean): RoundRecord {
-  const models: RoundRecord['models'] = whole ? { teacher: model, student: model } : {};
-  return { schemaVersion: 1, runId: 'run', round: 1, stages, models, evaluations: [], decision: {} };
+function placeOf(arm: string, round = 1): StagePlace {
+  return { round, arm };
 }
 
-async function saved(...records: readonly RoundRecord[]): Promise<RoundRecord[]> {
-  const store = new MemoryStore();
-  for (const each of records) await saveRound(store, each);
-  return readRounds(store, 'run', 1);
-}
+const lines = (stages: readonly StageRecord[]): unknown[] =>
+  stages.map(({ arm, key, reused, usage }) => [arm, key, reused, usage.calls]);
 
-it('a whole round replaces one that was broken off, and keeps what that one paid for', async () => {
-  const brokenOff = record([stageRecord('one', false)], false);
-  const whole = record([stageRecord('one', true), stageRecord('two', false)], true);
-  expect(await saved(brokenOff, whole)).toEqual([record([stageRecord('one', false), stageRecord('two', false)], true)]);
+describe('a stage', () => {
+  it('that this run has paid for stays so when a later walk, or an activity that is tried again, finds it in the store', async () => {
+    const store = new MemoryStore();
+    await recordStage(store, 'run', placeOf('one'), manifestOf('k1', 'run'), false);
+    await recordStage(store, 'run', placeOf('one'), manifestOf('k1', 'run'), true);
+    // The worker died after it had committed the stage and before it had recorded it.
+    await recordStage(store, 'run', placeOf('two'), manifestOf('k2', 'run'), true);
+    await recordStage(store, 'run', placeOf('three'), manifestOf('k3', 'other'), true);
+    expect(lines(await readStages(store, 'run', 1))).toEqual([
+      ['one', 'k1', false, 7],
+      ['two', 'k2', false, 7],
+      ['three', 'k3', true, 0],
+    ]);
+  });
+
+  it('that two arms or two rounds share is paid for once', async () => {
+    const store = new MemoryStore();
+    await recordStage(store, 'run', placeOf('one'), manifestOf('k1', 'run'), false);
+    await recordStage(store, 'run', placeOf('two'), manifestOf('k1', 'run'), true);
+    await recordStage(store, 'run', placeOf('one', 2), manifestOf('k1', 'run'), true);
+    expect(lines(await readStages(store, 'run', 1))).toEqual([
+      ['one', 'k1', false, 7],
+      ['two', 'k1', true, 0],
+    ]);
+    expect(lines(await readStages(store, 'run', 2))).toEqual([['one', 'k1', true, 0]]);
+  });
+
+  it('is lost from the record by no other that is recorded at the same time', async () => {
+    const store = new MemoryStore();
+    const arms = Array.from({ length: 12 }, (_, index) => `arm ${index}`);
+    await Promise.all(arms.map((arm) => recordStage(store, 'run', placeOf(arm), manifestOf(arm, 'run'), false)));
+    expect((await readStages(store, 'run', 1)).map(({ arm }) => arm).sort()).toEqual([...arms].sort());
+  });
 });
 
-it('a round that was broken off never replaces a whole one', async () => {
-  const whole = record([stageRecord('one', false), stageRecord('two', false)], true);
-  expect(await saved(whole, record([stageRecord('one', true)], false))).toEqual([whole]);
+describe('a round', () => {
+  it('that was broken off has its stages and no models, until it is whole', async () => {
+    const store = new MemoryStore();
+    await recordStage(store, 'run', placeOf('one'), manifestOf('k1', 'run'), false);
+    expect(await readRounds(store, 'run', 1)).toMatchObject([{ round: 1, models: {}, stages: [{ arm: 'one' }] }]);
+    await recordStage(store, 'run', placeOf('two'), manifestOf('k2', 'run'), false);
+    await saveRound(store, { runId: 'run', round: 1, models, decision: {} });
+    expect(await readRounds(store, 'run', 1)).toMatchObject([{ models, stages: [{ arm: 'one' }, { arm: 'two' }] }]);
+  });
+
+  it('that is whole stays so while it is made again', async () => {
+    const store = new MemoryStore();
+    await recordStage(store, 'run', placeOf('one'), manifestOf('k1', 'run'), false);
+    await saveRound(store, { runId: 'run', round: 1, models, decision: {} });
+    const whole = await readRounds(store, 'run', 1);
+    await recordStage(store, 'run', placeOf('one'), manifestOf('made anew', 'run'), false);
+    expect(await readRounds(store, 'run', 1)).toEqual(whole);
+  });
+});
+
+it('evaluations are one artifact with one content, in whatever order they were finished', async () => {
+  const evaluated = (arm: 'untuned' | 'arte', student: number, round = 1): StagePlace => ({
+    ...placeOf(`${arm}-${student}`, round),
+    evaluates: { arm, student, shots: 0 },
+  });
+  const all = [evaluated('untuned', 1), evaluated('arte', 1), evaluated('arte', 2), evaluated('arte', 1, 2)];
+  const collected = async (places: readonly StagePlace[], round: number) => {
+    const store = new MemoryStore();
+    for (const place of places)
+      await recordStage(store, 'run', place, manifestOf(`${place.arm} ${place.round}`, 'run'), false);
+    return store.getJson(await collectEvaluations(store, 'run', round));
+  };
+  expect(await collected(all, 2)).toEqual(await collected([...all].reverse(), 2));
+  expect(await collected(all, 1)).toMatchObject([
+    { arm: 'untuned', student: 1, round: 1, shots: 0, key: 'untuned-1 1' },
+    { arm: 'arte', student: 1 },
+    { arm: 'arte', student: 2 },
+  ]);
 });

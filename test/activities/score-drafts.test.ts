@@ -11,7 +11,7 @@ import { MockActivityEnvironment } from '@temporalio/testing';
 import { commitWave, openRowStage, runShardOf } from '../../activities/row-stage';
 import { scoreDrafts, type RacingFacts } from '../../activities/score-drafts';
 import { writeReport } from '../../activities/report';
-import { saveRound } from '../../activities/run-records';
+import { putStageRecord } from '../../activities/run-records';
 import { readRows } from '../../activities/read-rows';
 import { finishedStage } from '../../activities/stage';
 import { llamaCppCapabilities } from '../../drivers/model/llama-cpp';
@@ -248,8 +248,7 @@ describe('racing', () => {
     const { store, manifest, asked, waves } = raced;
     const { key, seconds, usage } = manifest;
     const stage = { stage: 'score-drafts', round: 1, arm: '', key, reused: false, seconds, usage } as const;
-    const round = { schemaVersion: 1, runId: 'run', round: 1, stages: [stage] } as const;
-    await saveRound(store, { ...round, models: {}, evaluations: [], decision: {} });
+    await putStageRecord(store, 'run', stage);
     const bundle = waves[0]?.stage.bundle as ArtifactRef;
     const report = await writeReport(store, { runId: 'run', bundle, rounds: 1, status: 'CANCELLED' });
     const { notes } = (await store.getJson(report)) as unknown as RunReport;

@@ -2,10 +2,12 @@
  * Goal: `arte budget` reads amounts as people write them, and says what a ledger holds. Method: its own functions; the command against a
  * platform is the end-to-end tests' business.
  */
-import { budgetLine, budgetSummary, parseAmount } from '../../cli/commands/budget';
-import { emptyLedger } from '../../method/ledger';
+import { budgetLine, budgetSummary, parseAmount, register } from '../../cli/commands/budget';
+import { shortfall } from '../../cli/commands/retry';
+import { emptyLedger, reserve } from '../../method/ledger';
 import type { Ledger } from '../../schemas/ledger';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
+import { runCommand } from '../support/command';
 
 function configOf(price: object): RunConfig {
   return runConfigSchema.parse({
@@ -29,14 +31,35 @@ it.each([
   ['12.50', 12.5],
   ['0', 0],
   ['none', null],
+  ['0.000001', 0.000_001],
+  ['1000000000', 1_000_000_000],
 ])('reads %s', (text, cap) => {
   expect(parseAmount(text)).toBe(cap);
 });
 
-it.each(['', '-1', '1e3', '1,50', 'Infinity', '0x10', 'much'])('refuses %p', (text) => {
-  expect(() => parseAmount(text)).toThrow(
-    expect.objectContaining({ data: expect.objectContaining({ code: 'InvalidInput' }) as unknown }),
-  );
+it.each(['', '-1', '1e3', '1,50', 'Infinity', '0x10', 'much', '1000000000000000000000000', '0.0000000001'])(
+  'refuses %p',
+  (text) => {
+    expect(() => parseAmount(text)).toThrow(
+      expect.objectContaining({ data: expect.objectContaining({ code: 'InvalidInput' }) as unknown }),
+    );
+  },
+);
+
+it('tells who leaves out what to do which words there are', async () => {
+  await expect(runCommand(register, ['budget', 'some-run'])).rejects.toMatchObject({
+    data: { code: 'InvalidInput', next: 'arte budget show some-run, or arte budget set some-run AMOUNT.' },
+  });
+});
+
+it('says what a refused piece of work needs, until the cap allows it', () => {
+  const work = { key: 'shard', stage: 'score-drafts', attempt: '1' } as const;
+  const { ledger: refused, outcome } = reserve({ ...emptyLedger(10), settled: { evaluate: 7 } }, work, 0, 5.5);
+  expect(outcome).toBe('exhausted');
+  expect(shortfall(refused)).toBe('The work that it waits with needs a cap of 12.50, and it is 10.00.');
+  expect(shortfall({ ...refused, cap: 12.5 })).toBeUndefined();
+  expect(shortfall({ ...refused, cap: null })).toBeUndefined();
+  expect(shortfall(emptyLedger(0))).toBeUndefined();
 });
 
 it('sums up what is finished and what is under way, by stage', () => {

@@ -2,10 +2,13 @@
  * Goal: an exported adapter says what it is loaded onto, wherever its base came from, and what the store holds stays as it is.
  * Method: an adapter's folder put into a real store, exported from reports that differ in the model's source and layers.
  */
+import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exportRun } from '../../cli/export-run';
+import { adapterNote, exportRun } from '../../cli/export-run';
+import { ensurePythonEnv } from '../../drivers/local/python-env';
+import { packageRoot } from '../../drivers/package-root';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import type { ModelRef, ModelSource } from '../../schemas/model-ref';
@@ -74,13 +77,39 @@ it.each<[ModelSource, object]>([
   [{ kind: 'folder', path: '/models/base' }, { base_model_name_or_path: '/models/base' }],
   [{ kind: 'gguf', path: '/models/base.gguf' }, { base_model_name_or_path: '/models/base.gguf' }],
   [{ kind: 's3', bucket: 'models', prefix: 'base' }, { base_model_name_or_path: 's3://models/base' }],
-  [{ kind: 'embedded', name: 'SmolLM2-135M-Instruct' }, { base_model_name_or_path: 'embedded:SmolLM2-135M-Instruct' }],
+  [
+    { kind: 'embedded', name: 'SmolLM2-135M-Instruct' },
+    { base_model_name_or_path: 'HuggingFaceTB/SmolLM2-135M-Instruct' },
+  ],
 ])('names the base by its source: %j', async (source, named) => {
   const { path, config } = await exported('teacher', reportOf(source, 1));
   expect(config).toEqual({ ...stored, ...named });
   expect(readdirSync(path).sort()).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
   expect(existsSync(`${path}.partial`)).toBe(false);
 });
+
+it("is loaded by PEFT onto the hub's model where the base came with arte", async () => {
+  const { python } = await ensurePythonEnv();
+  // A machine that has fetched that model before, without a network: under its id stands a small one of the same kind.
+  const hubCache = join(folder, 'hub', 'models--HuggingFaceTB--SmolLM2-135M-Instruct');
+  const base = join(hubCache, 'snapshots', 'c'.repeat(40));
+  mkdirSync(join(hubCache, 'refs'), { recursive: true });
+  writeFileSync(join(hubCache, 'refs', 'main'), 'c'.repeat(40));
+  const fixture = (name: string, ...args: string[]): string =>
+    execFileSync(python, [join(packageRoot(), 'test', 'fixtures', name), ...args], {
+      env: { ...process.env, HF_HUB_OFFLINE: '1', HF_HUB_CACHE: join(folder, 'hub') },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).toString();
+  fixture('make_tiny_model.py', base, '1');
+  const adapter = join(folder, 'trained');
+  fixture('make_adapter.py', base, adapter, '1');
+  const report = reportOf({ kind: 'embedded', name: 'SmolLM2-135M-Instruct' }, 1);
+  const layer = { kind: 'adapter' as const, files: await store.putDirectory(adapter) };
+  const rounds = report.rounds.map((round) => ({ ...round, teacher: { ...round.teacher, layers: [layer] } }));
+  const { path } = await exported('teacher', { ...report, rounds });
+  expect(fixture('load_adapter.py', path).trim()).toBe('HuggingFaceTB/SmolLM2-135M-Instruct');
+  expect(adapterNote(report, 'teacher', undefined)).toContain('4-bit weights');
+}, 300_000);
 
 it('leaves the stored adapter as it was', async () => {
   await exported('teacher', reportOf(hub, 1));

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findStage, keyOfAnyStage } from '../../activities/find-stage';
+import { evaluationsText } from '../../activities/run-records';
 import { commitStage, manifestKey, stageResult } from '../../activities/stage';
 import { register as registerPlan } from '../../cli/commands/plan';
 import { lookForStages, type ModelFinder } from '../../cli/look-into-store';
@@ -15,6 +16,7 @@ import { plannedTasks } from '../../cli/plan-facts';
 import { planRun } from '../../method/plan';
 import { packageRoot } from '../../drivers/package-root';
 import { mediaTypes, type ArtifactRef } from '../../schemas/artifact-ref';
+import type { EvaluationRecord } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
 import type { Plan } from '../../schemas/plan';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
@@ -57,11 +59,14 @@ async function makeAll(store: MemoryStore, config: RunConfig): Promise<Map<strin
   const models = { teacher: modelRef('teacher'), student: modelRef('student'), respondents: [] };
   const bundleRef: ArtifactRef = await store.putBlob('{}', { mediaType: mediaTypes.json, rows: 1 });
   const input = alignInput('run', bundleRef, config);
+  const evaluations: EvaluationRecord[] = [];
   const runner = (round: number): StageRunner => ({
-    async stage(name, inputs, { arm = '', ...parts } = {}) {
+    evaluations: () => store.putBlob(evaluationsText(evaluations), { mediaType: mediaTypes.json, rows: 1 }),
+    async stage(name, inputs, { arm = '', evaluates, ...parts } = {}) {
       const stageInput = { stage: name, bundle: bundleRef, inputs, ...parts };
       const keyed = keyOfAnyStage(bundle, stageInput);
       made.set(`${round} ${name} ${arm}`, keyed.key);
+      if (evaluates) evaluations.push({ ...evaluates, round, key: keyed.key });
       const found = await findStage(store, bundle, stageInput);
       if (found) return found;
       const names = ['tasks', 'predictions', 'probes', 'questions', 'drafts', 'scores', 'dpo', 'sft', 'layer'];

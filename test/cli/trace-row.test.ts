@@ -146,9 +146,9 @@ it('says that an answer has gone, and shows what is left', async () => {
 });
 
 it.each([
-  ['nosuch', 'RunNotFound', 'has no row nosuch'],
-  ['arte:9999', 'RunNotFound', 'has no row 9999'],
-  ['f'.repeat(64), 'RunNotFound', 'has no row ffff'],
+  ['nosuch', 'RowNotFound', 'has no row nosuch'],
+  ['arte:9999', 'RowNotFound', 'has no row 9999'],
+  ['f'.repeat(64), 'RowNotFound', 'has no row ffff'],
 ])('does not find %s, and says so', async (row, code, what) => {
   await expect(trace(row)).rejects.toMatchObject({ data: { code, what: expect.stringContaining(what) } });
 });
@@ -174,19 +174,34 @@ it('a model that no training made is its own base', async () => {
   });
 });
 
-it('prints the whole way back', async () => {
+function printed(found: RowTrace, full: boolean): string {
   const lines: string[] = [];
   const spy = jest.spyOn(process.stdout, 'write').mockImplementation((chunk) => lines.push(String(chunk)) > 0);
   try {
-    printTrace(await trace('arte:2', 2));
+    printTrace(found, { full });
   } finally {
     spy.mockRestore();
   }
   // jest passes its own terminal's colours on to its workers.
-  const printed = stripVTControlCharacters(lines.join(''));
-  expect(printed).toMatch(
+  return stripVTControlCharacters(lines.join(''));
+}
+
+it.each([true, false])('prints the whole way back (full: %s)', async (full) => {
+  const text = printed(await trace('arte:2', 2), full);
+  expect(text).toMatch(
     /━━ tailored tailor-rationales\/arte:2, round 2[\s\S]*━━ question: question tailor-questions\/arte/,
   );
   for (const name of ['row key', 'model', 'sampling', 'prompt', 'answer', 'outcome'])
-    expect(printed).toMatch(new RegExp(`^${name} `, 'm'));
+    expect(text).toMatch(new RegExp(`^${name} `, 'm'));
+});
+
+it('cuts long texts unless all of them are asked for, and says so', async () => {
+  const found = await trace('arte:2', 2);
+  const rationale = Array.from({ length: 40 }, (_, line) => `line ${line}`).join('\n');
+  const long = { ...found, row: { ...found.row, rationale } };
+  const [full, folded] = [printed(long, true), printed(long, false)];
+  expect(folded).toMatch(/line 5\n +… 34 more lines\n/);
+  expect(full).toContain('line 39');
+  expect(folded).toContain('--full shows all of them');
+  expect(full).not.toMatch(/more lines|--full/);
 });

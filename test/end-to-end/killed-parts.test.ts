@@ -8,7 +8,7 @@ import { readFileSync, writeFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { packageRoot } from '../../drivers/package-root';
-import type { RunProgress } from '../../schemas/messages';
+import type { RunProgress, StageRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import { stageLabel } from '../../schemas/stage-names';
 import type { LiveStage } from '../../cli/run-progress';
@@ -16,7 +16,7 @@ import { openWorkspace, processesOf, succeed, waitFor, type Workspace } from '..
 
 jest.setTimeout(15 * 60_000);
 
-type Status = RunProgress & { readonly live: readonly LiveStage[] };
+type Status = RunProgress & { readonly finished: readonly StageRecord[]; readonly live: readonly LiveStage[] };
 
 /** What is killed where. `when` says that the stage is under way, not about to begin or to end. */
 const killings: readonly { part: string; matches: RegExp; stages: RegExp; when?: (live: LiveStage) => boolean }[] = [

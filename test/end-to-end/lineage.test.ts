@@ -46,7 +46,7 @@ it('traces a prediction to the model that training made', async () => {
   expect(trace.call.model.layers).toHaveLength(1);
   expect(trace.call.request.prompt).toMatchObject({ kind: 'completion' });
   const { code, stdout } = await workspace.arte('trace', 'first', 'nowhere', '--json');
-  expect([code, JSON.parse(stdout)]).toMatchObject([2, { error: { code: 'RunNotFound' } }]);
+  expect([code, JSON.parse(stdout)]).toMatchObject([2, { error: { code: 'RowNotFound' } }]);
 });
 
 it('names what differs between two runs', async () => {

@@ -6,7 +6,7 @@ import { cpSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import type { RunProgress } from '../../schemas/messages';
+import type { RunProgress, StageRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import { openWorkspace, succeed, type CliResult, type Workspace } from '../support/cli';
 import { makeTinyModel, writeScriptedLoop } from '../support/loop-config';
@@ -15,6 +15,9 @@ jest.setTimeout(5 * 60_000);
 
 /** Exit code of a run that waits for a person (docs of the command line). */
 const waits = 3;
+
+/** What `arte status --json` prints. */
+type Status = RunProgress & { readonly finished: readonly StageRecord[] };
 
 describe('a run that parks', () => {
   let workspace: Workspace;
@@ -28,10 +31,10 @@ describe('a run that parks', () => {
   const models = (config: Record<string, unknown>) =>
     config['models'] as Record<'teacher' | 'student', Record<string, unknown>>;
 
-  async function parked(name: string): Promise<RunProgress> {
+  async function parked(name: string): Promise<Status> {
     const { code, stdout } = await workspace.arte('status', name, '--json');
     expect(code).toBe(waits);
-    return JSON.parse(stdout) as RunProgress;
+    return JSON.parse(stdout) as Status;
   }
 
   /** One message: what, why and what next once each, no stack. */

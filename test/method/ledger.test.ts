@@ -6,11 +6,12 @@ import fc from 'fast-check';
 import {
   close,
   costOf,
-  costOfCallMax,
+  costOfCalls,
   emptyLedger,
   hasPrices,
   ledgerTotals,
   promptTokensMax,
+  usageOfCallMax,
   reserve,
   settle,
   type LedgerWork,
@@ -273,6 +274,8 @@ describe('prices', () => {
       sampling: { temperature: 0, topP: 1, topK: 0, minP: 0, maxTokens: 100, stop: [], seed: 0 },
     };
     expect(promptTokensMax(request)).toBe(108);
-    expect(costOfCallMax(request, config().models.teacher.price)).toBeCloseTo((108 * 2 + 100 * 10) / 1e6, 12);
+    const most = usageOfCallMax(request);
+    expect(most).toEqual({ inputTokens: 108, cachedInputTokens: 0, outputTokens: 100 });
+    expect(costOfCalls(most, config().models.teacher.price)).toBeCloseTo((108 * 2 + 100 * 10) / 1e6, 12);
   });
 });

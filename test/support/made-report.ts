@@ -91,9 +91,9 @@ export function madeReport({ arms, rounds = 1, shots = [0], students = 1, items 
     }),
     stages: lines.map(({ arm, round, shots: count, key }) => ({
       ...{ name: 'evaluate', round, arm: `${arm}-${count}shot`, key, ...usage, ...lost },
-      ...{ seconds: 4_321, reused: false, cost: 1_234.5, outcomes: {}, facts: {} },
+      ...{ seconds: 4_321, reused: false, cost: 1_234.5, paidByOthers: [], outcomes: {}, facts: {} },
     })),
-    totals: { ...usage, ...lost, seconds: 12_345, cost: 12_345, currency: 'USD' },
+    totals: { ...usage, ...lost, seconds: 12_345, spent: 0, cost: 12_345, currency: 'USD' },
     notes: [
       'What a reader must not miss is said in a sentence that is longer than a line of a terminal, '.repeat(2).trim(),
     ],

@@ -13,7 +13,7 @@ import {
   type IoActivities,
   type TrainActivities,
 } from '../../activities';
-import { saveProgress, saveRound, runKeys } from '../../activities/run-records';
+import { collectEvaluations, readStages, saveProgress, saveRound, runKeys } from '../../activities/run-records';
 import { loadConfig } from '../../cli/load-config';
 import { alignInput } from '../../cli/start-run';
 import { createModelPool } from '../../drivers/model/pool';
@@ -26,6 +26,7 @@ import type { JsonValue } from '../../schemas/json';
 import { shardRowsMax } from '../../schemas/limits';
 import type {
   AlignCarry,
+  ReportInput,
   RunProgress,
   RunStatus,
   StageInput,
@@ -42,6 +43,8 @@ import { writeScriptedLoop, type ScriptedLoop } from './loop-config';
 export interface MadeRun {
   readonly runId: string;
   readonly records: readonly StageRecord[];
+  /** Labels of the stages that were not found in the store, round by round. */
+  readonly made: readonly string[];
   readonly status: RunStatus;
 }
 
@@ -74,12 +77,9 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
     round: 1,
     models,
     teacher: models.teacher,
-    evaluations: [],
     bestRound: 0,
     startedAt: createdAt,
   };
-  const all: StageRecord[] = [];
-  let finished: StageRecord[] = [];
   const save = (status: RunStatus, more: Partial<RunProgress> = {}): Promise<void> => {
     const { round } = carry;
     return saveProgress(store, {
@@ -88,53 +88,45 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
       round,
       rounds: input.rounds,
       current: [],
-      finished,
       startedAt: createdAt,
       ...more,
     });
   };
+  const made: string[] = [];
+  const records = async (): Promise<StageRecord[]> => {
+    const all: StageRecord[] = [];
+    for (let round = 1; round <= input.rounds; round += 1) all.push(...(await readStages(store, runId, round)));
+    return all;
+  };
   try {
     for (let round = 1; round <= input.rounds; round += 1) {
-      finished = [];
       const stage: RunState['stage'] = async (name, inputs, parts = {}) => {
-        const { arm = '', ...rest } = parts;
+        const { arm = '', evaluates, ...rest } = parts;
         if (stopBefore?.round === round && stopBefore.label === stageLabel(name, arm)) throw new Stopped();
-        const result = await activities({ stage: name, bundle, inputs, ...rest });
-        const { key, reused, seconds, usage } = result;
-        const record = { stage: name, round, arm, key, reused, seconds, usage };
-        finished.push(record);
-        all.push(record);
+        const place = { round, arm, ...(evaluates ? { evaluates } : {}) };
+        const result = await activities({ stage: name, bundle, inputs, ...rest, place });
+        if (!result.reused) made.push(`${round} ${stageLabel(name, arm)}`);
         return result;
       };
       // One after another: a test wants the same order each time.
       const together: RunState['together'] = async (one, other) => [await one(), await other()];
-      const made = await runRound({ stage, together }, input, carry);
-      const evaluations = [...carry.evaluations, ...made.evaluations];
-      const { teacher, student, decision } = made;
-      await saveRound(store, {
-        schemaVersion: 1,
-        runId,
-        round,
-        stages: finished,
-        models: { teacher, student },
-        evaluations,
-        decision,
-      });
-      carry = { ...carry, round: round + 1, teacher, evaluations };
+      const evaluations = (): Promise<ArtifactRef> => collectEvaluations(store, runId, round);
+      const { teacher, student, decision } = await runRound({ stage, together, evaluations }, input, carry);
+      await saveRound(store, { runId, round, models: { teacher, student }, decision });
+      carry = { ...carry, round: round + 1, teacher };
     }
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;
     await save('RUNNING');
-    return { runId, records: all, status: 'RUNNING' };
+    return { runId, records: await records(), made, status: 'RUNNING' };
   }
-  const toReport = { runId, bundle, rounds: input.rounds, status: 'DONE' } as const;
-  // As an activity: a slow machine has it send a heartbeat.
-  const report = await new MockActivityEnvironment({ workflowExecution: { workflowId: runId, runId } }).run(
-    (): Promise<ArtifactRef> => createIoActivities({ store }).writeReport(toReport),
-  );
+  const environment = new MockActivityEnvironment({ workflowExecution: { workflowId: runId, runId } });
+  const toReport: ReportInput = { runId, bundle, rounds: input.rounds, status: 'DONE' };
+  const write = (): Promise<ArtifactRef> => createIoActivities({ store }).writeReport(toReport);
+  const report: ArtifactRef = await environment.run(write);
   carry = { ...carry, round: input.rounds };
   await save('DONE', { report });
-  return { runId, records: all, status: 'DONE' };
+  return { runId, records: await records(), made, status: 'DONE' };
 }
 
 function baseModel(name: string): ModelRef {

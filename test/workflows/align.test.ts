@@ -10,7 +10,7 @@ import { Worker } from '@temporalio/worker';
 import type { InferActivities, IoActivities, TrainActivities } from '../../activities';
 import { openShardAccount, readLedger, setCap } from '../../activities/budget';
 import { asFailure } from '../../activities/failures';
-import { ledgerTotals, promptTokensMax } from '../../method/ledger';
+import { ledgerTotals, promptTokensMax, usageOfCallMax } from '../../method/ledger';
 import { colorsFor } from '../../cli/output';
 import { renderRun } from '../../cli/run-view';
 import { armNames, recipeOf, standingArms } from '../../schemas/arms';
@@ -19,7 +19,7 @@ import { payloadBytesMax, shardRowsMax } from '../../schemas/limits';
 import {
   taskQueues,
   type AlignInput,
-  type RoundRecord,
+  type RoundEnd,
   type RunProgress,
   type ShardInput,
   type StageInput,
@@ -72,7 +72,7 @@ interface Recorded {
   readonly stages: StageInput[];
   readonly shards: ShardInput[];
   readonly saved: RunProgress[];
-  readonly rounds: RoundRecord[];
+  readonly rounds: RoundEnd[];
   readonly payloads: number[];
   reports: number;
 }
@@ -116,14 +116,15 @@ function standIns(
     openRowStage: async (input) => ({ done: false, key: sha(`${input.stage}${input.model?.name ?? ''}`), rows: 3 }),
     runShard: async (shard) => {
       recorded.shards.push(shard);
-      return { results: ref('shard'), counts, usage, madeBy: 'run' };
+      return { results: ref('shard'), counts, usage, madeBy: 'run', paidBy: { run: usage } };
     },
     commitWave: async (wave) => ({ done: true, result: result(wave.stage, recorded) }),
     saveProgress: async (progress) => {
       recorded.saved.push(progress);
     },
-    saveRound: async (record) => {
-      recorded.rounds.push(record);
+    collectEvaluations: async ({ round }) => ref(`evaluations ${round}`),
+    saveRound: async (end) => {
+      recorded.rounds.push(end);
     },
     writeReport: async () => {
       recorded.reports += 1;
@@ -251,9 +252,15 @@ describe('alignWorkflow', () => {
       (await start(input('arms', { arms: armNames, shots: [0] }))).result(),
     );
     const of = (...names: StageInput['stage'][]) => recorded.stages.filter(({ stage }) => names.includes(stage));
-    const [one, two] = recorded.rounds;
-    expect(one?.evaluations.map(({ arm, shots }) => `${arm} ${shots}`)).toEqual(armNames.map((arm) => `${arm} 0`));
-    expect(two?.evaluations.slice(armNames.length).map(({ arm }) => arm)).toEqual(['arte']);
+    const evaluated = (round: number): string[] =>
+      of('evaluate').flatMap(({ place }) =>
+        place?.evaluates && place.round === round ? [`${place.evaluates.arm} ${place.evaluates.shots}`] : [],
+      );
+    expect(evaluated(1).sort()).toEqual(armNames.map((arm) => `${arm} 0`).sort());
+    expect(evaluated(2)).toEqual(['arte 0']);
+    expect(of('decide').map(({ inputs }) => inputs)).toEqual(
+      [1, 2].map((round) => ({ evaluations: ref(`evaluations ${round}`) })),
+    );
     for (const name of ['sample-questions', 'sample-rationales', 'score-drafts'] as const)
       expect(of(name)).toHaveLength(2);
     expect(of('build-pairs').map(({ extra }) => extra?.['only'])).toEqual([
@@ -286,7 +293,7 @@ describe('alignWorkflow', () => {
     const [selected] = recorded.stages.filter(({ stage }) => stage === 'select-drafts');
     expect(selected?.extra).toEqual({ questions: 'preferred', rationale: 'task-consistent' });
     expect(recorded.rounds[0]?.models['teacher']?.name).toBe('teacher');
-    expect(recorded.rounds[0]?.evaluations.map(({ arm }) => arm)).toContain('arte');
+    expect(recorded.stages.map(({ place }) => place?.evaluates?.arm)).toContain('arte');
   });
 
   it('asks every respondent with every shot count before it selects the preference set by IRT', async () => {
@@ -393,16 +400,17 @@ describe('alignWorkflow', () => {
       models: { teacher: { source: 'hosted:p/t', price }, student: { source: 'hosted:p/s', price } },
       budget: { cap },
     });
+    const openMax = usageOfCallMax(rows.row(0).request);
     let asked = 0;
     const activities = standIns(recorded, {
       runShard: async ({ key, stage: of }) => {
         const work = { key, stage: of.stage, attempt: '1' };
-        const account = openShardAccount(store, 'capped', config, config.models.student.price, rows, work);
-        await account?.admit({ usage: noUsage, isOpen: () => true }).catch((error: unknown) => {
+        const account = openShardAccount(store, 'capped', config, config.models.student.price, work);
+        await account?.admit({ paid: noUsage, openMax }).catch((error: unknown) => {
           throw asFailure(error, 1);
         });
         asked += 1;
-        const output = { results: ref('shard'), counts, usage, madeBy: 'capped' };
+        const output = { results: ref('shard'), counts, usage, madeBy: 'capped', paidBy: { capped: usage } };
         return account ? account.settleWith(Promise.resolve(output)) : output;
       },
     });
@@ -465,7 +473,7 @@ describe('alignWorkflow', () => {
           atOnce -= 1;
         }
         recorded.shards.push(shard);
-        return { results: ref('shard'), counts, usage, madeBy: 'run' };
+        return { results: ref('shard'), counts, usage, madeBy: 'run', paidBy: { run: usage } };
       },
       trainDpo: async (of) => {
         refuseOnce('train-dpo');
@@ -514,7 +522,7 @@ describe('alignWorkflow', () => {
       });
       expect(failed).toMatchObject({ status: 'RUNNING', failed: { stage: 'train-dpo', error: data } });
       const shown = renderRun(
-        { progress: failed, live: [], engine: 'RUNNING' },
+        { progress: failed, finished: [], live: [], engine: 'RUNNING' },
         new Map(),
         undefined,
         colorsFor(process.stdout),
@@ -530,7 +538,7 @@ describe('alignWorkflow', () => {
       expect(parked.attention).toMatchObject({ stage: 'train-dpo', error: data });
       expect(parked.current).toEqual([]);
       expect(parked.failed).toBeUndefined();
-      expect(parked.finished.map(({ stage, arm }) => `${stage}/${arm}`)).toEqual(
+      expect(recorded.stages.map(({ stage, place }) => `${stage}/${place?.arm ?? ''}`)).toEqual(
         expect.arrayContaining(['train-sft/original_teacher', 'evaluate/original_teacher-3shot']),
       );
       broken = false;
@@ -566,9 +574,11 @@ describe('alignWorkflow', () => {
     });
     expect(stopped).toBe(true);
     expect(recorded.saved.at(-1)?.status).toBe('CANCELLED');
-    // What was made and paid for before stands in the record of the broken-off round.
-    expect(recorded.rounds).toMatchObject([{ round: 1, models: {} }]);
-    expect(recorded.rounds[0]?.stages.map(({ stage }) => stage)).toEqual(['prepare-tasks', 'select-probes']);
+    // What was made before knew its place in the round, under which it is recorded; the round itself did not come to its end.
+    expect(recorded.stages.map(({ stage, place }) => [stage, place])).toEqual(
+      ['prepare-tasks', 'select-probes'].map((stage) => [stage, { round: 1, arm: '' }]),
+    );
+    expect(recorded.rounds).toEqual([]);
     expect(recorded.reports).toBe(1);
   });
 });

@@ -189,7 +189,7 @@ describe('a journal that is damaged in the middle', () => {
   const length = 200;
 
   /** A shard that was broken off after 180 rows, with only its journal left; returns the journal's path. */
-  async function brokenOff(place: Workplace): Promise<string> {
+  async function brokenOff(place: Workplace): Promise<{ path: string; madeBefore: number }> {
     const controller = new AbortController();
     const endpoint = scriptedEndpoint((request) => {
       if (indexOf(request) === 180) controller.abort(new Error('stop'));
@@ -199,7 +199,7 @@ describe('a journal that is damaged in the middle', () => {
     await expect(runShard(run)).rejects.toThrow('stop');
     for (const key of place.store.keys('parts/')) place.store.objects.delete(key);
     const folder = join(place.journalDir, run.shardKey);
-    return join(folder, fs.readdirSync(folder)[0] ?? '');
+    return { path: join(folder, fs.readdirSync(folder)[0] ?? ''), madeBefore: endpoint.total.calls };
   }
 
   it.each([
@@ -207,7 +207,7 @@ describe('a journal that is damaged in the middle', () => {
     ['a record', 20_000],
   ])('(%s) loses the few rows around, says so, and counts no answer twice', async (_, at) => {
     const place = new Workplace();
-    const path = await brokenOff(place);
+    const { path, madeBefore } = await brokenOff(place);
     const bytes = fs.readFileSync(path);
     bytes[at] = (bytes[at] ?? 0) ^ 0x04;
     fs.writeFileSync(path, bytes);
@@ -217,6 +217,11 @@ describe('a journal that is damaged in the middle', () => {
     expect((await place.store.getBlob(output.results)).toString()).toBe(rightBytes(rowsOf(length)));
     expect(endpoint.total.calls).toBeLessThan(20 + 30);
     expect(output.usage.calls).toBe(length);
+    // Every call that was made is in the account, but for one whose own records the damage hit: answered and used, or paid for and lost.
+    const made = madeBefore + endpoint.total.calls;
+    expect(made - output.usage.calls).toBeGreaterThan(2);
+    expect(output.usage.lostCalls).toBeGreaterThanOrEqual(made - output.usage.calls - 1);
+    expect(output.usage.lostCalls).toBeLessThanOrEqual(made - output.usage.calls);
     expect(run.progress[0]?.note).toContain(`1 damaged place in ${path}; the rows lost there are made again`);
     place.remove();
   });
@@ -282,7 +287,7 @@ describe('a journal that is damaged in the middle', () => {
 
   it('reads a part past the damage, too', async () => {
     const place = new Workplace();
-    const path = await brokenOff(place);
+    const { path } = await brokenOff(place);
     const run = place.shard(rowsOf(length), scriptedEndpoint(rightAnswer, concurrency));
     const part = fs.readFileSync(path);
     part[20_000] = (part[20_000] ?? 0) ^ 0x04;
