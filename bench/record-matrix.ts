@@ -39,7 +39,7 @@ const config = runConfigSchema.parse(
 
 /** Every row's reading, in row order; rows whose prompts begin alike are asked one after another by the same asker. */
 async function askAll<Loaded>(
-  { name, read }: RowStage<Loaded>,
+  stage: RowStage<Loaded>,
   loaded: Loaded,
   rows: PlannedRows,
   endpoint: ModelEndpoint,
@@ -54,9 +54,9 @@ async function askAll<Loaded>(
       for (let index = start, end = next; index < end; index += 1) {
         const { request, meta } = rows.row(index);
         const answer = await endpoint.complete(request, new AbortController().signal);
-        readings[index] = read(loaded, { key: String(index), request, meta }, answer);
+        readings[index] = stage.read(loaded, { key: String(index), request, meta }, answer);
         done += 1;
-        if (done % 200 === 0) process.stderr.write(`${name}: ${done} of ${rows.length}\n`);
+        if (done % 200 === 0) process.stderr.write(`${stage.name}: ${done} of ${rows.length}\n`);
       }
     }
   };
@@ -64,7 +64,11 @@ async function askAll<Loaded>(
   return readings;
 }
 
-async function draftsOf(task: TaskRecord, questions: readonly QuestionRow[], endpoint: ModelEndpoint): Promise<DraftRow[]> {
+async function draftsOf(
+  task: TaskRecord,
+  questions: readonly QuestionRow[],
+  endpoint: ModelEndpoint,
+): Promise<DraftRow[]> {
   const asked = questions.flatMap((question) =>
     task.techniques.map((technique) => ({ id: `${question.id}/${technique.name}`, task, technique, question })),
   );
@@ -114,9 +118,20 @@ async function main(): Promise<void> {
 
   const env = await ensurePythonEnv();
   const folder = mkdtempSync(join(tmpdir(), 'arte-record-'));
-  const at = { cacheDir: join(folder, 'cache'), python: env.python, scriptDir: join(packageRoot(), 'python'), logDir: folder };
+  const at = {
+    cacheDir: join(folder, 'cache'),
+    python: env.python,
+    scriptDir: join(packageRoot(), 'python'),
+    logDir: folder,
+  };
   // A base without layers is not in the store, which nobody asks.
-  const store = createS3Store({ endpoint: 'http://127.0.0.1:9', bucket: 'none', region: 'none', forcePathStyle: true, spoolDir: folder });
+  const store = createS3Store({
+    endpoint: 'http://127.0.0.1:9',
+    bucket: 'none',
+    region: 'none',
+    forcePathStyle: true,
+    spoolDir: folder,
+  });
   const pool = createModelPool({
     ...at,
     materializer: createMaterializer({ ...at, store }),
@@ -145,7 +160,9 @@ async function main(): Promise<void> {
     });
     const file = join(packageRoot(), 'bench', 'data', `${name}-${questionCount}.jsonl`);
     writeFileSync(file, `${[JSON.stringify({ about }), ...lines].join('\n')}\n`);
-    process.stdout.write(`${JSON.stringify({ bench: 'record-matrix', file, drafts: drafts.length, probes: probeCount })}\n`);
+    process.stdout.write(
+      `${JSON.stringify({ bench: 'record-matrix', file, drafts: drafts.length, probes: probeCount })}\n`,
+    );
   } finally {
     await pool.shutdown();
     store.close();
