@@ -41,7 +41,7 @@ import { mean, normalDistribution, standardErrorOfProportion } from './statistic
 export const racingVersion = 2;
 
 /** Of the calls that are left under the ceiling, so many a wave: the later waves know better where they count. */
-const waveShare = 0.35;
+const waveShare = 0.3;
 
 /** A wave asks about so many drafts at least, if there are calls for it: a wave of a few calls is not worth waiting for. */
 const draftsOfAWaveMin = 4;
