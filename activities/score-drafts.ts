@@ -68,14 +68,14 @@ export const scoreDrafts: RowStage<Loaded> = {
   name: 'score-drafts',
   version: 2,
   settings: ({ config }) => {
-    const { thresholds: _, mode, confidence, first_block, block, ...settings } = config.score;
+    const { thresholds: _, mode, confidence, first_block, block, calls_max, ...settings } = config.score;
     const { student_one_shot } = config.prompts;
     const { extraction } = config.evaluate;
     const { question, rationale } = config.pairs;
     return {
       ...settings,
       ...(mode === 'racing' && {
-        racing: { version: racingVersion, confidence, first_block, block, question, rationale },
+        racing: { version: racingVersion, confidence, first_block, block, calls_max, question, rationale },
       }),
       seed: config.seed,
       extraction,
@@ -206,7 +206,8 @@ function draftOfCell(firstCell: readonly number[], index: number): number {
 // ---- racing ------------------------------------------------------------------------------------------------------
 
 function racingSettings({ score, pairs }: RunConfig): RacingSettings {
-  return { confidence: score.confidence, firstBlock: score.first_block, block: score.block, pairs };
+  const { confidence, first_block: firstBlock, block, calls_max: callsMax } = score;
+  return { confidence, firstBlock, block, callsMax, pairs };
 }
 
 /** A task's matrix: answers by row (draft) and column (probe item). */

@@ -15,6 +15,7 @@ import {
   type RacingTask,
 } from '../method/racing';
 import { questionScores, scoreDrafts } from '../method/score';
+import { mean } from '../method/statistics';
 import { racingWavesMax } from '../schemas/limits';
 import type { ScoreRow } from '../schemas/rows';
 
@@ -27,6 +28,11 @@ export interface WholeMatrix {
 export interface SimulatedStudent extends WholeMatrix {
   /** What each draft would score on endlessly many items. */
   readonly truth: readonly number[];
+  /**
+   * The same as one would guess it who knows the student and the items, from all answers: equal to the truth on average over drafts, whatever
+   * pairs are chosen by the answers, and with far less of the luck of one simulation.
+   */
+  readonly judged: readonly number[];
 }
 
 export interface SimulationSettings {
@@ -63,18 +69,71 @@ export function simulatedStudent({
     const ofQuestion = questionSpread * draft();
     return Array.from({ length: draftsPerQuestion }, () => ofQuestion + draftSpread * draft());
   });
-  const right = (ability: number, { a, b }: { a: number; b: number }) => 1 / (1 + Math.exp(-a * (ability - b)));
+  const answers = abilities
+    .flat()
+    .map((ability) => Int8Array.from(asked, (of) => (uniform() < right(ability, of) ? 1 : 0)));
+  const truthOf = (ability: number): number => mean(population.map((of) => right(ability, of)));
+  const spreads = { questionSpread, draftSpread };
   return {
     task: {
       name: 'simulated',
       drafts: abilities.flatMap((drafts, question) => drafts.map((_, at) => draftOf(question, at))),
       probes: asked.map((_, at) => `p${padded(at)}`),
     },
-    answers: abilities.flat().map((ability) => Int8Array.from(asked, (of) => (uniform() < right(ability, of) ? 1 : 0))),
-    truth: abilities
-      .flat()
-      .map((ability) => population.reduce((sum, of) => sum + right(ability, of), 0) / population.length),
+    answers,
+    truth: abilities.flat().map(truthOf),
+    judged: abilities.flatMap((_, question) =>
+      judgedQuestion(
+        answers.slice(question * draftsPerQuestion, (question + 1) * draftsPerQuestion),
+        asked,
+        truthOf,
+        spreads,
+      ),
+    ),
   };
+}
+
+interface Item {
+  readonly a: number;
+  readonly b: number;
+}
+
+const right = (ability: number, { a, b }: Item): number => 1 / (1 + Math.exp(-a * (ability - b)));
+
+/** Points from -3 to 3 standard deviations: integrals over a normal distribution, as sums. */
+const deviations = Array.from({ length: 25 }, (_, at) => -3 + at / 4);
+
+/** Posterior means of a function of the abilities of one question's drafts, which share the question's own. */
+function judgedQuestion(
+  answers: readonly Answers[],
+  items: readonly Item[],
+  of: (ability: number) => number,
+  { questionSpread, draftSpread }: Pick<SimulationSettings, 'questionSpread' | 'draftSpread'>,
+): number[] {
+  const weight = (deviation: number): number => Math.exp(-0.5 * deviation ** 2);
+  let total = 0;
+  const sums = answers.map(() => 0);
+  for (const ofQuestion of deviations) {
+    const abilities = deviations.map((deviation) => ofQuestion * questionSpread + deviation * draftSpread);
+    const values = abilities.map(of);
+    const chances = abilities.map((ability) => items.map((item) => right(ability, item)));
+    let likelihood = weight(ofQuestion);
+    const means = answers.map((row) => {
+      const weights = deviations.map((deviation, at) =>
+        // Times 1.6 an answer, lest forty chances multiply to next to nothing.
+        row.reduce((product, answer, item) => {
+          const chance = chances[at]?.[item] ?? 0;
+          return product * 1.6 * (answer === 1 ? chance : 1 - chance);
+        }, weight(deviation)),
+      );
+      const sum = weights.reduce((one, other) => one + other, 0);
+      likelihood *= sum;
+      return weights.reduce((one, other, at) => one + other * (values[at] ?? 0), 0) / sum;
+    });
+    total += likelihood;
+    means.forEach((value, at) => (sums[at] = (sums[at] ?? 0) + likelihood * value));
+  }
+  return sums.map((sum) => sum / total);
 }
 
 const padded = (index: number): string => String(index).padStart(4, '0');

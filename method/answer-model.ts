@@ -16,11 +16,19 @@
 /** A row's answers by item: 1 right, 0 wrong, -1 not asked. A byte a cell. */
 export type Answers = Int8Array;
 
-/** What is known of a row's number of right answers over all items. */
+/** What is known of a row. */
 export interface Prediction {
-  readonly mean: number;
-  /** 0 when every item was answered. */
-  readonly variance: number;
+  /** Right answers over all items, those not asked as predicted. */
+  readonly counted: number;
+  /** Of what is counted; 0 when every item was answered. */
+  readonly countedVariance: number;
+  /**
+   * Right answers expected were all items asked afresh: what the row is good for, without the luck of the answers it gave. Between rows it is
+   * drawn together as far as the answers do not tell them apart.
+   */
+  readonly strength: number;
+  /** By how much asking the rest would lower the variance of the strength: how far it may still move. 0 when every item was answered. */
+  readonly resolvable: number;
   /** Per item: by how much asking it would lower that variance; 0 where it was asked. */
   readonly gain: Float64Array;
 }
@@ -159,11 +167,16 @@ function updatedItem(
 function predictionOf(row: Answers, items: readonly Item[]): Prediction {
   const { mean, covariance } = factorsOf(row, items);
   const open: number[] = [];
-  const total = new Float64Array(factorCount);
+  const openLoadings = new Float64Array(factorCount);
+  const loadings = new Float64Array(factorCount);
   let right = 0;
   let expected = 0;
   let noise = 0;
+  let strength = 0;
   items.forEach((item, at) => {
+    const chance = item.mean + dot(item.loadings, mean);
+    strength += chance;
+    add(loadings, item.loadings);
     const answer = row[at] as number;
     if (answer >= 0) {
       right += answer;
@@ -171,22 +184,25 @@ function predictionOf(row: Answers, items: readonly Item[]): Prediction {
     }
     open.push(at);
     noise += item.noise;
-    expected += item.mean + dot(item.loadings, mean);
-    for (let factor = 0; factor < factorCount; factor += 1)
-      (total[factor] as number) += item.loadings[factor] as number;
+    expected += chance;
+    add(openLoadings, item.loadings);
   });
+  const within = Math.min(items.length, Math.max(0, strength));
   const gain = new Float64Array(items.length);
-  if (open.length === 0) return { mean: right, variance: 0, gain };
-  const spread = times(covariance, total);
+  if (open.length === 0) return { counted: right, countedVariance: 0, strength: within, resolvable: 0, gain };
+  const spread = times(covariance, loadings);
+  // What the answers will be does not matter to how much they tell.
+  const whole = factorsOf(new Int8Array(items.length), items).covariance;
   for (const at of open) {
-    const { loadings, noise: own } = items[at] as Item;
-    // Cov(answer, sum)^2 / Var(answer): what an observation takes off a normal variable's variance.
-    const withSum = own + dot(loadings, spread);
-    gain[at] = withSum ** 2 / (own + dot(loadings, times(covariance, loadings)));
+    const { loadings: own, noise: ofItem } = items[at] as Item;
+    // Cov(answer, strength)^2 / Var(answer): what an observation takes off a normal variable's variance.
+    gain[at] = dot(own, spread) ** 2 / (ofItem + dot(own, times(covariance, own)));
   }
   return {
-    mean: right + Math.min(open.length, Math.max(0, expected)),
-    variance: noise + dot(total, spread),
+    counted: right + Math.min(open.length, Math.max(0, expected)),
+    countedVariance: noise + dot(openLoadings, times(covariance, openLoadings)),
+    strength: within,
+    resolvable: Math.max(0, dot(loadings, spread) - dot(loadings, times(whole, loadings))),
     gain,
   };
 }
@@ -197,6 +213,10 @@ function identity(): Float64Array {
   const matrix = new Float64Array(factorCount * factorCount);
   for (let at = 0; at < factorCount; at += 1) matrix[at * factorCount + at] = 1;
   return matrix;
+}
+
+function add(sum: Float64Array, other: Float64Array): void {
+  for (let at = 0; at < sum.length; at += 1) (sum[at] as number) += other[at] as number;
 }
 
 function dot(one: Float64Array, other: Float64Array): number {

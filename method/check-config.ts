@@ -24,6 +24,7 @@ import { explainShape, nearestName, type ShapeIssue } from './explain-shape';
 import { hasPrices } from './ledger';
 import { builtinTechniques, questionPairsOfTask, rationalePairsOfTask } from './plan';
 import { promptProblems, reminderProblem } from './prompts';
+import { firstBlockOf } from './racing';
 import { writtenSecrets } from './written-secrets';
 
 export type { ConfigProblem, Segment } from './config-problem';
@@ -596,11 +597,14 @@ function staticNotes(config: RunConfig): string[] {
     );
 }
 
-/** A first wave of all probe items leaves nothing to race for. */
+/** A first wave that would leave too few calls to race for is cut. */
 function racingNotes({ score, probe }: RunConfig): string[] {
-  return score.mode === 'racing' && probe.method !== 'full' && score.first_block >= probe.size
+  const { mode, confidence, first_block: firstBlock, calls_max: callsMax } = score;
+  if (mode !== 'racing' || confidence >= 1 || probe.method === 'full') return [];
+  const items = firstBlockOf(probe.size, { firstBlock, callsMax });
+  return items < firstBlock
     ? [
-        `score.mode: racing saves no call here: the first wave asks score.first_block = ${score.first_block} probe items of every draft, and probe.size is ${probe.size}.`,
+        `score.mode: racing asks ${items} probe items of every draft in its first wave, not score.first_block = ${firstBlock}: it takes half of the calls at most, and score.calls_max x probe.size is ${Math.round(10 * callsMax * probe.size) / 10} a draft.`,
       ]
     : [];
 }

@@ -48,9 +48,6 @@ const frameTokens = 60;
 /** A rationale that is shown as a demonstration, in tokens, where max_tokens does not bound it lower. */
 export const rationaleTokensAssumed = 120;
 
-/** Share of exhaustive scoring's calls that racing takes at its default confidence (docs/racing.md). */
-const racingShareExpected = 0.55;
-
 /** The plan of a run. */
 export function planRun(config: RunConfig, facts: PlanFacts): Plan {
   const stages = plannedStages(config, facts);
@@ -415,8 +412,11 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
     }
   }
   if (config.score.mode === 'racing') {
+    const { confidence, calls_max: callsMax } = config.score;
+    const atMost =
+      confidence >= 1 ? 'confidence 1 makes them all' : `at most ${Math.round(100 * callsMax)} % of them are made`;
     notes.push(
-      `Racing: the calls of score-drafts are a ceiling (exhaustive scoring); about ${Math.round(100 * racingShareExpected)} % of them are expected at the default confidence (an estimate from simulations; more where drafts hardly differ).`,
+      `Racing: the calls of score-drafts are a ceiling (exhaustive scoring); ${atMost}${confidence >= 1 ? '' : ', and fewer where drafts differ much (an estimate: docs/racing.md)'}.`,
     );
   }
   const declared = config.tasks.filter(({ source }) => source === 'declared').length;

@@ -158,7 +158,7 @@ export const scoreRowSchema = z.object({
   draftId: z.string(),
   task: z.string(),
   questionId: z.string(),
-  /** Mean signal over the probe set; accuracy for icl_accuracy. Racing: items not asked count as predicted. */
+  /** Mean signal over the probe set; accuracy for icl_accuracy. Racing: the share expected on items like these. */
   score: z.number(),
   /** Standard error of that mean over probe items. */
   stderr: z.number(),

@@ -355,21 +355,29 @@ const scoreSchema = z
       .enum(['exhaustive', 'racing'])
       .default('exhaustive')
       .describe(
-        'exhaustive (paper): every draft on every probe item. racing: in waves, only what may still change a pair; about half the calls.',
+        'exhaustive (paper): every draft on every probe item. racing: in waves, only what may still change a pair; at most calls_max of the calls.',
       ),
     confidence: z
       .number()
       .min(0.5)
       .max(1)
-      .default(0.95)
+      .default(0.98)
       .describe(
-        'racing: share of the best-worst gap of exhaustive scoring that the pairs are expected to keep. 1 asks everything.',
+        'racing: share of the best-worst gap beyond luck that the pairs are expected to keep, where calls_max lasts. 1 asks everything.',
       ),
     first_block: count.default(8).describe('racing: probe items that every draft gets in the first wave.'),
     block: count
       .default(4)
       .describe(
         'racing: probe items more for a draft that is still in a race, each wave. Larger: fewer waves, more calls.',
+      ),
+    calls_max: z
+      .number()
+      .min(0.1)
+      .max(1)
+      .default(0.55)
+      .describe(
+        'racing: share of the exhaustive calls of a task that it may make; they go where most is at stake. confidence: 1 asks everything all the same.',
       ),
     ...samplingSettings({ temperature: 0, max_tokens: 256 }),
     thresholds: thresholdsSchema,

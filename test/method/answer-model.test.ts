@@ -26,8 +26,8 @@ function halfHidden(probabilityOf: (row: number, item: number) => number, seed: 
 
 const shareWithin = (predictions: readonly Prediction[], totals: readonly number[], deviations: number): number =>
   mean(
-    predictions.map(({ mean: expected, variance }, row) =>
-      Math.abs((totals[row] as number) - expected) <= deviations * Math.sqrt(variance) ? 1 : 0,
+    predictions.map(({ counted, countedVariance }, row) =>
+      Math.abs((totals[row] as number) - counted) <= deviations * Math.sqrt(countedVariance) ? 1 : 0,
     ),
   );
 
@@ -37,11 +37,11 @@ describe('predictRows', () => {
     const predictions = predictRows(known);
     expect(
       correlation(
-        predictions.map(({ mean: expected }) => expected),
+        predictions.map(({ counted }) => counted),
         totals,
       ),
     ).toBeGreaterThan(0.85);
-    expect(mean(predictions.map(({ mean: expected }, row) => expected - (totals[row] as number)))).toBeCloseTo(0, 0);
+    expect(mean(predictions.map(({ counted }, row) => counted - (totals[row] as number)))).toBeCloseTo(0, 0);
     expect(shareWithin(predictions, totals, 1)).toBeGreaterThan(0.58);
     expect(shareWithin(predictions, totals, 2)).toBeGreaterThan(0.9);
   });
@@ -50,19 +50,20 @@ describe('predictRows', () => {
     // Odd rows say yes, even rows no; half of the items are answered by yes: all are right half of the time, wherever they were asked.
     const { known, totals } = halfHidden((row, item) => (row % 2 === item % 2 ? 0.9 : 0.1), 2);
     const predictions = predictRows(known);
-    const errors = predictions.map(({ mean: expected }, row) => Math.abs(expected - (totals[row] as number)));
+    const errors = predictions.map(({ counted }, row) => Math.abs(counted - (totals[row] as number)));
     // Twenty open items of variance 0.09 each: a mean absolute error of about 1.07 is all that nobody can avoid.
     expect(mean(errors)).toBeLessThan(1.3);
-    expect(mean(predictions.map(({ variance }) => variance))).toBeLessThan(3);
+    expect(mean(predictions.map(({ countedVariance }) => countedVariance))).toBeLessThan(3);
   });
 
-  it('is certain of a row without gaps, and gains most where the answer is least certain', () => {
-    const { known } = halfHidden((_, item) => (item === 0 ? 0.5 : 0.98), 3);
+  it('is certain of a row without gaps, and gains most where the answer tells strong rows from weak ones', () => {
+    const { known } = halfHidden((row, item) => (item === 1 ? 0.9 : 0.1 + (0.8 * row) / rowCount), 3);
     const [first] = known;
     const whole = (first as Int8Array).map((answer) => Math.max(0, answer));
     const gap = whole.map((answer, item) => (item < 2 ? -1 : answer));
     const [complete, open] = predictRows([whole, gap, ...known]);
-    expect(complete).toMatchObject({ mean: whole.reduce((sum, answer) => sum + answer, 0), variance: 0 });
+    const right = whole.reduce((sum, answer) => sum + answer, 0);
+    expect(complete).toMatchObject({ counted: right, countedVariance: 0, resolvable: 0 });
     expect(open?.gain[0]).toBeGreaterThan(open?.gain[1] ?? Infinity);
     expect(open?.gain.slice(2).every((gain) => gain === 0)).toBe(true);
   });
@@ -78,15 +79,18 @@ describe('predictRows', () => {
       fc.property(matrices, (rows) => {
         const predictions = predictRows(rows);
         expect(predictRows(rows)).toEqual(predictions);
-        predictions.forEach(({ mean: expected, variance, gain }, row) => {
+        predictions.forEach(({ counted, countedVariance, strength, resolvable, gain }, row) => {
           const answers = rows[row] as Int8Array;
           const right = answers.filter((answer) => answer === 1).length;
           const open = answers.filter((answer) => answer < 0).length;
-          expect(expected).toBeGreaterThanOrEqual(right);
-          expect(expected).toBeLessThanOrEqual(right + open + 1e-9);
-          expect(open === 0 ? variance === 0 : variance > 0).toBe(true);
+          expect(counted).toBeGreaterThanOrEqual(right);
+          expect(counted).toBeLessThanOrEqual(right + open + 1e-9);
+          expect(open === 0 ? countedVariance === 0 : countedVariance > 0).toBe(true);
+          expect(strength).toBeGreaterThanOrEqual(0);
+          expect(strength).toBeLessThanOrEqual(answers.length);
+          expect(resolvable).toBeGreaterThanOrEqual(0);
           for (const value of gain) expect(value).toBeGreaterThanOrEqual(0);
-          expect(Math.max(0, ...gain)).toBeLessThanOrEqual(variance + 1e-9);
+          expect(Math.max(0, ...gain)).toBeLessThanOrEqual(resolvable + 1e-9);
         });
       }),
     );

@@ -30,6 +30,7 @@ const settings: RacingSettings = {
   confidence: config.score.confidence,
   firstBlock: config.score.first_block,
   block: config.score.block,
+  callsMax: config.score.calls_max,
   pairs: config.pairs,
 };
 
@@ -76,7 +77,7 @@ describe('any race', () => {
     fc.assert(
       fc.property(matrices, confidences, ({ task, answers: all }, confidence) => {
         const answers = all.map((row) => new Int8Array(row.length).fill(-1));
-        const step = nextCells(task, answers, { ...settings, confidence });
+        const step = nextCells(task, answers, { ...settings, confidence, callsMax: 1 });
         step.asks.forEach((items, row) => {
           expect(items.length > 0).toBe(step.places[row] === 'racing');
           for (const item of items) expect(answers[row]?.[item]).toBe(-1);
@@ -85,6 +86,22 @@ describe('any race', () => {
         expect(over.asks.flat()).toEqual([]);
         expect(new Set(over.places)).toEqual(new Set(['whole']));
       }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('stays under its ceiling of calls, but for one item a draft', () => {
+    fc.assert(
+      fc.property(
+        matrices,
+        confidences,
+        fc.double({ min: 0.1, max: 1, noNaN: true }),
+        (matrix, confidence, callsMax) => {
+          const { drafts, probes } = matrix.task;
+          const { calls } = race(matrix, { ...settings, confidence, callsMax });
+          expect(calls).toBeLessThanOrEqual(Math.max(drafts.length, callsMax * drafts.length * probes.length));
+        },
+      ),
       { numRuns: 60 },
     );
   });
