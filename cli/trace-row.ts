@@ -93,7 +93,10 @@ const places: readonly Place[] = [
     kind: 'cell',
     stages: ['score-drafts'],
     output: 'cells',
-    names: ({ draftId, probeId }) => [`${text(draftId)}/${text(probeId)}`],
+    names: ({ draftId, probeId }) => [
+      `${text(draftId)}/${text(probeId)}`,
+      ...(probeId === null ? [text(draftId)] : []),
+    ],
   },
 ];
 
@@ -235,7 +238,7 @@ async function* rowsOf(store: ArtifactStore, place: Place, stage: FinishedStage)
   if (!ref || !(await store.hasBlob(ref))) return;
   let index = 0;
   for await (const row of streamRows(store, ref, rowSchemas[place.kind])) {
-    yield { place, stage, index, row: row };
+    yield { place, stage, index, row: row as JsonObject };
     index += 1;
   }
 }

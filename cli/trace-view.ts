@@ -1,9 +1,10 @@
 /** A row's trace on the screen: from the row back, one step after another. Owns words and layout. */
 import type { TracedCall, TracedModel } from '../activities/lineage';
 import { canonicalJson } from '../method/keys';
-import type { Prompt } from '../schemas/rows';
+import type { CellRow, Prompt } from '../schemas/rows';
 import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, printLine } from './output';
+import { scoreText } from './score-text';
 import type { RowTrace } from './trace-row';
 
 /** Print a trace; what it came from follows, each with its role. */
@@ -21,14 +22,33 @@ export function printTrace(trace: RowTrace, role = ''): void {
     if (name !== 'prompt') field(name, typeof value === 'string' ? value : canonicalJson(value ?? null));
   }
   for (const { draftId, score, stderr, n } of trace.scores ?? [])
-    field('score', `${(100 * score).toFixed(1)} ± ${(100 * stderr).toFixed(1)} over ${n} probe items  (${draftId})`);
+    field(
+      'score',
+      `${scoreText(score, score >= 0)} ± ${scoreText(stderr, score >= 0)} over ${n} ${countedOf(trace)}  (${draftId})`,
+    );
   if (trace.cells) {
-    const mark = (correct: boolean): string => (correct ? color.green('right') : color.red('wrong'));
-    field('cells', trace.cells.map((cell) => `${cell.probeId} ${mark(cell.correct)} (${cell.outcome})`).join('\n'));
+    field('cells', trace.cells.map((cell) => cellText(cell)).join('\n'));
   }
   if (trace.call) printCall(trace.call);
   if (trace.note !== undefined) field('note', color.yellow(trace.note));
   for (const { role: next, trace: behind } of trace.from) printTrace(behind, next);
+}
+
+/** What a score is a mean over. */
+function countedOf({ cells = [] }: RowTrace): string {
+  return cells.some(({ probeId }) => probeId === null) ? 'tokens' : 'probe items';
+}
+
+/** Right or wrong, or what the signal makes of it. */
+function cellText({ probeId, correct, value, outcome }: CellRow): string {
+  const color = colorsFor(process.stdout);
+  const worth =
+    correct === undefined
+      ? (value?.toFixed(4) ?? color.red('no value'))
+      : correct
+        ? color.green('right')
+        : color.red('wrong');
+  return `${probeId ?? 'the draft alone'} ${worth} (${outcome})`;
 }
 
 function printCall({ rowKey, index, result, request, sample, repairsMax, served, model }: TracedCall): void {
@@ -46,6 +66,8 @@ function printCall({ rowKey, index, result, request, sample, repairsMax, served,
       );
     if (request.jsonSchema !== undefined) field('schema', canonicalJson(request.jsonSchema));
     field('prompt', promptText(request.prompt));
+    if (request.given !== undefined)
+      field('given', `${color.dim(request.given.lead)}${request.given.text}  ${color.dim('(how probable is it?)')}`);
   } else {
     field(
       'prompt',

@@ -107,6 +107,7 @@ function standIns(
   const all: IoActivities & InferActivities & TrainActivities = {
     prepareTasks: whole,
     selectProbes: whole,
+    combineScores: whole,
     buildPairs: whole,
     selectDrafts: whole,
     decide: whole,
