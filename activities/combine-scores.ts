@@ -5,7 +5,6 @@
 import { tieTolerance } from '../method/pairs';
 import { scoreQuality } from '../method/score';
 import { combineScores, signalAgreement, type SignalScores } from '../method/signals/combined';
-import type { JsonValue } from '../schemas/json';
 import { scoreRowSchema, type ScoreRow } from '../schemas/rows';
 import { signalsOf, type SignalName } from '../schemas/signals';
 import type { StoreDependencies } from './dependencies';
@@ -28,7 +27,7 @@ export const combineScoreRows: WholeStage<StoreDependencies> = {
       facts: {
         signal: 'combined',
         drafts: combined.length,
-        quality: { ...quality } as unknown as JsonValue,
+        quality: { ...quality },
         agreement: signalAgreement(scores),
       },
     };

@@ -256,7 +256,7 @@ async function collectValues(
       signal: signal.name,
       cells: cells.length,
       drafts: drafts.length,
-      quality: { ...quality } as unknown as JsonValue,
+      quality: { ...quality },
     },
   };
 }
