@@ -387,7 +387,14 @@ async function scoring(
   const manifest = lineage.stages.find(
     (stage) => stage.record.stage === 'score-drafts' && stage.manifest?.inputs['drafts'] === drafts,
   )?.manifest;
-  const scores = await present(store, manifest?.outputs['scores'], async (ref) =>
+  // Of several signals the combination counts; the cells are those of the first.
+  const own = manifest?.outputs['scores'];
+  const joined = lineage.stages.find(
+    (stage) =>
+      stage.record.stage === 'combine-scores' &&
+      Object.values(stage.manifest?.inputs ?? {}).includes(own?.sha256 ?? ''),
+  )?.manifest?.outputs['scores'];
+  const scores = await present(store, joined ?? own, async (ref) =>
     (await readRows(store, ref, scoreRowSchema)).filter(mine),
   );
   if (!scores || scores.length !== 1) return scores ? { scores } : {};

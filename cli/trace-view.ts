@@ -34,9 +34,12 @@ export function printTrace(trace: RowTrace, role = ''): void {
   for (const { role: next, trace: behind } of trace.from) printTrace(behind, next);
 }
 
-/** What a score is a mean over. */
-function countedOf({ cells = [] }: RowTrace): string {
-  return cells.some(({ probeId }) => probeId === null) ? 'tokens' : 'probe items';
+/** What a score is a mean over, as far as its cells tell. */
+function countedOf({ cells = [], scores = [] }: RowTrace): string {
+  const [first] = cells;
+  const n = scores[0]?.n;
+  if (first === undefined || (first.probeId !== null && n === cells.length)) return 'probe items';
+  return first.probeId === null && n === first.tokens ? 'tokens' : 'signals';
 }
 
 /** Right or wrong, or what the signal makes of it. */
