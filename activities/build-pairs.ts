@@ -3,7 +3,14 @@
  * argmax and argmin of s_r with the naive prompt as x; and the rows that TRL reads. `extra.only` keeps one kind, for the arms that are
  * aligned with one.
  */
-import { buildQuestionPairs, buildRationalePairs, type Dropped, type PreferencePair } from '../method/pairs';
+import {
+  buildQuestionPairs,
+  buildRationalePairs,
+  sameScore,
+  tieTolerance,
+  type Dropped,
+  type PreferencePair,
+} from '../method/pairs';
 import { questionScores } from '../method/score';
 import { dpoRow, pairRow } from '../method/training-rows';
 import { seedFrom, shuffled } from '../method/keys';
@@ -22,8 +29,10 @@ export const buildPairs: WholeStage<StoreDependencies> = {
     const { question, naive } = config.prompts;
     const { format, per_call } = config.questions;
     const style = config.models.teacher.prompt_style;
+    const tolerance = tieTolerance(config.score);
     return {
       ...config.pairs,
+      ...(tolerance !== sameScore && { tolerance }),
       seed: config.seed,
       wording: [question ?? null, naive ?? null],
       format,
@@ -39,14 +48,15 @@ export const buildPairs: WholeStage<StoreDependencies> = {
     const questions = await readRows(store, inputRef(input, 'questions'), questionRowSchema);
     const drafts = await readRows(store, inputRef(input, 'drafts'), draftRowSchema);
     const scores = await readRows(store, inputRef(input, 'scores'), scoreRowSchema);
+    const settings = { ...config.pairs, tolerance: tieTolerance(config.score) };
     const ofQuestions = buildQuestionPairs(
       questions,
       questionScores(scores),
-      config.pairs,
+      settings,
       seedFrom(config.seed, 'build-pairs'),
       config.questions.per_call,
     );
-    const ofRationales = buildRationalePairs(drafts, scores, config.pairs);
+    const ofRationales = buildRationalePairs(drafts, scores, settings);
     const sources = {
       tasks,
       questions: new Map(questions.map((row) => [row.id, row])),

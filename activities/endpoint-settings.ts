@@ -1,12 +1,13 @@
 /** From the config's endpoint to what the pool takes: `${env:NAME}` is read here, on the worker, and nowhere else. */
 import type { EndpointSettings } from '../drivers/model/model';
 import { ArteError } from '../schemas/errors';
-import { secretReferencePattern, type ModelConfig } from '../schemas/run-config';
+import type { AskedModel } from '../method/served';
+import { secretReferencePattern } from '../schemas/run-config';
 
 type Environment = { readonly [name: string]: string | undefined };
 
 /** Errors: EndpointUnauthorized when the variable of a secret is not set in the worker's environment. */
-export function endpointSettings(model: ModelConfig, environment: Environment): EndpointSettings {
+export function endpointSettings(model: Pick<AskedModel, 'endpoint'>, environment: Environment): EndpointSettings {
   const endpoint = model.endpoint;
   switch (endpoint.kind) {
     case 'managed':
@@ -41,6 +42,8 @@ export function endpointSettings(model: ModelConfig, environment: Environment): 
         timeoutMs: endpoint.timeout_seconds * 1000,
       };
     }
+    case 'scorer':
+      return { kind: 'scorer', dtype: endpoint.dtype, batchRows: endpoint.batch_rows };
     case 'scripted':
       return { kind: 'scripted', script: endpoint.script, options: endpoint.options };
   }

@@ -7,6 +7,7 @@ import type { StageInput, StageResult } from '../schemas/messages';
 import { rowStageNames, type RowStageName, type StageName } from '../schemas/stage-names';
 import type { OpenBundle } from './bundle';
 import { buildPairs } from './build-pairs';
+import { combineScoreRows } from './combine-scores';
 import { decide } from './decide';
 import { rowStages } from './index';
 import { prepareTasks } from './prepare-tasks';
@@ -20,6 +21,7 @@ import { trainSft } from './train-sft';
 const wholeStages: Readonly<Record<Exclude<StageName, RowStageName | 'report'>, StageShape>> = {
   'prepare-tasks': prepareTasks,
   'select-probes': selectProbes,
+  'combine-scores': combineScoreRows,
   'build-pairs': buildPairs,
   'select-drafts': selectDrafts,
   decide,

@@ -20,6 +20,7 @@ import type {
 } from '../schemas/messages';
 import type { RowStageName, StageName } from '../schemas/stage-names';
 import { buildPairs } from './build-pairs';
+import { combineScoreRows } from './combine-scores';
 import { decide } from './decide';
 import type { InferDependencies, StoreDependencies, TrainDependencies } from './dependencies';
 import { evaluate } from './evaluate';
@@ -66,6 +67,7 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
   const activities: IoActivities = {
     prepareTasks: runWholeStage(prepareTasks, dependencies),
     selectProbes: runWholeStage(selectProbes, dependencies),
+    combineScores: runWholeStage(combineScoreRows, dependencies),
     buildPairs: runWholeStage(buildPairs, dependencies),
     selectDrafts: runWholeStage(selectDrafts, dependencies),
     decide: runWholeStage(decide, dependencies),
@@ -81,6 +83,7 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
 export interface IoActivities {
   prepareTasks(input: StageInput): Promise<StageResult>;
   selectProbes(input: StageInput): Promise<StageResult>;
+  combineScores(input: StageInput): Promise<StageResult>;
   buildPairs(input: StageInput): Promise<StageResult>;
   selectDrafts(input: StageInput): Promise<StageResult>;
   decide(input: StageInput): Promise<StageResult>;

@@ -23,6 +23,7 @@ import {
   type RunReport,
 } from '../schemas/report';
 import type { RunConfig } from '../schemas/run-config';
+import { signalsOf } from '../schemas/signals';
 import { stageLabel } from '../schemas/stage-names';
 import { taskRecordSchema } from '../schemas/task';
 import { formatMoney, readLedger } from './budget';
@@ -269,7 +270,8 @@ function lossNotes(stages: readonly ReportStage[], config: RunConfig): string[] 
 
 function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readonly ReportArm[]): string[] {
   const notes: string[] = [];
-  if (config.probe.method !== 'full') {
+  const asked = signalsOf(config.score);
+  if (asked.includes('icl_accuracy') && config.probe.method !== 'full') {
     const step = 100 / config.probe.size;
     const error = 100 * Math.sqrt(0.25 / config.probe.size);
     notes.push(
@@ -283,6 +285,10 @@ function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readon
         `${stage.name} (round ${stage.round}${stage.arm === '' ? '' : `, ${stage.arm}`}) came short: ${short.join('; ')}.`,
       );
   }
+  if (config.score.signal !== 'icl_accuracy')
+    notes.push(
+      `Drafts were scored by ${config.score.signal}${asked.length > 1 ? ` (${asked.join(', ')}, by rank)` : ''}, not by the paper's icl_accuracy; docs/signals.md says what it is.`,
+    );
   for (const stage of stages) {
     const note = racingNote(stage);
     if (note !== undefined) notes.push(note);

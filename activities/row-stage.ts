@@ -22,12 +22,11 @@ import type {
   StageInput,
   WaveInput,
 } from '../schemas/messages';
-import type { ModelConfig } from '../schemas/run-config';
 import type { RowStageName } from '../schemas/stage-names';
 import { shardRowsMax, wavesMax } from '../schemas/limits';
 import { ArteError } from '../schemas/errors';
 import { rowKey } from '../method/keys';
-import { servedIdentity } from '../method/served';
+import { servedIdentity, type AskedModel } from '../method/served';
 import type { RowSource, RowThresholds } from './row-engine/types';
 import { finishedShard, runShard } from './row-engine/engine';
 import { shardKeyOf, shardRecordKey, shardRecordSchema } from './row-engine/shard-record';
@@ -76,7 +75,7 @@ export type Collected =
 export interface RowStage<Loaded> extends StageShape {
   readonly name: RowStageName;
   /** Whose endpoint answers. */
-  model(bundle: OpenBundle, input: StageInput): ModelConfig;
+  model(bundle: OpenBundle, input: StageInput): AskedModel;
   /** Reads the inputs; everything the other functions need. */
   load(context: StageContext): Promise<Loaded>;
   /** The rows of a wave; `before` holds the results of the earlier ones. */

@@ -1,6 +1,9 @@
 /**
- * score-drafts: the draft x probe matrix (method.md section 1, icl_accuracy). Each draft is the single demonstration in a prompt that the
- * untuned student completes for every probe item of its task; the score is the student's accuracy.
+ * score-drafts: the draft x probe matrix of one signal (method/signals/; `extra.signal`, icl_accuracy where it names none).
+ *
+ * icl_accuracy (method.md section 1): each draft is the single demonstration in a prompt that the untuned student completes for every probe
+ * item of its task; the score is the student's accuracy. The other signals ask how probable a text is to the student, once a cell or once a
+ * draft; nothing is generated.
  *
  * Exhaustive mode asks every cell in one wave. Racing (method/racing.ts) asks in waves: the answers of the earlier ones, a byte a cell, decide
  * what comes next, and a plan of a line a draft is all that the workers of the next wave read.
@@ -16,7 +19,11 @@ import {
   type RacingSettings,
   type RacingTask,
 } from '../method/racing';
-import { scoreDrafts as scoresOf, scoreQuality } from '../method/score';
+import { tieTolerance } from '../method/pairs';
+import { scoreDrafts as scoresOf, scoreDraftsByValue, scoreQuality } from '../method/score';
+import { textScorer } from '../method/served';
+import { signals } from '../method/signals';
+import { nothingDrawn, type Signal, type TextSignal } from '../method/signals/signal';
 import type { JsonValue } from '../schemas/json';
 import { racingWavesMax } from '../schemas/limits';
 import {
@@ -25,23 +32,28 @@ import {
   raceAskRowSchema,
   type CellRow,
   type DraftRow,
+  type ModelAnswer,
   type ProbeRow,
   type RaceAskRow,
+  type RowReading,
   type RowResult,
   type ScoreRow,
 } from '../schemas/rows';
 import type { ArtifactRef } from '../schemas/artifact-ref';
+import type { StageInput } from '../schemas/messages';
 import type { RunConfig } from '../schemas/run-config';
+import { standardSignal, type SignalName } from '../schemas/signals';
 import { taskRecordSchema, type TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readRows } from './read-rows';
-import { noStudentAnswer, readStudentAnswer, type StudentAnswer } from './reading';
+import { noStudentAnswer, readStudentAnswer, refusedReading, type StudentAnswer } from './reading';
 import type { PlannedRows, RowStage } from './row-stage';
 import { samplingOf } from './sampling';
-import { inputRef, type StageContext } from './stage';
+import { inputRef, type StageContext, type StageOutcome } from './stage';
 
 interface Loaded {
   readonly config: RunConfig;
+  readonly signal: Signal;
   readonly tasks: ReadonlyMap<string, TaskRecord>;
   readonly drafts: readonly DraftRow[];
   readonly probes: ReadonlyMap<string, readonly ProbeRow[]>;
@@ -51,7 +63,8 @@ interface Loaded {
 
 interface Meta {
   readonly d: string;
-  readonly p: string;
+  /** Null where the signal asks no probe item. */
+  readonly p: string | null;
   readonly t: string;
 }
 
@@ -67,13 +80,16 @@ export interface RacingFacts {
 export const scoreDrafts: RowStage<Loaded> = {
   name: 'score-drafts',
   version: 2,
-  settings: ({ config }) => {
-    const { thresholds: _, mode, confidence, first_block, block, calls_max, ...settings } = config.score;
+  settings: ({ config }, input) => {
+    const signal = signalOf(input);
+    if (signal.asks === 'text') return textSettings(config, signal);
+    const { mode, confidence, first_block, block, calls_max } = config.score;
+    const { temperature, top_p, top_k, min_p, max_tokens, stop } = config.score;
     const { student_one_shot } = config.prompts;
     const { extraction } = config.evaluate;
     const { question, rationale } = config.pairs;
     return {
-      ...settings,
+      ...{ signal: signal.name, temperature, top_p, top_k, min_p, max_tokens, stop },
       ...(mode === 'racing' && {
         racing: { version: racingVersion, confidence, first_block, block, calls_max, question, rationale },
       }),
@@ -84,7 +100,7 @@ export const scoreDrafts: RowStage<Loaded> = {
       tags: answerTags(config),
     };
   },
-  model: ({ config }) => config.models.student,
+  model: ({ config }, input) => (signalOf(input).asks === 'text' ? textScorer(config) : config.models.student),
   async load({ store, config, input }) {
     const tasks = new Map(
       (await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]),
@@ -98,9 +114,10 @@ export const scoreDrafts: RowStage<Loaded> = {
       ofTask.push(probe);
       probes.set(probe.task, ofTask);
     }
-    return { config, tasks, drafts, probes, probeById };
+    return { config, signal: signalOf(input), tasks, drafts, probes, probeById };
   },
   rows(loaded) {
+    if (loaded.signal.asks === 'text') return textRows(loaded, loaded.signal);
     if (loaded.config.score.mode === 'exhaustive')
       return cellRows(
         loaded,
@@ -114,16 +131,19 @@ export const scoreDrafts: RowStage<Loaded> = {
   },
   wavesMax: racingWavesMax,
   plannedRows: async ({ store }, loaded, plan) => askedRows(loaded, await readRows(store, plan, raceAskRowSchema)),
-  read({ config, tasks, probeById }, row, answer) {
+  read({ config, signal, tasks, probeById }, row, answer) {
+    if (signal.asks === 'text') return readText(signal, answer, config);
     const { t, p } = row.meta as unknown as Meta;
     const task = tasks.get(t) as TaskRecord;
-    return readStudentAnswer(answer, task, probeById.get(`${t}/${p}`) as ProbeRow, config);
+    return readStudentAnswer(answer, task, probeById.get(`${t}/${String(p)}`) as ProbeRow, config);
   },
-  repairs: ({ config }) => (config.score.temperature > 0 ? 2 : 0),
+  repairs: ({ config, signal }) => (signal.asks === 'answer' && config.score.temperature > 0 ? 2 : 0),
   thresholds: ({ config }) => config.score.thresholds,
   async collect(context, loaded, results, last) {
     const { store, config } = context;
-    const { drafts } = loaded;
+    const { drafts, signal } = loaded;
+    if (signal.asks === 'text')
+      return { more: false, outcome: await collectValues(context, loaded, results, tieTolerance(config.score)) };
     const raced = config.score.mode === 'racing' ? await afterWave(context, loaded, results, last) : undefined;
     if (raced?.more === true) return raced;
     // The statistics need the whole matrix; it is held while it is committed, some 100 bytes a cell.
@@ -154,6 +174,91 @@ export const scoreDrafts: RowStage<Loaded> = {
     return { more: false, outcome: { outputs: { cells: cellsRef, scores: scoresRef }, facts } };
   },
 };
+
+// ---- signals that ask how probable a text is ------------------------------------------------------------------------
+
+const signalOf = ({ extra }: StageInput): Signal => signals[(extra?.['signal'] ?? standardSignal) as SignalName];
+
+function textSettings(config: RunConfig, signal: TextSignal): JsonValue {
+  return {
+    signal: signal.name,
+    signalVersion: signal.version,
+    ...signal.settings(config.score),
+    wording: config.prompts.student_one_shot ?? null,
+    style: config.models.student.prompt_style,
+    tags: answerTags(config),
+  };
+}
+
+/**
+ * Rows in the order of drafts, a draft's probe items one after another. They are no runs: those that begin alike are to be in flight together,
+ * because the scorer computes what they share once for a batch.
+ */
+function textRows({ config, tasks, drafts, probes }: Loaded, signal: TextSignal): PlannedRows {
+  const asked: { readonly draft: DraftRow; readonly probe?: ProbeRow }[] =
+    signal.per === 'draft'
+      ? drafts.map((draft) => ({ draft }))
+      : drafts.flatMap((draft) => (probes.get(draft.task) ?? []).map((probe) => ({ draft, probe })));
+  return {
+    length: asked.length,
+    row(index) {
+      const { draft, probe } = asked[index] as (typeof asked)[number];
+      const task = tasks.get(draft.task) as TaskRecord;
+      const question =
+        signal.per === 'draft'
+          ? signal.question(task, draft, config)
+          : signal.question(task, draft, probe as ProbeRow, config);
+      return {
+        request: { ...question, sampling: nothingDrawn },
+        sample: 0,
+        meta: { d: draft.id, p: probe?.id ?? null, t: draft.task },
+      };
+    },
+  };
+}
+
+/** A row's value, as it stands in a cell. */
+interface ReadText {
+  readonly value: number;
+  readonly stderr: number;
+  readonly tokens: number;
+}
+
+function readText(signal: TextSignal, { tokens, finish }: ModelAnswer, { score }: RunConfig): RowReading {
+  if (finish === 'refused') return refusedReading;
+  if (tokens === undefined || tokens.length === 0) return { outcome: 'malformed', why: 'no log-probabilities' };
+  return { outcome: 'ok', value: { ...signal.value(tokens, score), tokens: tokens.length } };
+}
+
+async function collectValues(
+  { store }: StageContext,
+  { drafts, signal }: Loaded,
+  results: () => AsyncIterable<RowResult>,
+  tolerance: number,
+): Promise<Omit<StageOutcome, 'counts' | 'usage'>> {
+  const cells: CellRow[] = [];
+  const lines = async function* (): AsyncGenerator<string> {
+    for await (const { meta, value, outcome } of results()) {
+      const { d, p } = meta as unknown as Meta;
+      const cell: CellRow = { draftId: d, probeId: p, ...((value ?? {}) as Partial<ReadText>), outcome };
+      cells.push(cell);
+      yield JSON.stringify(cell);
+    }
+  };
+  const cellsRef = await store.putLines(lines());
+  const scores = scoreDraftsByValue(cells, drafts);
+  const scoresRef = await store.putLines(scores.map((score) => JSON.stringify(score)));
+  const quality = scoreQuality(scores, cells, tolerance);
+  return {
+    outputs: { cells: cellsRef, scores: scoresRef },
+    facts: {
+      signal: signal.name,
+      cells: cells.length,
+      drafts: drafts.length,
+      quality: { ...quality },
+    },
+  };
+}
 
 // ---- cells -------------------------------------------------------------------------------------------------------
 
@@ -266,7 +371,7 @@ async function afterWave(
   for await (const { meta, value } of results()) {
     const { d, p, t } = meta as unknown as Meta;
     const { correct } = (value ?? noStudentAnswer) as unknown as StudentAnswer;
-    (rowOf.get(d) as Answers)[columnOf.get(`${t}/${p}`) as number] = correct ? 1 : 0;
+    (rowOf.get(d) as Answers)[columnOf.get(`${t}/${String(p)}`) as number] = correct ? 1 : 0;
     asked += 1;
   }
   const settings = racingSettings(loaded.config);

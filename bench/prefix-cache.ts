@@ -22,6 +22,7 @@ import { packageRoot } from '../drivers/package-root';
 import { createS3Store } from '../drivers/store/s3';
 import { families } from '../method/families';
 import { sha256Hex } from '../method/keys';
+import { signals } from '../method/signals';
 import type { DraftRow, ProbeRow, RowRequest } from '../schemas/rows';
 import { runConfigSchema } from '../schemas/run-config';
 import type { TaskRecord } from '../schemas/task';
@@ -74,6 +75,7 @@ function scoringRows(draftCount: number, probeCount: number) {
     .map(({ id, question, target }): ProbeRow => ({ id, task: task.name, question, target, discrimination: null }));
   const loaded = {
     config,
+    signal: signals.icl_accuracy,
     tasks: new Map([[task.name, task]]),
     drafts,
     probes: new Map([[task.name, probes]]),

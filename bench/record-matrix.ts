@@ -24,6 +24,7 @@ import { resolveModel } from '../drivers/model/resolve';
 import { packageRoot } from '../drivers/package-root';
 import { createS3Store } from '../drivers/store/s3';
 import { families } from '../method/families';
+import { signals } from '../method/signals';
 import { isCorrect } from '../method/answers';
 import { runConfigSchema } from '../schemas/run-config';
 import type { DraftRow, ProbeRow, QuestionRow, RowReading } from '../schemas/rows';
@@ -92,6 +93,7 @@ async function answersOf(
 ): Promise<string[]> {
   const loaded = {
     config,
+    signal: signals.icl_accuracy,
     tasks: new Map([[task.name, task]]),
     drafts,
     probes: new Map([[task.name, probes]]),

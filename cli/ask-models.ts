@@ -82,6 +82,8 @@ export async function askModels(
           const step = previewTask(task, config, words)[index];
           if (step === undefined) break;
           if (step.model !== role || step.request === undefined || !stagesOf[role].includes(step.stage)) continue;
+          // How probable a text is, the scorer says, and that is a number nobody reads in a preview.
+          if (step.request.given !== undefined) continue;
           onProgress(`asking the ${role}: ${step.stage}, ${step.title}`);
           const answer = await lease.endpoint.complete(step.request, signal).catch((error: unknown) => {
             throw error instanceof CallFailure ? callFailed(role, step, error) : error;

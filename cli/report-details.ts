@@ -11,6 +11,8 @@ export interface RoundDetails {
   /** Empty where the scores have gone from the store. */
   readonly scores: readonly ScoreRow[];
   readonly quality?: ScoreQuality;
+  /** What the scores are of, where it is not icl_accuracy. */
+  readonly signal?: string;
 }
 
 export interface ReportDetails {
@@ -30,11 +32,17 @@ export async function readDetails(store: ArtifactStore, report: RunReport): Prom
   let pairs: PairRow[] = [];
   let pairsRound: number | undefined;
   for (const { round, artifacts } of report.rounds) {
-    const scores = await read(artifacts['score-drafts/scores'], (ref) => readRows(store, ref, scoreRowSchema));
-    const quality = report.stages.find((stage) => stage.name === 'score-drafts' && stage.round === round)?.facts[
-      'quality'
-    ] as ScoreQuality | undefined;
-    rounds.push({ round, scores, ...(quality ? { quality } : {}) });
+    // Several signals: what counts is their combination.
+    const scores = await read(artifacts['combine-scores/scores'] ?? artifacts['score-drafts/scores'], (ref) =>
+      readRows(store, ref, scoreRowSchema),
+    );
+    const ofRounds = report.stages.filter((stage) => stage.round === round);
+    const facts = (
+      ofRounds.find(({ name }) => name === 'combine-scores') ?? ofRounds.find(({ name }) => name === 'score-drafts')
+    )?.facts;
+    const quality = facts?.['quality'] as ScoreQuality | undefined;
+    const signal = facts?.['signal'] as string | undefined;
+    rounds.push({ round, scores, ...(quality ? { quality } : {}), ...(signal === undefined ? {} : { signal }) });
     const ofRound = await read(artifacts['build-pairs/pairs'], (ref) => readRows(store, ref, pairRowSchema));
     if (ofRound.length > 0) [pairs, pairsRound] = [ofRound, round];
   }

@@ -21,6 +21,7 @@ import {
   type HistogramBin,
 } from './report-plots';
 import { answerKinds, answerKindsIn, armTitle, macroAverages, nothingEvaluated, scoredAnswers } from './report-view';
+import { areShares, scoreText } from './score-text';
 
 /** Rounds whose scores are drawn: the last ones, so that a run of many rounds stays a page. */
 const roundsDrawnMax = 3;
@@ -241,12 +242,14 @@ function preferences({ rounds }: ReportDetails, report: RunReport): string {
   const plots = shown
     .filter(({ scores }) => scores.length > 0)
     .map((round) => {
-      const bins = scoreBins(round);
-      const description = bins.filter(({ count }) => count > 0).map(({ name, count }) => `${name} %: ${count}`);
+      const share = areShares(round.scores.map(({ score }) => score));
+      const bins = share ? scoreBins(round) : valueBins(round);
+      const unit = share ? ' %' : '';
+      const description = bins.filter(({ count }) => count > 0).map(({ name, count }) => `${name}${unit}: ${count}`);
       return histogram(
         {
           id: `scores-${round.round}`,
-          title: `Scores of the drafts in round ${round.round}: share of probe items, %, that the student got right after one`,
+          title: `Scores of the drafts in round ${round.round}: ${scoreWords(round, share)}`,
           description: `${round.scores.length} drafts. ${description.join('; ')}`,
         },
         bins,
@@ -255,6 +258,7 @@ function preferences({ rounds }: ReportDetails, report: RunReport): string {
     });
   const optional = (value: number | null | undefined): string =>
     typeof value === 'number' ? value.toFixed(2) : 'cannot be told';
+  const shares = new Map(shown.map(({ round, scores }) => [round, areShares(scores.map(({ score }) => score))]));
   const rows = shown.flatMap(({ round, quality }) =>
     quality
       ? [
@@ -263,8 +267,8 @@ function preferences({ rounds }: ReportDetails, report: RunReport): string {
             formatCount(quality.drafts),
             formatCount(quality.cells),
             optional(quality.reliability),
-            percent(quality.spread),
-            percent(quality.meanStderr),
+            scoreText(quality.spread, shares.get(round) !== false),
+            scoreText(quality.meanStderr, shares.get(round) !== false),
             quality.tiedShare === null ? 'cannot be told' : `${percent(quality.tiedShare)} %`,
           ],
         ]
@@ -275,13 +279,32 @@ function preferences({ rounds }: ReportDetails, report: RunReport): string {
     'Drafts',
     'Cells',
     'Reliability (split half)',
-    'Spread, points',
-    'Standard error, points',
+    ...([...shares.values()].every(Boolean)
+      ? ['Spread, points', 'Standard error, points']
+      : ['Spread', 'Standard error']),
     'Questions whose drafts tie',
   ];
   return `${plots.join('\n')}
 ${rows.length > 0 ? table('quality-table', 'How far the scores can be trusted', columns, rows) : ''}
 ${read.length > 0 ? answersTable('scored-answers-table', 'How the answers behind the scores were read', 'Scores of', read) : ''}`;
+}
+
+function scoreWords({ signal }: RoundDetails, share: boolean): string {
+  if (signal === 'combined') return 'mean share of ranks, %, by several signals';
+  return share ? 'share of probe items, %, that the student got right after one' : (signal ?? 'by another signal');
+}
+
+/** Equal bins from the lowest to the highest score. */
+function valueBins({ scores }: RoundDetails): HistogramBin[] {
+  const values = scores.map(({ score }) => score);
+  const [low, high] = [Math.min(...values), Math.max(...values)];
+  const width = (high - low) / scoreBinsMax || 1;
+  const counts = new Array<number>(scoreBinsMax).fill(0);
+  for (const value of values) {
+    const at = Math.min(scoreBinsMax - 1, Math.floor((value - low) / width));
+    counts[at] = (counts[at] ?? 0) + 1;
+  }
+  return counts.map((count, index) => ({ name: (low + (index + 0.5) * width).toFixed(2), count }));
 }
 
 /** A bar for every score that is possible where the probe items are few, else equal bins. */
@@ -303,8 +326,9 @@ ${shown.map(pairOf).join('\n')}`;
 }
 
 function pairOf(pair: PairRow): string {
+  const share = areShares([pair.chosenScore, pair.rejectedScore]);
   const side = (name: string, score: number, text: string, kind: string): string =>
-    `<div class="side ${kind}"><h4>${name} <span>score ${percent(score)}</span></h4><pre>${escaped(shortened(text))}</pre></div>`;
+    `<div class="side ${kind}"><h4>${name} <span>score ${scoreText(score, share)}</span></h4><pre>${escaped(shortened(text))}</pre></div>`;
   const prompt = pair.prompt as unknown as Prompt;
   const asked =
     prompt.kind === 'completion'

@@ -309,7 +309,9 @@ function printScores(report: RunReport, heading: (title: string) => void): void 
 /** The answers that each round's scores rest on, from the facts of its score-drafts stage. */
 export function scoredAnswers({ stages }: Pick<RunReport, 'stages'>): { round: number; answers: AnswerCounts }[] {
   return stages.flatMap(({ name, round, facts }) => {
-    const quality = name === 'score-drafts' ? (facts['quality'] as { answers?: AnswerCounts } | undefined) : undefined;
+    // The signals that read no answer have none to count.
+    const answered = name === 'score-drafts' && (facts['signal'] ?? 'icl_accuracy') === 'icl_accuracy';
+    const quality = answered ? (facts['quality'] as { answers?: AnswerCounts } | undefined) : undefined;
     return quality?.answers ? [{ round, answers: quality.answers }] : [];
   });
 }

@@ -17,6 +17,7 @@ import { armsOf } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
+import { signalsOf } from '../schemas/signals';
 import { taskQueues, type AlignInput, type RunBundle, type RunRecord } from '../schemas/messages';
 import type { RunConfig } from '../schemas/run-config';
 import type { alignWorkflow } from '../workflows';
@@ -100,6 +101,7 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
     arms: armsOf(config.arms),
     trainingSeeds: config.sft.seeds,
     respondentShots: config.probe.method === 'irt' ? config.probe.respondent_shots : [],
+    signals: signalsOf(config.score),
   };
 }
 

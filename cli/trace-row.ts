@@ -93,7 +93,10 @@ const places: readonly Place[] = [
     kind: 'cell',
     stages: ['score-drafts'],
     output: 'cells',
-    names: ({ draftId, probeId }) => [`${text(draftId)}/${text(probeId)}`],
+    names: ({ draftId, probeId }) => [
+      `${text(draftId)}/${text(probeId)}`,
+      ...(probeId === null ? [text(draftId)] : []),
+    ],
   },
 ];
 
@@ -235,7 +238,7 @@ async function* rowsOf(store: ArtifactStore, place: Place, stage: FinishedStage)
   if (!ref || !(await store.hasBlob(ref))) return;
   let index = 0;
   for await (const row of streamRows(store, ref, rowSchemas[place.kind])) {
-    yield { place, stage, index, row: row };
+    yield { place, stage, index, row: row as JsonObject };
     index += 1;
   }
 }
@@ -384,7 +387,14 @@ async function scoring(
   const manifest = lineage.stages.find(
     (stage) => stage.record.stage === 'score-drafts' && stage.manifest?.inputs['drafts'] === drafts,
   )?.manifest;
-  const scores = await present(store, manifest?.outputs['scores'], async (ref) =>
+  // Of several signals the combination counts; the cells are those of the first.
+  const own = manifest?.outputs['scores'];
+  const joined = lineage.stages.find(
+    (stage) =>
+      stage.record.stage === 'combine-scores' &&
+      Object.values(stage.manifest?.inputs ?? {}).includes(own?.sha256 ?? ''),
+  )?.manifest?.outputs['scores'];
+  const scores = await present(store, joined ?? own, async (ref) =>
     (await readRows(store, ref, scoreRowSchema)).filter(mine),
   );
   if (!scores || scores.length !== 1) return scores ? { scores } : {};

@@ -4,9 +4,10 @@
  */
 import type { TracedCall, TracedModel } from '../activities/lineage';
 import { canonicalJson } from '../method/keys';
-import type { Prompt } from '../schemas/rows';
+import type { CellRow, Prompt } from '../schemas/rows';
 import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, printVerbatim as printLine } from './output';
+import { scoreText } from './score-text';
 import type { RowTrace } from './trace-row';
 
 /** Lines of a text, and characters of a line, that are shown of it unless all of it is wanted. */
@@ -47,10 +48,12 @@ function printStep(trace: RowTrace, role: string, full: boolean, shown: Set<stri
     if (name !== 'prompt') field(name, typeof value === 'string' ? value : canonicalJson(value ?? null));
   }
   for (const { draftId, score, stderr, n } of trace.scores ?? [])
-    field('score', `${(100 * score).toFixed(1)} ± ${(100 * stderr).toFixed(1)} over ${n} probe items  (${draftId})`);
+    field(
+      'score',
+      `${scoreText(score, score >= 0)} ± ${scoreText(stderr, score >= 0)} over ${n} ${countedOf(trace)}  (${draftId})`,
+    );
   if (trace.cells) {
-    const mark = (correct: boolean): string => (correct ? color.green('right') : color.red('wrong'));
-    field('cells', trace.cells.map((cell) => `${cell.probeId} ${mark(cell.correct)} (${cell.outcome})`).join('\n'));
+    field('cells', trace.cells.map((cell) => cellText(cell)).join('\n'));
   }
   if (trace.call) printCall(trace.call, field);
   if (trace.note !== undefined) printField('note', color.yellow(trace.note));
@@ -66,6 +69,26 @@ function folded(value: string): string {
     .map((line) => (line.length > foldedCharactersMax ? `${line.slice(0, foldedCharactersMax - 1)}…` : line));
   const left = lines.length - foldedLinesMax;
   return [...kept, ...(left > 0 ? [`… ${left} more line${left === 1 ? '' : 's'}`] : [])].join('\n');
+}
+
+/** What a score is a mean over, as far as its cells tell. */
+function countedOf({ cells = [], scores = [] }: RowTrace): string {
+  const [first] = cells;
+  const n = scores[0]?.n;
+  if (first === undefined || (first.probeId !== null && n === cells.length)) return 'probe items';
+  return first.probeId === null && n === first.tokens ? 'tokens' : 'signals';
+}
+
+/** Right or wrong, or what the signal makes of it. */
+function cellText({ probeId, correct, value, outcome }: CellRow): string {
+  const color = colorsFor(process.stdout);
+  const worth =
+    correct === undefined
+      ? (value?.toFixed(4) ?? color.red('no value'))
+      : correct
+        ? color.green('right')
+        : color.red('wrong');
+  return `${probeId ?? 'the draft alone'} ${worth} (${outcome})`;
 }
 
 type Field = (name: string, value: string) => void;
@@ -88,6 +111,8 @@ function printCall(
       );
     if (request.jsonSchema !== undefined) field('schema', canonicalJson(request.jsonSchema));
     field('prompt', promptText(request.prompt));
+    if (request.given !== undefined)
+      field('given', `${color.dim(request.given.lead)}${request.given.text}  ${color.dim('(how probable is it?)')}`);
   } else {
     field(
       'prompt',

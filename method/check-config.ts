@@ -17,6 +17,7 @@ import {
 } from '../schemas/run-config';
 import { armsOf, pairKindsOf, recipeOf } from '../schemas/arms';
 import { embeddedModels } from '../schemas/model-ref';
+import { signalNames, signalsOf } from '../schemas/signals';
 import type { AnswerSpec, TaskRecord } from '../schemas/task';
 import { canonicalAnswer, closeIsUnmistakable, labelsOf } from './answers';
 import { configProblem, pathText, type ConfigProblem, type Segment } from './config-problem';
@@ -25,6 +26,8 @@ import { hasPrices } from './ledger';
 import { builtinTechniques, questionPairsOfTask, rationalePairsOfTask } from './plan';
 import { promptProblems, reminderProblem } from './prompts';
 import { firstBlockOf } from './racing';
+import { scoresTexts } from './served';
+import { signals } from './signals';
 import { writtenSecrets } from './written-secrets';
 
 export type { ConfigProblem, Segment } from './config-problem';
@@ -193,6 +196,7 @@ function crossFieldFindings(
     ...modelFindings(config),
     ...capabilityFindings(config),
     ...answersFindings(config),
+    ...signalFindings(config),
     ...armFindings(config),
     ...countFindings(config),
     ...capFindings(config),
@@ -675,6 +679,56 @@ function needsOf(config: RunConfig, { role, model }: NamedModel, place: string):
     });
   }
   return needs;
+}
+
+/** Signals: what each needs of the student, and what goes together. */
+function signalFindings({ score, models: { student } }: RunConfig): Finding[] {
+  const findings: Finding[] = [];
+  const asked = signalsOf(score);
+  if (score.signal === 'combined' && asked.length < 2) {
+    findings.push(
+      finding(
+        ['score', 'combine'],
+        {
+          what: `score.signal is combined, and score.combine names ${asked.length === 1 ? 'one signal' : 'none'}.`,
+          why: 'A combination is a mean of ranks by two signals or more.',
+          instead: `Write two or more of ${signalNames.join(', ')} with a weight each${asked[0] === undefined ? '' : `, or "signal: ${asked[0]}"`}.`,
+        },
+        ['score.signal'],
+      ),
+    );
+  }
+  const texts = asked.filter((name) => signals[name].asks === 'text');
+  if (score.mode === 'racing' && score.signal !== 'icl_accuracy') {
+    findings.push(
+      finding(
+        ['score', 'mode'],
+        {
+          what: `score.mode is racing, and score.signal is ${score.signal}.`,
+          why: 'Racing predicts right and wrong answers; of other signals it knows nothing, and they cost a pass over a text instead of an answer.',
+          instead: 'Write "mode: exhaustive", or "signal: icl_accuracy".',
+        },
+        ['score.signal'],
+      ),
+    );
+  }
+  if (texts.length === 0) return findings;
+  const { endpoint } = student;
+  if (endpoint.kind === 'static' && !scoresTexts(endpoint) && student.source.startsWith('hosted:')) {
+    findings.push(
+      finding(
+        ['models', 'student', 'endpoint', 'capabilities', 'prompt_logprobs'],
+        {
+          what: `score.signal asks for ${texts.join(' and ')}, and nobody can say how probable a text is to the student.`,
+          why: 'Its endpoint does not declare prompt_logprobs with dialect: vllm, and a hosted model has no weights for the scorer to read.',
+          instead:
+            'Write "dialect: vllm" and "prompt_logprobs: true" if the server is a vLLM; name the weights as the source (hf:ORG/NAME, a folder); or write "signal: icl_accuracy".',
+        },
+        ['score.signal', 'models.student.source', 'models.student.endpoint'],
+      ),
+    );
+  }
+  return findings;
 }
 
 /** Several answers to one prompt: all the same, or more than the server takes. */

@@ -14,7 +14,10 @@ import type { Ledger, LedgerEntry } from '../schemas/ledger';
 import type { StageUsage } from '../schemas/manifest';
 import type { ModelRequest, Usage } from '../schemas/rows';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
+import { signalLabel, signalsOf, type SignalName } from '../schemas/signals';
 import { respondentOfArm, type StageName } from '../schemas/stage-names';
+import { textScorer } from './served';
+import { signals } from './signals';
 
 type Price = ModelConfig['price'];
 
@@ -44,8 +47,16 @@ const roleOf: Partial<Record<StageName, 'teacher' | 'student'>> = {
 export function priceOf(config: RunConfig, stage: StageName, arm: string): Price | undefined {
   const role = stage === 'evaluate' && asksTeacher(arm) ? 'teacher' : roleOf[stage];
   if (role === undefined) return undefined;
+  const signal = stage === 'score-drafts' && scoredSignal(config, arm);
+  if (signal && signals[signal].asks === 'text') return textScorer(config).price;
   const respondent = config.probe.respondents[respondentOfArm(arm) ?? -1];
   return (respondent ?? config.models[role]).price;
+}
+
+/** The signal of a score-drafts stage: its arm, where a config has several. */
+function scoredSignal({ score }: RunConfig, arm: string): SignalName | undefined {
+  const asked = signalsOf(score);
+  return asked.find((name) => signalLabel(name, asked) === arm);
 }
 
 /** Whether anything costs anything: without a price there is no account to keep. */

@@ -14,7 +14,10 @@ import { seedFrom, shuffled } from './keys';
 import type { QuestionScore } from './score';
 import { mean } from './statistics';
 
-export type PairSettings = RunConfig['pairs'];
+export type PairSettings = RunConfig['pairs'] & {
+  /** Scores closer than this are the same. Default sameScore. */
+  readonly tolerance?: number;
+};
 
 export interface PreferencePair {
   readonly task: string;
@@ -66,11 +69,20 @@ const byCode = (one: string, other: string): number => (one < other ? -1 : one >
 /** Scores are shares of a few items and means of them: what is closer than this differs by rounding only. */
 export const sameScore = 1e-9;
 
+/** Scores of log-probabilities that are closer than this are the same: forward passes agree to so much (python/tests/test_score.py). */
+export const sameValue = 1e-4;
+
+/** Which scores of a config's signal are the same. */
+export function tieTolerance({ signal }: Pick<RunConfig['score'], 'signal'>): number {
+  return signal === 'icl_accuracy' || signal === 'combined' ? sameScore : sameValue;
+}
+
 /** Undefined when the scores make a pair, else why not. */
 function scoreProblem(chosen: number, rejected: number, settings: PairSettings): DropReason | undefined {
   const gap = chosen - rejected;
-  if (gap < -sameScore) return 'tie';
-  if (gap <= sameScore) return settings.ties === 'drop' ? 'tie' : undefined;
+  const { tolerance = sameScore } = settings;
+  if (gap < -tolerance) return 'tie';
+  if (gap <= tolerance) return settings.ties === 'drop' ? 'tie' : undefined;
   return gap < settings.minimum_gap - sameScore ? 'gap' : undefined;
 }
 

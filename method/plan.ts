@@ -12,7 +12,10 @@
 import { armsOf, armsOfRound, pairKindsOf, pairsLabel, recipeOf, studentLabel, type ArmName } from '../schemas/arms';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import type { Plan, PlanLeft, PlannedStage } from '../schemas/plan';
+import { signalLabel, signalsOf } from '../schemas/signals';
 import { respondentArm } from '../schemas/stage-names';
+import { scoresTexts, textScorer } from './served';
+import { signals } from './signals';
 
 export interface PlannedTask {
   readonly name: string;
@@ -47,6 +50,9 @@ const descriptionTokensAssumed = 60;
 const frameTokens = 60;
 /** A rationale that is shown as a demonstration, in tokens, where max_tokens does not bound it lower. */
 export const rationaleTokensAssumed = 120;
+
+/** A right answer and its tags, in tokens. */
+const answerTokensAssumed = 10;
 
 /** The plan of a run. */
 export function planRun(config: RunConfig, facts: PlanFacts): Plan {
@@ -212,16 +218,25 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       output: config.rationales.max_tokens,
       price: teacher.price,
     });
-    add({
-      name: 'score-drafts',
-      round,
-      model: 'student',
-      calls: counts.cells,
-      rows: counts.cells,
-      input: tokens.asked(1),
-      output: config.score.max_tokens,
-      price: student.price,
-    });
+    const asked = signalsOf(config.score);
+    for (const name of asked) {
+      const { asks, per } = signals[name];
+      const rows = per === 'cell' ? counts.cells : counts.drafts;
+      const given = per === 'cell' ? answerTokensAssumed : tokens.rationale;
+      add({
+        name: 'score-drafts',
+        round,
+        arm: signalLabel(name, asked),
+        model: 'student',
+        calls: rows,
+        rows,
+        input: tokens.asked(per === 'cell' ? 1 : 0) + (asks === 'text' ? given : 0),
+        // A server that scores a text writes a token all the same; the scorer writes none.
+        output: asks === 'answer' ? config.score.max_tokens : scoresTexts(student.endpoint) ? 1 : 0,
+        price: asks === 'answer' ? student.price : textScorer(config).price,
+      });
+    }
+    if (asked.length > 1) add({ name: 'combine-scores', round, rows: counts.drafts });
     const arms = armsOfRound(armsOf(config.arms), round);
     for (const kinds of pairKindsOf(arms, config.align.method))
       add({ name: 'build-pairs', round, arm: pairsLabel(kinds), rows: pairsOf[kinds] });
@@ -350,6 +365,7 @@ interface PromptTokens {
   readonly questionPrompt: number;
   /** A prompt that asks a question after so many demonstrations. */
   asked(demonstrations: number): number;
+  readonly rationale: number;
 }
 
 /** Mean prompt lengths over the tasks. The scripts' own lengths are not rebuilt: a plan wants the size of the bill, not its cents. */
@@ -369,6 +385,7 @@ function tokensOf(config: RunConfig, { tasks }: PlanFacts): PromptTokens {
   );
   return {
     questionPrompt: description + frameTokens + seeds * (question + frameTokens / 3),
+    rationale,
     asked: (demonstrations) => description + frameTokens + question + demonstrations * (question + rationale),
   };
 }
@@ -386,7 +403,7 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
     probe.method === 'full' ? validation : Math.min(probe.size, validation),
   );
   const smallest = Math.min(...sizes);
-  if (Number.isFinite(smallest) && smallest > 0) {
+  if (Number.isFinite(smallest) && smallest > 0 && signalsOf(config.score).includes('icl_accuracy')) {
     const step = (100 / smallest).toFixed(1);
     // The standard error of a share is largest at one half.
     const stderr = (100 * Math.sqrt(0.25 / smallest)).toFixed(1);
@@ -417,6 +434,14 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
       confidence >= 1 ? 'confidence 1 makes them all' : `at most ${Math.round(100 * callsMax)} % of them are made`;
     notes.push(
       `Racing: the calls of score-drafts are a ceiling (exhaustive scoring); ${atMost}${confidence >= 1 ? '' : ', and fewer where drafts differ much (an estimate: docs/racing.md)'}.`,
+    );
+  }
+  if (signalsOf(config.score).some((name) => signals[name].asks === 'text')) {
+    const { endpoint } = textScorer(config);
+    notes.push(
+      endpoint.kind === 'scorer'
+        ? `The student's probabilities come from the project's scorer (${endpoint.dtype}), which reads its weights on the worker's device; their calls are rows of it.`
+        : "The student's probabilities come from its own endpoint, a call a row.",
     );
   }
   const declared = config.tasks.filter(({ source }) => source === 'declared').length;

@@ -9,6 +9,7 @@
 import type { JsonValue } from '../schemas/json';
 import type { ModelAnswer, ModelRequest } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
+import { signalsOf } from '../schemas/signals';
 import type { StageName } from '../schemas/stage-names';
 import type { TaskItem, TaskRecord } from '../schemas/task';
 import { extractAnswer, isCorrect } from './answers';
@@ -24,6 +25,8 @@ import {
   studentPrompt,
 } from './prompts';
 import type { BuiltPrompt, Demonstration, QuestionItem } from './prompts';
+import { signals } from './signals';
+import { nothingDrawn } from './signals/signal';
 import { dpoRow, sftRow } from './training-rows';
 
 export interface PreviewStep {
@@ -133,13 +136,18 @@ export function previewTask(task: TaskRecord, config: RunConfig, words: PreviewW
       config.rationales,
     );
   }
-  ask(
-    'score-drafts',
-    'a draft as the one demonstration',
-    'student',
-    askStudent([shownDraft(task, config, words)]),
-    config.score,
-  );
+  for (const name of signalsOf(config.score)) {
+    const signal = signals[name];
+    const draft = shownDraft(task, config, words);
+    if (signal.asks === 'answer')
+      ask('score-drafts', 'a draft as the one demonstration', 'student', askStudent([draft]), config.score);
+    else {
+      const question =
+        signal.per === 'cell' ? signal.question(task, draft, probe, config) : signal.question(task, draft, config);
+      const title = `${name}: how probable is the given text?`;
+      steps.push({ stage: 'score-drafts', title, model: 'student', request: { ...question, sampling: nothingDrawn } });
+    }
+  }
   steps.push(...pairRows(task, drafted, config));
   ask('tailor-questions', many, 'teacher', questions, config.tailor.questions);
   ask(

@@ -8,12 +8,13 @@
  * 1. Every cell counts: a refused, truncated, malformed or failed one is a wrong answer in s_r, because leaving it out would reward a
  *    demonstration that makes the student ramble. `scoreQuality` counts them by why there was no answer, so that zeros made by the parser are seen.
  * 2. A draft without cells has no score, rather than a score of 0.
+ * 3. Of signals other than icl_accuracy a cell without a value counts as the lowest that any draft has on its probe item, for the reason of 1.
  */
 import type { AnswerCounts } from '../schemas/report';
 import type { CellRow, DraftRow, ScoreRow } from '../schemas/rows';
 import { countAnswers } from './answer-counts';
 import { seededRandom, seedFrom } from './keys';
-import { correlation, mean, sampleVariance, standardErrorOfProportion } from './statistics';
+import { correlation, mean, sampleVariance, standardError, standardErrorOfProportion } from './statistics';
 
 /**
  * s_r of every draft: the share of its probe items that the student gets right with the draft as its one demonstration. Its standard
@@ -35,6 +36,37 @@ export function scoreDrafts(
     if (!count) return [];
     const { n, correct } = count;
     return [{ draftId: id, task, questionId, score: correct / n, stderr: standardErrorOfProportion(correct, n), n }];
+  });
+}
+
+/**
+ * Scores by a signal that is no accuracy, in the order of the drafts. With probe items: the mean over them, its standard error the sample's over
+ * sqrt(n). One cell a draft: its value, with the standard error over the text's tokens.
+ */
+export function scoreDraftsByValue(
+  cells: Iterable<CellRow>,
+  drafts: readonly Pick<DraftRow, 'id' | 'task' | 'questionId'>[],
+): ScoreRow[] {
+  const taskOf = new Map(drafts.map(({ id, task }) => [id, task]));
+  const lowest = new Map<string, number>();
+  const byDraft = new Map<string, CellRow[]>();
+  const placeOf = ({ draftId, probeId }: CellRow): string => `${taskOf.get(draftId) ?? ''}/${probeId ?? ''}`;
+  for (const cell of cells) {
+    getOr(byDraft, cell.draftId, () => []).push(cell);
+    const place = placeOf(cell);
+    if (cell.value !== undefined) lowest.set(place, Math.min(cell.value, lowest.get(place) ?? Infinity));
+  }
+  return drafts.flatMap(({ id, task, questionId }): ScoreRow[] => {
+    const own = byDraft.get(id) ?? [];
+    const [only] = own;
+    if (only?.probeId === null) {
+      const { value, stderr = 0, tokens = 0 } = only;
+      return value === undefined ? [] : [{ draftId: id, task, questionId, score: value, stderr, n: tokens }];
+    }
+    const values = own.flatMap((cell) => cell.value ?? lowest.get(placeOf(cell)) ?? []);
+    if (values.length === 0) return [];
+    const stderr = standardError(values);
+    return [{ draftId: id, task, questionId, score: mean(values), stderr, n: values.length }];
   });
 }
 
@@ -75,41 +107,68 @@ export interface ScoreQuality {
    * (Pearson), averaged over splits and over tasks by their drafts, and stepped up to full length by Spearman-Brown, 2r / (1 + r).
    * Where drafts were asked different items (racing), each answer is taken as its distance from the item's mean; it is then the reliability
    * of what was asked, which is less than the whole matrix would have.
+   * Without probe items (a signal of the draft alone, a combination): 1 - mean squared standard error / variance of the scores, within a task.
    */
   readonly reliability: number | null;
-  /** Cells by how the student's answer was read. */
+  /** Cells by how the student's answer was read; of the signals that read no answer, by how their row ended. */
   readonly answers: AnswerCounts;
 }
 
 /** Random splits that the reliability is averaged over: its own noise is then well below that of the data. */
 export const reliabilitySplits = 50;
 
-export function scoreQuality(scores: readonly ScoreRow[], cells: readonly CellRow[]): ScoreQuality {
+/** @param tolerance Scores closer than this are tied. */
+export function scoreQuality(
+  scores: readonly ScoreRow[],
+  cells: readonly CellRow[],
+  tolerance: number = 0,
+): ScoreQuality {
   const tasks = groupBy(scores, (score) => score.task);
   const spreads = [...tasks.values()]
     .filter((group) => group.length > 1)
     .map((group) => Math.sqrt(sampleVariance(group.map(({ score }) => score))));
   const questions = [...groupBy(scores, (score) => score.questionId).values()].filter((group) => group.length > 1);
-  const tied = questions.filter((group) => group.every(({ score }) => score === group[0]?.score));
+  const tied = questions.filter((group) => {
+    const own = group.map(({ score }) => score);
+    return Math.max(...own) - Math.min(...own) <= tolerance;
+  });
+  const withProbes = cells.some(({ probeId }) => probeId !== null);
   return {
     drafts: scores.length,
     cells: cells.length,
     meanStderr: mean(scores.map(({ stderr }) => stderr)),
     spread: mean(spreads),
     tiedShare: questions.length === 0 ? null : tied.length / questions.length,
-    reliability: reliabilityOf(tasks, cells),
+    reliability: withProbes ? reliabilityOf(tasks, cells) : reliabilityByErrors(tasks),
     answers: countAnswers(cells),
   };
+}
+
+/** What of the variance of the scores is not error of measurement, by their standard errors; averaged over tasks by their drafts. */
+function reliabilityByErrors(tasks: ReadonlyMap<string, readonly ScoreRow[]>): number | null {
+  let weighted = 0;
+  let weights = 0;
+  for (const group of tasks.values()) {
+    if (group.length < 3) continue;
+    const variance = sampleVariance(group.map(({ score }) => score));
+    if (variance === 0) continue;
+    const error = mean(group.map(({ stderr }) => stderr ** 2));
+    weighted += Math.max(0, 1 - error / variance) * group.length;
+    weights += group.length;
+  }
+  return weights === 0 ? null : weighted / weights;
 }
 
 function reliabilityOf(tasks: ReadonlyMap<string, readonly ScoreRow[]>, cells: readonly CellRow[]): number | null {
   const taskOf = new Map([...tasks].flatMap(([task, group]) => group.map(({ draftId }) => [draftId, task] as const)));
   const byTask = new Map<string, Map<string, Map<string, number>>>();
-  for (const { draftId, probeId, correct } of cells) {
+  for (const { draftId, probeId, correct, value } of cells) {
     const task = taskOf.get(draftId);
-    if (task === undefined) continue;
+    if (task === undefined || probeId === null) continue;
+    const worth = correct === undefined ? value : Number(correct);
+    if (worth === undefined) continue;
     const drafts = getOr(byTask, task, () => new Map<string, Map<string, number>>());
-    getOr(drafts, draftId, () => new Map<string, number>()).set(probeId, correct ? 1 : 0);
+    getOr(drafts, draftId, () => new Map<string, number>()).set(probeId, worth);
   }
   let weighted = 0;
   let weights = 0;
@@ -133,11 +192,11 @@ function meanHalfCorrelation(
   if (probes.length < 2 || drafts.size < 3) return undefined;
   const at = new Map(probes.map((probe, index) => [probe, index]));
   const rows = [...drafts.values()].map((row) => {
-    const values = new Int8Array(probes.length).fill(-1);
+    const values = new Float64Array(probes.length).fill(Number.NaN);
     for (const [probe, value] of row) values[at.get(probe) as number] = value;
     return values;
   });
-  const ease = rows.every((row) => row.every((value) => value >= 0)) ? undefined : itemMeans(rows, probes.length);
+  const ease = rows.every((row) => !row.some(Number.isNaN)) ? undefined : itemMeans(rows, probes.length);
   const random = seededRandom(seedFrom('split-half', task));
   const order = probes.map((_, index) => index);
   const correlations: number[] = [];
@@ -161,23 +220,23 @@ function meanHalfCorrelation(
   return correlations.length === 0 ? undefined : mean(correlations);
 }
 
-/** Share of right answers among some items, less what is usual there where `ease` says it; undefined where none was answered. */
-function shareOf(row: Int8Array, items: readonly number[], ease?: Float64Array): number | undefined {
+/** Mean of some items (share of right answers), less what is usual there where `ease` says it; undefined where none was answered. */
+function shareOf(row: Float64Array, items: readonly number[], ease?: Float64Array): number | undefined {
   let n = 0;
   let correct = 0;
   for (const item of items) {
     const value = row[item] as number;
-    if (value < 0) continue;
+    if (Number.isNaN(value)) continue;
     n += 1;
     correct += ease === undefined ? value : value - (ease[item] as number);
   }
   return n === 0 ? undefined : correct / n;
 }
 
-/** Share of right answers of every item, among those that it was asked of. */
-function itemMeans(rows: readonly Int8Array[], items: number): Float64Array {
+/** Mean of every item (share of right answers), among those that it was asked of. */
+function itemMeans(rows: readonly Float64Array[], items: number): Float64Array {
   return Float64Array.from({ length: items }, (_, item) =>
-    mean(rows.map((row) => row[item] as number).filter((value) => value >= 0)),
+    mean(rows.map((row) => row[item] as number).filter((value) => !Number.isNaN(value))),
   );
 }
 

@@ -6,13 +6,51 @@
  * which sampling fields reach the server. Out: addresses, served names, keys, slots, threads, timeouts.
  */
 import type { JsonValue } from '../schemas/json';
-import type { EndpointConfig } from '../schemas/run-config';
+import type { EndpointConfig, ModelConfig, RunConfig } from '../schemas/run-config';
 
 /** The llama.cpp that python/requirements.txt pins; test/method/served.test.ts compares them. */
 export const llamaCppVersion = '2026.10.11549';
 
-export function servedIdentity(endpoint: EndpointConfig): JsonValue {
+/** The transformers that python/requirements.txt pins; test/method/served.test.ts compares them. */
+export const transformersVersion = '5.18.0';
+
+/** The project's scorer, which reads a model's weights itself (score.scorer). No user writes it as an endpoint. */
+export interface ScorerEndpoint {
+  readonly kind: 'scorer';
+  readonly dtype: RunConfig['score']['scorer']['dtype'];
+  readonly batch_rows: number;
+}
+
+export type AskedEndpoint = EndpointConfig | ScorerEndpoint;
+
+/** A model as a stage asks it. */
+export type AskedModel = Omit<ModelConfig, 'endpoint'> & { readonly endpoint: AskedEndpoint };
+
+/**
+ * Who says how probable a text is to the student: its endpoint where that can, else the scorer. What a server of others charges is no price of
+ * the scorer's, which runs on the machine of the worker.
+ */
+export function textScorer({ models: { student }, score: { scorer } }: RunConfig): AskedModel {
+  const { endpoint, price } = student;
+  if (endpoint.kind === 'scripted' || scoresTexts(endpoint)) return student;
+  const free = { input: 0, cached_input: 0, output: 0, training_hour: price.training_hour };
+  return {
+    ...student,
+    endpoint: { kind: 'scorer', ...scorer },
+    price: endpoint.kind === 'managed' ? price : free,
+  };
+}
+
+/** A server that gives the log-probabilities of a prompt, in the one dialect that has them with ranks. */
+export function scoresTexts(endpoint: EndpointConfig): boolean {
+  return endpoint.kind === 'static' && endpoint.dialect === 'vllm' && endpoint.capabilities.prompt_logprobs;
+}
+
+export function servedIdentity(endpoint: AskedEndpoint): JsonValue {
   switch (endpoint.kind) {
+    case 'scorer':
+      // How many rows share a forward pass changes nothing beyond rounding (1e-4), and neither does the device.
+      return { server: 'scorer', version: transformersVersion, dtype: endpoint.dtype };
     case 'managed':
       return {
         server: endpoint.server,

@@ -137,6 +137,23 @@ export function normalDistribution(x: number): number {
   return x > 0 ? 1 - upper : upper;
 }
 
+/** Ranks from 1 for the smallest; equal values share the mean of theirs. */
+export function averageRanks(values: readonly number[]): number[] {
+  const order = values.map((_, at) => at).sort((one, other) => (values[one] as number) - (values[other] as number));
+  const ranks: number[] = [];
+  for (let first = 0, next = 0; first < order.length; first = next) {
+    const value = values[order[first] as number];
+    while (next < order.length && values[order[next] as number] === value) next += 1;
+    for (let at = first; at < next; at += 1) ranks[order[at] as number] = (first + 1 + next) / 2;
+  }
+  return ranks;
+}
+
+/** Spearman's rank correlation; undefined as `correlation` is. */
+export function rankCorrelation(one: readonly number[], other: readonly number[]): number | undefined {
+  return correlation(averageRanks(one), averageRanks(other));
+}
+
 /** Pearson's correlation; undefined where a side does not vary or there are fewer than two pairs. */
 export function correlation(one: readonly number[], other: readonly number[]): number | undefined {
   const n = Math.min(one.length, other.length);

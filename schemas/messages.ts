@@ -6,6 +6,7 @@ import type { ArtifactRef } from './artifact-ref';
 import type { ErrorData } from './errors';
 import type { StageUsage } from './manifest';
 import type { ModelRef } from './model-ref';
+import type { SignalName } from './signals';
 import type { StageName } from './stage-names';
 import type { OutcomeCounts } from './rows';
 import type { JsonValue } from './json';
@@ -51,6 +52,8 @@ export interface AlignInput {
   readonly trainingSeeds: number;
   /** Shot counts with which each respondent answers the validation items; empty when the preference set is not chosen by IRT. */
   readonly respondentShots: readonly number[];
+  /** The signals that drafts are scored by; several are combined by rank. Left out by runs of older versions: icl_accuracy. */
+  readonly signals?: readonly SignalName[];
   /** Set from the second round on. */
   readonly carry?: AlignCarry;
 }

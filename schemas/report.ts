@@ -10,7 +10,7 @@ import type { ModelRef } from './model-ref';
 import type { StageName } from './stage-names';
 
 /** Answers by how they were read; together all of them. All but the first two are no answer, and count as wrong. */
-export interface AnswerCounts {
+export type AnswerCounts = {
   /** In a closed answer tag. */
   readonly tagged: number;
   /** Found without the tag, by the rules of extraction: flexible. */
@@ -23,7 +23,7 @@ export interface AnswerCounts {
   readonly refused: number;
   /** Calls that failed for good. */
   readonly failed: number;
-}
+};
 
 /** Accuracy with its uncertainty; n answers (items, times students where there are several), and how they were read. */
 export interface Measure {

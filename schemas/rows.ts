@@ -29,6 +29,14 @@ export type Prompt =
   | { readonly kind: 'chat'; readonly messages: readonly ChatMessage[] }
   | { readonly kind: 'completion'; readonly text: string };
 
+/** A text put into the model's mouth: how probable is it there? */
+export interface GivenText {
+  /** Words right after the prompt that are not scored themselves. '' = none. */
+  readonly lead: string;
+  /** The text whose tokens are scored. */
+  readonly text: string;
+}
+
 /** One model call in canonical form: all that may influence the answer, nothing that may not. */
 export interface ModelRequest {
   readonly prompt: Prompt;
@@ -37,6 +45,8 @@ export interface ModelRequest {
   readonly jsonSchema?: JsonValue;
   /** So many answers to the one prompt, where the endpoint declares `n`: the prompt is read, and paid, once. Left out: one. */
   readonly answers?: number;
+  /** Ask for the log-probabilities of this text instead of an answer, where the endpoint declares `promptLogprobs`. */
+  readonly given?: GivenText;
 }
 
 export const usageSchema = z.object({
@@ -53,9 +63,19 @@ export interface AnswerChoice {
   readonly finish: 'stop' | 'length' | 'refused';
 }
 
+/** A token of a given text under the model. */
+export interface ScoredToken {
+  /** Natural logarithm of its probability. */
+  readonly logprob: number;
+  /** 1 + how many tokens of the vocabulary are more probable at its place. */
+  readonly rank: number;
+}
+
 export interface ModelAnswer extends AnswerChoice {
   /** The further answers, where several were asked for; a server may bring fewer than that. */
   readonly others?: readonly AnswerChoice[];
+  /** The tokens of the request's given text, in order. */
+  readonly tokens?: readonly ScoredToken[];
   /** Of the whole call. */
   readonly usage: Usage;
 }
@@ -143,9 +163,16 @@ export type ProbeRow = z.infer<typeof probeRowSchema>;
 /** One cell of the draft x probe matrix. */
 export const cellRowSchema = z.object({
   draftId: z.string(),
-  probeId: z.string(),
-  correct: z.boolean(),
-  tagged: z.boolean(),
+  /** Null where the signal looks at the draft alone: one cell a draft. */
+  probeId: z.string().nullable(),
+  /** icl_accuracy: whether the student's answer was right, and stood in its tag. */
+  correct: z.boolean().optional(),
+  tagged: z.boolean().optional(),
+  /** The other signals: what the cell is worth, higher is better. Left out where it has none: the call failed. */
+  value: z.number().optional(),
+  /** Standard error of the value over the text's tokens, and how many these are. */
+  stderr: z.number().optional(),
+  tokens: z.number().int().optional(),
   outcome: z.enum(rowOutcomes),
 });
 export type CellRow = z.infer<typeof cellRowSchema>;
@@ -158,11 +185,14 @@ export const scoreRowSchema = z.object({
   draftId: z.string(),
   task: z.string(),
   questionId: z.string(),
-  /** Mean signal over the probe set; accuracy for icl_accuracy. Racing: the share expected on items like these. */
+  /**
+   * Mean signal over the probe set; accuracy for icl_accuracy. Racing: the share expected on items like these. A signal of the draft alone: its
+   * value. Combined: the mean of the signals' ranks, from 0 to 1.
+   */
   score: z.number(),
-  /** Standard error of that mean over probe items. */
+  /** Standard error of that mean over probe items; of a signal of the draft alone, over its tokens. */
   stderr: z.number(),
-  /** Probe items asked. */
+  /** Probe items asked; of a signal of the draft alone, tokens; combined, signals. */
   n: z.number().int(),
 });
 export type ScoreRow = z.infer<typeof scoreRowSchema>;

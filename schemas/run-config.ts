@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import { armNames, standingArms } from './arms';
+import { signalNames } from './signals';
 import { answerTypes, techniqueSchema, verifierSchema } from './task';
 
 const rate = z.number().gt(0);
@@ -348,9 +349,46 @@ const rationalesSchema = z
 const scoreSchema = z
   .strictObject({
     signal: z
-      .enum(['icl_accuracy'])
+      .enum([...signalNames, 'combined'])
       .default('icl_accuracy')
-      .describe('What "teaches well" means. Paper: accuracy of the student with the draft as its one demonstration.'),
+      .describe(
+        'What "teaches well" means (docs/signals.md). icl_accuracy (paper): accuracy of the student with the draft as its one demonstration. icl_loglik: how probable the right answers become by it. student_prob: how probable the rationale itself is to the student. rank_surprisal: how informative and yet familiar it is. combined: by the mean rank of several.',
+      ),
+    combine: z
+      .partialRecord(z.enum(signalNames), rate)
+      .default({ icl_accuracy: 1, icl_loglik: 1 })
+      .describe('combined: the signals, two or more, and the weight of the rank that each gives a draft.'),
+    gold: z
+      .enum(['answer', 'tagged'])
+      .default('answer')
+      .describe(
+        'icl_loglik: what is scored of "<ans>True</ans>". answer: what stands between the tags, and the closing one, once the opening one is there. tagged: all of it, so that demonstrations after which the student answers at once score higher.',
+      ),
+    loglik: z
+      .enum(['mean', 'sum'])
+      .default('mean')
+      .describe(
+        'icl_loglik: of the log-probabilities of the tokens. sum is that of the whole answer; long answers weigh more.',
+      ),
+    rank_ceiling: count
+      .default(100)
+      .describe(
+        'rank_surprisal: a token that is less probable than so many others counts as the one at this rank. Its paper: 100.',
+      ),
+    scorer: z
+      .strictObject({
+        dtype: z
+          .enum(['float32', 'bfloat16', 'float16'])
+          .default('float32')
+          .describe(
+            'Precision of the forward passes; part of the identity of every score. bfloat16 halves the memory and costs the third decimal.',
+          ),
+        batch_rows: count.default(32).describe('Rows of one forward pass; fewer need less memory.'),
+      })
+      .prefault({})
+      .describe(
+        "All signals but icl_accuracy: the project's scorer, which reads the student's weights where its endpoint gives no log-probabilities of given text.",
+      ),
     mode: z
       .enum(['exhaustive', 'racing'])
       .default('exhaustive')
@@ -421,9 +459,13 @@ const pairsSchema = z
       .enum(['drop', 'keep-first'])
       .default('drop')
       .describe('What to do when best and worst score the same. Paper: not stated.'),
-    minimum_gap: fraction
+    minimum_gap: z
+      .number()
+      .min(0)
       .default(0)
-      .describe('Pairs whose scores are closer than this are dropped. Paper: not stated.'),
+      .describe(
+        'Pairs whose scores are closer than this are dropped; in the unit of score.signal (accuracy: 0.05 is five points). Paper: not stated.',
+      ),
     minimum: count.default(4).describe('Fewer pairs than this in all: the run parks, there is nothing to align with.'),
   })
   .prefault({})

@@ -5,6 +5,7 @@ export const stageNames = [
   'sample-questions',
   'sample-rationales',
   'score-drafts',
+  'combine-scores',
   'build-pairs',
   'train-dpo',
   'tailor-questions',

@@ -87,7 +87,9 @@ describe('the map', () => {
   });
 
   it('workflows take values only from zod-free schemas, pure method functions, and themselves', () => {
-    const free = ['errors', 'limits', 'stage-names', 'arms', 'messages', 'json'].map((name) => `schemas/${name}`);
+    const free = ['errors', 'limits', 'stage-names', 'arms', 'signals', 'messages', 'json'].map(
+      (name) => `schemas/${name}`,
+    );
     const wrong = typescript
       .filter((path) => roomOf(path) === 'workflows')
       .flatMap(importsOf)

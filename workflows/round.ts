@@ -16,6 +16,7 @@ import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { AlignCarry, AlignInput, EvaluatedStudent, ResolvedModels, StageResult } from '../schemas/messages';
 import type { JsonObject } from '../schemas/json';
 import type { ModelRef } from '../schemas/model-ref';
+import { signalLabel, standardSignal } from '../schemas/signals';
 import { respondentArm } from '../schemas/stage-names';
 import type { StageRunner } from './run-state';
 
@@ -50,7 +51,7 @@ export async function runRound(run: StageRunner, input: AlignInput, carry: Align
   // sample drafts, score them with the untuned student, build preference pairs
   const questions = out(await run.stage('sample-questions', { tasks }, { model: teacher }), 'questions');
   const drafts = out(await run.stage('sample-rationales', { tasks, questions }, { model: teacher }), 'drafts');
-  const scores = out(await run.stage('score-drafts', { tasks, probes, drafts }, { model: student }), 'scores');
+  const scores = await scoreDrafts(run, input, student, { tasks, probes, drafts });
   const pairs: Partial<Record<PairKinds, ArtifactRef>> = {};
   for (const kinds of pairKindsOf(arms, input.align)) {
     const only = kinds === 'both' ? {} : { arm: pairsLabel(kinds), extra: { only: kinds } };
@@ -69,6 +70,23 @@ export async function runRound(run: StageRunner, input: AlignInput, carry: Align
   const evaluations = await run.evaluations();
   const decided = await run.stage('decide', { evaluations }, { extra: { round } });
   return { ...arte, decision: decided.facts };
+}
+
+/** By one signal, or by several and their ranks: each is asked for in a stage of its own, which a run by that signal alone finds again. */
+async function scoreDrafts(
+  run: StageRunner,
+  { signals = [standardSignal] }: AlignInput,
+  student: ModelRef,
+  inputs: { readonly tasks: ArtifactRef; readonly probes: ArtifactRef; readonly drafts: ArtifactRef },
+): Promise<ArtifactRef> {
+  const scores: Record<string, ArtifactRef> = {};
+  for (const signal of signals) {
+    const extra = signal === standardSignal ? {} : { extra: { signal } };
+    const parts = { model: student, arm: signalLabel(signal, signals), ...extra };
+    scores[signal] = out(await run.stage('score-drafts', inputs, parts), 'scores');
+  }
+  const [only] = Object.values(scores);
+  return only && signals.length === 1 ? only : out(await run.stage('combine-scores', scores), 'scores');
 }
 
 /** An arm from its recipe to its accuracy: a training set, a student trained on it, the test items. Only the set differs between arms. */

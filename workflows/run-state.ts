@@ -233,6 +233,7 @@ type WholeStageName = Exclude<StageName, (typeof rowStageNames)[number] | 'repor
 const wholeStages: Record<WholeStageName, (input: StageInput) => Promise<StageResult>> = {
   'prepare-tasks': (input) => io.prepareTasks(input),
   'select-probes': (input) => io.selectProbes(input),
+  'combine-scores': (input) => io.combineScores(input),
   'build-pairs': (input) => io.buildPairs(input),
   'select-drafts': (input) => io.selectDrafts(input),
   decide: (input) => io.decide(input),

@@ -4,7 +4,7 @@ import { nearestName } from '../../method/explain-shape';
 import { previewItem, previewTask } from '../../method/preview';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
-import type { Prompt } from '../../schemas/rows';
+import type { ModelRequest, Prompt } from '../../schemas/rows';
 import type { TaskRecord } from '../../schemas/task';
 import type { AskedStep } from '../ask-models';
 import { loadConfig, type LoadedConfig } from '../load-config';
@@ -89,11 +89,14 @@ function printPreview(task: TaskRecord, steps: readonly AskedStep[], asked: bool
     printLine(`${color.cyan('━━')} ${color.bold(stage)}  ${title}  ${color.dim(`(${model})`)}`);
     if (request !== undefined) {
       const { temperature, maxTokens, stop } = request.sampling;
-      const settings = [`temperature ${temperature}`, `at most ${maxTokens} tokens`];
+      const settings =
+        request.given === undefined
+          ? [`temperature ${temperature}`, `at most ${maxTokens} tokens`]
+          : ['what stands in brackets is scored, nothing is written'];
       if (stop.length > 0) settings.push(`stops at ${stop.map((text) => JSON.stringify(text)).join(', ')}`);
       if (request.jsonSchema !== undefined) settings.push('constrained by a JSON Schema');
       printLine(color.dim(`   ${settings.join(' · ')}`));
-      printVerbatim(promptText(request.prompt));
+      printVerbatim(promptText(request.prompt) + givenText(request, color.dim));
     }
     if (row !== undefined) printVerbatim(rowText(row, color.dim));
     if (answer !== undefined) {
@@ -106,6 +109,11 @@ function printPreview(task: TaskRecord, steps: readonly AskedStep[], asked: bool
 function promptText(prompt: Prompt): string {
   if (prompt.kind === 'completion') return prompt.text;
   return prompt.messages.map(({ role, content }) => `[${role}]\n${content}`).join('\n');
+}
+
+/** The text whose probability is asked for, after the words that lead to it. */
+function givenText({ given }: ModelRequest, dim: (text: string) => string): string {
+  return given === undefined ? '' : `${given.lead}${dim('[')}${given.text}${dim(']')}`;
 }
 
 /** A training row: each column under its name. */

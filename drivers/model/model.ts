@@ -9,6 +9,7 @@ import type { ModelRef } from '../../schemas/model-ref';
 export interface Capabilities {
   readonly n: boolean;
   readonly logprobs: boolean;
+  /** Log-probabilities and ranks of a text that is given (ModelRequest.given). */
   readonly promptLogprobs: boolean;
   /** json_schema constrained output. */
   readonly structured: boolean;
@@ -84,6 +85,12 @@ export type EndpointSettings =
       readonly slots: number;
       readonly contextTokens: number;
       readonly threads: number;
+    }
+  /** The project's own scorer: answers requests with a given text, and no others. */
+  | {
+      readonly kind: 'scorer';
+      readonly dtype: 'float32' | 'bfloat16' | 'float16';
+      readonly batchRows: number;
     }
   | {
       readonly kind: 'static';

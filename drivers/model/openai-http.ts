@@ -7,7 +7,7 @@
  * Invariants:
  * 1. Every sampling field is sent, under the name the server knows and with the server's word for "off": its own defaults never
  *    leak into an answer. What an endpoint did not declare is refused as bad-request, not dropped in silence.
- * 2. One call is one HTTP request, never repeated here: a repeated call is paid again, so only the engine may decide on it.
+ * 2. One call is one HTTP request (of a given text at vLLM two more, to its tokenizer, which cost nothing), never repeated here: a repeated call is paid again, so only the engine may decide on it.
  * 3. The API key stands in no error, whatever a server echoes.
  * 4. A call holds no more than answerBytesMax, whatever a server sends.
  */
@@ -16,11 +16,21 @@ import { Pool, type Dispatcher } from 'undici';
 import { ArteError } from '../../schemas/errors';
 import type { JsonObject, JsonValue } from '../../schemas/json';
 import { answerBytesMax, connectTimeoutMs } from '../../schemas/limits';
-import type { AnswerChoice, ModelAnswer, ModelRequest } from '../../schemas/rows';
+import type { AnswerChoice, GivenText, ModelAnswer, ModelRequest } from '../../schemas/rows';
+import {
+  firstOwnToken,
+  promptLogprobsBody,
+  readPromptLogprobs,
+  readScorerTokens,
+  readTokenIds,
+  scorerBody,
+  tokenizeBody,
+} from './given-text';
 import { CallFailure, type Capabilities, type CallFailureCause, type ModelEndpoint } from './model';
 import { onAbort } from './shared-aborts';
 
-export type Dialect = 'openai' | 'llama.cpp' | 'vllm' | 'sglang';
+/** `scorer`: python/score.py, which answers requests with a given text only. */
+export type Dialect = 'openai' | 'llama.cpp' | 'vllm' | 'sglang' | 'scorer';
 
 export interface OpenAiEndpointOptions {
   /** Identifies limiter and metrics. */
@@ -60,6 +70,9 @@ class HttpEndpoint implements OpenAiEndpoint {
   private readonly pool: Pool;
   private readonly chatPath: string;
   private readonly completionPath: string;
+  /** vLLM's tokenizer stands beside /v1, not in it. */
+  private readonly tokenizePath: string;
+  private readonly scorePath: string;
   private readonly headers: Record<string, string>;
 
   constructor(private readonly options: OpenAiEndpointOptions) {
@@ -70,6 +83,8 @@ class HttpEndpoint implements OpenAiEndpoint {
     const base = url.pathname.replace(/\/+$/, '');
     this.chatPath = `${base}/chat/completions${url.search}`;
     this.completionPath = `${base}/completions${url.search}`;
+    this.tokenizePath = `${base.replace(/\/v1$/, '')}/tokenize${url.search}`;
+    this.scorePath = `${base}/score${url.search}`;
     this.headers = {
       'content-type': 'application/json',
       accept: 'application/json',
@@ -88,21 +103,74 @@ class HttpEndpoint implements OpenAiEndpoint {
   async complete(request: ModelRequest, signal: AbortSignal): Promise<ModelAnswer> {
     signal.throwIfAborted();
     this.refuseUndeclared(request);
+    if (request.given !== undefined) {
+      return this.score(request, request.given, signal);
+    }
     const chat = request.prompt.kind === 'chat';
     const body = JSON.stringify(requestBody(request, this.options));
     const response = await this.send(chat ? this.chatPath : this.completionPath, body, signal);
     return readResponse(response, (cause, message, retryAfterMs) => this.failure(cause, message, retryAfterMs));
   }
 
+  /** Log-probabilities of a given text. */
+  private async score({ prompt }: ModelRequest, given: GivenText, signal: AbortSignal): Promise<ModelAnswer> {
+    const { dialect, model } = this.options;
+    if (dialect === 'scorer') {
+      const body = await this.ask(this.scorePath, scorerBody(prompt, given), signal);
+      return this.scored(readScorerTokens(body), body);
+    }
+    const ids = async (answer: string): Promise<number[]> => {
+      const body = await this.ask(this.tokenizePath, tokenizeBody(model, prompt, answer), signal);
+      const tokens = readTokenIds(body);
+      if (tokens === undefined) {
+        throw this.failure('garbage', `The tokenizer's answer has no tokens: ${quote(JSON.stringify(body))}`);
+      }
+      return tokens;
+    };
+    const whole = await ids(given.lead + given.text);
+    const start = firstOwnToken(whole, await ids(given.lead));
+    const body = await this.ask(this.completionPath, promptLogprobsBody(model, whole), signal);
+    return this.scored(readPromptLogprobs(body, whole, start), body);
+  }
+
+  private scored(tokens: ModelAnswer['tokens'], body: CompletionBody): ModelAnswer {
+    if (tokens === undefined) {
+      throw this.failure('garbage', `The answer has no log-probabilities of the text: ${quote(JSON.stringify(body))}`);
+    }
+    return { text: '', finish: 'stop', tokens, usage: usageOf(body) };
+  }
+
+  /** One request, its answer as JSON; any status but 200 is a failure. */
+  private async ask(path: string, body: JsonObject, signal: AbortSignal): Promise<CompletionBody> {
+    const response = await this.send(path, JSON.stringify(body), signal);
+    const fail: Fail = (cause, message, retryAfterMs) => this.failure(cause, message, retryAfterMs);
+    if (response.status !== 200) {
+      refusalOrFailure(response.status, response, fail);
+      throw fail('bad-request', `HTTP ${String(response.status)}: ${quote(response.text)}`);
+    }
+    try {
+      return JSON.parse(response.text) as CompletionBody;
+    } catch {
+      throw unreadable(response, fail);
+    }
+  }
+
   async close(): Promise<void> {
     await this.pool.destroy();
   }
 
-  private refuseUndeclared({ prompt, sampling, jsonSchema, answers = 1 }: ModelRequest): void {
-    const { completion, extendedSampling, n, structured } = this.capabilities;
+  private refuseUndeclared({ prompt, sampling, jsonSchema, answers = 1, given }: ModelRequest): void {
+    const { completion, extendedSampling, n, structured, promptLogprobs } = this.capabilities;
+    const { dialect } = this.options;
     const refuse = (what: string, name: string): never => {
       throw this.failure('bad-request', `${what}, which this endpoint does not declare (capabilities.${name}).`);
     };
+    if (given === undefined && dialect === 'scorer') {
+      throw this.failure('bad-request', 'An answer is asked for, and a scorer writes none.');
+    }
+    if (given !== undefined && (!promptLogprobs || (dialect !== 'scorer' && dialect !== 'vllm'))) {
+      refuse('Log-probabilities of a given text are asked for', 'prompt_logprobs, with dialect: vllm');
+    }
     if (prompt.kind === 'completion' && !completion) {
       refuse('The prompt is raw text for /v1/completions', 'completion');
     }
@@ -227,6 +295,7 @@ function extendedSampling(topK: number, minP: number, dialect: Dialect): JsonObj
 function dialectFields(dialect: Dialect): JsonObject {
   switch (dialect) {
     case 'openai':
+    case 'scorer':
       return {};
     case 'llama.cpp':
       return { cache_prompt: true, repeat_penalty: 1, presence_penalty: 0, frequency_penalty: 0, typical_p: 1 };

@@ -3,7 +3,7 @@
  *
  * Owns: sharing one server among all who want the same model under the same settings, the order in which models take turns,
  * closing a server before the next one takes the device, starting a server again that died in use, and idle time.
- * Leaves to llama-cpp.ts one server's life, to materialize.ts the file it serves, to the device lock (child.py) other
+ * Leaves to llama-cpp.ts and scorer.ts one server's life, to materialize.ts the file it serves, to the device lock (child.py) other
  * processes on the same device.
  *
  * Invariants:
@@ -21,11 +21,13 @@ import { ArteError } from '../../schemas/errors';
 import { modelServerCrashesMax, modelServerIdleMs, modelServerProbeMs } from '../../schemas/limits';
 import type { ModelRef } from '../../schemas/model-ref';
 import { llamaCppCapabilities, llamaCppConcurrency, startLlamaServer } from './llama-cpp';
-import type { LlamaServerOptions, ManagedSettings, ModelServer } from './llama-cpp';
+import type { LlamaServerOptions, ManagedSettings } from './llama-cpp';
 import type { Materializer } from './materialize';
 import { CallFailure } from './model';
-import type { EndpointSettings, ModelEndpoint, ModelLease, ModelPool } from './model';
+import type { Capabilities, EndpointSettings, ModelEndpoint, ModelLease, ModelPool } from './model';
 import { createOpenAiEndpoint } from './openai-http';
+import { scorerCapabilities, scorerConcurrency, startScorer, type ScorerOptions, type ScorerSettings } from './scorer';
+import type { ModelServer } from './server-child';
 
 type ScriptedSettings = Extract<EndpointSettings, { kind: 'scripted' }>;
 type StaticSettings = Extract<EndpointSettings, { kind: 'static' }>;
@@ -44,6 +46,8 @@ export interface ModelPoolOptions {
   readonly scripted: (script: string, options: ScriptedSettings['options']) => ModelEndpoint;
   /** Default: llama.cpp. Tests of the order alone hand in another. */
   readonly startServer?: (options: LlamaServerOptions) => Promise<ModelServer>;
+  /** Default: score.py. */
+  readonly startScorer?: (options: ScorerOptions) => Promise<ModelServer>;
 }
 
 /** Calls in flight that a static endpoint is begun with; the row engine finds the rest. */
@@ -89,6 +93,8 @@ class Pool implements ManagedModelPool {
         return freeLease(this.options.scripted(settings.script, settings.options));
       case 'managed':
         return this.managedLease(model, settings, signal);
+      case 'scorer':
+        return this.scorerLease(model, settings, signal);
     }
   }
 
@@ -121,11 +127,27 @@ class Pool implements ManagedModelPool {
     const ggufPath = await materializer.gguf(model, quantization, signal);
     const key = [model.contentSha256, quantization, slots, contextTokens, threads].join(' ');
     const id = `llama.cpp/${model.contentSha256.slice(0, 12)}/${quantization}`;
-    const resident = await this.admitted(key, signal, () => {
-      const start = (starting: AbortSignal): Promise<ModelServer> =>
-        startServer({ id, python, scriptDir, logDir, ggufPath, settings, deviceLockPath, signal: starting });
-      return new Resident(key, id, settings.slots, start);
-    });
+    const start = (starting: AbortSignal): Promise<ModelServer> =>
+      startServer({ id, python, scriptDir, logDir, ggufPath, settings, deviceLockPath, signal: starting });
+    const does = { capabilities: llamaCppCapabilities, concurrency: llamaCppConcurrency(slots) };
+    return this.residentLease(key, signal, () => new Resident(key, id, does, start));
+  }
+
+  private async scorerLease(model: ModelRef, settings: ScorerSettings, signal: AbortSignal): Promise<ModelLease> {
+    const { materializer, startScorer: begin = startScorer, python, scriptDir, logDir, deviceLockPath } = this.options;
+    const { dtype, batchRows } = settings;
+    const folder = await materializer.folder(model, signal);
+    const key = ['scorer', model.contentSha256, dtype, batchRows].join(' ');
+    const id = `scorer/${model.contentSha256.slice(0, 12)}/${dtype}`;
+    const start = (starting: AbortSignal): Promise<ModelServer> =>
+      begin({ id, python, scriptDir, logDir, folder, settings, deviceLockPath, signal: starting });
+    const does = { capabilities: scorerCapabilities, concurrency: scorerConcurrency(batchRows) };
+    return this.residentLease(key, signal, () => new Resident(key, id, does, start));
+  }
+
+  /** A turn with the server of `key`, started if need be. */
+  private async residentLease(key: string, signal: AbortSignal, open: () => Resident): Promise<ModelLease> {
+    const resident = await this.admitted(key, signal, open);
     let held = true;
     const release = (): Promise<void> => {
       if (held) {
@@ -259,7 +281,7 @@ class Pool implements ManagedModelPool {
 /** The model that has the device, as an endpoint that outlives its server processes. */
 class Resident implements ModelEndpoint {
   holders = 0;
-  readonly capabilities = llamaCppCapabilities;
+  readonly capabilities: Capabilities;
   readonly concurrency: { readonly start: number; readonly max: number };
   private server: ModelServer | undefined;
   private starting: Promise<ModelServer> | undefined;
@@ -271,10 +293,11 @@ class Resident implements ModelEndpoint {
   constructor(
     readonly key: string,
     readonly id: string,
-    slots: number,
+    does: Pick<ModelEndpoint, 'capabilities' | 'concurrency'>,
     private readonly start: (signal: AbortSignal) => Promise<ModelServer>,
   ) {
-    this.concurrency = llamaCppConcurrency(slots);
+    this.capabilities = does.capabilities;
+    this.concurrency = does.concurrency;
   }
 
   /** Wait until a server runs that answers. Errors: ModelServerFailed, InvalidConfig; the signal's reason. */

@@ -7,12 +7,14 @@
  *
  * Invariants:
  * 1. The same request gets the same answer, on every machine; with temperature 0 whatever its seed.
- * 2. Tokens are words: usage, maxTokens and the stop words are honoured as a server does.
+ * 2. A given text is as probable as the script is likely to say it: a student with a preference finds right answers and rationales of the kind it
+ *    prefers more probable, word by word; the others draw a probability for each word.
+ * 3. Tokens are words: usage, maxTokens and the stop words are honoured as a server does.
  */
 import { createHash } from 'node:crypto';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
-import type { ModelAnswer, ModelRequest } from '../../schemas/rows';
+import type { GivenText, ModelAnswer, ModelRequest } from '../../schemas/rows';
 import { CallFailure, type CallFailureCause, type Capabilities, type ModelEndpoint } from './model';
 import { onAbort } from './shared-aborts';
 
@@ -117,7 +119,7 @@ const scripts: Record<Exclude<ScriptName, 'faulty'>, Script> = { echo, 'prefers-
 const capabilities: Capabilities = {
   n: true,
   logprobs: false,
-  promptLogprobs: false,
+  promptLogprobs: true,
   structured: true,
   seed: true,
   hotLora: false,
@@ -147,6 +149,9 @@ export function createScriptedEndpoint(script: string, options: ScriptOptions = 
     async complete(request, signal) {
       await pass(Number(settled.latency_ms), signal);
       const prompt = textOf(request);
+      if (request.given !== undefined) {
+        return scored(name, prompt, request.given, settled);
+      }
       const answer = (index: number): ModelAnswer => {
         const identity = identityOf(request, prompt, index);
         const draw = (purpose: string): number => uniform(`${purpose}\u0000${identity}`);
@@ -162,6 +167,33 @@ export function createScriptedEndpoint(script: string, options: ScriptOptions = 
 }
 
 // ---- the scripts -------------------------------------------------------------------------------------------------
+
+/** Log-probabilities and ranks of a given text. */
+function scored(name: ScriptName, prompt: string, { lead, text }: GivenText, options: ScriptOptions): ModelAnswer {
+  const words = wordsOf(text);
+  const likely = name === 'prefers-short' ? likelihood(prompt, `${lead}${text}`, options) : 0.5;
+  const tokens = words.map((word, at) => {
+    // Some noise, so that no two texts are the same.
+    const draw = uniform(`given\u0000${String(at)}\u0000${word}\u0000${prompt}`);
+    const probability = Math.min(0.99, likely * (0.6 + 0.4 * draw));
+    return { logprob: Math.log(probability), rank: Math.max(1, Math.round(1 / probability)) };
+  });
+  const inputTokens = wordsOf(prompt).length + wordsOf(lead).length + words.length;
+  return { text: '', finish: 'stop', tokens, usage: { inputTokens, cachedInputTokens: 0, outputTokens: 0 } };
+}
+
+/** How likely prefers-short is to say a text: an answer after demonstrations by its preference, a rationale by its own length. */
+function likelihood(prompt: string, text: string, options: ScriptOptions): number {
+  const { open, close } = tagsOf(prompt, options);
+  const { question, demonstrations } = readPrompt(prompt);
+  const likes = (rationale: string): boolean =>
+    rationaleWords(rationale, { open, close }) <= Number(options.max_words) !== (options.invert === true);
+  const [p, q] = [Number(options.p_with), Number(options.p_without)];
+  if (demonstrations.length === 0) return likes(text) ? p : q;
+  const share = demonstrations.filter(likes).length / demonstrations.length;
+  const right = share * p + (1 - share) * q;
+  return text.includes(String(numbersIn(question)?.answer)) ? right : 1 - right;
+}
 
 function echo({ options }: ScriptCall): string {
   return String(options.text);

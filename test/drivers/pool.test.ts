@@ -11,16 +11,12 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findPythonEnv, type PythonEnv } from '../../drivers/local/python-env';
-import {
-  llamaCppCapabilities,
-  startLlamaServer,
-  type LlamaServerOptions,
-  type ModelServer,
-} from '../../drivers/model/llama-cpp';
+import { llamaCppCapabilities, startLlamaServer, type LlamaServerOptions } from '../../drivers/model/llama-cpp';
 import { createMaterializer, type Materializer } from '../../drivers/model/materialize';
 import { CallFailure, type EndpointSettings, type ModelEndpoint } from '../../drivers/model/model';
 import { createModelPool, type ManagedModelPool } from '../../drivers/model/pool';
 import { localSource, resolveModel } from '../../drivers/model/resolve';
+import type { ModelServer } from '../../drivers/model/server-child';
 import { packageRoot } from '../../drivers/package-root';
 import { processExists } from '../../drivers/process';
 import type { ArtifactStore } from '../../drivers/store/store';

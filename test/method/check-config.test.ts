@@ -403,6 +403,37 @@ describe('models', () => {
     expect(notes).toEqual([expect.stringContaining('the trained teacher cannot be asked there')]);
   });
 
+  it.each([
+    ['racing by another signal', { signal: 'icl_loglik', mode: 'racing' }, 'score.mode', 'mode: exhaustive'],
+    ['racing by several', { signal: 'combined', mode: 'racing' }, 'score.mode', 'signal: icl_accuracy'],
+    ['a combination of one', { signal: 'combined', combine: { icl_loglik: 1 } }, 'score.combine', 'signal: icl_loglik'],
+    ['a combination of none', { signal: 'combined', combine: {} }, 'score.combine', 'two or more of icl_accuracy'],
+  ])('%s is refused', (_name, score, path, instead) => {
+    const [problem, ...others] = judge(withSetting('score', score)).problems;
+    expect(others).toEqual([]);
+    expect(problem).toMatchObject({ path, instead: expect.stringContaining(instead) });
+  });
+
+  it('a hosted student whose endpoint gives no log-probabilities is refused by the signals that need them, and by no other', () => {
+    const student = (dialect: string, prompt_logprobs: boolean, source = 'hosted:someone/model') =>
+      withSetting('models.student', {
+        source,
+        endpoint: { ...endpoint({ prompt_logprobs, completion: true }), dialect },
+      });
+    const judged = (score: Json, ...of: Parameters<typeof student>): readonly string[] =>
+      judge(withSetting('score', score, student(...of)))
+        .problems.filter(({ what }) => what.includes('probable'))
+        .map(({ path, instead }) => `${path}: ${instead}`);
+    const loglik = { signal: 'icl_loglik' };
+    expect(judged(loglik, 'openai', false)).toEqual([
+      expect.stringMatching(/^models\.student\.endpoint\.capabilities\.prompt_logprobs: .*hf:ORG\/NAME/),
+    ]);
+    expect(judged({ signal: 'combined' }, 'openai', true)).toHaveLength(1);
+    expect(judged(loglik, 'vllm', true)).toEqual([]);
+    expect(judged(loglik, 'openai', false, 'hf:someone/model')).toEqual([]);
+    expect(judged({}, 'openai', false)).toEqual([]);
+  });
+
   it('says when the first wave of racing is cut', () => {
     const racing = (size: number) =>
       withSetting('score', { mode: 'racing' }, withSetting('probe', { method: 'random', size }));

@@ -83,6 +83,21 @@ describe('the paper', () => {
 });
 
 describe('a plan', () => {
+  it('counts a row a draft or a cell for each signal, and what the combination makes of them', () => {
+    const scoring = (score: object) =>
+      planRun(configOf({ score }), { tasks: tasksOf(2) })
+        .stages.filter(({ name }) => name.endsWith('-drafts') || name === 'combine-scores')
+        .map(({ name, arm, calls, rows, outputTokens }) => [name, arm, calls, rows, outputTokens]);
+    const [drafts, cells] = [2_000, 80_000];
+    expect(scoring({ signal: 'icl_loglik' })).toEqual([['score-drafts', '', cells, cells, 0]]);
+    expect(scoring({ signal: 'student_prob' })).toEqual([['score-drafts', '', drafts, drafts, 0]]);
+    expect(scoring({ signal: 'combined', combine: { rank_surprisal: 1, icl_accuracy: 1 } })).toEqual([
+      ['score-drafts', 'icl_accuracy', cells, cells, cells * 256],
+      ['score-drafts', 'rank_surprisal', drafts, drafts, 0],
+      ['combine-scores', '', 0, drafts, 0],
+    ]);
+  });
+
   it('keeps the ceiling of calls under racing, and says what is expected as an estimate', () => {
     const exhaustive = planRun(configOf(), { tasks: tasksOf(1) });
     const racing = planRun(configOf({ score: { mode: 'racing' } }), { tasks: tasksOf(1) });

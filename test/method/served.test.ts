@@ -4,8 +4,8 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { llamaCppVersion, servedIdentity } from '../../method/served';
-import { endpointSchema } from '../../schemas/run-config';
+import { llamaCppVersion, servedIdentity, textScorer, transformersVersion } from '../../method/served';
+import { endpointSchema, runConfigSchema } from '../../schemas/run-config';
 
 const identity = (settings: object): unknown => servedIdentity(endpointSchema.parse(settings));
 
@@ -38,5 +38,45 @@ describe('servedIdentity', () => {
   it('names the llama.cpp that is installed', () => {
     const pinned = readFileSync(join(__dirname, '../../python/requirements.txt'), 'utf8');
     expect(pinned).toContain(`xllamacpp==${llamaCppVersion}\n`);
+  });
+
+  it('names the transformers that is installed', () => {
+    const pinned = readFileSync(join(__dirname, '../../python/requirements.txt'), 'utf8');
+    expect(pinned).toContain(`transformers==${transformersVersion}\n`);
+  });
+});
+
+describe('textScorer', () => {
+  const asked = (student: object, scorer: object = {}) =>
+    textScorer(
+      runConfigSchema.parse({
+        version: 1,
+        name: 'x',
+        tasks: [{ source: 'builtin', family: 'navigate' }],
+        models: { teacher: { source: 'embedded:x' }, student: { source: 'hf:a/b', ...student } },
+        score: { scorer },
+      }),
+    );
+  const price = { input: 3, training_hour: 2 };
+  const vllm = { kind: 'static', base_url: 'http://a:1/v1', model: 'm', dialect: 'vllm' };
+
+  it('is the endpoint where that gives log-probabilities of a prompt, else the scorer', () => {
+    const gives = { ...vllm, capabilities: { prompt_logprobs: true } };
+    expect(asked({ endpoint: gives, price })).toMatchObject({ endpoint: gives, price });
+    expect(asked({ endpoint: vllm }).endpoint).toEqual({ kind: 'scorer', dtype: 'float32', batch_rows: 32 });
+    expect(asked({ endpoint: { ...gives, dialect: 'openai' } }).endpoint.kind).toBe('scorer');
+    expect(asked({ endpoint: { kind: 'managed' } }).endpoint.kind).toBe('scorer');
+    expect(asked({ endpoint: { kind: 'scripted', script: 'echo' } }).endpoint.kind).toBe('scripted');
+  });
+
+  it("does not charge another server's prices for what runs here", () => {
+    expect(asked({ endpoint: vllm, price }).price).toMatchObject({ input: 0, training_hour: 2 });
+    expect(asked({ endpoint: { kind: 'managed' }, price }).price).toMatchObject({ input: 3 });
+  });
+
+  it('has another identity in another precision, and the same for batches of another size', () => {
+    const identity = (scorer: object) => servedIdentity(asked({}, scorer).endpoint);
+    expect(identity({ dtype: 'bfloat16' })).not.toEqual(identity({}));
+    expect(identity({ batch_rows: 4 })).toEqual(identity({}));
   });
 });

@@ -60,6 +60,7 @@ const outputsOf: Record<string, readonly string[]> = {
   'sample-questions': ['questions'],
   'sample-rationales': ['drafts'],
   'score-drafts': ['scores', 'cells'],
+  'combine-scores': ['scores'],
   'build-pairs': ['pairs', 'dpo'],
   'select-drafts': ['tailored', 'sft'],
   'tailor-questions': ['questions'],
@@ -107,6 +108,7 @@ function standIns(
   const all: IoActivities & InferActivities & TrainActivities = {
     prepareTasks: whole,
     selectProbes: whole,
+    combineScores: whole,
     buildPairs: whole,
     selectDrafts: whole,
     decide: whole,
@@ -294,6 +296,18 @@ describe('alignWorkflow', () => {
     expect(selected?.extra).toEqual({ questions: 'preferred', rationale: 'task-consistent' });
     expect(recorded.rounds[0]?.models['teacher']?.name).toBe('teacher');
     expect(recorded.stages.map(({ place }) => place?.evaluates?.arm)).toContain('arte');
+  });
+
+  it('scores drafts by every signal in a stage of its own, and pairs them by the combination', async () => {
+    await withWorkers(standIns(recorded), async () =>
+      (await start(input('signals', { rounds: 1, signals: ['icl_accuracy', 'icl_loglik'] }))).result(),
+    );
+    const of = (name: string) => recorded.stages.filter(({ stage }) => stage === name);
+    // The paper's own is asked for as where it is the only one, so that either finds what the other has made.
+    expect(of('score-drafts').map(({ extra }) => extra)).toEqual([undefined, { signal: 'icl_loglik' }]);
+    const [combined] = of('combine-scores');
+    expect(Object.keys(combined?.inputs ?? {})).toEqual(['icl_accuracy', 'icl_loglik']);
+    expect(of('build-pairs')[0]?.inputs['scores']).toEqual(ref('combine-scores/scores'));
   });
 
   it('asks every respondent with every shot count before it selects the preference set by IRT', async () => {
