@@ -79,7 +79,7 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
   // A worker's machine need not have what the client's has.
   const here = purpose !== 'worker';
   const { tasks, problems: ofTasks } = here
-    ? await readTasks(input, configDir, judged.config?.prompts)
+    ? await readTasks(input, configDir, judged.config)
     : { tasks: [], problems: [] };
   const ofModels =
     judged.config === undefined || !here
@@ -227,7 +227,7 @@ function problemText(file: string, { line, column, path, what, why, instead }: P
 async function readTasks(
   input: unknown,
   configDir: string,
-  prompts: RunConfig['prompts'] | undefined,
+  config: RunConfig | undefined,
 ): Promise<{ tasks: TaskRecord[]; problems: ConfigProblem[] }> {
   const list = (input as { tasks?: unknown } | null)?.tasks;
   const tasks: TaskRecord[] = [];
@@ -235,7 +235,7 @@ async function readTasks(
   for (const [index, item] of (Array.isArray(list) ? (list as unknown[]) : []).entries()) {
     const parsed = taskConfigSchema.safeParse(item);
     if (!parsed.success || parsed.data.source === 'declared') continue;
-    const read = await readTask(parsed.data, index, configDir, prompts);
+    const read = await readTask(parsed.data, index, configDir, config);
     problems.push(...read.problems);
     if (read.task !== undefined) tasks.push(read.task);
   }
@@ -246,7 +246,7 @@ async function readTask(
   task: TaskConfig,
   index: number,
   configDir: string,
-  prompts: RunConfig['prompts'] | undefined,
+  config: RunConfig | undefined,
 ): Promise<{ task?: TaskRecord; problems: ConfigProblem[] }> {
   const place: readonly Segment[] = ['tasks', index];
   const texts = new Map<string, string>();
@@ -266,8 +266,8 @@ async function readTask(
   }
   if (problems.length > 0) return { problems };
   try {
-    const record = buildTaskRecord(withConfigTechniques(task, prompts), taskSource(task, texts), defaultTechniques);
-    return { task: record, problems: judgeTask(record, place, prompts) };
+    const record = buildTaskRecord(withConfigTechniques(task, config?.prompts), taskSource(task, texts), defaultTechniques);
+    return { task: record, problems: judgeTask(record, place, config?.prompts, config?.tailor) };
   } catch (error) {
     if (!(error instanceof ArteError)) throw error;
     const { what, why, next, details = [] } = error.data;
