@@ -56,6 +56,9 @@ export function parkOnDirt(
     next: `Look at the rows below. With ${first.setting}.action: drop (or keep) in the config, start the run under another id: the stages before this one are reused.`,
     details: first.rows
       .slice(0, shownRows)
-      .map(({ task, reason, question }) => `${task}, ${reason}: ${question.replace(/\s+/g, ' ').slice(0, shownCharacters)}`),
+      .map(
+        ({ task, reason, question }) =>
+          `${task}, ${reason}: ${question.replace(/\s+/g, ' ').slice(0, shownCharacters)}`,
+      ),
   });
 }

@@ -154,7 +154,8 @@ export function questionStage(
         const have = usable.questions.get(task.name)?.length ?? 0;
         if (have >= loaded.settings.per_task) continue;
         if (!last) return { more: true };
-        if (have < loaded.settings.per_task * shareNeededMin) throw notEnough(loaded, task.name, have, countReasons(usable.dropped));
+        if (have < loaded.settings.per_task * shareNeededMin)
+          throw notEnough(loaded, task.name, have, countReasons(usable.dropped));
         short.push(`${task.name}: ${have} of ${loaded.settings.per_task}`);
       }
       const rows = loaded.tasks.flatMap((task) =>

@@ -266,7 +266,11 @@ async function readTask(
   }
   if (problems.length > 0) return { problems };
   try {
-    const record = buildTaskRecord(withConfigTechniques(task, config?.prompts), taskSource(task, texts), defaultTechniques);
+    const record = buildTaskRecord(
+      withConfigTechniques(task, config?.prompts),
+      taskSource(task, texts),
+      defaultTechniques,
+    );
     return { task: record, problems: judgeTask(record, place, config?.prompts, config?.tailor) };
   } catch (error) {
     if (!(error instanceof ArteError)) throw error;

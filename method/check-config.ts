@@ -416,7 +416,8 @@ export function judgeTask(
           record.verifier === undefined
             ? 'Nothing could tell a right answer from a wrong one.'
             : 'Commands are not run while a training set is written; only built-in verifiers judge it.',
-        instead: 'Write a built-in verifier (arithmetic, boolean, counting, comparison), or filter: target or majority.',
+        instead:
+          'Write a built-in verifier (arithmetic, boolean, counting, comparison), or filter: target or majority.',
       }),
     );
   }

@@ -474,7 +474,9 @@ const hygieneSchema = z
           .describe(
             'What to do with a written question, or an example, that repeats a test or validation item. drop: leave it out (questions are written anew until there are enough). keep: only count it. park: stop the run. Paper: not stated.',
           ),
-        ngram: count.default(8).describe('Words of a run. PaLM: 8. Items with fewer than twice as many words are compared as a whole.'),
+        ngram: count
+          .default(8)
+          .describe('Words of a run. PaLM: 8. Items with fewer than twice as many words are compared as a whole.'),
         overlap: z
           .number()
           .gt(0)
@@ -503,10 +505,14 @@ const hygieneSchema = z
           .describe('Near duplicates share at least this much of their distinct runs (Jaccard similarity).'),
       })
       .prefault({})
-      .describe('Nearly the same questions, told exactly and at any number of rows (questions.dedupe: rouge-l is quadratic).'),
+      .describe(
+        'Nearly the same questions, told exactly and at any number of rows (questions.dedupe: rouge-l is quadratic).',
+      ),
   })
   .prefault({})
-  .describe('Cleanness of what the teacher writes, drafts and tailored sets. What is dropped is kept beside: `arte export dropped`.');
+  .describe(
+    'Cleanness of what the teacher writes, drafts and tailored sets. What is dropped is kept beside: `arte export dropped`.',
+  );
 
 const tailorSchema = z
   .strictObject({

@@ -1,6 +1,6 @@
 /**
  * Writes lm-eval-outputs.json: what SmolLM2-135M answered to items of the built-in families, as GSM8K and BIG-Bench-Hard are asked with few
- * shots. Real outputs, with all that a small model does to an answer; lm_eval.py has them judged by lm-evaluation-harness.
+ * shots. Real outputs, with all that a small model does to an answer; judge_with_lm_eval.py has them judged by lm-evaluation-harness.
  *
  * Run by hand when they are to be made anew:  node -r ./test/fixtures/run-typescript.cjs test/golden/lm-eval-outputs.ts
  */

@@ -24,8 +24,14 @@ describe('a question', () => {
     ['Which is larger, 5 or 9 ?', { split: 'validation', rule: 'exact', itemId: 'v' }],
     ['WHICH IS LARGER, 3 OR 8?', { split: 'seeds', rule: 'exact', itemId: 's' }],
     ['Which is larger, 4 or 6?', undefined],
-    [`Read this. ${story('Otto', 'rolls', 12)} How many are left?`, { split: 'validation', rule: 'overlap', itemId: 'v-long' }],
-    [story('Mira', 'tarts', 30).replaceAll('crows', 'jays').replace('old', 'new'), { split: 'test', rule: 'overlap', itemId: 't-long' }],
+    [
+      `Read this. ${story('Otto', 'rolls', 12)} How many are left?`,
+      { split: 'validation', rule: 'overlap', itemId: 'v-long' },
+    ],
+    [
+      story('Mira', 'tarts', 30).replaceAll('crows', 'jays').replace('old', 'new'),
+      { split: 'test', rule: 'overlap', itemId: 't-long' },
+    ],
     ['A baker had 30 tarts and the birds took all but three. How many were taken?', undefined],
   ])('%s', (question, expected) => {
     expect(check.question(question)).toEqual(expected);

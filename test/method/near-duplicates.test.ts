@@ -26,9 +26,7 @@ it.each(golden.cases.map((one) => [`runs of ${one.shingle}, ${one.jaccard}`, one
 );
 
 it('is the definition, whatever the texts and the threshold', () => {
-  const words = fc
-    .array(fc.constantFrom('a', 'b', 'c', 'd', '+'), { maxLength: 9 })
-    .map((list) => list.join(' '));
+  const words = fc.array(fc.constantFrom('a', 'b', 'c', 'd', '+'), { maxLength: 9 }).map((list) => list.join(' '));
   const similarity = (one: string, other: string, size: number): number => {
     const [mine, theirs] = [shinglesOf(comparedWords(one), size), shinglesOf(comparedWords(other), size)];
     const shared = [...mine].filter((run) => theirs.has(run)).length;
