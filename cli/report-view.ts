@@ -3,6 +3,7 @@ import type { ArmName } from '../schemas/arms';
 import type { Comparison, MacroMeasure, Measure, ReportArm, RunReport } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, formatCount, formatSeconds, printLine, table } from './output';
+import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 
 /** Print a report as tables. */
 export function printReport(report: RunReport): void {
@@ -47,6 +48,7 @@ export function printReport(report: RunReport): void {
   printLine();
   printGroups(report, 'By task', ({ byTask }) => byTask);
   printGroups(report, 'By category', ({ byCategory }) => byCategory);
+  printTrainingSets(report);
   printLine(color.bold('What each stage took'));
   const anyLost = report.stages.some(({ lostCalls }) => lostCalls > 0);
   const stageColumns = [
@@ -89,6 +91,25 @@ export function printReport(report: RunReport): void {
     printLine();
     for (const note of report.notes) printLine(`${color.yellow('note')}  ${note}`);
   }
+}
+
+function printTrainingSets(report: RunReport): void {
+  const rows = trainingSetRows(report);
+  if (rows.length === 0) return;
+  printLine(colorsFor(process.stdout).bold('Training sets'));
+  const { arm, round, examples, agreeing, leftOut, duplicates, leaks, words } = trainingSetTitles;
+  const right = (title: string) => ({ title, align: 'right' as const });
+  const columns = [{ title: arm }, right(round), right(examples), right(agreeing), right(duplicates), right(leaks)];
+  printLine(
+    table(
+      [...columns, right(words), { title: leftOut }],
+      rows.map((row) => [
+        ...[armTitle({ name: row.arm }, report), row.round, formatCount(row.examples), percent(row.agreeing)],
+        ...[row.duplicates, row.leaks, row.words, row.leftOut],
+      ]),
+    ),
+  );
+  printLine();
 }
 
 type Groups = ReportArm['byTask'];

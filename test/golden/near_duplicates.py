@@ -42,7 +42,7 @@ for text in rng.sample(texts, 30):
 
 def shingles(text, size):
     text = re.sub(r"[\s?.!]+$", "", re.sub(r"\s+", " ", text.lower()).strip())
-    words = re.findall(r"[^\W_]+|[^\s\w]|_", text)
+    words = re.findall(r"""[^\W_]+|[^\s\w.,;:?!'"]|_""", text)
     if len(words) < size:
         return {" ".join(words)}
     return {" ".join(words[at : at + size]) for at in range(len(words) - size + 1)}
