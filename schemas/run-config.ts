@@ -216,6 +216,13 @@ export const modelConfigSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe('Begin training sequences with BOS where the tokenizer has one. Gemma collapses without it.'),
+  license: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Licence of the weights as the Hugging Face hub names it (apache-2.0, llama3.2, …), for the cards of what is exported. Left out: the embedded model's own, else unknown.",
+    ),
   price: priceSchema,
 });
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
@@ -616,6 +623,24 @@ const budgetSchema = z
   .prefault({})
   .describe('What the run may spend. No setting of it changes what is made, or what is reused.');
 
+const publishSchema = z
+  .strictObject({
+    language: z
+      .array(z.string().min(2))
+      .min(1)
+      .default(['en'])
+      .describe('ISO 639-1 codes of the languages written in.'),
+    data_license: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "Licence of exported data sets, as the Hugging Face hub names it. Left out: unknown. The teacher's terms may decide it.",
+      ),
+  })
+  .prefault({})
+  .describe('What the cards of exported models and data sets say (`arte export`). Changes nothing that is made.');
+
 // ---- platform ----------------------------------------------------------------------------------------------------
 
 const platformSchema = z
@@ -688,6 +713,7 @@ export const runConfigSchema = z
     arms: armsSchema,
     rounds: roundsSchema,
     budget: budgetSchema,
+    publish: publishSchema,
     platform: platformSchema,
   })
   .describe('An arte run.');
