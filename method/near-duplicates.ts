@@ -15,7 +15,10 @@ export const comparedWordsMax = 4096;
 
 /** Words of a text in order. Signs count as words ("2 + 3" is another question than "2 - 3"), stops and quotes do not. */
 export function comparedWords(text: string): string[] {
-  return (normaliseQuestion(text).match(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}.,;:?!'"‘’“”…]/gu) ?? []).slice(0, comparedWordsMax);
+  return (normaliseQuestion(text).match(/[\p{L}\p{N}]+|[^\s\p{L}\p{N}.,;:?!'"‘’“”…]/gu) ?? []).slice(
+    0,
+    comparedWordsMax,
+  );
 }
 
 /** The distinct runs of `size` words; a text with fewer words is one run. Empty for a text without a word. */
