@@ -1,17 +1,24 @@
 /**
  * Sampling questions, for drafts (sample-questions) and for the tailored set (tailor-questions): one shape, two settings.
- * Owns: waves until every task has its number, and what is dropped (duplicates, items of the test, validation or seed sets) by reason.
+ * Owns: waves until every task has its number, so that what is dropped is written anew. What is dropped and why: method/row-hygiene.ts.
  *
  * With `extra.shown: own` the set is bootstrapped as by Self-Instruct (arXiv 2212.10560): it grows over waves, and from the second wave on the
  * teacher is shown some of its own earlier questions among the seeds.
  */
 import { sha256Hex, seedFrom, shuffled } from '../method/keys';
-import { isDuplicateQuestion, normaliseQuestion, type QuestionFilter } from '../method/hygiene';
 import { parseQuestions } from '../method/parse-questions';
 import { questionPrompt, wordingVersion } from '../method/prompts';
+import {
+  cleanQuestions,
+  countReasons,
+  rowHygiene,
+  sumFound,
+  type Cleaned,
+  type WrittenQuestion,
+} from '../method/row-hygiene';
 import { ArteError } from '../schemas/errors';
 import type { JsonObject, JsonValue } from '../schemas/json';
-import type { QuestionRow, RowResult } from '../schemas/rows';
+import type { DroppedRow, QuestionRow, RowResult } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord } from '../schemas/task';
 import { readRows } from './read-rows';
@@ -19,6 +26,7 @@ import { refusedReading } from './reading';
 import type { RowStage } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef } from './stage';
+import { parkOnDirt, storeDropped } from './dropped-rows';
 
 /** A later wave asks for this much more than is missing, because some of it will be unusable again. */
 const laterWaveMargin = 1.5;
@@ -49,7 +57,8 @@ interface Meta {
 
 interface Usable {
   readonly questions: Map<string, QuestionRow[]>;
-  readonly dropped: Record<string, number>;
+  readonly dropped: readonly DroppedRow[];
+  readonly found: Cleaned<unknown>['found'];
   /** Calls made so far per task: the next sample index. */
   readonly calls: Map<string, number>;
 }
@@ -74,6 +83,7 @@ export function questionStage(
         wording: question ?? null,
         style: config.models.teacher.prompt_style,
         tags: answerTags(config),
+        hygiene: config.hygiene,
       };
     },
     model: ({ config }) => config.models.teacher,
@@ -138,20 +148,24 @@ export function questionStage(
       const all: RowResult[] = [];
       for await (const result of results()) all.push(result);
       const usable = usableQuestions(loaded, all);
+      parkOnDirt(loaded.config, name, usable.found, usable.dropped);
       const short: string[] = [];
       for (const task of loaded.tasks) {
         const have = usable.questions.get(task.name)?.length ?? 0;
         if (have >= loaded.settings.per_task) continue;
         if (!last) return { more: true };
-        if (have < loaded.settings.per_task * shareNeededMin) throw notEnough(loaded, task.name, have, usable.dropped);
+        if (have < loaded.settings.per_task * shareNeededMin)
+          throw notEnough(loaded, task.name, have, countReasons(usable.dropped));
         short.push(`${task.name}: ${have} of ${loaded.settings.per_task}`);
       }
       const rows = loaded.tasks.flatMap((task) =>
         (usable.questions.get(task.name) ?? []).slice(0, loaded.settings.per_task),
       );
       const questions = await store.putLines(rows.map((row) => JSON.stringify(row)));
-      const facts: JsonObject = { questions: rows.length, dropped: usable.dropped, short };
-      return { more: false, outcome: { outputs: { questions }, facts } };
+      const dropped = await storeDropped(store, usable.dropped);
+      const hygiene = rowHygiene({ kept: [...usable.questions.values()].flat(), found: usable.found }, usable.dropped);
+      const facts = { questions: rows.length, dropped: hygiene.dropped, short, hygiene } as unknown as JsonObject;
+      return { more: false, outcome: { outputs: { questions, ...dropped }, facts } };
     },
   };
 }
@@ -180,47 +194,32 @@ function withOwnShown(task: TaskRecord, own: readonly QuestionRow[], config: Run
 }
 
 /** Questions that may be used, in row order: parsed, new, and in none of the labelled sets. */
-function usableQuestions({ tasks, settings, name }: Loaded, results: readonly RowResult[]): Usable {
-  const dropped: Record<string, number> = {};
-  const questions = new Map<string, QuestionRow[]>();
+function usableQuestions({ tasks, settings, name, config }: Loaded, results: readonly RowResult[]): Usable {
+  const written = new Map(tasks.map((task) => [task.name, [] as WrittenQuestion[]]));
   const calls = new Map<string, number>();
-  const filters = new Map<string, QuestionFilter>();
-  const labelled = new Map(tasks.map((task) => [task.name, labelledQuestions(task)]));
-  const filterSettings = { dedupe: settings.dedupe, rougeLMax: settings.rouge_l_max };
   for (const result of results) {
     const { task, index } = result.meta as unknown as Meta;
     calls.set(task, Math.max(calls.get(task) ?? 0, index + 1));
     if (result.outcome !== 'ok') continue;
     const parsed = result.value as unknown as { question: string; target: string }[];
-    const kept = questions.get(task) ?? [];
-    questions.set(task, kept);
-    const filter = filters.get(task) ?? { seen: new Set<string>(), kept: [] };
-    filters.set(task, filter);
-    for (const { question, target } of parsed) {
-      const split = labelled.get(task)?.get(normaliseQuestion(question));
-      const reason = split
-        ? `in ${split}`
-        : isDuplicateQuestion(question, filter, filterSettings)
-          ? 'duplicate'
-          : undefined;
-      if (reason !== undefined) {
-        dropped[reason] = (dropped[reason] ?? 0) + 1;
-        continue;
-      }
-      const id = sha256Hex(`${name}\u0000${task}\u0000${question}\u0000${target}\u0000${kept.length}`).slice(0, 16);
-      kept.push({ id, task, question, target, from: result.key });
-    }
+    for (const { question, target } of parsed) written.get(task)?.push({ question, target, from: result.key });
   }
-  return { questions, dropped, calls };
-}
-
-/** Where a question already stands: a draft that repeats a test or probe item would leak it. */
-function labelledQuestions(task: TaskRecord): Map<string, string> {
-  const known = new Map<string, string>();
-  for (const split of ['seeds', 'validation', 'test'] as const) {
-    for (const item of task[split]) known.set(normaliseQuestion(item.question), split);
+  const dedupe = { dedupe: settings.dedupe, rougeLMax: settings.rouge_l_max };
+  const questions = new Map<string, QuestionRow[]>();
+  const cleaned = tasks.map((task) => cleanQuestions(written.get(task.name) ?? [], task, dedupe, config.hygiene));
+  for (const [at, { name: task }] of tasks.entries()) {
+    const rows = (cleaned[at]?.kept ?? []).map(({ question, target, from }, place): QuestionRow => {
+      const id = sha256Hex(`${name}\u0000${task}\u0000${question}\u0000${target}\u0000${place}`).slice(0, 16);
+      return { id, task, question, target, from };
+    });
+    questions.set(task, rows);
   }
-  return known;
+  return {
+    questions,
+    dropped: cleaned.flatMap(({ dropped }) => dropped),
+    found: sumFound(cleaned.map(({ found }) => found)),
+    calls,
+  };
 }
 
 /** The tag's form and our own wording enter prompts and readings, so they enter keys. */

@@ -6,6 +6,7 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { costOf, costOfLostCalls, hasPrices, ledgerTotals, priceOf } from '../method/ledger';
 import { compareArms, linesOf } from '../method/comparisons';
 import { evaluatePredictions, macroAverage, type Metrics } from '../method/evaluate';
+import type { RowHygiene } from '../method/row-hygiene';
 import { mean, sampleVariance } from '../method/statistics';
 import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
@@ -306,6 +307,7 @@ function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readon
     notes.push(
       `Examples were dropped, so the students were trained on sets of ${[...sizes].sort((one, other) => one - other).join(', ')}; steps and seed are the same.`,
     );
+  notes.push(...leakNotes(stages, config));
   if (config.sft.seeds > 1)
     notes.push(
       `Accuracies are means over ${config.sft.seeds} students from seeds of their own. Intervals and p values are about the items, for these students; how far students of one arm lie apart is the standard deviation beside them.`,
@@ -319,6 +321,18 @@ function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readon
       `The student under arte does not beat the unaligned teacher's beyond noise: nothing may be claimed for ${config.align.method === 'none' ? 'the choice of drafts' : 'the alignment'} here.`,
     );
   return notes;
+}
+
+/** Test items in what students were trained on: where they are kept, no accuracy means what it says. */
+function leakNotes(stages: readonly ReportStage[], config: RunConfig): string[] {
+  if (config.hygiene.contamination.action !== 'keep') return [];
+  return stages.flatMap(({ name, round, arm, facts }) => {
+    const leaked = (facts['hygiene'] as unknown as RowHygiene | undefined)?.contaminatedTest ?? 0;
+    if (leaked === 0 || (name !== 'tailor-rationales' && name !== 'select-drafts')) return [];
+    return [
+      `${leaked} examples under ${arm} (round ${round}) repeat test items and were kept (hygiene.contamination.action: keep): its accuracy may be told, not learnt.`,
+    ];
+  });
 }
 
 /** What racing saved, from the facts of the score-drafts stage. */

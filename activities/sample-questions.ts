@@ -3,7 +3,7 @@ import { questionStage } from './question-stage';
 
 export const sampleQuestions = questionStage(
   'sample-questions',
-  1,
+  2,
   (config) => config.questions,
   (config) => config.questions.thresholds,
 );

@@ -4,6 +4,7 @@
  */
 import { chooseDrafts } from '../method/arms';
 import { seedFrom } from '../method/keys';
+import { cleanExamples } from '../method/row-hygiene';
 import type { DraftChoice } from '../schemas/arms';
 import { draftRowSchema, scoreRowSchema, type TailoredRow } from '../schemas/rows';
 import { taskRecordSchema } from '../schemas/task';
@@ -15,10 +16,12 @@ import { storeTrainingSet } from './training-set';
 
 export const selectDrafts: WholeStage<StoreDependencies> = {
   name: 'select-drafts',
-  version: 1,
+  version: 2,
   settings: ({ config }) => ({
     per_task: config.tailor.per_task,
     require_tag: config.tailor.require_tag,
+    filter: config.tailor.filter,
+    hygiene: config.hygiene,
     seed: config.seed,
     wording: config.prompts.student_one_shot ?? null,
     style: config.models.student.prompt_style,
@@ -31,18 +34,27 @@ export const selectDrafts: WholeStage<StoreDependencies> = {
     const drafts = await readRows(store, inputRef(input, 'drafts'), draftRowSchema);
     const scores = await readRows(store, inputRef(input, 'scores'), scoreRowSchema);
     const { questions, rationale } = input.extra as unknown as DraftChoice;
-    const chosen = chooseDrafts(drafts, scores, {
+    // Before the choice, so that another draft takes the place of one that is left out.
+    const votes = new Map<string, (string | null)[]>();
+    for (const { questionId, answer } of drafts) votes.set(questionId, [...(votes.get(questionId) ?? []), answer]);
+    const written = drafts.map((draft) => ({ ...draft, votes: votes.get(draft.questionId) ?? [] }));
+    const { kept, dropped, found } = cleanExamples(written, tasks, config);
+    const chosen = chooseDrafts(kept, scores, {
       questions,
       rationale,
       perTask: config.tailor.per_task,
       requireTag: config.tailor.require_tag,
       seed: seedFrom(config.seed, 'select-drafts'),
     });
-    const rows = chosen.drafts.map(({ id: _, questionId, technique: __, ...draft }): TailoredRow => ({
-      ...draft,
-      id: questionId,
-    }));
-    const { outputs, facts } = await storeTrainingSet(store, rows, tasks, config, {});
-    return { outputs, facts: { ...facts, techniques: { ...chosen.techniques }, short: chosen.short } };
+    const rows = chosen.drafts.map(
+      ({ questionId: id, task, question, target, rationale, answer, agrees, from }): TailoredRow => ({
+        ...{ id, task, question, target, rationale, answer, agrees, from },
+      }),
+    );
+    const left = new Set(kept.map(({ task }) => task));
+    const empty = [...tasks.keys()].filter((task) => !left.has(task));
+    const short = [...chosen.short, ...empty.map((task) => `${task}: 0 of ${config.tailor.per_task}`)];
+    const facts = { techniques: { ...chosen.techniques }, short };
+    return storeTrainingSet(store, { stage: 'select-drafts', kept: rows, dropped, found, facts }, tasks, config);
   },
 };

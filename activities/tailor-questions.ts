@@ -3,7 +3,7 @@ import { questionStage } from './question-stage';
 
 export const tailorQuestions = questionStage(
   'tailor-questions',
-  1,
+  2,
   (config) => ({ ...config.questions, per_task: config.tailor.per_task, ...config.tailor.questions }),
   (config) => config.tailor.thresholds,
 );

@@ -4,8 +4,10 @@
  */
 import { seedFrom } from '../method/keys';
 import { isCorrect } from '../method/answers';
+import { answersPerExample } from '../method/plan';
 import { naivePrompt } from '../method/prompts';
-import { questionRowSchema, type QuestionRow, type TailoredRow } from '../schemas/rows';
+import { cleanExamples, type WrittenExample } from '../method/row-hygiene';
+import { questionRowSchema, type DroppedRow, type QuestionRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
@@ -23,17 +25,26 @@ interface Loaded {
   readonly byId: ReadonlyMap<string, { task: TaskRecord; question: QuestionRow }>;
 }
 
+interface Meta {
+  readonly question: string;
+  /** 0: the answer that is taught. Others vote on it (tailor.filter: majority). */
+  readonly sample: number;
+}
+
 export const tailorRationales: RowStage<Loaded> = {
   name: 'tailor-rationales',
   version: 2,
   settings: ({ config }) => {
     const { naive, student_one_shot } = config.prompts;
-    const { rationales, answer, require_tag } = config.tailor;
+    const { rationales, answer, require_tag, filter, majority } = config.tailor;
     const style = [config.models.teacher.prompt_style, config.models.student.prompt_style];
     return {
       ...rationales,
       answer,
       require_tag,
+      filter,
+      ...(filter === 'majority' && { majority }),
+      hygiene: config.hygiene,
       seed: config.seed,
       wording: [naive ?? null, student_one_shot ?? null],
       style,
@@ -49,19 +60,26 @@ export const tailorRationales: RowStage<Loaded> = {
     const examples = questions.map((question) => ({ task: tasks.get(question.task) as TaskRecord, question }));
     return { config, tasks, examples, byId: new Map(examples.map((example) => [example.question.id, example])) };
   },
-  rows: ({ config, examples }) => ({
-    length: examples.length,
-    row(index) {
-      const { task, question } = examples[index] as (typeof examples)[number];
-      const built = naivePrompt(task, question.question, config, config.models.teacher.prompt_style);
-      const seed = seedFrom(config.seed, 'tailor-rationales', question.id);
-      return {
-        request: { prompt: built.prompt, sampling: samplingOf(config.tailor.rationales, built.stop, seed) },
-        sample: 0,
-        meta: { question: question.id },
-      };
-    },
-  }),
+  // The samples of one prompt follow each other: a server's slot still has it.
+  rows: ({ config, examples }) => {
+    const each = answersPerExample(config.tailor);
+    return {
+      length: examples.length * each,
+      row(index) {
+        const { task, question } = examples[Math.floor(index / each)] as (typeof examples)[number];
+        const sample = index % each;
+        const built = naivePrompt(task, question.question, config, config.models.teacher.prompt_style);
+        const { rationales, majority } = config.tailor;
+        const settings = sample === 0 ? rationales : { ...rationales, temperature: majority.temperature };
+        const seed = seedFrom(config.seed, 'tailor-rationales', question.id, ...(sample === 0 ? [] : [sample]));
+        return {
+          request: { prompt: built.prompt, sampling: samplingOf(settings, built.stop, seed) },
+          sample,
+          meta: { question: question.id, sample },
+        };
+      },
+    };
+  },
   read({ config, byId }, row, answer) {
     const { task, question } = byId.get((row.meta as { question: string }).question) as Loaded['examples'][number];
     const { assistantPrefix } = naivePrompt(task, question.question, config, config.models.teacher.prompt_style);
@@ -70,34 +88,36 @@ export const tailorRationales: RowStage<Loaded> = {
   repairs: ({ config }) => (config.tailor.rationales.temperature > 0 ? 2 : 0),
   thresholds: ({ config }) => config.tailor.thresholds,
   async collect({ store }, { byId, tasks, config }, results) {
-    const dropped: Record<string, number> = {};
-    const rows: TailoredRow[] = [];
+    const examples: WrittenExample[] = [];
+    const unusable: DroppedRow[] = [];
+    const votes = new Map<string, (string | null)[]>();
     for await (const result of results()) {
-      const { task, question } = byId.get((result.meta as { question: string }).question) as Loaded['examples'][number];
+      const { question: id, sample } = result.meta as unknown as Meta;
+      const { task, question } = byId.get(id) as Loaded['examples'][number];
       const value = result.value as { rationale: string; answer: string | null } | undefined;
-      const reason =
-        result.outcome !== 'ok'
-          ? result.outcome
-          : config.tailor.require_tag && value?.answer === null
-            ? 'no answer tag'
-            : undefined;
-      if (reason !== undefined || value === undefined) {
-        dropped[reason ?? 'empty'] = (dropped[reason ?? 'empty'] ?? 0) + 1;
+      if (sample > 0) {
+        votes.set(id, [...(votes.get(id) ?? []), result.outcome === 'ok' ? (value?.answer ?? null) : null]);
         continue;
       }
-      const agrees = value.answer !== null && isCorrect(value.answer, question.target, task.answer, question.question);
-      const { id, question: text, target } = question;
-      rows.push({
-        id,
-        task: task.name,
-        question: text,
-        target,
-        rationale: value.rationale,
-        answer: value.answer,
-        agrees,
-        from: result.key,
-      });
+      const { question: text, target } = question;
+      const row = { id, task: task.name, question: text, target, from: result.key };
+      if (result.outcome !== 'ok' || value === undefined) {
+        const { id: _, ...what } = row;
+        const reason = result.outcome === 'ok' ? 'empty' : result.outcome;
+        unusable.push({ ...what, rationale: value?.rationale ?? result.text, answer: value?.answer ?? null, reason });
+        continue;
+      }
+      const agrees = value.answer !== null && isCorrect(value.answer, target, task.answer, text);
+      examples.push({ ...row, rationale: value.rationale, answer: value.answer, agrees });
     }
-    return { more: false, outcome: await storeTrainingSet(store, rows, tasks, config, dropped) };
+    const written = examples.map((row) => ({ ...row, votes: votes.get(row.id) ?? [] }));
+    const { kept, dropped, found } = cleanExamples(written, tasks, config);
+    const set = {
+      stage: 'tailor-rationales' as const,
+      kept: kept.map(({ votes: _, ...row }) => row),
+      dropped: [...unusable, ...dropped],
+      found,
+    };
+    return { more: false, outcome: await storeTrainingSet(store, set, tasks, config) };
   },
 };

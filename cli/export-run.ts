@@ -1,9 +1,9 @@
 /**
- * Takes what a run made out of the store, in the forms others read: conversational JSONL, a PEFT adapter or a Hugging Face folder, a GGUF.
- * Owns the forms; where a run's artifacts are comes from its report. A target that exists is refused, never overwritten.
+ * Takes what a run made out of the store, in the forms others read: data sets in conversations, a PEFT adapter or a Hugging Face folder, a GGUF,
+ * each with its card. Owns which artifact is asked for and the forms of models; rows are export-rows.ts, cards method/cards.ts. Where a run's
+ * artifacts are comes from its report. A target that exists is refused, never overwritten.
  */
-import { once } from 'node:events';
-import { createWriteStream, existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { copyFile, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { cacheDirectory, dataDirectory } from '../drivers/local/directories';
@@ -11,15 +11,17 @@ import { ensurePythonEnv } from '../drivers/local/python-env';
 import { createMaterializer, type Materializer } from '../drivers/model/materialize';
 import type { ArtifactStore } from '../drivers/store/store';
 import { packageRoot } from '../drivers/package-root';
-import { conversation, type ConversationSource } from '../method/training-rows';
+import { dataCard, llamaFactoryInfo, modelCard, type CardSource } from '../method/cards';
 import type { ArmName } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { JsonObject } from '../schemas/json';
 import { hubIdOfEmbedded, type ModelRef } from '../schemas/model-ref';
 import type { ReportRound, RunReport } from '../schemas/report';
+import { exportFolder, exportJsonl, exportParquet, exportPlain } from './export-rows';
+import { openBundleOf } from './run-config-of';
 
-export const exportForms = ['dataset', 'pairs', 'student', 'teacher'] as const;
+export const exportForms = ['dataset', 'pairs', 'dropped', 'student', 'teacher'] as const;
 export type ExportForm = (typeof exportForms)[number];
 export const modelFormats = ['adapter', 'safetensors', 'gguf'] as const;
 export type ModelFormat = (typeof modelFormats)[number];
@@ -46,24 +48,68 @@ export async function exportRun(store: ArtifactStore, report: RunReport, request
     });
   }
   await mkdir(dirname(target), { recursive: true });
-  const model = async (of: 'student' | 'teacher', form: ModelFormat): Promise<string> => {
-    const made = roundOf(report, request.round)[of];
-    if (made.source.kind === 'hosted') throw notHere(made.source.provider, made.source.id);
-    const format = request.format ?? form;
-    if (format !== 'adapter') return exportWhole(store, made, format, target, request.onProgress);
-    request.onProgress('fetching the adapter');
-    return exportAdapter(store, made, baseOf(report, of, made), target);
-  };
   switch (request.what) {
     case 'dataset':
-      return exportRows(store, artifact(report, request.round, trainingSetOf(report, request.arm ?? 'arte')), target);
     case 'pairs':
-      return exportRows(store, artifact(report, request.round, 'build-pairs/dpo'), target);
+      return exportRows(store, report, request.what, { ...request, target });
+    case 'dropped':
+      await exportPlain(store, droppedOf(report, request.round, request.arm ?? 'arte'), target);
+      return target;
     case 'student':
-      return model('student', 'safetensors');
+      return exportModel(store, report, 'student', 'safetensors', { ...request, target });
     case 'teacher':
-      return model('teacher', 'adapter');
+      return exportModel(store, report, 'teacher', 'adapter', { ...request, target });
   }
+}
+
+/** A model in one of its forms, with its card: in the folder, or beside the file. */
+async function exportModel(
+  store: ArtifactStore,
+  report: RunReport,
+  role: 'student' | 'teacher',
+  usual: ModelFormat,
+  { round: wanted, format = usual, target, onProgress }: ExportRequest,
+): Promise<string> {
+  const round = roundOf(report, wanted);
+  const made = round[role];
+  if (made.source.kind === 'hosted') throw notHere(made.source.provider, made.source.id);
+  if (format === 'adapter') {
+    onProgress('fetching the adapter');
+    await exportAdapter(store, made, baseOf(report, role, made), target);
+  } else {
+    await exportWhole(store, made, format, target, onProgress);
+  }
+  const card = modelCard({ ...(await cardSource(store, report, round)), role, format });
+  await writeFile(format === 'gguf' ? `${target}.README.md` : join(target, 'README.md'), card);
+  return target;
+}
+
+/** A training set or pairs: by the ending of the target as one file, else as a folder with a card. */
+async function exportRows(
+  store: ArtifactStore,
+  report: RunReport,
+  kind: 'dataset' | 'pairs',
+  { round: wanted, arm = 'arte', target }: ExportRequest,
+): Promise<string> {
+  const stage = kind === 'pairs' ? 'build-pairs' : trainingSetOf(report, arm);
+  const { ref: rows, round } = artifact(report, wanted, `${stage}/${kind === 'pairs' ? 'dpo' : 'sft'}`);
+  const tailored = kind === 'pairs' ? undefined : round.artifacts[`${stage}/tailored`];
+  const from = { rows, ...(tailored && { beside: { rows: tailored, columns: ['id', 'task'] } }) };
+  if (target.endsWith('.jsonl')) await exportJsonl(store, from, target);
+  else if (target.endsWith('.parquet')) await exportParquet(store, from, target);
+  else {
+    const { rows: count, sha256 } = rows;
+    const card = dataCard({ ...(await cardSource(store, report, round)), kind, arm, rows: count, sha256 });
+    const files = kind === 'pairs' ? {} : { 'dataset_info.json': llamaFactoryInfo(`${report.name}-${arm}`) };
+    await exportFolder(store, from, { card, files }, target);
+  }
+  return target;
+}
+
+async function cardSource(store: ArtifactStore, report: RunReport, round: ReportRound): Promise<CardSource> {
+  const config = await openBundleOf(store, report.runId);
+  const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
+  return { report, round, version, ...(config && { config }) };
 }
 
 function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
@@ -80,11 +126,16 @@ function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
   });
 }
 
-function artifact(report: RunReport, wanted: number | undefined, name: string): ArtifactRef {
+/** An artifact by its name, of the round asked for or the last that made it. */
+function artifact(
+  report: RunReport,
+  wanted: number | undefined,
+  name: string,
+): { readonly ref: ArtifactRef; readonly round: ReportRound } {
   const made = wanted === undefined ? report.rounds.filter(({ artifacts }) => name in artifacts) : [];
   const round = made.at(-1) ?? roundOf(report, wanted);
   const ref = round.artifacts[name];
-  if (ref) return ref;
+  if (ref) return { ref, round };
   throw new ArteError('ArtifactNotFound', {
     what: `Round ${round.round} made no ${name}.`,
     why: `It made ${Object.keys(round.artifacts).join(', ')}.`,
@@ -92,24 +143,23 @@ function artifact(report: RunReport, wanted: number | undefined, name: string): 
   });
 }
 
-/** An arm's training set was written by a teacher, or chosen from drafts. */
+/** The stage that made an arm's training set: written by a teacher, or chosen from drafts. */
 function trainingSetOf({ stages }: RunReport, arm: ArmName): string {
   const chosen = stages.some((stage) => stage.name === 'select-drafts' && stage.arm === arm);
-  return `${chosen ? 'select-drafts' : 'tailor-rationales'}/${arm}/sft`;
+  return `${chosen ? 'select-drafts' : 'tailor-rationales'}/${arm}`;
 }
 
-/** Training rows as conversations, one JSON object a line. */
-async function exportRows(store: ArtifactStore, ref: ArtifactRef, target: string): Promise<string> {
-  const partial = `${target}.partial`;
-  const stream = createWriteStream(partial, { flags: 'w' });
-  for await (const line of store.getLines(ref)) {
-    if (!stream.write(`${JSON.stringify(conversation(JSON.parse(line) as ConversationSource))}\n`))
-      await once(stream, 'drain');
-  }
-  stream.end();
-  await once(stream, 'finish');
-  await rename(partial, target);
-  return target;
+/** What was left out of an arm's set: questions first, then examples. */
+function droppedOf(report: RunReport, wanted: number | undefined, arm: ArmName): ArtifactRef[] {
+  const stage = trainingSetOf(report, arm);
+  const { round } = artifact(report, wanted, `${stage}/sft`);
+  const refs = [`tailor-questions/${arm}`, stage].flatMap((name) => round.artifacts[`${name}/dropped`] ?? []);
+  if (refs.length > 0) return refs;
+  throw new ArteError('RunNotFound', {
+    what: `Nothing was left out of the set of ${arm} in round ${round.round}.`,
+    why: 'Every question and example that could be read was used.',
+    next: `arte report ${report.runId} shows each set, and what was left out of it.`,
+  });
 }
 
 function notHere(provider: string, id: string): ArteError {

@@ -86,7 +86,7 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
     tasks,
     problems: ofTasks,
     warnings: ofItems,
-  } = here ? await readTasks(input, configDir, judged.config?.prompts) : { tasks: [], problems: [], warnings: [] };
+  } = here ? await readTasks(input, configDir, judged.config) : { tasks: [], problems: [], warnings: [] };
   // Prompts are made by the config's own words: they are measured once it is sound without them.
   const lengths =
     judged.config === undefined || judged.problems.length + ofTasks.length > 0
@@ -238,7 +238,7 @@ export function problemText(file: string, { line, column, path, what, why, inste
 async function readTasks(
   input: unknown,
   configDir: string,
-  prompts: RunConfig['prompts'] | undefined,
+  config: RunConfig | undefined,
 ): Promise<{ tasks: TaskRecord[]; problems: ConfigProblem[]; warnings: ConfigProblem[] }> {
   const list = (input as { tasks?: unknown } | null)?.tasks;
   const tasks: TaskRecord[] = [];
@@ -247,7 +247,7 @@ async function readTasks(
   for (const [index, item] of (Array.isArray(list) ? (list as unknown[]) : []).entries()) {
     const parsed = taskConfigSchema.safeParse(item);
     if (!parsed.success || parsed.data.source === 'declared') continue;
-    const read = await readTask(parsed.data, index, configDir, prompts);
+    const read = await readTask(parsed.data, index, configDir, config);
     problems.push(...read.problems);
     warnings.push(...(read.warnings ?? []));
     if (read.task !== undefined) tasks.push(read.task);
@@ -259,7 +259,7 @@ async function readTask(
   task: TaskConfig,
   index: number,
   configDir: string,
-  prompts: RunConfig['prompts'] | undefined,
+  config: RunConfig | undefined,
 ): Promise<{ task?: TaskRecord; problems: ConfigProblem[]; warnings?: readonly ConfigProblem[] }> {
   const place: readonly Segment[] = ['tasks', index];
   const texts = new Map<string, string>();
@@ -280,11 +280,11 @@ async function readTask(
   if (problems.length > 0) return { problems };
   try {
     const { record, remarks } = buildTask(
-      withConfigTechniques(task, prompts),
+      withConfigTechniques(task, config?.prompts),
       taskSource(task, texts),
       defaultTechniques,
     );
-    const unfit = judgeTask(record, place, prompts);
+    const unfit = judgeTask(record, place, config?.prompts, config?.tailor);
     // What does not fit its answer type is told so; forms and values are then not worth a word.
     if (unfit.length > 0) return { task: record, problems: unfit };
     const { problems: ofItems, warnings } = judgeItems(record, remarks, place);

@@ -20,6 +20,7 @@ import {
   type AccuracyMark,
   type HistogramBin,
 } from './report-plots';
+import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 import { answerKinds, answerKindsIn, armTitle, macroAverages, nothingEvaluated, scoredAnswers } from './report-view';
 import { areShares, scoreText } from './score-text';
 
@@ -36,6 +37,7 @@ export function reportPage(report: RunReport, details: ReportDetails, config: Ru
     section('students', 'Students', students(report, config)),
     section('preferences', 'Preferences', preferences(details, report)),
     section('pairs', 'Pairs side by side', pairs(details)),
+    section('training-sets', 'Training sets', trainingSets(report)),
     section('cost', 'Time and cost', cost(report)),
     section('outcomes', 'How rows ended', outcomes(report)),
     section('lineage', 'Lineage', lineage(report)),
@@ -426,6 +428,20 @@ ${table(
   ['Stage', ...rowOutcomes],
   rows.map(({ name, counts }) => [name, ...counts.map(({ count }) => formatCount(count))]),
 )}`;
+}
+
+function trainingSets(report: RunReport): string {
+  const rows = trainingSetRows(report);
+  if (rows.length === 0) return '';
+  return table(
+    'training-sets-table',
+    'What students were trained on, and what was left out of it',
+    Object.values(trainingSetTitles).map((title) => `${title.charAt(0).toUpperCase()}${title.slice(1)}`),
+    rows.map(({ arm, round, examples, agreeing, leftOut, duplicates, leaks, words }) => [
+      ...[armTitle({ name: arm }, report), round, formatCount(examples), `${Math.round(100 * agreeing)} %`],
+      ...[leftOut, duplicates, leaks, words],
+    ]),
+  );
 }
 
 // ---- lineage -----------------------------------------------------------------------------------------------------

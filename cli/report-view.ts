@@ -8,6 +8,7 @@ import type { ArmName } from '../schemas/arms';
 import type { AnswerCounts, MacroMeasure, Measure, ReportArm, RunReport } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, formatCount, formatSeconds, printLine, table, wrapped, type TableColumn } from './output';
+import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 
 /** Columns of the widest table, in a run with several rounds, shot counts and seeds: most terminals have as many. */
 export const reportWidthMax = 100;
@@ -27,6 +28,7 @@ export function printReport(report: RunReport): void {
     printLine();
   } else printArms(report, heading);
   printScores(report, heading);
+  printTrainingSets(report, heading);
   printDecisions(report, heading);
   printStages(report, heading);
   if (report.notes.length > 0) {
@@ -40,6 +42,24 @@ export function printReport(report: RunReport): void {
 
 function printText(text: string): void {
   for (const line of wrapped(text, textWidthMax)) printLine(line);
+}
+
+function printTrainingSets(report: RunReport, heading: (title: string) => void): void {
+  const rows = trainingSetRows(report);
+  if (rows.length === 0) return;
+  heading('Training sets');
+  const { arm, round, examples, agreeing, leftOut, duplicates, leaks, words: length } = trainingSetTitles;
+  const columns = [{ title: arm }, right(round), right(examples), right(agreeing), right(duplicates), right(leaks)];
+  printLine(
+    table(
+      [...columns, right(length), { title: leftOut }],
+      rows.map((row) => [
+        ...[armTitle({ name: row.arm }, report), row.round, formatCount(row.examples), `${points(row.agreeing)} %`],
+        ...[row.duplicates, row.leaks, row.words, row.leftOut],
+      ]),
+    ),
+  );
+  printLine();
 }
 
 /** Why a report has no accuracies. */

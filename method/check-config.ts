@@ -198,6 +198,7 @@ function crossFieldFindings(
     ...answersFindings(config),
     ...signalFindings(config),
     ...armFindings(config),
+    ...filterFindings(config),
     ...countFindings(config),
     ...capFindings(config),
     ...platformFindings(config),
@@ -394,6 +395,7 @@ export function judgeTask(
   record: TaskRecord,
   segments: readonly Segment[],
   prompts?: RunConfig['prompts'],
+  tailor?: RunConfig['tailor'],
 ): ConfigProblem[] {
   const reminder = prompts === undefined ? undefined : reminderText(record.answer, record.name, prompts);
   const problems: ConfigProblem[] = reminder === undefined ? [] : [reminder];
@@ -408,6 +410,19 @@ export function judgeTask(
         what: `${unreadable.length} of ${items.length} targets of "${record.name}" do not fit answers of type ${type}${labels.length > 0 ? ` with the labels ${quoted(labels)}` : ''}, the first is "${clipped(first.target)}".`,
         why: 'The answer-tag reminder asks for something else, so the right answer could never be given.',
         instead: 'Write answer.type (and answer.labels) that fit the targets, or correct the file.',
+      }),
+    );
+  }
+  if (tailor?.filter === 'verifier' && (record.verifier === undefined || record.verifier.kind === 'command')) {
+    problems.push(
+      configProblem(segments, {
+        what: `tailor.filter is verifier, and the task "${record.name}" has ${record.verifier === undefined ? 'none' : 'a command as its verifier'}.`,
+        why:
+          record.verifier === undefined
+            ? 'Nothing could tell a right answer from a wrong one.'
+            : 'Commands are not run while a training set is written; only built-in verifiers judge it.',
+        instead:
+          'Write a built-in verifier (arithmetic, boolean, counting, comparison), or filter: target or majority.',
       }),
     );
   }
@@ -729,6 +744,22 @@ function signalFindings({ score, models: { student } }: RunConfig): Finding[] {
     );
   }
   return findings;
+}
+
+/** With the targets appended to them, answers agree with the target, and with each other, whatever the teacher wrote. */
+function filterFindings({ tailor }: RunConfig): Finding[] {
+  if (tailor.answer !== 'given' || (tailor.filter !== 'target' && tailor.filter !== 'majority')) return [];
+  return [
+    finding(
+      ['tailor', 'filter'],
+      {
+        what: `tailor.filter: ${tailor.filter} can drop nothing while tailor.answer is given.`,
+        why: "Every example then ends in its question's own target.",
+        instead: 'Write tailor.answer: free, or filter: off (or verifier, which judges the target itself).',
+      },
+      ['tailor.answer'],
+    ),
+  ];
 }
 
 /** Several answers to one prompt: all the same, or more than the server takes. */

@@ -148,7 +148,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       round,
       arm,
       model: 'teacher',
-      calls: counts.tailored,
+      calls: counts.tailored * answersPerExample(config.tailor),
       rows: counts.tailored,
       input: tokens.asked(0),
       output: config.tailor.rationales.max_tokens,
@@ -321,6 +321,11 @@ export function rationalePairsOfTask(
   techniques: number,
 ): number {
   return techniques > 1 ? Math.min(pairs.rationale.per_task, questions.per_task) : 0;
+}
+
+/** Answers asked for each tailored question: the one that is taught, and those that vote on it (tailor.filter: majority). */
+export function answersPerExample({ filter, majority }: Pick<RunConfig['tailor'], 'filter' | 'majority'>): number {
+  return filter === 'majority' ? 1 + majority.samples : 1;
 }
 
 type TrainingBudget = Pick<RunConfig['sft'], 'batch_size' | 'gradient_accumulation' | 'epochs' | 'max_steps'>;

@@ -248,11 +248,8 @@ export function rationalePrompt(
   config: RunConfig,
   style: PromptStyle,
 ): BuiltPrompt {
-  const shown = technique.demonstration;
-  const demonstration =
-    shown === undefined
-      ? ''
-      : `Question: ${shown.question}\nAnswer: ${withAnswer(shown.rationale, shown.answer, task, config)}\n\n`;
+  const shown = techniqueDemonstration(technique, task, config);
+  const demonstration = shown === undefined ? '' : `Question: ${shown.question}\nAnswer: ${shown.rationale}\n\n`;
   const slots = { technique: technique.instruction, description: task.description, demonstration, question };
   const text = fill(
     config.prompts.rationale ?? defaultRationale,
@@ -292,6 +289,15 @@ export function studentPrompt(
 /** A labelled item as a demonstration: its worked answer where the source has one, then the answer tag. */
 export function demonstrationOf(item: TaskItem, task: Pick<TaskRecord, 'answer'>, config: RunConfig): Demonstration {
   return { question: item.question, rationale: withAnswer(item.rationale ?? '', item.target, task, config) };
+}
+
+/** A technique's own demonstration as its prompt shows it, where it has one. */
+export function techniqueDemonstration(
+  { demonstration: shown }: Technique,
+  task: Pick<TaskRecord, 'answer'>,
+  config: RunConfig,
+): Demonstration | undefined {
+  return shown && { question: shown.question, rationale: withAnswer(shown.rationale, shown.answer, task, config) };
 }
 
 function withAnswer(rationale: string, answer: string, task: Pick<TaskRecord, 'answer'>, config: RunConfig): string {

@@ -24,6 +24,7 @@ export const errorCodes = {
   LeaseLost: { retryable: true },
   OutcomeThreshold: { retryable: false },
   NotEnoughQuestions: { retryable: false },
+  DataNotClean: { retryable: false },
   NotEnoughPairs: { retryable: false },
   StoreUnauthorized: { retryable: false },
   StoreUnreachable: { retryable: true },

@@ -224,6 +224,21 @@ export const tailoredRowSchema = z.object({
 });
 export type TailoredRow = z.infer<typeof tailoredRowSchema>;
 
+/** A question or an example that a stage left out, kept to be looked at. */
+export const droppedRowSchema = z.object({
+  task: z.string(),
+  question: z.string(),
+  target: z.string(),
+  /** Of an example. */
+  rationale: z.string().optional(),
+  answer: z.string().nullable().optional(),
+  reason: z.string(),
+  /** The labelled item that it repeats. */
+  itemId: z.string().optional(),
+  from: z.string(),
+});
+export type DroppedRow = z.infer<typeof droppedRowSchema>;
+
 export const predictionRowSchema = z.object({
   task: z.string(),
   itemId: z.string(),

@@ -217,6 +217,13 @@ export const modelConfigSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe('Begin training sequences with BOS where the tokenizer has one. Gemma collapses without it.'),
+  license: z
+    .string()
+    .min(1)
+    .optional()
+    .describe(
+      "Licence of the weights as the Hugging Face hub names it (apache-2.0, llama3.2, …), for the cards of what is exported. Left out: the embedded model's own, else unknown.",
+    ),
   price: priceSchema,
 });
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
@@ -516,6 +523,56 @@ const alignSchema = z
   .prefault({})
   .describe('Training of the teacher on the pairs.');
 
+const hygieneSchema = z
+  .strictObject({
+    contamination: z
+      .strictObject({
+        action: z
+          .enum(['drop', 'keep', 'park'])
+          .default('drop')
+          .describe(
+            'What to do with a written question, or an example, that repeats a test or validation item. drop: leave it out (questions are written anew until there are enough). keep: only count it. park: stop the run. Paper: not stated.',
+          ),
+        ngram: count
+          .default(8)
+          .describe('Words of a run. PaLM: 8. Items with fewer than twice as many words are compared as a whole.'),
+        overlap: z
+          .number()
+          .gt(0)
+          .max(1)
+          .default(0.7)
+          .describe(
+            "An item is repeated by a text that holds this share of its runs of words, and all of its numbers; runs that many items of the task share do not count. PaLM: 0.7. A question equal to an item's is always a repetition.",
+          ),
+      })
+      .prefault({})
+      .describe('Test and validation items in what the teacher writes. Paper: not stated.'),
+    near_duplicates: z
+      .strictObject({
+        action: z
+          .enum(['keep', 'drop', 'park'])
+          .default('keep')
+          .describe(
+            'What to do with a question that is nearly an earlier one of its task. keep: only count it; questions.dedupe goes first.',
+          ),
+        shingle: count.default(3).describe('Words of a run.'),
+        jaccard: z
+          .number()
+          .gt(0)
+          .max(1)
+          .default(0.8)
+          .describe('Near duplicates share at least this much of their distinct runs (Jaccard similarity).'),
+      })
+      .prefault({})
+      .describe(
+        'Nearly the same questions, told exactly and at any number of rows (questions.dedupe: rouge-l is quadratic).',
+      ),
+  })
+  .prefault({})
+  .describe(
+    'Cleanness of what the teacher writes, drafts and tailored sets. What is dropped is kept beside: `arte export dropped`.',
+  );
+
 const tailorSchema = z
   .strictObject({
     per_task: count.default(250).describe('Training examples per task. Paper: 250.'),
@@ -529,6 +586,19 @@ const tailorSchema = z
       .describe('Sampling of the one rationale per question, with the naive prompt. Paper: temperature 0.'),
     answer: z.enum(['free', 'given']).default('free').describe('As rationales.answer, for the tailored set.'),
     require_tag: z.boolean().default(false).describe('Keep only examples that end in the answer tag.'),
+    filter: z
+      .enum(['off', 'target', 'majority', 'verifier'])
+      .default('off')
+      .describe(
+        "Drop an example whose answer disagrees with the question's target as its writer gave it; with the majority of several further answers (of a draft: of its question's drafts); or with the task's verifier, which keeps what it cannot tell. Every arm's set goes through it. Paper: off.",
+      ),
+    majority: z
+      .strictObject({
+        samples: count.default(5).describe('Further answers to each question; each is a call.'),
+        temperature: z.number().gt(0).max(2).default(0.7).describe('Theirs. Self-consistency (arXiv 2203.11171): 0.7.'),
+      })
+      .prefault({})
+      .describe('filter: majority. Samples that lead to no single most frequent answer drop the example.'),
     thresholds: thresholdsSchema,
   })
   .prefault({})
@@ -620,6 +690,24 @@ const budgetSchema = z
   .prefault({})
   .describe('What the run may spend. No setting of it changes what is made, or what is reused.');
 
+const publishSchema = z
+  .strictObject({
+    language: z
+      .array(z.string().min(2))
+      .min(1)
+      .default(['en'])
+      .describe('ISO 639-1 codes of the languages written in.'),
+    data_license: z
+      .string()
+      .min(1)
+      .optional()
+      .describe(
+        "Licence of exported data sets, as the Hugging Face hub names it. Left out: unknown. The teacher's terms may decide it.",
+      ),
+  })
+  .prefault({})
+  .describe('What the cards of exported models and data sets say (`arte export`). Changes nothing that is made.');
+
 // ---- platform ----------------------------------------------------------------------------------------------------
 
 const platformSchema = z
@@ -686,11 +774,13 @@ export const runConfigSchema = z
     pairs: pairsSchema,
     align: alignSchema,
     tailor: tailorSchema,
+    hygiene: hygieneSchema,
     sft: sftSchema,
     evaluate: evaluateSchema,
     arms: armsSchema,
     rounds: roundsSchema,
     budget: budgetSchema,
+    publish: publishSchema,
     platform: platformSchema,
   })
   .describe('An arte run.');

@@ -15,15 +15,24 @@ interface Options {
   readonly json?: boolean;
 }
 
-const endings: Readonly<Record<ExportForm, string>> = { dataset: '.jsonl', pairs: '.jsonl', student: '', teacher: '' };
+/** Of the default target: a data set is a folder with its card; one file where --to ends in .jsonl or .parquet. */
+const endings: Readonly<Record<ExportForm, string>> = {
+  dataset: '',
+  pairs: '',
+  dropped: '.jsonl',
+  student: '',
+  teacher: '',
+};
 
 export function register(program: Command): void {
   program
     .command('export')
     .addArgument(new Argument('<what>').choices([...exportForms]))
     .argument('<run>', 'id of the run')
-    .description("take a run's data set, pairs, student or teacher out of the store")
-    .option('--to <path>', 'where to write (default: RUN-WHAT in the current folder)')
+    .description(
+      "take a run's data set, pairs, student or teacher out of the store, with its card; or what was dropped",
+    )
+    .option('--to <path>', 'where to write (default: RUN-WHAT here); data ending in .jsonl or .parquet is one file')
     .option('--round <n>', 'of this round (default: the last)')
     .addOption(
       new Option(
@@ -55,7 +64,8 @@ export function register(program: Command): void {
         line.done(`${what} of ${runId} written`);
         const isAdapter = (what === 'teacher' && options.format === undefined) || options.format === 'adapter';
         const round = options.round === undefined ? undefined : Number(options.round);
-        const note = isAdapter && what !== 'dataset' && what !== 'pairs' ? adapterNote(report, what, round) : undefined;
+        const note =
+          isAdapter && (what === 'teacher' || what === 'student') ? adapterNote(report, what, round) : undefined;
         if (note !== undefined) printNote(note);
         if (options.json) printJson({ path });
         else printLine(path);
@@ -73,10 +83,14 @@ function checkOptions(what: ExportForm, { arm, format, round }: Options): void {
   const refuse = (option: string, why: string, next: string): never => {
     throw new ArteError('InvalidInput', { what: `${option} cannot be used here.`, why, next });
   };
-  if (arm !== undefined && what !== 'dataset')
+  if (arm !== undefined && what !== 'dataset' && what !== 'dropped')
     refuse('--arm', `It chooses a data set, and this is the ${what}.`, 'Leave it out.');
-  if (format !== undefined && (what === 'dataset' || what === 'pairs'))
-    refuse('--format', `It chooses the form of a model; ${what} are JSONL.`, 'Leave it out.');
+  if (format !== undefined && what !== 'student' && what !== 'teacher')
+    refuse(
+      '--format',
+      `It chooses the form of a model; ${what} are rows.`,
+      'Leave it out: the ending of --to says it.',
+    );
   if (round !== undefined && !/^[1-9]\d*$/.test(round))
     refuse(`--round ${round}`, 'A round is a whole number from 1.', 'arte report RUN shows the rounds.');
 }

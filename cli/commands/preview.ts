@@ -1,6 +1,7 @@
 /** `arte preview CONFIG`: one question through every prompt and stage, shown, and with --ask answered by the models. Nothing is kept. */
 import type { Command } from 'commander';
 import { nearestName } from '../../method/explain-shape';
+import { lintPrompts, type LintFinding } from '../../method/lint-prompts';
 import { previewItem, previewTask } from '../../method/preview';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
@@ -13,6 +14,7 @@ import { colorsFor, exitCodes, printJson, printLine, printVerbatim, progress } f
 interface Options {
   readonly task?: string;
   readonly ask?: boolean;
+  readonly lint?: boolean;
   readonly json?: boolean;
 }
 
@@ -23,8 +25,16 @@ export function register(program: Command): void {
     .description('one question through every prompt and stage, as the models will see it; nothing is kept')
     .option('--task <name>', 'a task of the config (default: the first)')
     .option('--ask', 'ask the models, one call a prompt: each answer goes into the next prompt')
-    .option('--json', 'as JSON: {task, question, steps}')
-    .action(async (path: string, { task: name, ask, json }: Options) => {
+    .option(
+      '--lint',
+      'only say what may be wrong with the prompts, of every task or the one named; exit code 1 if anything',
+    )
+    .option('--json', 'as JSON: {task, question, steps}; with --lint {findings}')
+    .action(async (path: string, { task: name, ask, lint, json }: Options) => {
+      if (lint === true) {
+        process.exitCode = await lintAll(path, name, json === true);
+        return;
+      }
       const loaded = await loadConfig(path, { env: process.env, purpose: ask === true ? 'run' : 'plan' });
       const task = chosenTask(loaded.tasks, name, path);
       const steps = ask === true ? await askedSteps(loaded, task) : previewTask(task, loaded.config);
@@ -55,6 +65,29 @@ async function askedSteps(loaded: LoadedConfig, task: TaskRecord): Promise<reado
     process.exit(exitCodes.interrupted);
   } finally {
     process.removeListener('SIGINT', stop);
+  }
+}
+
+/** Look over the prompts of the tasks; nothing is asked. */
+async function lintAll(path: string, name: string | undefined, json: boolean): Promise<number> {
+  const { config, tasks } = await loadConfig(path, { env: process.env, purpose: 'plan' });
+  const chosen = name === undefined && tasks.length > 0 ? tasks : [chosenTask(tasks, name, path)];
+  const findings = chosen.flatMap((task) => lintPrompts(task, config));
+  if (json) printJson({ findings });
+  else printFindings(findings, chosen);
+  return findings.length > 0 ? exitCodes.failed : exitCodes.done;
+}
+
+function printFindings(findings: readonly LintFinding[], tasks: readonly TaskRecord[]): void {
+  const color = colorsFor(process.stdout);
+  if (findings.length === 0) {
+    printLine(`${color.green('clean')}  the prompts of ${tasks.map(({ name }) => name).join(', ')}`);
+    return;
+  }
+  for (const { rule, task, where, what, instead } of findings) {
+    printLine(`${color.yellow(rule)}  ${task}${where.length === 0 ? '' : `, ${where.join(', ')}`}`);
+    printLine(`  ${what}`);
+    printLine(`  ${color.dim(instead)}`);
   }
 }
 

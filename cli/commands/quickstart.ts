@@ -14,8 +14,8 @@ const runId = 'quickstart';
 
 /** What the quickstart leaves in files, and the name of each. */
 const quickstartFiles: readonly { what: ExportForm; name: string; format?: ModelFormat; says: string }[] = [
-  { what: 'dataset', name: 'tailored-set.jsonl', says: 'the tailored training set' },
-  { what: 'pairs', name: 'preference-pairs.jsonl', says: "the student's preferences, as pairs" },
+  { what: 'dataset', name: 'tailored-set', says: 'the tailored training set (JSONL, Parquet) and its card' },
+  { what: 'pairs', name: 'preference-pairs', says: "the student's preferences, as pairs" },
   {
     what: 'teacher',
     name: 'teacher-adapter',

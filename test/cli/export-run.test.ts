@@ -60,7 +60,8 @@ function reportOf(source: ModelSource, rounds: number): RunReport {
     student: modelOf(source, 1),
     artifacts: {},
   }));
-  return { runId: 'trial', rounds: all } as unknown as RunReport;
+  const nothing = { arms: [], stages: [], notes: [] };
+  return { runId: 'trial', name: 'trial', rounds: all, ...nothing } as unknown as RunReport;
 }
 
 let exports = 0;
@@ -84,7 +85,9 @@ it.each<[ModelSource, object]>([
 ])('names the base by its source: %j', async (source, named) => {
   const { path, config } = await exported('teacher', reportOf(source, 1));
   expect(config).toEqual({ ...stored, ...named });
-  expect(readdirSync(path).sort()).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
+  expect(readdirSync(path).sort()).toEqual(['README.md', 'adapter_config.json', 'adapter_model.safetensors']);
+  // A path is of one machine: no card has it.
+  if ('path' in source) expect(readFileSync(join(path, 'README.md'), 'utf8')).not.toContain(source.path);
   expect(existsSync(`${path}.partial`)).toBe(false);
 });
 
@@ -115,6 +118,7 @@ it('leaves the stored adapter as it was', async () => {
   await exported('teacher', reportOf(hub, 1));
   const again = join(folder, 'again');
   await store.getDirectory(files, again);
+  expect(readdirSync(again)).not.toContain('README.md');
   expect(JSON.parse(readFileSync(join(again, 'adapter_config.json'), 'utf8'))).toEqual(stored);
   expect((await store.putDirectory(again)).sha256).toBe(files.sha256);
 });

@@ -126,7 +126,7 @@ describe('the loop', () => {
     const dataset = JSON.parse((await succeed(workspace, 'export', 'dataset', 'first', '--json')).stdout) as {
       path: string;
     };
-    const rows = readFileSync(dataset.path, 'utf8')
+    const rows = readFileSync(join(dataset.path, 'train.jsonl'), 'utf8')
       .trim()
       .split('\n')
       .map((line) => JSON.parse(line) as { messages: { role: string }[] });

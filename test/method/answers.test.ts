@@ -79,6 +79,7 @@ describe('beside lm-evaluation-harness', () => {
     readonly correct: boolean;
   }
   interface HarnessCase {
+    readonly origin: string;
     readonly task: string;
     readonly text: string;
     readonly target: string;
@@ -93,8 +94,10 @@ describe('beside lm-evaluation-harness', () => {
     object_counting: { type: 'number', labels: [] },
     boolean_expressions: { type: 'boolean', labels: ['True', 'False'] },
     navigate: { type: 'yes-no', labels: ['Yes', 'No'] },
-    date_understanding: { type: 'choice', labels: ['(A)', '(B)', '(C)'] },
+    date_understanding: { type: 'choice', labels: [] },
   };
+  const firstSentence =
+    'an answer ends at its full stop: the harness takes all to the end of the line, and no label is that';
   /** Where ours differs, with the reason; all others agree. */
   const differences: Record<string, string> = {
     '#### 18.00': 'numbers are compared as numbers',
@@ -105,7 +108,19 @@ describe('beside lm-evaluation-harness', () => {
     'you have eight musical instruments':
       'the harness finds words only where its digit pattern finds no hyphen or digit',
     'that is twenty-one fruits': 'the hyphen of twenty-one is a number to the harness',
+    ' Without not and brackets: False and False. It is False. The answer is False. The answer is False.\n\n':
+      firstSentence,
+    ' Without not and brackets: False and False. It is False. The answer is False. The answer is True.\n\n':
+      firstSentence,
+    ' Without not and brackets: False and True. It is False. The answer is False. The answer is True.\n\n':
+      firstSentence,
   };
+
+  it('is held against a few hundred outputs of a model, and edge cases by hand', () => {
+    expect(cases.filter(({ origin }) => origin === 'model').length).toBeGreaterThanOrEqual(300);
+    expect(cases.filter(({ origin }) => origin === 'hand-made').length).toBeGreaterThanOrEqual(40);
+    expect(Object.keys(differences).filter((text) => !cases.some((one) => one.text === text))).toEqual([]);
+  });
 
   it.each(cases.map((one) => [`${one.task}: ${JSON.stringify(one.text)}`, one] as const))('%s', (_, one) => {
     const answer = specs[one.task] as AnswerSpec;

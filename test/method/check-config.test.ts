@@ -270,6 +270,31 @@ describe('the items of a task', () => {
   });
 });
 
+describe('the answer filter', () => {
+  const filtered = (filter: string, answer = 'free'): Json => withSetting('tailor', { filter, answer });
+
+  it('is refused where every answer is the target itself', () => {
+    expect(judge(filtered('target', 'given')).problems).toMatchObject([{ path: 'tailor.filter' }]);
+    expect(judge(filtered('majority', 'given')).problems).toHaveLength(1);
+    for (const sound of [filtered('verifier', 'given'), filtered('off', 'given'), filtered('target')])
+      expect(judge(sound).problems).toEqual([]);
+  });
+
+  it('by verifier needs one that can be run, of every task', () => {
+    const task = (verifier?: TaskRecord['verifier']): TaskRecord => ({
+      ...{ name: 't', category: 'general', description: 'x', answer: { type: 'number', labels: [] }, validation: [] },
+      ...{ seeds: [{ id: '1', question: 'a', target: '1' }], test: [], techniques: [{ name: 'p', instruction: 'A.' }] },
+      ...(verifier && { verifier }),
+    });
+    const { config } = judge(filtered('verifier'));
+    const problems = (verifier?: TaskRecord['verifier']): string[] =>
+      judgeTask(task(verifier), ['tasks', 0], config?.prompts, config?.tailor).map(({ what }) => what);
+    expect(problems({ kind: 'arithmetic' })).toEqual([]);
+    expect(problems()).toEqual([expect.stringContaining('has none')]);
+    expect(problems({ kind: 'command', command: ['true'] })).toEqual([expect.stringContaining('has a command')]);
+  });
+});
+
 describe('a cap', () => {
   const priced = (): Json => withSetting('models.student.price', { output: 2 }, withSetting('budget.cap', 5));
 

@@ -1,9 +1,10 @@
 /**
  * Goal: the fit finds the discriminating items, agrees with an independent optimiser, and survives any data.
- * Method: SciPy's optimum of the same objective (test/golden/irt.py); recovery of simulated parameters; tiny, constant, separable, empty
+ * Method: SciPy's optimum of the same objective (test/golden/irt.py); girth's estimates of the same answers; recovery of simulated parameters; tiny, constant, separable, empty
  * and ragged matrices.
  */
 import fc from 'fast-check';
+import girth from '../golden/irt-girth.json';
 import golden from '../golden/irt.json';
 import { fitIrt, selectByDiscrimination, type IrtFit } from '../../method/irt';
 import { seededRandom } from '../../method/keys';
@@ -57,6 +58,40 @@ describe('against SciPy', () => {
     for (const { matrix, jointLogLik } of golden.cases) {
       if (jointLogLik === undefined) continue;
       expect(fitIrt(matrixOf(matrix), { estimator: 'mle' }).logLik).toBeGreaterThan(jointLogLik - 0.1);
+    }
+  });
+});
+
+describe('against girth, an IRT package of its own (test/golden/irt_girth.py)', () => {
+  const fits = girth.cases.map((one) => ({ one, fit: fitIrt(matrixOf(one.matrix), { estimator: 'map' }) }));
+  const rms = (mine: readonly number[], theirs: readonly number[]): number =>
+    Math.sqrt(mine.reduce((sum, value, at) => sum + (value - (theirs[at] ?? NaN)) ** 2, 0) / mine.length);
+
+  /** The largest distance of two items' curves where respondents are. */
+  const apart = (fit: IrtFit, one: (typeof girth.cases)[number], item: number): number => {
+    const curve = (a = NaN, b = NaN, ability = NaN): number => 1 / (1 + Math.exp(-a * (ability - b)));
+    const abilities = [-2, -1, 0, 1, 2];
+    const mine = abilities.map((t) => curve(fit.discrimination[item], fit.difficulty[item], t));
+    const theirs = abilities.map((t) => curve(one.discrimination[item], one.difficulty[item], t));
+    return Math.max(...mine.map((p, at) => Math.abs(p - (theirs[at] ?? NaN))));
+  };
+
+  it('gives the same curves, discriminations, abilities and choice, but for what our priors draw in', () => {
+    for (const { one, fit } of fits) {
+      for (const item of fit.discrimination.keys()) expect(apart(fit, one, item)).toBeLessThan(0.04);
+      expect(rms(fit.discrimination, one.discrimination)).toBeLessThan(0.05);
+      expect(correlation(fit.difficulty, one.difficulty)).toBeGreaterThan(0.995);
+      expect(rms(fit.ability, one.ability)).toBeLessThan(0.05);
+      const chosen = new Set(selectByDiscrimination(fit, 10));
+      expect(new Set(selectByDiscrimination({ ...fit, discrimination: one.discrimination }, 10))).toEqual(chosen);
+    }
+  });
+
+  it('recovers what was simulated: root mean square errors of 0.15 with 1,000 respondents, 0.22 with 400', () => {
+    for (const [at, most] of [0.15, 0.22].entries()) {
+      const { one, fit } = fits[at]!;
+      expect(rms(fit.discrimination, one.simulated.discrimination)).toBeLessThan(most);
+      expect(rms(fit.difficulty, one.simulated.difficulty)).toBeLessThan(most);
     }
   });
 });

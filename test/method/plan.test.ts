@@ -172,6 +172,8 @@ describe('a plan', () => {
     [{ questions: { per_task: 7, per_call: 3 } }, 'sample-questions', 3],
     [{ questions: { per_task: 13, per_call: 3, answers_per_call: 2 } }, 'sample-questions', 3],
     [{ tailor: { per_task: 9 }, questions: { per_call: 2 } }, 'tailor-questions', 5],
+    [{ tailor: { per_task: 9, filter: 'target' } }, 'tailor-rationales', 9],
+    [{ tailor: { per_task: 9, filter: 'majority', majority: { samples: 4 } } }, 'tailor-rationales', 45],
     [{ tailor: { per_task: 9 }, questions: { per_call: 2, answers_per_call: 4 } }, 'tailor-questions', 2],
   ])('%p: %s makes %i calls', (change, name, calls) => {
     expect(stagesOf(planRun(configOf(change), { tasks: tasksOf(1) }), name)[0]?.calls).toBe(calls);
