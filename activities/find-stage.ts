@@ -7,6 +7,8 @@ import type { StageInput, StageResult } from '../schemas/messages';
 import { rowStageNames, type RowStageName, type StageName } from '../schemas/stage-names';
 import type { OpenBundle } from './bundle';
 import { buildPairs } from './build-pairs';
+import { checkRound } from './check-round';
+import { checkScores } from './check-scores';
 import { decide } from './decide';
 import { rowStages } from './index';
 import { prepareTasks } from './prepare-tasks';
@@ -20,8 +22,10 @@ import { trainSft } from './train-sft';
 const wholeStages: Readonly<Record<Exclude<StageName, RowStageName | 'report'>, StageShape>> = {
   'prepare-tasks': prepareTasks,
   'select-probes': selectProbes,
+  'check-scores': checkScores,
   'build-pairs': buildPairs,
   'select-drafts': selectDrafts,
+  'check-round': checkRound,
   decide,
   'train-dpo': trainDpo,
   'train-sft': trainSft,

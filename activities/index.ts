@@ -19,6 +19,8 @@ import type {
 } from '../schemas/messages';
 import type { RowStageName, StageName } from '../schemas/stage-names';
 import { buildPairs } from './build-pairs';
+import { checkRound } from './check-round';
+import { checkScores } from './check-scores';
 import { decide } from './decide';
 import type { InferDependencies, StoreDependencies, TrainDependencies } from './dependencies';
 import { evaluate } from './evaluate';
@@ -33,6 +35,7 @@ import { saveProgress, saveRound } from './run-records';
 import { sampleQuestions } from './sample-questions';
 import { sampleRationales } from './sample-rationales';
 import { scoreDrafts } from './score-drafts';
+import { scoreSample } from './score-sample';
 import { selectDrafts } from './select-drafts';
 import { selectProbes } from './select-probes';
 import { runWholeStage } from './stage';
@@ -50,6 +53,7 @@ export const rowStages: RowStages = {
   'score-drafts': scoreDrafts,
   'tailor-questions': tailorQuestions,
   'tailor-rationales': tailorRationales,
+  'score-sample': scoreSample,
   evaluate,
 };
 
@@ -65,8 +69,10 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
   const activities: IoActivities = {
     prepareTasks: runWholeStage(prepareTasks, dependencies),
     selectProbes: runWholeStage(selectProbes, dependencies),
+    checkScores: runWholeStage(checkScores, dependencies),
     buildPairs: runWholeStage(buildPairs, dependencies),
     selectDrafts: runWholeStage(selectDrafts, dependencies),
+    checkRound: runWholeStage(checkRound, dependencies),
     decide: runWholeStage(decide, dependencies),
     openRowStage: (input: StageInput) => openRowStage(rowStage(stages, input.stage), dependencies, input),
     commitWave: (wave: WaveInput) => commitWave(rowStage(stages, wave.stage.stage), dependencies, wave),
@@ -79,8 +85,10 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
 export interface IoActivities {
   prepareTasks(input: StageInput): Promise<StageResult>;
   selectProbes(input: StageInput): Promise<StageResult>;
+  checkScores(input: StageInput): Promise<StageResult>;
   buildPairs(input: StageInput): Promise<StageResult>;
   selectDrafts(input: StageInput): Promise<StageResult>;
+  checkRound(input: StageInput): Promise<StageResult>;
   decide(input: StageInput): Promise<StageResult>;
   openRowStage(input: StageInput): Promise<OpenedRowStage>;
   commitWave(wave: WaveInput): Promise<CommittedWave>;

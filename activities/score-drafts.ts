@@ -68,7 +68,7 @@ export const scoreDrafts: RowStage<Loaded> = {
   name: 'score-drafts',
   version: 1,
   settings: ({ config }) => {
-    const { thresholds: _, mode, confidence, first_block, block, ...settings } = config.score;
+    const { thresholds: _, reliability_min: __, mode, confidence, first_block, block, ...settings } = config.score;
     const { student_one_shot } = config.prompts;
     const { extraction } = config.evaluate;
     const { question, rationale } = config.pairs;

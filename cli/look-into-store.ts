@@ -90,8 +90,9 @@ export async function lookForStages(
   const models = await modelsOf(config, async (name, model) => (await find(name, model)) ?? absentModel(nameOf(name)));
   const input = alignInput('plan', absentRef('the bundle'), config);
   let carry = firstCarry(models, '');
-  while (carry.round <= config.rounds.count)
-    carry = carryOn(carry, await runRound(lookingRunner(store, bundle, carry.round, seen), input, carry));
+  // A run that was made and stopped early has no further rounds to look for.
+  while (carry.round <= config.rounds.count && !carry.stop)
+    carry = carryOn(carry, await runRound(lookingRunner(store, bundle, carry.round, seen), input, carry), input);
   // Every run writes a report of its own.
   return ({ name, round, arm }) => seen.get(placeOf(name, round, arm)) ?? { reused: name === 'report' ? false : null };
 }

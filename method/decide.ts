@@ -32,6 +32,8 @@ export interface DecisionSettings {
   readonly round: number;
   /** rounds.accept_margin: how much higher an accuracy must be to replace the best. */
   readonly acceptMargin: number;
+  /** Rounds that a gate rejected (gates.ts): never the best, whatever their accuracy. */
+  readonly rejected?: readonly number[];
 }
 
 export interface RoundFigures {
@@ -44,9 +46,10 @@ export interface RoundFigures {
 }
 
 export interface Decision {
-  /** promote: this round is the best so far. keep-best: an earlier one stays it. */
-  readonly decision: 'promote' | 'keep-best';
+  /** promote: this round is the best so far. keep-best: an earlier one stays it. reject: a gate failed. */
+  readonly decision: 'promote' | 'keep-best' | 'reject';
   readonly round: number;
+  /** 0 while every round was rejected. */
   readonly bestRound: number;
   readonly accuracy: number;
   readonly stderr: number;
@@ -68,11 +71,11 @@ const sameAccuracy = 1e-12;
 
 /** @throws RangeError when the round was not evaluated. */
 export function decideRound(evidence: readonly RoundEvidence[], settings: DecisionSettings): Decision {
-  const { round, acceptMargin } = settings;
+  const { round, acceptMargin, rejected = [] } = settings;
   const own = figuresOf(evidence, alignedArm, round);
   if (own === undefined) throw new RangeError(`round ${round} has no evaluation of the arm ${alignedArm}`);
   const earlier = [...new Set(evidence.filter(({ arm }) => arm === alignedArm).map((one) => one.round))]
-    .filter((other) => other < round)
+    .filter((other) => other < round && !rejected.includes(other))
     .sort((one, other) => one - other)
     .flatMap((other) => {
       const figures = figuresOf(evidence, alignedArm, other, own.shots);
@@ -82,12 +85,13 @@ export function decideRound(evidence: readonly RoundEvidence[], settings: Decisi
     (soFar, figures) => (soFar === undefined || beats(figures, soFar, acceptMargin) ? figures : soFar),
     undefined,
   );
-  const promoted = best === undefined || beats(own, best, acceptMargin);
+  const isRejected = rejected.includes(round);
+  const promoted = !isRejected && (best === undefined || beats(own, best, acceptMargin));
   const baselines = [...new Set(evidence.map(({ arm }) => arm))].filter((arm) => arm !== alignedArm).sort();
   return {
-    decision: promoted ? 'promote' : 'keep-best',
+    decision: isRejected ? 'reject' : promoted ? 'promote' : 'keep-best',
     round,
-    bestRound: promoted ? round : best.round,
+    bestRound: promoted ? round : (best?.round ?? 0),
     accuracy: own.accuracy,
     stderr: own.stderr,
     previousBest: best
@@ -102,7 +106,9 @@ export function decideRound(evidence: readonly RoundEvidence[], settings: Decisi
       const { difference, low, high, verdict } = unpairedComparison(own, figures);
       return [{ arm, difference, low, high, verdict }];
     }),
-    reason: reasonOf(own, best, promoted, acceptMargin),
+    reason: isRejected
+      ? `A gate failed in round ${round}: ${best === undefined ? 'no round is accepted yet' : `round ${best.round} stays the best`}.`
+      : reasonOf(own, best, promoted, acceptMargin),
   };
 }
 

@@ -25,6 +25,8 @@ export const errorCodes = {
   OutcomeThreshold: { retryable: false },
   NotEnoughQuestions: { retryable: false },
   NotEnoughPairs: { retryable: false },
+  ScoresUnreliable: { retryable: false },
+  GateFailed: { retryable: false },
   StoreUnauthorized: { retryable: false },
   StoreUnreachable: { retryable: true },
   StoreFull: { retryable: false },

@@ -51,6 +51,13 @@ export interface AlignInput {
   readonly trainingSeeds: number;
   /** Shot counts with which each respondent answers the validation items; empty when the preference set is not chosen by IRT. */
   readonly respondentShots: readonly number[];
+  /** Whether the drafts' scores must be reliable (score.reliability_min), and be compared with all validation items (probe.agreement_questions). */
+  readonly checkScores: boolean;
+  readonly measureAgreement: boolean;
+  /** Whether the examples are shown to the student before it is trained on them (rounds.gates.icl_examples). */
+  readonly measureGain: boolean;
+  /** DPO also sees the pairs of so many rounds before; null: of all. */
+  readonly accumulate: number | null;
   /** Set from the second round on. */
   readonly carry?: AlignCarry;
 }
@@ -60,11 +67,24 @@ export interface AlignCarry {
   readonly round: number;
   /** What resolveModels found at the start of the run. */
   readonly models: ResolvedModels;
-  /** The teacher that the last round left behind. */
+  /** The teacher that the round starts from: the last round's, or that of the best round. */
   readonly teacher: ModelRef;
   /** Evaluations so far, by the key of their stage: decide and report read the manifests. */
   readonly evaluations: readonly EvaluationRecord[];
+  /** 0 while no round was accepted. */
   readonly bestRound: number;
+  /** The teacher of the best round; the config's own while there is none. */
+  readonly bestTeacher: ModelRef;
+  /** Rounds that started again from an earlier teacher: so often drafts are drawn anew. */
+  readonly rollBacks: number;
+  /** Rounds that a gate kept from becoming the best. */
+  readonly rejected: readonly number[];
+  /** Preference pairs of earlier rounds that DPO may see again, oldest first. */
+  readonly pairs: readonly ArtifactRef[];
+  /** What the teacher wrote before it was ever aligned: gates measure drift from it. */
+  readonly firstDrafts?: ArtifactRef;
+  /** The round before was the last: nothing is promoted any more. */
+  readonly stop?: boolean;
   readonly startedAt: string;
 }
 

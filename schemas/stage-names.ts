@@ -5,11 +5,14 @@ export const stageNames = [
   'sample-questions',
   'sample-rationales',
   'score-drafts',
+  'check-scores',
   'build-pairs',
   'train-dpo',
   'tailor-questions',
   'tailor-rationales',
   'select-drafts',
+  'score-sample',
+  'check-round',
   'train-sft',
   'evaluate',
   'decide',
@@ -24,6 +27,7 @@ export const rowStageNames = [
   'score-drafts',
   'tailor-questions',
   'tailor-rationales',
+  'score-sample',
   'evaluate',
 ] as const satisfies readonly StageName[];
 export type RowStageName = (typeof rowStageNames)[number];

@@ -15,26 +15,35 @@ import {
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { AlignCarry, AlignInput, EvaluationRecord, ResolvedModels, StageResult } from '../schemas/messages';
 import type { JsonObject } from '../schemas/json';
+import type { NextRound } from '../method/gates';
 import type { ModelRef } from '../schemas/model-ref';
 import { respondentArm } from '../schemas/stage-names';
 import type { StageRunner } from './run-state';
 
 export interface RoundOutcome {
-  /** The teacher that DPO made: the next round's. Where nothing is trained, the teacher as it was. */
+  /** The teacher that DPO made. Where nothing is trained, the teacher as it was. */
   readonly teacher: ModelRef;
   /** The student that was trained on the aligned teacher's data. */
   readonly student: ModelRef;
   readonly evaluations: readonly EvaluationRecord[];
   readonly decision: JsonObject;
+  /** What the round's teacher wrote before it was aligned in it, and the pairs made of that. */
+  readonly drafts: ArtifactRef;
+  readonly pairs?: ArtifactRef;
 }
 
-type ArmOutcome = Omit<RoundOutcome, 'decision'>;
+type ArmOutcome = Pick<RoundOutcome, 'teacher' | 'student' | 'evaluations'> & {
+  /** The stage with the verdicts of the gates, where the teacher was aligned. */
+  readonly gates?: string;
+};
 
 /** What all arms of a round share: it is made once. */
 interface Shared {
   readonly tasks: ArtifactRef;
+  readonly probes: ArtifactRef;
   readonly drafts: ArtifactRef;
   readonly scores: ArtifactRef;
+  /** The rows of DPO, by the kinds of pairs among them. */
   readonly pairs: Readonly<Partial<Record<PairKinds, ArtifactRef>>>;
 }
 
@@ -49,17 +58,24 @@ export async function runRound(run: StageRunner, input: AlignInput, carry: Align
   const probes = out(await run.stage('select-probes', { tasks, ...responses }), 'probes');
 
   // sample drafts, score them with the untuned student, build preference pairs
-  const questions = out(await run.stage('sample-questions', { tasks }, { model: teacher }), 'questions');
+  const drawn = carry.rollBacks > 0 ? { extra: { draw: carry.rollBacks } } : {};
+  const questions = out(await run.stage('sample-questions', { tasks }, { model: teacher, ...drawn }), 'questions');
   const drafts = out(await run.stage('sample-rationales', { tasks, questions }, { model: teacher }), 'drafts');
-  const scores = out(await run.stage('score-drafts', { tasks, probes, drafts }, { model: student }), 'scores');
+  const scored = await run.stage('score-drafts', { tasks, probes, drafts }, { model: student });
+  const scores = out(scored, 'scores');
+  await checkScores(run, input, carry, scored.key, { tasks, probes, drafts, scores });
+  const earlier = Object.fromEntries(carry.pairs.map((ref, at) => [`earlier-${at + 1}`, ref]));
   const pairs: Partial<Record<PairKinds, ArtifactRef>> = {};
+  let pairsOfRound: ArtifactRef | undefined;
   for (const kinds of pairKindsOf(arms, input.align)) {
     const only = kinds === 'both' ? {} : { arm: pairsLabel(kinds), extra: { only: kinds } };
-    pairs[kinds] = out(await run.stage('build-pairs', { tasks, questions, drafts, scores }, only), 'dpo');
+    const built = await run.stage('build-pairs', { tasks, questions, drafts, scores, ...earlier }, only);
+    pairs[kinds] = out(built, 'dpo');
+    if (kinds === 'both') pairsOfRound = out(built, 'pairs');
   }
 
   // align the teacher, tailor the training set, train the student; beside it what it is compared with
-  const shared = { tasks, drafts, scores, pairs };
+  const shared = { tasks, probes, drafts, scores, pairs };
   const [arte, others] = await run.together(
     () => makeArm(run, input, carry, 'arte', shared),
     async () => {
@@ -72,12 +88,32 @@ export async function runRound(run: StageRunner, input: AlignInput, carry: Align
   );
 
   const evaluations = [...others, ...arte.evaluations];
-  const decided = await run.stage(
-    'decide',
-    {},
-    { extra: { round, evaluations: [...carry.evaluations, ...evaluations].map((record) => ({ ...record })) } },
-  );
-  return { ...arte, evaluations, decision: decided.facts };
+  const extra = {
+    round,
+    evaluations: [...carry.evaluations, ...evaluations].map((record) => ({ ...record })),
+    ...(arte.gates === undefined ? {} : { gates: arte.gates }),
+    ...(carry.rejected.length > 0 ? { rejected: carry.rejected } : {}),
+  };
+  const { facts: decision } = await run.stage('decide', {}, { extra });
+  const { teacher: made, student: trained } = arte;
+  return {
+    ...{ teacher: made, student: trained, evaluations, decision, drafts },
+    ...(pairsOfRound ? { pairs: pairsOfRound } : {}),
+  };
+}
+
+/** Before money goes into DPO: whether the scores can be trusted, and how far the preference set speaks for all validation items. */
+async function checkScores(
+  run: StageRunner,
+  input: AlignInput,
+  { models }: AlignCarry,
+  key: string,
+  inputs: Readonly<Record<'tasks' | 'probes' | 'drafts' | 'scores', ArtifactRef>>,
+): Promise<void> {
+  if (input.checkScores) await run.stage('check-scores', {}, { extra: { scores: key } });
+  if (!input.measureAgreement) return;
+  const parts = { model: models.student, arm: 'agreement', extra: { purpose: 'agreement' } };
+  await run.stage('score-sample', inputs, parts);
 }
 
 /** An arm from its recipe to its accuracy: a training set, a student trained on it, the test items. Only the set differs between arms. */
@@ -95,7 +131,7 @@ async function makeArm(
     const asked = { arm, student: 1, model: models[recipe.model], role: recipe.model };
     return { teacher, student: models.student, evaluations: await evaluate(run, input, carry, tasks, asked) };
   }
-  const { writer, sft } = await trainingSet(run, input, carry, arm, recipe, shared);
+  const { writer, sft, gates } = await trainingSet(run, input, carry, arm, recipe, shared);
   const students: ModelRef[] = [];
   const evaluations: EvaluationRecord[] = [];
   for (let student = 1; student <= input.trainingSeeds; student += 1) {
@@ -105,29 +141,51 @@ async function makeArm(
     students.push(model);
     evaluations.push(...(await evaluate(run, input, carry, tasks, { arm, student, model, role: 'student' })));
   }
-  return { teacher: writer, student: students[0] ?? models.student, evaluations };
+  const checked = gates === undefined ? {} : { gates };
+  return { teacher: writer, student: students[0] ?? models.student, evaluations, ...checked };
 }
 
-/** What an arm's student is trained on, and the teacher it comes from. */
+/** What an arm's student is trained on, and the teacher it comes from. The set of an aligned teacher passes the gates first. */
 async function trainingSet(
   run: StageRunner,
   input: AlignInput,
   carry: AlignCarry,
   arm: ArmName,
   recipe: Exclude<ArmRecipe, { kind: 'asked' }>,
-  { tasks, drafts, scores, pairs }: Shared,
-): Promise<{ writer: ModelRef; sft: ArtifactRef }> {
+  shared: Shared,
+): Promise<{ writer: ModelRef; sft: ArtifactRef; gates?: string }> {
+  const { tasks, drafts, scores, pairs } = shared;
   const { teacher } = carry;
   if (recipe.kind === 'chosen') {
     const selected = await run.stage('select-drafts', { tasks, drafts, scores }, { arm, extra: { ...recipe.choice } });
     return { writer: teacher, sft: out(selected, 'sft') };
   }
   const dpo = recipe.pairs === 'none' ? undefined : pairs[recipe.pairs];
-  const writer = dpo ? await align(run, input, carry, arm, dpo) : teacher;
+  const aligned = dpo && (await align(run, input, carry, arm, dpo));
+  const writer = aligned ? modelOf(aligned) : teacher;
   const shown = recipe.shown === 'own' ? { extra: { shown: 'own' } } : {};
   const questions = out(await run.stage('tailor-questions', { tasks }, { model: writer, arm, ...shown }), 'questions');
   const tailored = await run.stage('tailor-rationales', { tasks, questions }, { model: writer, arm });
-  return { writer, sft: out(tailored, 'sft') };
+  const sft = out(tailored, 'sft');
+  if (arm !== 'arte' || !aligned) return { writer, sft };
+  return { writer, sft, gates: await checkRound(run, input, carry, aligned.key, out(tailored, 'tailored'), shared) };
+}
+
+/** The gates of the round; the key of the stage that holds their verdicts. */
+async function checkRound(
+  run: StageRunner,
+  input: AlignInput,
+  { models, firstDrafts }: AlignCarry,
+  training: string,
+  tailored: ArtifactRef,
+  { tasks, probes, drafts }: Shared,
+): Promise<string> {
+  const gain = { model: models.student, arm: 'gain', extra: { purpose: 'gain' } };
+  const sample = input.measureGain
+    ? { gain: (await run.stage('score-sample', { tasks, probes, drafts, tailored }, gain)).key }
+    : {};
+  const inputs = { tasks, tailored, drafts: firstDrafts ?? drafts };
+  return (await run.stage('check-round', inputs, { extra: { training, ...sample } })).key;
 }
 
 /** DPO on the student's preferences. */
@@ -137,10 +195,10 @@ async function align(
   { teacher, round, models }: AlignCarry,
   arm: ArmName,
   dpo: ArtifactRef,
-): Promise<ModelRef> {
+): Promise<StageResult> {
   const reference = input.reference === 'initial' && round > 1 ? { reference: models.teacher } : {};
   const named = arm === 'arte' ? {} : { arm };
-  return modelOf(await run.stage('train-dpo', { dpo }, { model: teacher, ...reference, ...named }));
+  return run.stage('train-dpo', { dpo }, { model: teacher, ...reference, ...named });
 }
 
 /** Respondents x items, for the IRT preference set: any models x shot counts; the student where the config names none. */
@@ -204,16 +262,38 @@ function modelOf(result: StageResult): ModelRef {
 
 /** What the first round begins with. */
 export function firstCarry(models: ResolvedModels, startedAt: string): AlignCarry {
-  return { round: 1, models, teacher: models.teacher, evaluations: [], bestRound: 0, startedAt };
+  const { teacher } = models;
+  return {
+    ...{ round: 1, models, teacher, bestTeacher: teacher, evaluations: [], bestRound: 0, startedAt },
+    ...{ rollBacks: 0, rejected: [], pairs: [] },
+  };
 }
 
-/** What the round after this one begins with. */
-export function carryOn(carry: AlignCarry, { teacher, evaluations, decision }: RoundOutcome): AlignCarry {
+/**
+ * What the round after this one begins with: the teacher that the decision names. A round that starts again from an earlier teacher draws its
+ * drafts anew, or it would be that teacher's last round once more.
+ */
+export function carryOn(carry: AlignCarry, made: RoundOutcome, { accumulate }: Pick<AlignInput, 'accumulate'>): AlignCarry {
+  const { round } = carry;
+  const { decision, evaluations, drafts } = made;
+  const bestRound = Number(decision['bestRound'] ?? round);
+  const bestTeacher = bestRound === round ? made.teacher : carry.bestTeacher;
+  // A decision that is not there yet (arte plan looks ahead) goes on with what the round made.
+  const next = decision['next'] as unknown as NextRound | undefined;
+  const rollsBack = next !== undefined && next.from !== round;
+  const pairs = made.pairs ? [...carry.pairs, made.pairs] : carry.pairs;
   return {
     ...carry,
-    round: carry.round + 1,
-    teacher,
+    round: round + 1,
+    teacher: rollsBack ? bestTeacher : made.teacher,
+    bestRound,
+    bestTeacher,
+    rollBacks: carry.rollBacks + Number(rollsBack),
+    rejected: decision['decision'] === 'reject' ? [...carry.rejected, round] : carry.rejected,
     evaluations: [...carry.evaluations, ...evaluations],
-    bestRound: Number(decision['bestRound'] ?? carry.round),
+    // The last ones; of `0` slice would take all.
+    pairs: accumulate === null ? pairs : accumulate === 0 ? [] : pairs.slice(-accumulate),
+    firstDrafts: carry.firstDrafts ?? drafts,
+    ...(next?.stop ? { stop: true } : {}),
   };
 }

@@ -244,8 +244,10 @@ type WholeStageName = Exclude<StageName, (typeof rowStageNames)[number] | 'repor
 const wholeStages: Record<WholeStageName, (input: StageInput) => Promise<StageResult>> = {
   'prepare-tasks': (input) => io.prepareTasks(input),
   'select-probes': (input) => io.selectProbes(input),
+  'check-scores': (input) => io.checkScores(input),
   'build-pairs': (input) => io.buildPairs(input),
   'select-drafts': (input) => io.selectDrafts(input),
+  'check-round': (input) => io.checkRound(input),
   decide: (input) => io.decide(input),
   'train-dpo': (input) => train.trainDpo(input),
   'train-sft': (input) => train.trainSft(input),

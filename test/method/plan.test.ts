@@ -105,6 +105,7 @@ describe('a plan', () => {
       'train-dpo',
       'tailor-questions',
       'tailor-rationales',
+      'check-round',
       'train-sft',
       'tailor-questions',
       'tailor-rationales',

@@ -34,7 +34,7 @@ import type {
 } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
 import { stageLabel, type StageName } from '../../schemas/stage-names';
-import { runRound } from '../../workflows/round';
+import { carryOn, firstCarry, runRound } from '../../workflows/round';
 import type { RunState } from '../../workflows/run-state';
 import { writeScriptedLoop, type ScriptedLoop } from './loop-config';
 
@@ -69,14 +69,7 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
   const activities = inProcess(store, folder, runId);
   const input = alignInput(runId, bundle, config);
   const models = { teacher: baseModel('teacher'), student: baseModel('student'), respondents: [] };
-  let carry: AlignCarry = {
-    round: 1,
-    models,
-    teacher: models.teacher,
-    evaluations: [],
-    bestRound: 0,
-    startedAt: createdAt,
-  };
+  let carry: AlignCarry = firstCarry(models, createdAt);
   const all: StageRecord[] = [];
   let finished: StageRecord[] = [];
   const save = (status: RunStatus, more: Partial<RunProgress> = {}): Promise<void> => {
@@ -119,7 +112,7 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
         evaluations,
         decision,
       });
-      carry = { ...carry, round: round + 1, teacher, evaluations };
+      carry = carryOn(carry, made, input);
     }
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;
@@ -170,7 +163,9 @@ function inProcess(store: ArtifactStore, folder: string, runId: string): (input:
   const whole: Partial<Record<StageName, (input: StageInput) => Promise<StageResult>>> = {
     'prepare-tasks': (input) => activities.prepareTasks(input),
     'select-probes': (input) => activities.selectProbes(input),
+    'check-scores': (input) => activities.checkScores(input),
     'build-pairs': (input) => activities.buildPairs(input),
+    'check-round': (input) => activities.checkRound(input),
     decide: (input) => activities.decide(input),
     'train-dpo': (input) => activities.trainDpo(input),
     'train-sft': (input) => activities.trainSft(input),

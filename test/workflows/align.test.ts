@@ -107,8 +107,10 @@ function standIns(
   const all: IoActivities & InferActivities & TrainActivities = {
     prepareTasks: whole,
     selectProbes: whole,
+    checkScores: whole,
     buildPairs: whole,
     selectDrafts: whole,
+    checkRound: whole,
     decide: whole,
     trainDpo: whole,
     trainSft: whole,
@@ -152,6 +154,10 @@ const input = (runId: string, change: Partial<AlignInput> = {}): AlignInput => (
   arms: standingArms,
   trainingSeeds: 1,
   respondentShots: [],
+  checkScores: false,
+  measureAgreement: false,
+  measureGain: false,
+  accumulate: 0,
   ...change,
 });
 
@@ -212,6 +218,7 @@ describe('alignWorkflow', () => {
       `train-dpo:${teacher}`,
       `tailor-questions:${teacher}+`,
       `tailor-rationales:${teacher}+`,
+      'check-round',
       'train-sft:student',
       'evaluate:student+',
       'evaluate:student+',
@@ -226,11 +233,11 @@ describe('alignWorkflow', () => {
       'evaluate:student+',
     ];
     // Round 1: the baselines beside the alignment, each in its order. Round 2: no baselines again.
-    const together = order.slice(6, 19);
+    const together = order.slice(6, 20);
     expect(order.slice(0, 6)).toEqual(preferences('teacher'));
     expect([...together].sort()).toEqual([...alignment('teacher'), ...baselines].sort());
     for (const branch of [alignment('teacher'), baselines]) expect(inThisOrder(branch, together)).toBe(true);
-    expect(order.slice(19)).toEqual(['decide', ...preferences('teacher+'), ...alignment('teacher+'), 'decide']);
+    expect(order.slice(20)).toEqual(['decide', ...preferences('teacher+'), ...alignment('teacher+'), 'decide']);
     expect(recorded.reports).toBe(1);
     expect(recorded.saved.at(-1)?.status).toBe('DONE');
     expect(Math.max(...recorded.payloads)).toBeLessThan(payloadBytesMax);
