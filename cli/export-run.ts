@@ -27,7 +27,7 @@ export type ModelFormat = (typeof modelFormats)[number];
 export interface ExportRequest {
   readonly what: ExportForm;
   readonly target: string;
-  /** Left out: the last round that made what is asked for (baselines are made in the first one only). */
+  /** Left out: the best round, or the last that made what is asked for (baselines are made in the first one only). */
   readonly round?: number;
   readonly format?: ModelFormat;
   /** Whose training set; those of the arms beside `arte` were made in the first round. */
@@ -67,9 +67,16 @@ export async function exportRun(store: ArtifactStore, report: RunReport, request
 }
 
 function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
-  const round =
-    wanted === undefined ? report.rounds.at(-1) : report.rounds.find((candidate) => candidate.round === wanted);
+  const best = report.bestRound ?? report.rounds.at(-1)?.round;
+  const round = report.rounds.find((candidate) => candidate.round === (wanted ?? best));
   if (round) return round;
+  if (wanted === undefined && best === 0) {
+    throw new ArteError('RunNotFound', {
+      what: `No round of ${report.runId} was accepted.`,
+      why: 'A gate failed in each of them (rounds.gates): there is no best teacher and no best student.',
+      next: `arte report ${report.runId} says which gates; --round takes one all the same.`,
+    });
+  }
   throw new ArteError('RunNotFound', {
     what:
       wanted === undefined
@@ -82,7 +89,8 @@ function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
 
 function artifact(report: RunReport, wanted: number | undefined, name: string): ArtifactRef {
   const made = wanted === undefined ? report.rounds.filter(({ artifacts }) => name in artifacts) : [];
-  const round = made.at(-1) ?? roundOf(report, wanted);
+  const best = made.find(({ round: of }) => of === report.bestRound);
+  const round = best ?? made.at(-1) ?? roundOf(report, wanted);
   const ref = round.artifacts[name];
   if (ref) return ref;
   throw new ArteError('RunNotFound', {

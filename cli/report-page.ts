@@ -20,6 +20,7 @@ import {
   type AccuracyMark,
   type HistogramBin,
 } from './report-plots';
+import { gateRows, roundSteps } from './report-rounds';
 import { armTitle } from './report-view';
 
 /** Rounds whose scores are drawn: the last ones, so that a run of many rounds stays a page. */
@@ -33,6 +34,7 @@ const pairCharactersMax = 1_200;
 export function reportPage(report: RunReport, details: ReportDetails, config: RunConfig | undefined): string {
   const sections = [
     section('students', 'Students', students(report, config)),
+    section('rounds', 'Rounds and gates', roundsAndGates(report)),
     section('preferences', 'Preferences', preferences(details)),
     section('pairs', 'Pairs side by side', pairs(details)),
     section('cost', 'Time and cost', cost(report)),
@@ -199,6 +201,19 @@ function colorOf(arm: string, names: readonly string[]): string {
 
 function difference({ difference: by, low, high, p, verdict }: Comparison): string {
   return `${signed(by)} (${signed(low)} to ${signed(high)}), p ${p.toFixed(3)}: ${verdict}`;
+}
+
+// ---- rounds ------------------------------------------------------------------------------------------------------
+
+function roundsAndGates(report: RunReport): string {
+  const steps = roundSteps(report).map(({ round, decision, reason, next }) => [`Round ${round}`, decision, reason, next]);
+  const gates = gateRows(report).map(({ gate, round, value, limit, verdict }) => [gate, round, value, limit, verdict]);
+  return [
+    ...(steps.length > 1 ? [table('steps-table', 'What each round decided', ['Round', 'Decision', 'Why', 'After it'], steps)] : []),
+    ...(gates.length > 0
+      ? [table('gates-table', 'Gates: limits on what the aligned teacher wrote', ['Gate', 'Round', 'Measured', 'Limit', 'Verdict'], gates)]
+      : []),
+  ].join('\n');
 }
 
 // ---- preferences -------------------------------------------------------------------------------------------------

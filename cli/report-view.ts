@@ -2,6 +2,7 @@
 import type { ArmName } from '../schemas/arms';
 import type { Comparison, MacroMeasure, Measure, ReportArm, RunReport } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
+import { gateRows, roundSteps } from './report-rounds';
 import { colorsFor, formatCount, formatSeconds, printLine, table } from './output';
 
 /** Print a report as tables. */
@@ -47,6 +48,7 @@ export function printReport(report: RunReport): void {
   printLine();
   printGroups(report, 'By task', ({ byTask }) => byTask);
   printGroups(report, 'By category', ({ byCategory }) => byCategory);
+  printRounds(report);
   printLine(color.bold('What each stage took'));
   const anyLost = report.stages.some(({ lostCalls }) => lostCalls > 0);
   const stageColumns = [
@@ -89,6 +91,36 @@ export function printReport(report: RunReport): void {
     printLine();
     for (const note of report.notes) printLine(`${color.yellow('note')}  ${note}`);
   }
+}
+
+/** What each round decided, and the gates that were measured. Not printed for one round in which nothing failed. */
+function printRounds(report: RunReport): void {
+  const steps = roundSteps(report);
+  const gates = gateRows(report);
+  if (steps.length < 2 && !gates.some(({ verdict }) => verdict === 'failed')) return;
+  printLine(colorsFor(process.stdout).bold('What the rounds decided'));
+  printLine(
+    table(
+      [{ title: 'round', align: 'right' }, { title: 'decision' }, { title: 'why' }, { title: 'after it' }],
+      steps.map(({ round, decision, reason, next }) => [round, decision, reason, next]),
+    ),
+  );
+  printLine();
+  if (gates.length === 0) return;
+  printLine(colorsFor(process.stdout).bold('Gates'));
+  printLine(
+    table(
+      [
+        { title: 'gate' },
+        { title: 'round', align: 'right' },
+        { title: 'measured', align: 'right' },
+        { title: 'limit', align: 'right' },
+        { title: 'verdict' },
+      ],
+      gates.map(({ gate, round, value, limit, verdict }) => [gate, round, value, limit, verdict]),
+    ),
+  );
+  printLine();
 }
 
 type Groups = ReportArm['byTask'];

@@ -80,6 +80,9 @@ export interface ScoreQuality {
   readonly outcomes: OutcomeCounts;
 }
 
+/** A reliability that is commonly asked for where single decisions hang on a score (Nunnally 1978). */
+export const reliabilityUsual = 0.7;
+
 /**
  * How many items a draft must be asked to bring the reliability from one value to another: Spearman and Brown's prophecy formula,
  * n t (1 - r) / (r (1 - t)), rounded up. Undefined where no number would do: without any reliability, or for a wanted one of 1.

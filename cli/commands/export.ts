@@ -24,7 +24,7 @@ export function register(program: Command): void {
     .argument('<run>', 'id of the run')
     .description("take a run's data set, pairs, student or teacher out of the store")
     .option('--to <path>', 'where to write (default: RUN-WHAT in the current folder)')
-    .option('--round <n>', 'of this round (default: the last)')
+    .option('--round <n>', 'of this round (default: the best)')
     .addOption(
       new Option(
         '--format <format>',
