@@ -115,7 +115,10 @@ function correctnessOf(
 ): { chosen: number | null; rejected: number | null } {
   const share = (ids: readonly string[]): number | null =>
     ids.length === 0 ? null : ids.filter((id) => drafts.get(id)?.agrees).length / ids.length;
-  return { chosen: share(pairs.map(({ chosenId }) => chosenId)), rejected: share(pairs.map(({ rejectedId }) => rejectedId)) };
+  return {
+    chosen: share(pairs.map(({ chosenId }) => chosenId)),
+    rejected: share(pairs.map(({ rejectedId }) => rejectedId)),
+  };
 }
 
 /** "6 tie, 9 identical", or "none". */

@@ -59,7 +59,9 @@ export const checkRound: WholeStage<StoreDependencies> = {
         what: `What the aligned teacher wrote fails ${failed.length === 1 ? 'a gate' : `${failed.length} gates`}: ${sentences.join(' ')}`,
         why: 'A student trained on it would learn that, and the money of its training would be lost.',
         next: `Look at the examples below; align more gently (align.learning_rate, align.beta) or change ${names} (null: off; rounds.gates.action: record or roll-back goes on), and go on with the change: arte retry RUN, or the config under another id. Finished stages are reused.`,
-        details: tailored.slice(0, examplesShownMax).map(({ question, rationale }) => shortened(`${question} -> ${rationale}`)),
+        details: tailored
+          .slice(0, examplesShownMax)
+          .map(({ question, rationale }) => shortened(`${question} -> ${rationale}`)),
       });
     }
     return {

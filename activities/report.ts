@@ -326,7 +326,9 @@ function roundNotes(rounds: readonly RoundRecord[], config: RunConfig): string[]
   });
   return [
     ...failures,
-    ...(best === 0 ? ['No round was accepted: nothing that was trained here may be used for the result of the run.'] : []),
+    ...(best === 0
+      ? ['No round was accepted: nothing that was trained here may be used for the result of the run.']
+      : []),
     ...(decided.length > 1 && best > 0
       ? [
           `The result of the run is round ${best} of ${decided.length}, chosen by its accuracy on the test items: the more rounds there are to choose from, the more that figure flatters it.`,

@@ -9,8 +9,14 @@ export const trainDpo: LeasedStage<TrainDependencies> = {
   version: 1,
   settings: ({ config }) => {
     // How often to checkpoint changes nothing about the result; which reference is used stands in the inputs.
-    const { checkpoint_steps: _, reference: __, loss_weights: weights, label_smoothing: smoothing, ...settings } = config.align;
-    return { 
+    const {
+      checkpoint_steps: _,
+      reference: __,
+      loss_weights: weights,
+      label_smoothing: smoothing,
+      ...settings
+    } = config.align;
+    return {
       ...settings,
       ...(weights.length > 0 && { loss_weights: weights }),
       ...(smoothing > 0 && { label_smoothing: smoothing }),

@@ -206,12 +206,26 @@ function difference({ difference: by, low, high, p, verdict }: Comparison): stri
 // ---- rounds ------------------------------------------------------------------------------------------------------
 
 function roundsAndGates(report: RunReport): string {
-  const steps = roundSteps(report).map(({ round, decision, reason, next }) => [`Round ${round}`, decision, reason, next]);
+  const steps = roundSteps(report).map(({ round, decision, reason, next }) => [
+    `Round ${round}`,
+    decision,
+    reason,
+    next,
+  ]);
   const gates = gateRows(report).map(({ gate, round, value, limit, verdict }) => [gate, round, value, limit, verdict]);
   return [
-    ...(steps.length > 1 ? [table('steps-table', 'What each round decided', ['Round', 'Decision', 'Why', 'After it'], steps)] : []),
+    ...(steps.length > 1
+      ? [table('steps-table', 'What each round decided', ['Round', 'Decision', 'Why', 'After it'], steps)]
+      : []),
     ...(gates.length > 0
-      ? [table('gates-table', 'Gates: limits on what the aligned teacher wrote', ['Gate', 'Round', 'Measured', 'Limit', 'Verdict'], gates)]
+      ? [
+          table(
+            'gates-table',
+            'Gates: limits on what the aligned teacher wrote',
+            ['Gate', 'Round', 'Measured', 'Limit', 'Verdict'],
+            gates,
+          ),
+        ]
       : []),
   ].join('\n');
 }

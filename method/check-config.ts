@@ -759,11 +759,15 @@ function alignFindings({ align: { loss, loss_weights: weights, label_smoothing: 
       finding(
         ['align', 'label_smoothing'],
         {
-          what: robust ? 'align.loss has robust, but align.label_smoothing is 0.' : `align.label_smoothing is ${smoothing}, but align.loss has no robust.`,
+          what: robust
+            ? 'align.loss has robust, but align.label_smoothing is 0.'
+            : `align.label_smoothing is ${smoothing}, but align.loss has no robust.`,
           why: robust
             ? 'With no preference taken to be wrong the robust loss is the sigmoid loss under another name.'
             : 'Only the robust loss takes some preferences to be wrong; the others would leave it aside in silence.',
-          instead: robust ? 'Write the share that you take to be wrong, such as 0.1.' : 'Leave it out, or add robust to align.loss.',
+          instead: robust
+            ? 'Write the share that you take to be wrong, such as 0.1.'
+            : 'Leave it out, or add robust to align.loss.',
         },
         ['align.loss'],
       ),
@@ -775,8 +779,12 @@ function alignFindings({ align: { loss, loss_weights: weights, label_smoothing: 
 /** What is asked on validation items outside of the preference set needs some. */
 function heldOutFindings({ probe, rounds: { gates } }: RunConfig): Finding[] {
   const wanted = [
-    ...(gates.icl_examples > 0 ? [{ path: ['rounds', 'gates', 'icl_examples'], name: 'rounds.gates.icl_examples' }] : []),
-    ...(probe.agreement_questions > 0 ? [{ path: ['probe', 'agreement_questions'], name: 'probe.agreement_questions' }] : []),
+    ...(gates.icl_examples > 0
+      ? [{ path: ['rounds', 'gates', 'icl_examples'], name: 'rounds.gates.icl_examples' }]
+      : []),
+    ...(probe.agreement_questions > 0
+      ? [{ path: ['probe', 'agreement_questions'], name: 'probe.agreement_questions' }]
+      : []),
   ];
   if (probe.method !== 'full') return [];
   return wanted.map(({ path, name }) =>

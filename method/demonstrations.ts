@@ -97,10 +97,7 @@ export interface Agreement {
  * set is that of pairs.ts: of equal scores the smaller id. It agrees when no draft is better (worse) on all validation items.
  * @param asked Answers on the items outside of the preference set, by draft.
  */
-export function agreementOf(
-  scores: readonly ScoreRow[],
-  asked: ReadonlyMap<string, Asked>,
-): Agreement {
+export function agreementOf(scores: readonly ScoreRow[], asked: ReadonlyMap<string, Asked>): Agreement {
   const questions = new Map<string, { id: string; probe: number; full: number }[]>();
   for (const { draftId, questionId, score, n } of scores) {
     const more = asked.get(draftId);

@@ -63,14 +63,19 @@ export function tailoredEvidence(
   tag: { readonly open: string },
 ): TailoredEvidence {
   const contaminated = contaminatedExamples(tailored, tasks);
-  const reasoning = (rows: readonly Written[]): string[] => rows.map(({ rationale }) => withoutAnswer(rationale, tag.open));
+  const reasoning = (rows: readonly Written[]): string[] =>
+    rows.map(({ rationale }) => withoutAnswer(rationale, tag.open));
   // By id, which is a hash: the words counted for diversity then come from all tasks.
   const byId = <Row extends { readonly id: string }>(rows: readonly Row[]): Row[] =>
     [...rows].sort((one, other) => (one.id < other.id ? -1 : 1));
   const [own, drafts] = [reasoning(byId(tailored)), reasoning(byId(before))];
   const isBare = (text: string): boolean => [...text].length < bareCharactersMax;
   const share = (texts: readonly string[]): number => shareOf(texts, isBare);
-  const lengths = (rows: readonly Written[]): number => quantile(rows.map(({ rationale }) => [...rationale].length), 0.5);
+  const lengths = (rows: readonly Written[]): number =>
+    quantile(
+      rows.map(({ rationale }) => [...rationale].length),
+      0.5,
+    );
   const answered = ({ answer }: Written): boolean => answer !== null;
   const words = [wordsOf(own), wordsOf(drafts)] as const;
   const among = Math.min(words[0].length, words[1].length);
@@ -123,7 +128,12 @@ function withoutAnswer(rationale: string, open: string): string {
 }
 
 function wordsOfText(text: string): string[] {
-  return text.normalize('NFKC').toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return (
+    text
+      .normalize('NFKC')
+      .toLowerCase()
+      .match(/[\p{L}\p{N}]+/gu) ?? []
+  );
 }
 
 /** Words between spaces, so that a phrase is found at word breaks only. */
@@ -216,7 +226,10 @@ export function judgeGates(evidence: RoundEvidenceOfGates, settings: GateSetting
 }
 
 /** A failed gate in a sentence. */
-export function describeFailure({ gate, value, limit }: GateVerdict, { tailored, iclGain }: RoundEvidenceOfGates): string {
+export function describeFailure(
+  { gate, value, limit }: GateVerdict,
+  { tailored, iclGain }: RoundEvidenceOfGates,
+): string {
   const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
   const number = (of: number | null): string => (of ?? 0).toFixed(2);
   switch (gate) {
@@ -267,7 +280,6 @@ export function nextRound(
   const from = since === 0 || (onWorse === 'go-on' && !rejected) ? round : bestRound;
   if (stop)
     return { from, stop, why: `${since} rounds in a row did not become the best (rounds.patience: ${patience}).` };
-  if (from === round)
-    return { from, stop, why: since === 0 ? 'It is the best so far.' : 'rounds.on_worse is go-on.' };
+  if (from === round) return { from, stop, why: since === 0 ? 'It is the best so far.' : 'rounds.on_worse is go-on.' };
   return { from, stop, why: `${rejected ? 'A gate failed' : 'It is not the best'}: back to ${best}.` };
 }

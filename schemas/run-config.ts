@@ -567,7 +567,10 @@ const gatesSchema = z
       .nullable()
       .default(0)
       .describe('Share of examples in which a test or validation item stands. null = off.'),
-    duplicates_max: fraction.nullable().default(0.5).describe('Share of questions that repeat an earlier one. null = off.'),
+    duplicates_max: fraction
+      .nullable()
+      .default(0.5)
+      .describe('Share of questions that repeat an earlier one. null = off.'),
     bare_rise_max: fraction
       .nullable()
       .default(0.3)
@@ -619,7 +622,7 @@ const gatesSchema = z
   })
   .prefault({})
   .describe(
-    "Limits on what the aligned teacher wrote, before the student is trained on it. What cannot be measured is not judged. Paper: not stated.",
+    'Limits on what the aligned teacher wrote, before the student is trained on it. What cannot be measured is not judged. Paper: not stated.',
   );
 
 const roundsSchema = z

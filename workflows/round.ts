@@ -273,7 +273,11 @@ export function firstCarry(models: ResolvedModels, startedAt: string): AlignCarr
  * What the round after this one begins with: the teacher that the decision names. A round that starts again from an earlier teacher draws its
  * drafts anew, or it would be that teacher's last round once more.
  */
-export function carryOn(carry: AlignCarry, made: RoundOutcome, { accumulate }: Pick<AlignInput, 'accumulate'>): AlignCarry {
+export function carryOn(
+  carry: AlignCarry,
+  made: RoundOutcome,
+  { accumulate }: Pick<AlignInput, 'accumulate'>,
+): AlignCarry {
   const { round } = carry;
   const { decision, evaluations, drafts } = made;
   const bestRound = Number(decision['bestRound'] ?? round);
