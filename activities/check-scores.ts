@@ -13,7 +13,9 @@ export const checkScores: WholeStage<StoreDependencies> = {
   settings: ({ config }) => ({ reliability_min: config.score.reliability_min }),
   async run({ store, config, input }) {
     const minimum = config.score.reliability_min;
-    const manifest = await finishedStage(store, String(input.extra?.['scores']));
+    const key = input.extra?.['scores'];
+    if (typeof key !== 'string') throw new Error('check-scores was started without the key of score-drafts');
+    const manifest = await finishedStage(store, key);
     if (!manifest) {
       throw new ArteError('BlobMissing', {
         what: 'The scores of the drafts are gone from the store.',
@@ -34,7 +36,7 @@ export const checkScores: WholeStage<StoreDependencies> = {
         why:
           needed === undefined
             ? 'Half of the probe items says nothing about the other half: the student tells these drafts apart by chance, or not at all, and no number of items would change that.'
-            : `With ${round(items)} probe items a draft most of the differences are noise; by Spearman and Brown ${needed} would reach it.`,
+            : `With ${round(items)} probe items a draft ${Math.round(100 * (1 - (reliability ?? 0)))} % of the variance between drafts is noise; by Spearman and Brown ${needed} would reach it.`,
         next: `${needed === undefined ? 'Look at the drafts and at the student' : `Set probe.size to ${needed} or more, if there are as many validation items`}, or lower score.reliability_min (null: never), and go on with the change: arte retry RUN, or the config under another id. Finished stages are reused.`,
         details: describe(quality),
       });

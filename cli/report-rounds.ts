@@ -26,7 +26,7 @@ export function roundSteps({ rounds }: Pick<RunReport, 'rounds'>): RoundStep[] {
       {
         round,
         decision: decisionWords[decision['decision']] ?? decision['decision'],
-        reason: String(decision['reason'] ?? ''),
+        reason: typeof decision['reason'] === 'string' ? decision['reason'] : '',
         next: next?.stop ? `stops: ${next.why}` : last ? '' : from,
       },
     ];

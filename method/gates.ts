@@ -69,11 +69,11 @@ export function tailoredEvidence(
   const byId = <Row extends { readonly id: string }>(rows: readonly Row[]): Row[] =>
     [...rows].sort((one, other) => (one.id < other.id ? -1 : 1));
   const [own, drafts] = [reasoning(byId(tailored)), reasoning(byId(before))];
-  const isBare = (text: string): boolean => [...text].length < bareCharactersMax;
+  const isBare = (text: string): boolean => text.length < bareCharactersMax;
   const share = (texts: readonly string[]): number => shareOf(texts, isBare);
   const lengths = (rows: readonly Written[]): number =>
     quantile(
-      rows.map(({ rationale }) => [...rationale].length),
+      rows.map(({ rationale }) => rationale.length),
       0.5,
     );
   const answered = ({ answer }: Written): boolean => answer !== null;

@@ -3,8 +3,15 @@
  * length alone; a teacher that is well passes at the defaults. What follows a round is the step that its decision and history say.
  * Method: simulated teachers, each with one thing wrong with it, that write sets of some hundred examples from a seed.
  */
-import { containedWordsMin, judgeGates, nextRound, tailoredEvidence, type GateSettings } from '../../method/gates';
-import type { GateName, RoundEvidenceOfGates } from '../../method/gates';
+import {
+  containedWordsMin,
+  judgeGates,
+  nextRound,
+  tailoredEvidence,
+  type GateName,
+  type GateSettings,
+  type RoundEvidenceOfGates,
+} from '../../method/gates';
 import { decideRound, type RoundEvidence } from '../../method/decide';
 import { seededRandom, sha256Hex } from '../../method/keys';
 import type { DraftRow, TailoredRow } from '../../schemas/rows';

@@ -351,20 +351,20 @@ describe('alignWorkflow', () => {
     it('checks scores before DPO and measures the gain before SFT, where the config asks for it', async () => {
       await walk('checked', { rounds: 1, checkScores: true, measureAgreement: true, measureGain: true }, []);
       const order = recorded.stages.map(({ stage, extra }) =>
-        stage === 'score-sample' ? `${stage} ${String(extra?.['purpose'])}` : stage,
+        stage === 'score-sample' ? `${stage} ${JSON.stringify(extra?.['purpose'])}` : stage,
       );
       const own = [
         'score-drafts',
         'check-scores',
-        'score-sample agreement',
+        'score-sample "agreement"',
         'build-pairs',
         'train-dpo',
-        'score-sample gain',
+        'score-sample "gain"',
         'check-round',
         'decide',
       ];
       expect(inThisOrder(own, order)).toBe(true);
-      expect(order.indexOf('score-sample gain')).toBeLessThan(order.lastIndexOf('train-sft'));
+      expect(order.indexOf('score-sample "gain"')).toBeLessThan(order.lastIndexOf('train-sft'));
     });
   });
 
