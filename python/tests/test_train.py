@@ -144,7 +144,7 @@ def test_losses_and_weights_against_the_first_teacher(train, settings_of, tiny_m
     losses = {name: sum(values) / len(rows) for name, values in each.items()}
     losses["sft"] = -sum(total for total, _ in policy["chosen"]) / sum(tokens for _, tokens in policy["chosen"])
     loss_weights = {"sigmoid": 1.0, "ipo": 0.5, "hinge": 0.25, "robust": 2.0, "sft": 0.1}
-    common = dict(model_dir=str(previous), reference_dir=str(tiny_model), beta=beta, max_steps=1, add_bos=False)
+    common = dict(model_dir=str(previous), reference_dir=str(tiny_model), beta=beta, max_steps=1, warmup_ratio=0.0, add_bos=False)
 
     mixed = train(
         settings_of(
