@@ -3,13 +3,13 @@
  * evidence comes from; measures and limits are method/gates.ts. With `action: park` a failed gate stops the run here; else decide reads the
  * verdicts from this stage's manifest.
  *
- * Inputs: tasks, tailored (the training set), drafts (of the teacher that was never aligned). `extra.training` and `extra.gain` are the keys
+ * Inputs: tasks, tailored (the training set), before (that of the teacher that was never aligned). `extra.training` and `extra.gain` are the keys
  * of train-dpo and score-sample, where these were made.
  */
 import { describeFailure, judgeGates, tailoredEvidence, type RoundEvidenceOfGates } from '../method/gates';
 import { ArteError } from '../schemas/errors';
 import type { JsonObject } from '../schemas/json';
-import { draftRowSchema, tailoredRowSchema } from '../schemas/rows';
+import { tailoredRowSchema } from '../schemas/rows';
 import { taskRecordSchema } from '../schemas/task';
 import type { StoreDependencies } from './dependencies';
 import { readRows } from './read-rows';
@@ -41,11 +41,11 @@ export const checkRound: WholeStage<StoreDependencies> = {
     };
     const tasks = await readRows(store, inputRef(input, 'tasks'), taskRecordSchema);
     const tailored = await readRows(store, inputRef(input, 'tailored'), tailoredRowSchema);
-    const drafts = await readRows(store, inputRef(input, 'drafts'), draftRowSchema);
+    const before = await readRows(store, inputRef(input, 'before'), tailoredRowSchema);
     const metrics = (await factsOf('training'))?.['metrics'] as Readonly<Record<string, number>> | undefined;
     const sample = (await factsOf('gain')) as unknown as SampleFacts | undefined;
     const evidence: RoundEvidenceOfGates = {
-      tailored: tailoredEvidence(tailored, drafts, tasks, { open: config.prompts.answer_open }),
+      tailored: tailoredEvidence(tailored, before, tasks, { open: config.prompts.answer_open }),
       rewardMargin: metrics?.['rewards_margins_late'] ?? null,
       rewardAccuracy: metrics?.['rewards_accuracies_late'] ?? null,
       iclGain: sample?.gain ?? null,

@@ -39,7 +39,7 @@ export interface TailoredEvidence {
   readonly contaminatedIds: readonly string[];
   /** Share of questions that repeat an earlier one of their task. */
   readonly duplicates: number;
-  /** Share of examples that are an answer without reasoning; of the first drafts. */
+  /** Share of examples that are an answer without reasoning; of the set before. */
   readonly bare: number;
   readonly bareBefore: number | null;
   /** Share that ends in an answer. */
@@ -238,14 +238,14 @@ export function describeFailure(
     case 'duplicates_max':
       return `${percent(tailored.duplicates)} of the questions repeat an earlier one (allowed: ${percent(limit)}).`;
     case 'bare_rise_max':
-      return `${percent(tailored.bare)} of the examples are answers without reasoning, and ${percent(tailored.bareBefore ?? 0)} of the first drafts were: the teacher has collapsed.`;
+      return `${percent(tailored.bare)} of the examples are answers without reasoning, and ${percent(tailored.bareBefore ?? 0)} of the unaligned teacher's were: the teacher has collapsed.`;
     case 'tag_drop_max':
-      return `${percent(tailored.tagRate)} of the examples end in an answer, and ${percent(tailored.tagRateBefore ?? 0)} of the first drafts did.`;
+      return `${percent(tailored.tagRate)} of the examples end in an answer, and ${percent(tailored.tagRateBefore ?? 0)} of the unaligned teacher's did.`;
     case 'length_ratio_min':
     case 'length_ratio_max':
-      return `The examples' rationales have ${number(value)} times the length of the first drafts' (limit: ${limit}).`;
+      return `The examples' rationales have ${number(value)} times the length of the unaligned teacher's (limit: ${limit}).`;
     case 'diversity_ratio_min':
-      return `The examples have ${number(value)} times as many distinct pairs of words as the first drafts (limit: ${limit}).`;
+      return `The examples have ${number(value)} times as many distinct pairs of words as the unaligned teacher's (limit: ${limit}).`;
     case 'reward_margin_min':
       return `The reward margin of DPO ended at ${number(value)} (limit: ${limit}): below 0 the rejected answers are preferred.`;
     case 'reward_accuracy_min':

@@ -81,8 +81,8 @@ export interface AlignCarry {
   readonly rejected: readonly number[];
   /** Preference pairs of earlier rounds that DPO may see again, oldest first. */
   readonly pairs: readonly ArtifactRef[];
-  /** What the teacher wrote before it was ever aligned: gates measure drift from it. */
-  readonly firstDrafts?: ArtifactRef;
+  /** The training set that the teacher wrote before it was ever aligned: gates measure drift from it. */
+  readonly firstSet?: ArtifactRef;
   /** The round before was the last: nothing is promoted any more. */
   readonly stop?: boolean;
   readonly startedAt: string;

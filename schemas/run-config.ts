@@ -575,16 +575,16 @@ const gatesSchema = z
       .nullable()
       .default(0.3)
       .describe(
-        "Share of examples that are an answer with no reasoning, less that of the first round's drafts: what a collapsed teacher writes. null = off.",
+        "Share of examples that are an answer with no reasoning, less that of the unaligned teacher's set: what a collapsed teacher writes. null = off.",
       ),
     tag_drop_max: fraction
       .nullable()
       .default(0.3)
-      .describe("Share of the first round's drafts that end in an answer, less that of the examples. null = off."),
+      .describe("Share of the unaligned teacher's set that end in an answer, less that of the examples. null = off."),
     length_ratio_min: rate
       .nullable()
       .default(0.33)
-      .describe("Median length of the examples' rationales, over that of the first round's drafts. null = off."),
+      .describe("Median length of the examples' rationales, over that of the unaligned teacher's set. null = off."),
     length_ratio_max: rate
       .nullable()
       .default(3)
@@ -593,7 +593,7 @@ const gatesSchema = z
       .nullable()
       .default(0.5)
       .describe(
-        "Distinct pairs of words in the examples' rationales, over those in as many words of the first round's drafts. null = off.",
+        "Distinct pairs of words in the examples' rationales, over those in as many words of the unaligned teacher's set. null = off.",
       ),
     reward_margin_min: z
       .number()

@@ -13,7 +13,14 @@ import {
   type PairKinds,
 } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignCarry, AlignInput, EvaluationRecord, ResolvedModels, StageResult } from '../schemas/messages';
+import type {
+  AlignCarry,
+  AlignInput,
+  EvaluationRecord,
+  ResolvedModels,
+  StageInput,
+  StageResult,
+} from '../schemas/messages';
 import type { JsonObject } from '../schemas/json';
 import type { NextRound } from '../method/gates';
 import type { ModelRef } from '../schemas/model-ref';
@@ -27,14 +34,14 @@ export interface RoundOutcome {
   readonly student: ModelRef;
   readonly evaluations: readonly EvaluationRecord[];
   readonly decision: JsonObject;
-  /** What the round's teacher wrote before it was aligned in it, and the pairs made of that. */
-  readonly drafts: ArtifactRef;
+  /** The set of the teacher as it came, which gates measure drift from; and the round's preference pairs. */
+  readonly firstSet?: ArtifactRef;
   readonly pairs?: ArtifactRef;
 }
 
 type ArmOutcome = Pick<RoundOutcome, 'teacher' | 'student' | 'evaluations'> & {
-  /** The stage with the verdicts of the gates, where the teacher was aligned. */
-  readonly gates?: string;
+  /** Where the teacher was aligned. */
+  readonly checked?: Checked;
 };
 
 /** What all arms of a round share: it is made once. */
@@ -91,13 +98,14 @@ export async function runRound(run: StageRunner, input: AlignInput, carry: Align
   const extra = {
     round,
     evaluations: [...carry.evaluations, ...evaluations].map((record) => ({ ...record })),
-    ...(arte.gates === undefined ? {} : { gates: arte.gates }),
+    ...(arte.checked ? { gates: arte.checked.gates } : {}),
     ...(carry.rejected.length > 0 ? { rejected: carry.rejected } : {}),
   };
   const { facts: decision } = await run.stage('decide', {}, { extra });
   const { teacher: made, student: trained } = arte;
   return {
-    ...{ teacher: made, student: trained, evaluations, decision, drafts },
+    ...{ teacher: made, student: trained, evaluations, decision },
+    ...(arte.checked ? { firstSet: arte.checked.firstSet } : {}),
     ...(pairsOfRound ? { pairs: pairsOfRound } : {}),
   };
 }
@@ -131,7 +139,7 @@ async function makeArm(
     const asked = { arm, student: 1, model: models[recipe.model], role: recipe.model };
     return { teacher, student: models.student, evaluations: await evaluate(run, input, carry, tasks, asked) };
   }
-  const { writer, sft, gates } = await trainingSet(run, input, carry, arm, recipe, shared);
+  const { writer, sft, checked } = await trainingSet(run, input, carry, arm, recipe, shared);
   const students: ModelRef[] = [];
   const evaluations: EvaluationRecord[] = [];
   for (let student = 1; student <= input.trainingSeeds; student += 1) {
@@ -141,8 +149,7 @@ async function makeArm(
     students.push(model);
     evaluations.push(...(await evaluate(run, input, carry, tasks, { arm, student, model, role: 'student' })));
   }
-  const checked = gates === undefined ? {} : { gates };
-  return { teacher: writer, student: students[0] ?? models.student, evaluations, ...checked };
+  return { teacher: writer, student: students[0] ?? models.student, evaluations, ...(checked && { checked }) };
 }
 
 /** What an arm's student is trained on, and the teacher it comes from. The set of an aligned teacher passes the gates first. */
@@ -153,7 +160,7 @@ async function trainingSet(
   arm: ArmName,
   recipe: Exclude<ArmRecipe, { kind: 'asked' }>,
   shared: Shared,
-): Promise<{ writer: ModelRef; sft: ArtifactRef; gates?: string }> {
+): Promise<{ writer: ModelRef; sft: ArtifactRef; checked?: Checked }> {
   const { tasks, drafts, scores, pairs } = shared;
   const { teacher } = carry;
   if (recipe.kind === 'chosen') {
@@ -164,28 +171,52 @@ async function trainingSet(
   const aligned = dpo && (await align(run, input, carry, arm, dpo));
   const writer = aligned ? modelOf(aligned) : teacher;
   const shown = recipe.shown === 'own' ? { extra: { shown: 'own' } } : {};
-  const questions = out(await run.stage('tailor-questions', { tasks }, { model: writer, arm, ...shown }), 'questions');
-  const tailored = await run.stage('tailor-rationales', { tasks, questions }, { model: writer, arm });
+  const tailored = await written(run, tasks, writer, arm, shown);
   const sft = out(tailored, 'sft');
   if (arm !== 'arte' || !aligned) return { writer, sft };
-  return { writer, sft, gates: await checkRound(run, input, carry, aligned.key, out(tailored, 'tailored'), shared) };
+  return { writer, sft, checked: await checkRound(run, input, carry, aligned.key, out(tailored, 'tailored'), shared) };
 }
 
-/** The gates of the round; the key of the stage that holds their verdicts. */
+interface Checked {
+  /** Key of the stage that holds the verdicts. */
+  readonly gates: string;
+  readonly firstSet: ArtifactRef;
+}
+
+/** The gates of the round. */
 async function checkRound(
   run: StageRunner,
   input: AlignInput,
-  { models, firstDrafts }: AlignCarry,
+  carry: AlignCarry,
   training: string,
   tailored: ArtifactRef,
   { tasks, probes, drafts }: Shared,
-): Promise<string> {
+): Promise<Checked> {
+  const { models } = carry;
+  // What the same prompt gave before any alignment: the set of original_teacher, which the first round makes anyway, by whoever comes first.
+  const firstSet = carry.firstSet ?? out(await written(run, tasks, models.teacher, 'original_teacher', {}), 'tailored');
   const gain = { model: models.student, arm: 'gain', extra: { purpose: 'gain' } };
   const sample = input.measureGain
     ? { gain: (await run.stage('score-sample', { tasks, probes, drafts, tailored }, gain)).key }
     : {};
-  const inputs = { tasks, tailored, drafts: firstDrafts ?? drafts };
-  return (await run.stage('check-round', inputs, { extra: { training, ...sample } })).key;
+  const checked = await run.stage(
+    'check-round',
+    { tasks, tailored, before: firstSet },
+    { extra: { training, ...sample } },
+  );
+  return { gates: checked.key, firstSet };
+}
+
+/** A training set in a teacher's own words: questions, and a rationale for each. */
+async function written(
+  run: StageRunner,
+  tasks: ArtifactRef,
+  model: ModelRef,
+  arm: ArmName,
+  shown: Pick<StageInput, 'extra'>,
+): Promise<StageResult> {
+  const questions = out(await run.stage('tailor-questions', { tasks }, { model, arm, ...shown }), 'questions');
+  return run.stage('tailor-rationales', { tasks, questions }, { model, arm });
 }
 
 /** DPO on the student's preferences. */
@@ -279,7 +310,7 @@ export function carryOn(
   { accumulate }: Pick<AlignInput, 'accumulate'>,
 ): AlignCarry {
   const { round } = carry;
-  const { decision, evaluations, drafts } = made;
+  const { decision, evaluations, firstSet } = made;
   const bestRound = Number(decision['bestRound'] ?? round);
   const bestTeacher = bestRound === round ? made.teacher : carry.bestTeacher;
   // A decision that is not there yet (arte plan looks ahead) goes on with what the round made.
@@ -297,7 +328,7 @@ export function carryOn(
     evaluations: [...carry.evaluations, ...evaluations],
     // The last ones; of `0` slice would take all.
     pairs: accumulate === null ? pairs : accumulate === 0 ? [] : pairs.slice(-accumulate),
-    firstDrafts: carry.firstDrafts ?? drafts,
+    ...(firstSet ? { firstSet } : {}),
     ...(next?.stop ? { stop: true } : {}),
   };
 }
