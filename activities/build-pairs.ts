@@ -15,7 +15,15 @@ import { questionScores } from '../method/score';
 import { dpoRow, pairRow } from '../method/training-rows';
 import { seedFrom, shuffled } from '../method/keys';
 import { ArteError } from '../schemas/errors';
-import { draftRowSchema, questionRowSchema, scoreRowSchema, type PairRow } from '../schemas/rows';
+import type { StageInput } from '../schemas/messages';
+import {
+  draftRowSchema,
+  pairRowSchema,
+  questionRowSchema,
+  scoreRowSchema,
+  type DraftRow,
+  type PairRow,
+} from '../schemas/rows';
 import { taskRecordSchema } from '../schemas/task';
 import type { StoreDependencies } from './dependencies';
 import { answerTags } from './question-stage';
@@ -30,8 +38,10 @@ export const buildPairs: WholeStage<StoreDependencies> = {
     const { format, per_call } = config.questions;
     const style = config.models.teacher.prompt_style;
     const tolerance = tieTolerance(config.score);
+    // Which earlier rounds' pairs are among the rows stands in the inputs.
+    const { accumulate: _, ...pairs } = config.pairs;
     return {
-      ...config.pairs,
+      ...pairs,
       ...(tolerance !== sameScore && { tolerance }),
       seed: config.seed,
       wording: [question ?? null, naive ?? null],
@@ -79,17 +89,47 @@ export const buildPairs: WholeStage<StoreDependencies> = {
     // Both kinds are mixed before training (method.md section 1, DPO); the order is part of the artifact.
     const mixed = shuffled(pairs, seedFrom(config.seed, 'mix-pairs'));
     const pairsRef = await store.putLines(mixed.map((pair) => JSON.stringify(pair)));
-    const dpo = await store.putLines(mixed.map((pair) => JSON.stringify(dpoRow(pair))));
+    const own = new Set(pairs.map(({ id }) => id));
+    const earlier = (await earlierPairs(store, input)).filter(({ id }) => !own.has(id));
+    const seen = shuffled([...earlier, ...pairs], seedFrom(config.seed, 'mix-pairs'));
+    const dpo = await store.putLines(seen.map((pair) => JSON.stringify(dpoRow(pair))));
     return {
       outputs: { pairs: pairsRef, dpo },
       facts: {
         questionPairs: pairs.filter(({ kind }) => kind === 'question').length,
         rationalePairs: pairs.filter(({ kind }) => kind === 'rationale').length,
+        ...(earlier.length > 0 && { earlierPairs: earlier.length }),
+        correctness: correctnessOf(ofRationales.pairs, sources.drafts),
         dropped: { question: { ...ofQuestions.dropped }, rationale: { ...ofRationales.dropped } },
       },
     };
   },
 };
+
+/** Pairs of earlier rounds, of the same kind, that DPO sees again (pairs.accumulate): the inputs earlier-1, earlier-2, … A pair counts once. */
+async function earlierPairs(store: StoreDependencies['store'], input: StageInput): Promise<PairRow[]> {
+  const only = input.extra?.['only'];
+  const seen = new Map<string, PairRow>();
+  for (let at = 1; input.inputs[`earlier-${at}`]; at += 1) {
+    for (const pair of await readRows(store, inputRef(input, `earlier-${at}`), pairRowSchema)) {
+      if (only === undefined || pair.kind === only) seen.set(pair.id, pair);
+    }
+  }
+  return [...seen.values()];
+}
+
+/** Share of the chosen and of the rejected rationales whose own conclusion is the question's target. Null of none. */
+function correctnessOf(
+  pairs: readonly PreferencePair[],
+  drafts: ReadonlyMap<string, DraftRow>,
+): { chosen: number | null; rejected: number | null } {
+  const share = (ids: readonly string[]): number | null =>
+    ids.length === 0 ? null : ids.filter((id) => drafts.get(id)?.agrees).length / ids.length;
+  return {
+    chosen: share(pairs.map(({ chosenId }) => chosenId)),
+    rejected: share(pairs.map(({ rejectedId }) => rejectedId)),
+  };
+}
 
 /** "6 tie, 9 identical", or "none". */
 function inWords(dropped: Dropped): string {

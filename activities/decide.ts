@@ -1,5 +1,10 @@
-/** decide: what a round's evaluations say about going on (method/decide.ts), from the predictions themselves: comparisons are paired by item. */
+/**
+ * decide: what a round's evaluations and gates say about going on (method/decide.ts, method/gates.ts), from the predictions themselves: comparisons
+ * are paired by item. The evidence is recorded with the decision. `extra.gates` is the key of check-round, `extra.rejected` the earlier rounds
+ * that a gate rejected.
+ */
 import { decideRound, type RoundEvidence } from '../method/decide';
+import { nextRound } from '../method/gates';
 import { ArteError } from '../schemas/errors';
 import type { JsonObject } from '../schemas/json';
 import type { EvaluationRecord } from '../schemas/messages';
@@ -8,12 +13,22 @@ import type { StoreDependencies } from './dependencies';
 import { readRows } from './read-rows';
 import { finishedStage, inputRef, type WholeStage } from './stage';
 
+interface Extra {
+  readonly round: number;
+  readonly evaluations: readonly EvaluationRecord[];
+  readonly gates?: string;
+  readonly rejected?: readonly number[];
+}
+
 export const decide: WholeStage<StoreDependencies> = {
   name: 'decide',
   version: 2,
-  settings: ({ config: { rounds } }) => ({ accept: rounds.accept, accept_margin: rounds.accept_margin }),
+  settings: ({ config }) => {
+    const { accept, accept_margin, on_worse, patience } = config.rounds;
+    return { accept, accept_margin, on_worse, patience };
+  },
   async run({ store, config, input }) {
-    const { round } = input.extra as unknown as { round: number };
+    const { round, gates: gatesKey, rejected = [] } = input.extra as unknown as Extra;
     const given = inputRef(input, 'evaluations');
     const evaluations = (await store.getJson(given)) as unknown as EvaluationRecord[];
     const evidence: RoundEvidence[] = [];
@@ -28,7 +43,22 @@ export const decide: WholeStage<StoreDependencies> = {
       }
       evidence.push({ arm, round: of, shots, key, predictions: await readRows(store, ref, predictionRowSchema) });
     }
-    const facts = { ...decideRound(evidence, { round, ...config.rounds }) } as unknown as JsonObject;
+    const gates = gatesKey === undefined ? undefined : (await finishedStage(store, gatesKey))?.facts;
+    if (gatesKey !== undefined && gates === undefined) {
+      throw new ArteError('BlobMissing', {
+        what: `The verdicts of the gates of round ${round} are gone from the store.`,
+        why: 'They were there when the round was checked; something removed them.',
+        next: 'arte retry RUN checks it again.',
+      });
+    }
+    const fails = Array.isArray(gates?.['failed']) && gates['failed'].length > 0;
+    const isRejected = fails && gates['action'] === 'roll-back';
+    const decided = decideRound(evidence, {
+      ...{ round, ...config.rounds },
+      rejected: isRejected ? [...rejected, round] : rejected,
+    });
+    const next = nextRound(decided, isRejected, config.rounds);
+    const facts = { ...decided, next, ...(gates ? { gates } : {}) } as unknown as JsonObject;
     const record = { decision: facts, evidence: evaluations.map((evaluation) => ({ ...evaluation })) };
     const decision = await store.putBlob(JSON.stringify(record), { mediaType: 'application/json', rows: 1 });
     // What it was made from is no stage's output: named here, it stays in the store as long as the decision does.

@@ -8,6 +8,8 @@ import { rowStageNames, type RowStageName, type StageName } from '../schemas/sta
 import type { OpenBundle } from './bundle';
 import { buildPairs } from './build-pairs';
 import { combineScoreRows } from './combine-scores';
+import { checkRound } from './check-round';
+import { checkScores } from './check-scores';
 import { decide } from './decide';
 import { rowStages } from './index';
 import { prepareTasks } from './prepare-tasks';
@@ -22,8 +24,10 @@ const wholeStages: Readonly<Record<Exclude<StageName, RowStageName | 'report'>, 
   'prepare-tasks': prepareTasks,
   'select-probes': selectProbes,
   'combine-scores': combineScoreRows,
+  'check-scores': checkScores,
   'build-pairs': buildPairs,
   'select-drafts': selectDrafts,
+  'check-round': checkRound,
   decide,
   'train-dpo': trainDpo,
   'train-sft': trainSft,

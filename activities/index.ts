@@ -21,6 +21,8 @@ import type {
 import type { RowStageName, StageName } from '../schemas/stage-names';
 import { buildPairs } from './build-pairs';
 import { combineScoreRows } from './combine-scores';
+import { checkRound } from './check-round';
+import { checkScores } from './check-scores';
 import { decide } from './decide';
 import type { InferDependencies, StoreDependencies, TrainDependencies } from './dependencies';
 import { evaluate } from './evaluate';
@@ -35,6 +37,7 @@ import { collectEvaluations, saveProgress, saveRound } from './run-records';
 import { sampleQuestions } from './sample-questions';
 import { sampleRationales } from './sample-rationales';
 import { scoreDrafts } from './score-drafts';
+import { scoreSample } from './score-sample';
 import { selectDrafts } from './select-drafts';
 import { selectProbes } from './select-probes';
 import { runWholeStage } from './stage';
@@ -52,6 +55,7 @@ export const rowStages: RowStages = {
   'score-drafts': scoreDrafts,
   'tailor-questions': tailorQuestions,
   'tailor-rationales': tailorRationales,
+  'score-sample': scoreSample,
   evaluate,
 };
 
@@ -68,8 +72,10 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
     prepareTasks: runWholeStage(prepareTasks, dependencies),
     selectProbes: runWholeStage(selectProbes, dependencies),
     combineScores: runWholeStage(combineScoreRows, dependencies),
+    checkScores: runWholeStage(checkScores, dependencies),
     buildPairs: runWholeStage(buildPairs, dependencies),
     selectDrafts: runWholeStage(selectDrafts, dependencies),
+    checkRound: runWholeStage(checkRound, dependencies),
     decide: runWholeStage(decide, dependencies),
     openRowStage: (input: StageInput) => openRowStage(rowStage(stages, input.stage), dependencies, input),
     commitWave: (wave: WaveInput) => commitWave(rowStage(stages, wave.stage.stage), dependencies, wave),
@@ -84,8 +90,10 @@ export interface IoActivities {
   prepareTasks(input: StageInput): Promise<StageResult>;
   selectProbes(input: StageInput): Promise<StageResult>;
   combineScores(input: StageInput): Promise<StageResult>;
+  checkScores(input: StageInput): Promise<StageResult>;
   buildPairs(input: StageInput): Promise<StageResult>;
   selectDrafts(input: StageInput): Promise<StageResult>;
+  checkRound(input: StageInput): Promise<StageResult>;
   decide(input: StageInput): Promise<StageResult>;
   openRowStage(input: StageInput): Promise<OpenedRowStage>;
   commitWave(wave: WaveInput): Promise<CommittedWave>;

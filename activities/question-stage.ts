@@ -48,6 +48,8 @@ interface Loaded {
   readonly settings: Settings;
   readonly name: 'sample-questions' | 'tailor-questions';
   readonly bootstrap: boolean;
+  /** How often drafts were drawn anew before: a round that starts again from an earlier teacher must not repeat it. */
+  readonly draw?: number;
 }
 
 interface Meta {
@@ -89,10 +91,11 @@ export function questionStage(
     model: ({ config }) => config.models.teacher,
     async load({ store, config, input }) {
       const tasks = await readRows(store, inputRef(input, 'tasks'), taskRecordSchema);
-      return { config, tasks, settings: settingsOf(config), name, bootstrap: input.extra?.['shown'] === 'own' };
+      const draw = Number(input.extra?.['draw'] ?? 0);
+      return { config, tasks, settings: settingsOf(config), name, bootstrap: input.extra?.['shown'] === 'own', draw };
     },
     rows(loaded, before) {
-      const { config, settings, tasks, bootstrap } = loaded;
+      const { config, settings, tasks, bootstrap, draw = 0 } = loaded;
       const usable = usableQuestions(loaded, before);
       const planned: { task: TaskRecord; index: number }[] = [];
       for (const task of tasks) {
@@ -109,7 +112,7 @@ export function questionStage(
           const { task, index } = planned[at] as (typeof planned)[number];
           const shown = bootstrap ? withOwnShown(task, usable.questions.get(task.name) ?? [], config, index) : task;
           const built = questionPrompt(shown, config, config.models.teacher.prompt_style, settings.per_call, index);
-          const seed = seedFrom(config.seed, name, task.name, index);
+          const seed = seedFrom(config.seed, name, task.name, index, ...(draw > 0 ? ['draw', draw] : []));
           return {
             request: {
               prompt: built.prompt,

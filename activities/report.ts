@@ -6,7 +6,10 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { costOf, costOfLostCalls, hasPrices, ledgerTotals, priceOf } from '../method/ledger';
 import { compareArms, linesOf } from '../method/comparisons';
 import { evaluatePredictions, macroAverage, type Metrics } from '../method/evaluate';
+import type { Agreement } from '../method/demonstrations';
+import type { NextRound } from '../method/gates';
 import type { RowHygiene } from '../method/row-hygiene';
+import { itemsForReliability, reliabilityUsual, type ScoreQuality } from '../method/score';
 import { mean, sampleVariance } from '../method/statistics';
 import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
@@ -56,13 +59,14 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     name: config.name,
     status: input.status,
     rounds: rounds.flatMap((round) => reportRound(round, manifests)),
+    ...bestRoundOf(rounds),
     arms,
     stages,
     totals,
     notes: [
       ...lossNotes(stages, config),
       ...paymentNotes(input.runId, stages, totals, config),
-      ...notesOf(config, stages, arms),
+      ...notesOf(config, stages, arms, rounds),
       ...(input.status === 'CANCELLED'
         ? [
             'Calls of stages that were broken off are not in this account; their answers are kept for when the run goes on.',
@@ -139,6 +143,12 @@ function reportRound(round: RoundRecord, manifests: ReadonlyMap<string, StageMan
       artifacts[`${label}/${name}`] = ref;
   }
   return [{ round: round.round, decision: round.decision, teacher, student, artifacts }];
+}
+
+/** By the last decision that was made. */
+function bestRoundOf(rounds: readonly RoundRecord[]): { bestRound?: number } {
+  const best = rounds.map(({ decision }) => decision['bestRound']).findLast((round) => typeof round === 'number');
+  return best === undefined ? {} : { bestRound: best };
 }
 
 async function reportArms(
@@ -269,7 +279,12 @@ function lossNotes(stages: readonly ReportStage[], config: RunConfig): string[] 
   ];
 }
 
-function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readonly ReportArm[]): string[] {
+function notesOf(
+  config: RunConfig,
+  stages: readonly ReportStage[],
+  arms: readonly ReportArm[],
+  rounds: readonly RoundRecord[],
+): string[] {
   const notes: string[] = [];
   const asked = signalsOf(config.score);
   if (asked.includes('icl_accuracy') && config.probe.method !== 'full') {
@@ -294,6 +309,7 @@ function notesOf(config: RunConfig, stages: readonly ReportStage[], arms: readon
     const note = racingNote(stage);
     if (note !== undefined) notes.push(note);
   }
+  notes.push(...qualityNotes(stages), ...roundNotes(rounds, config));
   for (const [role, model] of Object.entries(config.models)) {
     if (model.source.startsWith('hosted:'))
       notes.push(`The ${role} is hosted: its identity is what its provider declares, not its content.`);
@@ -333,6 +349,65 @@ function leakNotes(stages: readonly ReportStage[], config: RunConfig): string[] 
       `${leaked} examples under ${arm} (round ${round}) repeat test items and were kept (hygiene.contamination.action: keep): its accuracy may be told, not learnt.`,
     ];
   });
+}
+
+/** How far scores and pairs can be trusted, where that is not far. */
+function qualityNotes(stages: readonly ReportStage[]): string[] {
+  return stages.flatMap(({ name, round, facts }): string[] => {
+    const percent = (share: number): string => `${Math.round(100 * share)} %`;
+    if (name === 'score-drafts') {
+      const quality = facts['quality'] as ScoreQuality | undefined;
+      const reliability = quality?.reliability;
+      if (!quality || typeof reliability !== 'number' || reliability >= reliabilityUsual) return [];
+      const items = quality.cells / Math.max(1, quality.drafts);
+      const needed = itemsForReliability(items, reliability, reliabilityUsual);
+      const would = needed === undefined ? 'no number of items would bring it' : `${needed} items would bring it`;
+      return [
+        `The scores of round ${round} have a split-half reliability of ${reliability.toFixed(2)} with ${Math.round(items)} probe items; by Spearman and Brown ${would} to ${reliabilityUsual}.`,
+      ];
+    }
+    const agreement = facts['agreement'] as Agreement | undefined;
+    if (name === 'score-sample' && agreement && agreement.best !== null && agreement.worst !== null) {
+      return [
+        `Round ${round}: the preference set picks a best draft of all validation items for ${percent(agreement.best)} of ${agreement.questions} questions, a worst one for ${percent(agreement.worst)} (paper: 93 % and 87 %).`,
+      ];
+    }
+    const correctness = facts['correctness'] as { chosen: number | null; rejected: number | null } | undefined;
+    if (name === 'build-pairs' && typeof correctness?.chosen === 'number' && typeof correctness.rejected === 'number') {
+      if (correctness.chosen >= correctness.rejected) return [];
+      return [
+        `Of the rationale pairs of round ${round} ${percent(correctness.chosen)} of the chosen and ${percent(correctness.rejected)} of the rejected conclude what the question's target says: DPO prefers wrong rationales more often than right ones.`,
+      ];
+    }
+    return [];
+  });
+}
+
+/** What the rounds decided, and what choosing among them does to the figures. */
+function roundNotes(rounds: readonly RoundRecord[], config: RunConfig): string[] {
+  const decided = rounds.filter(({ decision }) => typeof decision['bestRound'] === 'number');
+  const last = decided.at(-1);
+  if (!last) return [];
+  const best = Number(last.decision['bestRound']);
+  const next = last.decision['next'] as unknown as NextRound | undefined;
+  const failures = decided.flatMap(({ round, decision }) => {
+    const gates = decision['gates'] as { readonly sentences?: readonly string[] } | undefined;
+    return (gates?.sentences ?? []).map((sentence) => `Round ${round}: ${sentence}`);
+  });
+  return [
+    ...failures,
+    ...(best === 0
+      ? ['No round was accepted: nothing that was trained here may be used for the result of the run.']
+      : []),
+    ...(decided.length > 1 && best > 0
+      ? [
+          `The result of the run is round ${best} of ${decided.length}, chosen by its accuracy on the test items: the more rounds there are to choose from, the more that figure flatters it.`,
+        ]
+      : []),
+    ...(next?.stop && last.round < config.rounds.count
+      ? [`The run stopped after round ${last.round} of ${config.rounds.count}: ${next.why}`]
+      : []),
+  ];
 }
 
 /** What racing saved, from the facts of the score-drafts stage. */

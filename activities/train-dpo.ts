@@ -9,8 +9,20 @@ export const trainDpo: LeasedStage<TrainDependencies> = {
   version: 1,
   settings: ({ config }) => {
     // How often to checkpoint changes nothing about the result; which reference is used stands in the inputs.
-    const { checkpoint_steps: _, reference: __, ...settings } = config.align;
-    return { ...settings, seed: config.seed, bos: config.models.teacher.add_bos };
+    const {
+      checkpoint_steps: _,
+      reference: __,
+      loss_weights: weights,
+      label_smoothing: smoothing,
+      ...settings
+    } = config.align;
+    return {
+      ...settings,
+      ...(weights.length > 0 && { loss_weights: weights }),
+      ...(smoothing > 0 && { label_smoothing: smoothing }),
+      seed: config.seed,
+      bos: config.models.teacher.add_bos,
+    };
   },
   async run(context, dependencies) {
     const { config, input } = context;
@@ -23,6 +35,8 @@ export const trainDpo: LeasedStage<TrainDependencies> = {
         ...trainingSettings(config.align, config.models.teacher.add_bos, config.seed),
         beta: config.align.beta,
         lossType: config.align.loss,
+        ...(config.align.loss_weights.length > 0 && { lossWeights: config.align.loss_weights }),
+        ...(config.align.label_smoothing > 0 && { labelSmoothing: config.align.label_smoothing }),
       },
     });
   },

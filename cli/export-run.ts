@@ -29,7 +29,7 @@ export type ModelFormat = (typeof modelFormats)[number];
 export interface ExportRequest {
   readonly what: ExportForm;
   readonly target: string;
-  /** Left out: the last round that made what is asked for (baselines are made in the first one only). */
+  /** Left out: the best round, or the last that made what is asked for (baselines are made in the first one only). */
   readonly round?: number;
   readonly format?: ModelFormat;
   /** Whose training set; those of the arms beside `arte` were made in the first round. */
@@ -113,9 +113,16 @@ async function cardSource(store: ArtifactStore, report: RunReport, round: Report
 }
 
 function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
-  const round =
-    wanted === undefined ? report.rounds.at(-1) : report.rounds.find((candidate) => candidate.round === wanted);
+  const best = report.bestRound ?? report.rounds.at(-1)?.round;
+  const round = report.rounds.find((candidate) => candidate.round === (wanted ?? best));
   if (round) return round;
+  if (wanted === undefined && best === 0) {
+    throw new ArteError('RoundNotFound', {
+      what: `No round of ${report.runId} was accepted.`,
+      why: 'A gate failed in each of them (rounds.gates): there is no best teacher and no best student.',
+      next: `arte report ${report.runId} says which gates; --round takes one all the same.`,
+    });
+  }
   throw new ArteError('RoundNotFound', {
     what:
       wanted === undefined
@@ -133,7 +140,8 @@ function artifact(
   name: string,
 ): { readonly ref: ArtifactRef; readonly round: ReportRound } {
   const made = wanted === undefined ? report.rounds.filter(({ artifacts }) => name in artifacts) : [];
-  const round = made.at(-1) ?? roundOf(report, wanted);
+  const best = made.find(({ round: of }) => of === report.bestRound);
+  const round = best ?? made.at(-1) ?? roundOf(report, wanted);
   const ref = round.artifacts[name];
   if (ref) return { ref, round };
   throw new ArteError('ArtifactNotFound', {

@@ -95,8 +95,11 @@ export async function lookForStages(
   const input = alignInput('plan', absentRef('the bundle'), config);
   const evaluations: EvaluationRecord[] = [];
   let carry = firstCarry(models, '');
-  while (carry.round <= config.rounds.count)
-    carry = carryOn(carry, await runRound(lookingRunner(store, bundle, carry.round, seen, evaluations), input, carry));
+  // A run that was made and stopped early has no further rounds to look for.
+  while (carry.round <= config.rounds.count && !carry.stop) {
+    const made = await runRound(lookingRunner(store, bundle, carry.round, seen, evaluations), input, carry);
+    carry = carryOn(carry, made, input);
+  }
   // Every run writes a report of its own.
   return ({ name, round, arm }) => seen.get(placeOf(name, round, arm)) ?? { reused: name === 'report' ? false : null };
 }

@@ -20,6 +20,7 @@ import {
   type AccuracyMark,
   type HistogramBin,
 } from './report-plots';
+import { gateRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 import { answerKinds, answerKindsIn, armTitle, macroAverages, nothingEvaluated, scoredAnswers } from './report-view';
 import { areShares, scoreText } from './score-text';
@@ -35,6 +36,7 @@ const pairCharactersMax = 1_200;
 export function reportPage(report: RunReport, details: ReportDetails, config: RunConfig | undefined): string {
   const sections = [
     section('students', 'Students', students(report, config)),
+    section('rounds', 'Rounds and gates', roundsAndGates(report)),
     section('preferences', 'Preferences', preferences(details, report)),
     section('pairs', 'Pairs side by side', pairs(details)),
     section('training-sets', 'Training sets', trainingSets(report)),
@@ -229,6 +231,33 @@ function colorOf(arm: string, names: readonly string[]): string {
 
 function difference({ difference: by, low, high, p, verdict }: Comparison): string {
   return `${signed(by)} (${signed(low)} to ${signed(high)}), p ${p.toFixed(3)}: ${verdict}`;
+}
+
+// ---- rounds ------------------------------------------------------------------------------------------------------
+
+function roundsAndGates(report: RunReport): string {
+  const steps = roundSteps(report).map(({ round, decision, reason, next }) => [
+    `Round ${round}`,
+    decision,
+    reason,
+    next,
+  ]);
+  const gates = gateRows(report).map(({ gate, round, value, limit, verdict }) => [gate, round, value, limit, verdict]);
+  return [
+    ...(steps.length > 1
+      ? [table('steps-table', 'What each round decided', ['Round', 'Decision', 'Why', 'After it'], steps)]
+      : []),
+    ...(gates.length > 0
+      ? [
+          table(
+            'gates-table',
+            'Gates: limits on what the aligned teacher wrote',
+            ['Gate', 'Round', 'Measured', 'Limit', 'Verdict'],
+            gates,
+          ),
+        ]
+      : []),
+  ].join('\n');
 }
 
 // ---- preferences -------------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import type { ArmName } from '../schemas/arms';
 import type { AnswerCounts, MacroMeasure, Measure, ReportArm, RunReport } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, formatCount, formatSeconds, printLine, table, wrapped, type TableColumn } from './output';
+import { gateRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 
 /** Columns of the widest table, in a run with several rounds, shot counts and seeds: most terminals have as many. */
@@ -337,14 +338,22 @@ export function scoredAnswers({ stages }: Pick<RunReport, 'stages'>): { round: n
 }
 
 /** What each round decided, where there was something to decide. */
-function printDecisions({ rounds }: RunReport, heading: (title: string) => void): void {
-  const reasons = rounds.flatMap(({ decision }) => {
-    const reason = decision['reason'];
-    return typeof reason === 'string' ? [reason] : [];
-  });
-  if (reasons.length < 2) return;
+function printDecisions(report: RunReport, heading: (title: string) => void): void {
+  const steps = roundSteps(report);
+  const gates = gateRows(report);
+  if (steps.length < 2 && !gates.some(({ verdict }) => verdict === 'failed')) return;
   heading('What the rounds decided');
-  for (const reason of reasons) printText(reason);
+  for (const { round, decision, reason, next } of steps)
+    printText(`Round ${round} ${decision}. ${reason}${next === '' ? '' : ` The run ${next}.`}`);
+  printLine();
+  if (gates.length === 0) return;
+  heading('Gates');
+  printLine(
+    table(
+      [{ title: 'gate' }, right('round'), right('measured'), right('limit'), { title: 'verdict' }],
+      gates.map(({ gate, round, value, limit, verdict }) => [gate, round, value, limit, verdict]),
+    ),
+  );
   printLine();
 }
 

@@ -100,9 +100,18 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
     align: config.align.method,
     arms: armsOf(config.arms),
     trainingSeeds: config.sft.seeds,
+    checkScores: config.score.reliability_min !== null,
+    measureAgreement: config.probe.agreement_questions > 0,
+    measureGain: config.rounds.gates.icl_examples > 0,
+    accumulate: accumulatedRounds(config.pairs.accumulate),
     respondentShots: config.probe.method === 'irt' ? config.probe.respondent_shots : [],
     signals: signalsOf(config.score),
   };
+}
+
+function accumulatedRounds(accumulate: RunConfig['pairs']['accumulate']): number | null {
+  if (accumulate === 'all') return null;
+  return accumulate === 'off' ? 0 : accumulate;
 }
 
 async function storeBundle(

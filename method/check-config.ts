@@ -199,6 +199,8 @@ function crossFieldFindings(
     ...signalFindings(config),
     ...armFindings(config),
     ...filterFindings(config),
+    ...alignFindings(config),
+    ...heldOutFindings(config),
     ...countFindings(config),
     ...capFindings(config),
     ...platformFindings(config),
@@ -824,6 +826,69 @@ function capabilityFindings(config: RunConfig): Finding[] {
 // ---- arms --------------------------------------------------------------------------------------------------------
 
 /** Arms that could not be made, or not at equal budget. */
+/** Losses, their weights, and what one of them needs. */
+function alignFindings({ align: { loss, loss_weights: weights, label_smoothing: smoothing } }: RunConfig): Finding[] {
+  const findings: Finding[] = [];
+  if (weights.length > 0 && weights.length !== loss.length) {
+    findings.push(
+      finding(
+        ['align', 'loss_weights'],
+        {
+          what: `align.loss_weights has ${weights.length} weights for ${loss.length} losses (${loss.join(', ')}).`,
+          why: 'Losses are added up, each with the weight in its place.',
+          instead: `Write ${loss.length} numbers, or leave loss_weights out: then each counts 1.`,
+        },
+        ['align.loss'],
+      ),
+    );
+  }
+  if (loss.includes('robust') !== smoothing > 0) {
+    const robust = loss.includes('robust');
+    findings.push(
+      finding(
+        ['align', 'label_smoothing'],
+        {
+          what: robust
+            ? 'align.loss has robust, but align.label_smoothing is 0.'
+            : `align.label_smoothing is ${smoothing}, but align.loss has no robust.`,
+          why: robust
+            ? 'With no preference taken to be wrong the robust loss is the sigmoid loss under another name.'
+            : 'Only the robust loss takes some preferences to be wrong; the others would leave it aside in silence.',
+          instead: robust
+            ? 'Write the share that you take to be wrong, such as 0.1.'
+            : 'Leave it out, or add robust to align.loss.',
+        },
+        ['align.loss'],
+      ),
+    );
+  }
+  return findings;
+}
+
+/** What is asked on validation items outside of the preference set needs some. */
+function heldOutFindings({ probe, rounds: { gates } }: RunConfig): Finding[] {
+  const wanted = [
+    ...(gates.icl_examples > 0
+      ? [{ path: ['rounds', 'gates', 'icl_examples'], name: 'rounds.gates.icl_examples' }]
+      : []),
+    ...(probe.agreement_questions > 0
+      ? [{ path: ['probe', 'agreement_questions'], name: 'probe.agreement_questions' }]
+      : []),
+  ];
+  if (probe.method !== 'full') return [];
+  return wanted.map(({ path, name }) =>
+    finding(
+      path,
+      {
+        what: `${name} needs validation items outside of the preference set, and probe.method: full leaves none.`,
+        why: 'What the drafts were chosen by says nothing new about them.',
+        instead: 'Write 0 here, or "probe: {method: irt}" or random with a size below the number of validation items.',
+      },
+      ['probe.method'],
+    ),
+  );
+}
+
 function armFindings(config: RunConfig): Finding[] {
   const { align, questions, tailor } = config;
   const findings: Finding[] = [];

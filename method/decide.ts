@@ -24,12 +24,15 @@ export const alignedArm = 'arte';
 export interface DecisionSettings extends Pick<RunConfig['rounds'], 'accept' | 'accept_margin'> {
   /** The round to decide about. */
   readonly round: number;
+  /** Rounds that a gate rejected (gates.ts): never the best, whatever their accuracy. */
+  readonly rejected?: readonly number[];
 }
 
 export interface Decision {
-  /** promote: this round is the best so far. keep-best: an earlier one stays it. */
-  readonly decision: 'promote' | 'keep-best';
+  /** promote: this round is the best so far. keep-best: an earlier one stays it. reject: a gate failed. */
+  readonly decision: 'promote' | 'keep-best' | 'reject';
   readonly round: number;
+  /** 0 while every round was rejected. */
   readonly bestRound: number;
   /** Share of right answers over the shot counts and the students of the arm. */
   readonly accuracy: number;
@@ -45,12 +48,12 @@ const sameAccuracy = 1e-12;
 
 /** @throws RangeError when the round was not evaluated. */
 export function decideRound(evidence: readonly RoundEvidence[], settings: DecisionSettings): Decision {
-  const { round } = settings;
+  const { round, rejected = [] } = settings;
   const lines = linesOf(evidence.filter((one) => one.round <= round));
   const own = answersOf(lines, round);
   if (own === undefined) throw new RangeError(`round ${round} has no evaluation of the arm ${alignedArm}`);
   const earlier = [...new Set(lines.filter(({ arm }) => arm === alignedArm).map((line) => line.round))]
-    .filter((other) => other < round)
+    .filter((other) => other < round && !rejected.includes(other))
     .sort((one, other) => one - other)
     .flatMap((other) => answersOf(lines, other, own.shots) ?? []);
   const best = earlier.reduce<RoundAnswers | undefined>(
@@ -58,17 +61,21 @@ export function decideRound(evidence: readonly RoundEvidence[], settings: Decisi
     undefined,
   );
   const comparison = best && compareAnswers(own, best);
-  const promoted = best === undefined || (comparison !== undefined && isAccepted(comparison, settings));
+  const isRejected = rejected.includes(round);
+  const promoted =
+    !isRejected && (best === undefined || (comparison !== undefined && isAccepted(comparison, settings)));
   const isOwn = (line: EvaluatedArm): boolean => line.arm === alignedArm && line.round === round;
   const comparisons = compareArms(lines, isOwn);
   return {
-    decision: promoted ? 'promote' : 'keep-best',
+    decision: isRejected ? 'reject' : promoted ? 'promote' : 'keep-best',
     round,
-    bestRound: promoted ? round : best.round,
+    bestRound: promoted ? round : (best?.round ?? 0),
     accuracy: own.accuracy,
     previousBest: best && comparison ? { round: best.round, accuracy: best.accuracy, ...comparison } : null,
     against: lines.flatMap(({ shots }, at) => (comparisons[at] ?? []).map((one) => ({ shots, ...one }))),
-    reason: reasonOf(own, best, comparison, promoted, settings),
+    reason: isRejected
+      ? `A gate failed in round ${round}: ${best === undefined ? 'no round is accepted yet' : `round ${best.round} stays the best`}.`
+      : reasonOf(own, best, comparison, promoted, settings),
   };
 }
 

@@ -36,6 +36,7 @@ const roleOf: Partial<Record<StageName, 'teacher' | 'student'>> = {
   'sample-questions': 'teacher',
   'sample-rationales': 'teacher',
   'score-drafts': 'student',
+  'score-sample': 'student',
   'train-dpo': 'teacher',
   'tailor-questions': 'teacher',
   'tailor-rationales': 'teacher',

@@ -155,6 +155,11 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       price: teacher.price,
     });
   };
+  const scoreSample = (round: number, arm: 'gain' | 'agreement', cells: number): void =>
+    add({
+      ...{ name: 'score-sample', round, arm, model: 'student', calls: cells, rows: cells },
+      ...{ input: tokens.asked(1), output: config.score.max_tokens, price: student.price },
+    });
   const pairsOf = { both: counts.pairs, question: counts.questionPairs, rationale: counts.rationalePairs };
   const makeArm = (round: number, arm: ArmName): void => {
     const recipe = recipeOf(arm, config.align.method);
@@ -165,11 +170,15 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
     if (recipe.kind === 'chosen') add({ name: 'select-drafts', round, arm, rows: counts.tailored });
     else {
       if (recipe.pairs !== 'none') {
-        const rows = pairsOf[recipe.pairs];
+        const rows = pairsOf[recipe.pairs] * (1 + accumulatedRounds(config, round));
         const steps = trainingSteps(rows, config.align);
         add({ name: 'train-dpo', round, arm: pairsLabel(recipe.pairs), model: 'teacher', rows, steps });
       }
       tailor(round, arm);
+      if (arm === 'arte' && recipe.pairs !== 'none') {
+        if (config.rounds.gates.icl_examples > 0) scoreSample(round, 'gain', counts.gainCells);
+        add({ name: 'check-round', round, rows: 1 });
+      }
     }
     const steps = trainingSteps(counts.tailored, config.sft);
     for (let student = 1; student <= config.sft.seeds; student += 1) {
@@ -237,6 +246,8 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       });
     }
     if (asked.length > 1) add({ name: 'combine-scores', round, rows: counts.drafts });
+    if (config.score.reliability_min !== null) add({ name: 'check-scores', round, rows: 1 });
+    if (config.probe.agreement_questions > 0) scoreSample(round, 'agreement', counts.agreementCells);
     const arms = armsOfRound(armsOf(config.arms), round);
     for (const kinds of pairKindsOf(arms, config.align.method))
       add({ name: 'build-pairs', round, arm: pairsLabel(kinds), rows: pairsOf[kinds] });
@@ -275,6 +286,9 @@ interface Counts {
   readonly pairs: number;
   readonly tailored: number;
   readonly tailorCalls: number;
+  /** Cells of score-sample: examples and drafts on held-out items; drafts of some questions on all items outside of the preference set. */
+  readonly gainCells: number;
+  readonly agreementCells: number;
 }
 
 function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
@@ -286,6 +300,8 @@ function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
   const drafts = (task: PlannedTask): number => questions.per_task * techniques(task);
   const probes = (task: PlannedTask): number =>
     config.probe.method === 'full' ? task.validation : Math.min(config.probe.size, task.validation);
+  const heldOut = (task: PlannedTask): number => task.validation - probes(task);
+  const { icl_examples: shown, icl_items: itemsMax } = config.rounds.gates;
   const questionPairs = each(() => questionPairsOfTask(config));
   const rationalePairs = each((task) => rationalePairsOfTask(config, techniques(task)));
   return {
@@ -302,6 +318,12 @@ function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
     pairs: questionPairs + rationalePairs,
     tailored: each(() => tailor.per_task),
     tailorCalls: each(() => Math.ceil(tailor.per_task / questionsPerCall)),
+    gainCells: each(
+      (task) => (Math.min(shown, tailor.per_task) + Math.min(shown, drafts(task))) * Math.min(itemsMax, heldOut(task)),
+    ),
+    agreementCells: each(
+      (task) => Math.min(config.probe.agreement_questions, questions.per_task) * techniques(task) * heldOut(task),
+    ),
   };
 }
 
@@ -326,6 +348,12 @@ export function rationalePairsOfTask(
 /** Answers asked for each tailored question: the one that is taught, and those that vote on it (tailor.filter: majority). */
 export function answersPerExample({ filter, majority }: Pick<RunConfig['tailor'], 'filter' | 'majority'>): number {
   return filter === 'majority' ? 1 + majority.samples : 1;
+}
+
+/** Earlier rounds whose pairs DPO of a round sees again. */
+function accumulatedRounds({ pairs: { accumulate } }: RunConfig, round: number): number {
+  if (accumulate === 'off') return 0;
+  return accumulate === 'all' ? round - 1 : Math.min(accumulate, round - 1);
 }
 
 type TrainingBudget = Pick<RunConfig['sft'], 'batch_size' | 'gradient_accumulation' | 'epochs' | 'max_steps'>;
@@ -432,6 +460,11 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
         `probe.respondents[${index}] is hosted: its weights cannot be read, so what it answered is known by its name and declared revision only.`,
       );
     }
+  }
+  if (config.rounds.count > 1 && (config.rounds.on_worse === 'roll-back' || config.rounds.patience > 0)) {
+    notes.push(
+      `All ${config.rounds.count} rounds are counted, each from the teacher of the one before: what the rounds decide (rounds.on_worse, rounds.patience) is not known before.`,
+    );
   }
   if (config.score.mode === 'racing') {
     const { confidence, calls_max: callsMax } = config.score;

@@ -114,6 +114,22 @@ export interface ScoreQuality {
   readonly answers: AnswerCounts;
 }
 
+/** A reliability that is commonly asked for where single decisions hang on a score (Nunnally 1978). */
+export const reliabilityUsual = 0.7;
+
+/**
+ * How many items a draft must be asked to bring the reliability from one value to another: Spearman and Brown's prophecy formula,
+ * n t (1 - r) / (r (1 - t)), rounded up. Undefined where no number would do: without any reliability, or for a wanted one of 1.
+ * @param items Items a draft was asked, and `reliability` with them.
+ */
+export function itemsForReliability(items: number, reliability: number, wanted: number): number | undefined {
+  if (!(reliability > 0) || wanted >= 1) return undefined;
+  if (reliability >= 1) return items;
+  const factor = (wanted * (1 - reliability)) / (reliability * (1 - wanted));
+  // Rounding must not turn a whole number into the next one.
+  return Math.ceil(items * factor - 1e-9);
+}
+
 /** Random splits that the reliability is averaged over: its own noise is then well below that of the data. */
 export const reliabilitySplits = 50;
 

@@ -59,6 +59,8 @@ class Settings:
     reference_dir: str | None = None  # the reference policy; left out: the model as it was before this training
     beta: float | None = None
     loss_type: list[str] = field(default_factory=list)
+    loss_weights: list[float] | None = None  # one for each loss; left out: 1 each
+    label_smoothing: float | None = None  # loss robust: the share of preferences taken to be wrong
     # -- sft only
     loss_on: Literal["completion", "all"] | None = None
     # -- both
@@ -185,7 +187,13 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
         else:
             reference = None if peft is not None else load(settings.model_dir)
         trainer_class = DPOTrainer
-        arguments = DPOConfig(**common, beta=settings.beta, loss_type=settings.loss_type)
+        arguments = DPOConfig(
+            **common,
+            beta=settings.beta,
+            loss_type=settings.loss_type,
+            loss_weights=settings.loss_weights,
+            label_smoothing=settings.label_smoothing or 0.0,
+        )
         extra = {"ref_model": reference.eval().requires_grad_(False)} if reference is not None else {}
     else:
         trainer_class = SFTTrainer
@@ -293,6 +301,10 @@ def check(settings: Settings) -> None:
             problems.append("beta: dpo needs a number above 0")
         if not settings.loss_type:
             problems.append("loss_type: dpo needs at least one loss")
+        if settings.loss_weights is not None and len(settings.loss_weights) != len(settings.loss_type):
+            problems.append(f"loss_weights: {len(settings.loss_weights)} weights for {len(settings.loss_type)} losses")
+        if "robust" in settings.loss_type and not 0 < (settings.label_smoothing or 0) < 0.5:
+            problems.append("label_smoothing: loss robust needs a number between 0 and 0.5")
         if settings.loss_on is not None:
             problems.append("loss_on: belongs to sft")
     else:
@@ -300,6 +312,7 @@ def check(settings: Settings) -> None:
             problems.append("loss_on: sft needs completion or all")
         problems += [f"{name}: belongs to dpo" for name in ("beta", "reference_dir") if getattr(settings, name) is not None]
         problems += ["loss_type: belongs to dpo"] if settings.loss_type else []
+        problems += [f"{name}: belongs to dpo" for name in ("loss_weights", "label_smoothing") if getattr(settings, name) is not None]
     for name in ("lora_rank", "batch_size", "gradient_accumulation", "max_length", "checkpoint_steps", "learning_rate", "epochs"):
         if getattr(settings, name) <= 0:
             problems.append(f"{name}: must be above 0")
@@ -491,6 +504,7 @@ def publish(settings: Settings, work: Path, checkpoint: Path) -> dict:
         "metrics": {
             **marker["metrics"],
             "loss_mean": sum(losses) / len(losses),
+            **late_means(history, ("rewards/margins", "rewards/accuracies")),
             "rows_dropped": marker["rows_dropped"],
         },
         "tokens": marker["tokens"],
@@ -500,6 +514,17 @@ def publish(settings: Settings, work: Path, checkpoint: Path) -> dict:
     }
     write_whole(work / "result.json", {"job": marker["job"], "result": result})
     return result
+
+
+def late_means(history: list[dict], names: tuple[str, ...]) -> dict[str, float]:
+    """Means over the last quarter of the lines logged, at least one: `rewards/margins` as rewards_margins_late. Those that are not logged are left out."""
+    means = {}
+    for name in names:
+        values = [entry[name] for entry in history if isinstance(entry.get(name), (int, float))]
+        if values:
+            late = values[-math.ceil(len(values) / 4) :]
+            means[f"{name.replace('/', '_')}_late"] = sum(late) / len(late)
+    return means
 
 
 def finished(work: Path, job: str) -> dict | None:

@@ -26,6 +26,8 @@ export const errorCodes = {
   NotEnoughQuestions: { retryable: false },
   DataNotClean: { retryable: false },
   NotEnoughPairs: { retryable: false },
+  ScoresUnreliable: { retryable: false },
+  GateFailed: { retryable: false },
   StoreUnauthorized: { retryable: false },
   StoreUnreachable: { retryable: true },
   StoreFull: { retryable: false },

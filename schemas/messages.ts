@@ -54,6 +54,13 @@ export interface AlignInput {
   readonly respondentShots: readonly number[];
   /** The signals that drafts are scored by; several are combined by rank. Left out by runs of older versions: icl_accuracy. */
   readonly signals?: readonly SignalName[];
+  /** Whether the drafts' scores must be reliable (score.reliability_min), and be compared with all validation items (probe.agreement_questions). */
+  readonly checkScores: boolean;
+  readonly measureAgreement: boolean;
+  /** Whether the examples are shown to the student before it is trained on them (rounds.gates.icl_examples). */
+  readonly measureGain: boolean;
+  /** DPO also sees the pairs of so many rounds before; null: of all. */
+  readonly accumulate: number | null;
   /** Set from the second round on. */
   readonly carry?: AlignCarry;
 }
@@ -63,9 +70,22 @@ export interface AlignCarry {
   readonly round: number;
   /** What resolveModels found at the start of the run. */
   readonly models: ResolvedModels;
-  /** The teacher that the last round left behind. */
+  /** The teacher that the round starts from: the last round's, or that of the best round. */
   readonly teacher: ModelRef;
+  /** 0 while no round was accepted. */
   readonly bestRound: number;
+  /** The teacher of the best round; the config's own while there is none. */
+  readonly bestTeacher: ModelRef;
+  /** Rounds that started again from an earlier teacher: so often drafts are drawn anew. */
+  readonly rollBacks: number;
+  /** Rounds that a gate kept from becoming the best. */
+  readonly rejected: readonly number[];
+  /** Preference pairs of earlier rounds that DPO may see again, oldest first. */
+  readonly pairs: readonly ArtifactRef[];
+  /** The training set that the teacher wrote before it was ever aligned: gates measure drift from it. */
+  readonly firstSet?: ArtifactRef;
+  /** The round before was the last: nothing is promoted any more. */
+  readonly stop?: boolean;
   readonly startedAt: string;
 }
 

@@ -113,6 +113,8 @@ export interface RunReport {
   readonly name: string;
   readonly status: RunStatus;
   readonly rounds: readonly ReportRound[];
+  /** The round whose teacher and student are the run's result; 0 where every round was rejected by a gate. Left out before the first decision. */
+  readonly bestRound?: number;
   readonly arms: readonly ReportArm[];
   readonly stages: readonly ReportStage[];
   readonly totals: {

@@ -308,6 +308,11 @@ const probeSchema = z
       .min(1)
       .default([0, 1, 2, 3])
       .describe('Each respondent answers with each of these shot counts. Paper: 0-3.'),
+    agreement_questions: size
+      .default(0)
+      .describe(
+        'Draft questions per task, drawn by seed, whose drafts are also asked on the validation items outside of the preference set: the report then says how often best and worst draft are those of all validation items. Paper: 93 % and 87 %. 0 = not measured; each costs one call per draft and item.',
+      ),
     max_tokens: count.default(256).describe("Of a respondent's answer."),
     stop: z.array(z.string()).default([]).describe('Strings that end an answer, besides the closing answer tag.'),
   })
@@ -424,6 +429,12 @@ const scoreSchema = z
       .describe(
         'racing: share of the exhaustive calls of a task that it may make; they go where most is at stake. confidence: 1 asks everything all the same.',
       ),
+    reliability_min: fraction
+      .nullable()
+      .default(null)
+      .describe(
+        'The run parks before DPO when the split-half reliability of the scores is lower, and says how many probe items would reach it. null: never; what is usual where single decisions hang on a score is 0.7. Paper: not stated.',
+      ),
     ...samplingSettings({ temperature: 0, max_tokens: 256 }),
     thresholds: thresholdsSchema,
   })
@@ -466,6 +477,12 @@ const pairsSchema = z
       .enum(['drop', 'keep-first'])
       .default('drop')
       .describe('What to do when best and worst score the same. Paper: not stated.'),
+    accumulate: z
+      .union([z.enum(['off', 'all']), count])
+      .default('off')
+      .describe(
+        'Whether DPO of a round also sees the pairs of earlier rounds: off, all, or those of so many rounds before. Paper: one round only.',
+      ),
     minimum_gap: z
       .number()
       .min(0)
@@ -514,7 +531,17 @@ const alignSchema = z
       .array(z.enum(['sigmoid', 'ipo', 'hinge', 'robust', 'sft']))
       .min(1)
       .default(['sigmoid'])
-      .describe('As TRL names them.'),
+      .describe('As TRL names them; several are added up. sft is the negative log-likelihood of the chosen answer.'),
+    loss_weights: z
+      .array(rate)
+      .default([])
+      .describe('A weight for each loss, in the same order. Empty: 1 each, as TRL has it.'),
+    label_smoothing: z
+      .number()
+      .min(0)
+      .lt(0.5)
+      .default(0)
+      .describe('loss robust: the share of preferences taken to be wrong. At 0 robust is sigmoid; its paper: 0.1.'),
     learning_rate: rate.default(1e-7).describe('Paper: 1e-7 (full training of a 70B model).'),
     warmup_ratio: fraction.default(0.1).describe('Paper: 10 %.'),
     schedule: z.enum(['cosine', 'linear', 'constant']).default('cosine').describe('Paper: cosine.'),
@@ -657,6 +684,76 @@ const armsSchema = z
     ].join('\n'),
   );
 
+const gatesSchema = z
+  .strictObject({
+    action: z
+      .enum(['park', 'roll-back', 'record'])
+      .default('park')
+      .describe(
+        'When a gate fails. park: the run waits for a person, before the student is trained. roll-back: the round is made to its end, cannot become the best, and the next one starts from the teacher of the best. record: only the report says so.',
+      ),
+    contaminated_max: fraction
+      .nullable()
+      .default(0)
+      .describe('Share of examples in which a test or validation item stands. null = off.'),
+    duplicates_max: fraction
+      .nullable()
+      .default(0.5)
+      .describe('Share of questions that repeat an earlier one. null = off.'),
+    bare_rise_max: fraction
+      .nullable()
+      .default(0.3)
+      .describe(
+        "Share of examples that are an answer with no reasoning, less that of the unaligned teacher's set: what a collapsed teacher writes. null = off.",
+      ),
+    tag_drop_max: fraction
+      .nullable()
+      .default(0.3)
+      .describe("Share of the unaligned teacher's set that end in an answer, less that of the examples. null = off."),
+    length_ratio_min: rate
+      .nullable()
+      .default(0.33)
+      .describe("Median length of the examples' rationales, over that of the unaligned teacher's set. null = off."),
+    length_ratio_max: rate
+      .nullable()
+      .default(3)
+      .describe('The same, upwards: a teacher rewarded for length alone. null = off.'),
+    diversity_ratio_min: fraction
+      .nullable()
+      .default(0.5)
+      .describe(
+        "Distinct pairs of words in the examples' rationales, over those in as many words of the unaligned teacher's set. null = off.",
+      ),
+    reward_margin_min: z
+      .number()
+      .nullable()
+      .default(-0.1)
+      .describe(
+        'Mean reward margin of DPO in the last quarter of its steps: below 0 it prefers the rejected answers. null = off.',
+      ),
+    reward_accuracy_min: fraction
+      .nullable()
+      .default(null)
+      .describe('Share of pairs whose chosen answer has the higher reward, in the same steps. null = off.'),
+    icl_examples: size
+      .default(0)
+      .describe(
+        "Examples per task, and as many of the round's drafts, drawn by seed and shown to the untuned student as its one demonstration on held-out validation items: the gain of the alignment in context. 0 = not measured.",
+      ),
+    icl_items: count
+      .default(20)
+      .describe('Held-out validation items per task for that: at most so many, none of the preference set.'),
+    icl_gain_min: z
+      .number()
+      .nullable()
+      .default(0)
+      .describe('The gain fails when its whole 95 % interval lies below this. null = off.'),
+  })
+  .prefault({})
+  .describe(
+    'Limits on what the aligned teacher wrote, before the student is trained on it. What cannot be measured is not judged. Paper: not stated.',
+  );
+
 const roundsSchema = z
   .strictObject({
     count: count.default(1).describe('Rounds of the loop. Paper: 1.'),
@@ -672,6 +769,16 @@ const roundsSchema = z
       .describe(
         'higher: by the difference itself, which may be noise. gain: only where the paired comparison finds it beyond noise as well.',
       ),
+    on_worse: z
+      .enum(['roll-back', 'go-on'])
+      .default('roll-back')
+      .describe(
+        'After a round that did not become the best. roll-back: the next one starts from the teacher of the best round, with drafts drawn anew. go-on: from the teacher that this one made.',
+      ),
+    patience: size
+      .default(0)
+      .describe('The run stops after so many rounds in a row that did not become the best. 0 = all rounds are made.'),
+    gates: gatesSchema,
   })
   .prefault({})
   .describe('How often the loop is gone through.');

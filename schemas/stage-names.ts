@@ -6,11 +6,14 @@ export const stageNames = [
   'sample-rationales',
   'score-drafts',
   'combine-scores',
+  'check-scores',
   'build-pairs',
   'train-dpo',
   'tailor-questions',
   'tailor-rationales',
   'select-drafts',
+  'score-sample',
+  'check-round',
   'train-sft',
   'evaluate',
   'decide',
@@ -25,6 +28,7 @@ export const rowStageNames = [
   'score-drafts',
   'tailor-questions',
   'tailor-rationales',
+  'score-sample',
   'evaluate',
 ] as const satisfies readonly StageName[];
 export type RowStageName = (typeof rowStageNames)[number];

@@ -26,9 +26,10 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
       return made;
     };
     const outcome = await run.walk(makeRound);
-    if (round < input.rounds) {
+    const next = carryOn(carry, outcome, input);
+    if (round < input.rounds && !next.stop) {
       await condition(allHandlersFinished);
-      return await continueAsNew<typeof alignWorkflow>({ ...input, carry: carryOn(carry, outcome) });
+      return await continueAsNew<typeof alignWorkflow>({ ...input, carry: next });
     }
     return await finish(run, input, makeRound);
   } catch (error) {

@@ -13,28 +13,44 @@ import {
   type PairKinds,
 } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignCarry, AlignInput, EvaluatedStudent, ResolvedModels, StageResult } from '../schemas/messages';
+import type {
+  AlignCarry,
+  AlignInput,
+  EvaluatedStudent,
+  ResolvedModels,
+  StageInput,
+  StageResult,
+} from '../schemas/messages';
 import type { JsonObject } from '../schemas/json';
+import type { NextRound } from '../method/gates';
 import type { ModelRef } from '../schemas/model-ref';
 import { signalLabel, standardSignal } from '../schemas/signals';
 import { respondentArm } from '../schemas/stage-names';
 import type { StageRunner } from './run-state';
 
 export interface RoundOutcome {
-  /** The teacher that DPO made: the next round's. Where nothing is trained, the teacher as it was. */
+  /** The teacher that DPO made. Where nothing is trained, the teacher as it was. */
   readonly teacher: ModelRef;
   /** The student that was trained on the aligned teacher's data. */
   readonly student: ModelRef;
   readonly decision: JsonObject;
+  /** The set of the teacher as it came, which gates measure drift from; and the round's preference pairs. */
+  readonly firstSet?: ArtifactRef;
+  readonly pairs?: ArtifactRef;
 }
 
-type ArmOutcome = Omit<RoundOutcome, 'decision'>;
+type ArmOutcome = Pick<RoundOutcome, 'teacher' | 'student'> & {
+  /** Where the teacher was aligned. */
+  readonly checked?: Checked;
+};
 
 /** What all arms of a round share: it is made once. */
 interface Shared {
   readonly tasks: ArtifactRef;
+  readonly probes: ArtifactRef;
   readonly drafts: ArtifactRef;
   readonly scores: ArtifactRef;
+  /** The rows of DPO, by the kinds of pairs among them. */
   readonly pairs: Readonly<Partial<Record<PairKinds, ArtifactRef>>>;
 }
 
@@ -49,17 +65,24 @@ export async function runRound(run: StageRunner, input: AlignInput, carry: Align
   const probes = out(await run.stage('select-probes', { tasks, ...responses }), 'probes');
 
   // sample drafts, score them with the untuned student, build preference pairs
-  const questions = out(await run.stage('sample-questions', { tasks }, { model: teacher }), 'questions');
+  const drawn = carry.rollBacks > 0 ? { extra: { draw: carry.rollBacks } } : {};
+  const questions = out(await run.stage('sample-questions', { tasks }, { model: teacher, ...drawn }), 'questions');
   const drafts = out(await run.stage('sample-rationales', { tasks, questions }, { model: teacher }), 'drafts');
-  const scores = await scoreDrafts(run, input, student, { tasks, probes, drafts });
+  const scored = await scoreDrafts(run, input, student, { tasks, probes, drafts });
+  const scores = out(scored, 'scores');
+  await checkScores(run, input, carry, scored.key, { tasks, probes, drafts, scores });
+  const earlier = Object.fromEntries(carry.pairs.map((ref, at) => [`earlier-${at + 1}`, ref]));
   const pairs: Partial<Record<PairKinds, ArtifactRef>> = {};
+  let pairsOfRound: ArtifactRef | undefined;
   for (const kinds of pairKindsOf(arms, input.align)) {
     const only = kinds === 'both' ? {} : { arm: pairsLabel(kinds), extra: { only: kinds } };
-    pairs[kinds] = out(await run.stage('build-pairs', { tasks, questions, drafts, scores }, only), 'dpo');
+    const built = await run.stage('build-pairs', { tasks, questions, drafts, scores, ...earlier }, only);
+    pairs[kinds] = out(built, 'dpo');
+    if (kinds === 'both') pairsOfRound = out(built, 'pairs');
   }
 
   // align the teacher, tailor the training set, train the student; beside it what it is compared with
-  const shared = { tasks, drafts, scores, pairs };
+  const shared = { tasks, probes, drafts, scores, pairs };
   const [arte] = await run.together(
     () => makeArm(run, input, carry, 'arte', shared),
     async () => {
@@ -67,9 +90,19 @@ export async function runRound(run: StageRunner, input: AlignInput, carry: Align
     },
   );
 
+  const extra = {
+    round,
+    ...(arte.checked ? { gates: arte.checked.gates } : {}),
+    ...(carry.rejected.length > 0 ? { rejected: carry.rejected } : {}),
+  };
   const evaluations = await run.evaluations();
-  const decided = await run.stage('decide', { evaluations }, { extra: { round } });
-  return { ...arte, decision: decided.facts };
+  const { facts: decision } = await run.stage('decide', { evaluations }, { extra });
+  const { teacher: made, student: trained } = arte;
+  return {
+    ...{ teacher: made, student: trained, decision },
+    ...(arte.checked ? { firstSet: arte.checked.firstSet } : {}),
+    ...(pairsOfRound ? { pairs: pairsOfRound } : {}),
+  };
 }
 
 /** By one signal, or by several and their ranks: each is asked for in a stage of its own, which a run by that signal alone finds again. */
@@ -78,15 +111,32 @@ async function scoreDrafts(
   { signals = [standardSignal] }: AlignInput,
   student: ModelRef,
   inputs: { readonly tasks: ArtifactRef; readonly probes: ArtifactRef; readonly drafts: ArtifactRef },
-): Promise<ArtifactRef> {
+): Promise<StageResult> {
+  const scored: StageResult[] = [];
   const scores: Record<string, ArtifactRef> = {};
   for (const signal of signals) {
     const extra = signal === standardSignal ? {} : { extra: { signal } };
     const parts = { model: student, arm: signalLabel(signal, signals), ...extra };
-    scores[signal] = out(await run.stage('score-drafts', inputs, parts), 'scores');
+    const result = await run.stage('score-drafts', inputs, parts);
+    scored.push(result);
+    scores[signal] = out(result, 'scores');
   }
-  const [only] = Object.values(scores);
-  return only && signals.length === 1 ? only : out(await run.stage('combine-scores', scores), 'scores');
+  const [only] = scored;
+  return only && signals.length === 1 ? only : run.stage('combine-scores', scores);
+}
+
+/** Before money goes into DPO: whether the scores can be trusted, and how far the preference set speaks for all validation items. */
+async function checkScores(
+  run: StageRunner,
+  input: AlignInput,
+  { models }: AlignCarry,
+  key: string,
+  inputs: Readonly<Record<'tasks' | 'probes' | 'drafts' | 'scores', ArtifactRef>>,
+): Promise<void> {
+  if (input.checkScores) await run.stage('check-scores', {}, { extra: { scores: key } });
+  if (!input.measureAgreement) return;
+  const parts = { model: models.student, arm: 'agreement', extra: { purpose: 'agreement' } };
+  await run.stage('score-sample', inputs, parts);
 }
 
 /** An arm from its recipe to its accuracy: a training set, a student trained on it, the test items. Only the set differs between arms. */
@@ -105,7 +155,7 @@ async function makeArm(
     await evaluate(run, input, tasks, asked);
     return { teacher, student: models.student };
   }
-  const { writer, sft } = await trainingSet(run, input, carry, arm, recipe, shared);
+  const { writer, sft, checked } = await trainingSet(run, input, carry, arm, recipe, shared);
   const students: ModelRef[] = [];
   for (let student = 1; student <= input.trainingSeeds; student += 1) {
     const extra = student === 1 ? {} : { extra: { student } };
@@ -114,29 +164,74 @@ async function makeArm(
     students.push(model);
     await evaluate(run, input, tasks, { arm, student, model, role: 'student' });
   }
-  return { teacher: writer, student: students[0] ?? models.student };
+  return { teacher: writer, student: students[0] ?? models.student, ...(checked && { checked }) };
 }
 
-/** What an arm's student is trained on, and the teacher it comes from. */
+/** What an arm's student is trained on, and the teacher it comes from. The set of an aligned teacher passes the gates first. */
 async function trainingSet(
   run: StageRunner,
   input: AlignInput,
   carry: AlignCarry,
   arm: ArmName,
   recipe: Exclude<ArmRecipe, { kind: 'asked' }>,
-  { tasks, drafts, scores, pairs }: Shared,
-): Promise<{ writer: ModelRef; sft: ArtifactRef }> {
+  shared: Shared,
+): Promise<{ writer: ModelRef; sft: ArtifactRef; checked?: Checked }> {
+  const { tasks, drafts, scores, pairs } = shared;
   const { teacher } = carry;
   if (recipe.kind === 'chosen') {
     const selected = await run.stage('select-drafts', { tasks, drafts, scores }, { arm, extra: { ...recipe.choice } });
     return { writer: teacher, sft: out(selected, 'sft') };
   }
   const dpo = recipe.pairs === 'none' ? undefined : pairs[recipe.pairs];
-  const writer = dpo ? await align(run, input, carry, arm, dpo) : teacher;
+  const aligned = dpo && (await align(run, input, carry, arm, dpo));
+  const writer = aligned ? modelOf(aligned) : teacher;
   const shown = recipe.shown === 'own' ? { extra: { shown: 'own' } } : {};
-  const questions = out(await run.stage('tailor-questions', { tasks }, { model: writer, arm, ...shown }), 'questions');
-  const tailored = await run.stage('tailor-rationales', { tasks, questions }, { model: writer, arm });
-  return { writer, sft: out(tailored, 'sft') };
+  const tailored = await written(run, tasks, writer, arm, shown);
+  const sft = out(tailored, 'sft');
+  if (arm !== 'arte' || !aligned) return { writer, sft };
+  return { writer, sft, checked: await checkRound(run, input, carry, aligned.key, out(tailored, 'tailored'), shared) };
+}
+
+interface Checked {
+  /** Key of the stage that holds the verdicts. */
+  readonly gates: string;
+  readonly firstSet: ArtifactRef;
+}
+
+/** The gates of the round. */
+async function checkRound(
+  run: StageRunner,
+  input: AlignInput,
+  carry: AlignCarry,
+  training: string,
+  tailored: ArtifactRef,
+  { tasks, probes, drafts }: Shared,
+): Promise<Checked> {
+  const { models } = carry;
+  // What the same prompt gave before any alignment: the set of original_teacher, which the first round makes anyway, by whoever comes first.
+  const firstSet = carry.firstSet ?? out(await written(run, tasks, models.teacher, 'original_teacher', {}), 'tailored');
+  const gain = { model: models.student, arm: 'gain', extra: { purpose: 'gain' } };
+  const sample = input.measureGain
+    ? { gain: (await run.stage('score-sample', { tasks, probes, drafts, tailored }, gain)).key }
+    : {};
+  const checked = await run.stage(
+    'check-round',
+    { tasks, tailored, before: firstSet },
+    { extra: { training, ...sample } },
+  );
+  return { gates: checked.key, firstSet };
+}
+
+/** A training set in a teacher's own words: questions, and a rationale for each. */
+async function written(
+  run: StageRunner,
+  tasks: ArtifactRef,
+  model: ModelRef,
+  arm: ArmName,
+  shown: Pick<StageInput, 'extra'>,
+): Promise<StageResult> {
+  const questions = out(await run.stage('tailor-questions', { tasks }, { model, arm, ...shown }), 'questions');
+  return run.stage('tailor-rationales', { tasks, questions }, { model, arm });
 }
 
 /** DPO on the student's preferences. */
@@ -146,10 +241,10 @@ async function align(
   { teacher, round, models }: AlignCarry,
   arm: ArmName,
   dpo: ArtifactRef,
-): Promise<ModelRef> {
+): Promise<StageResult> {
   const reference = input.reference === 'initial' && round > 1 ? { reference: models.teacher } : {};
   const named = arm === 'arte' ? {} : { arm };
-  return modelOf(await run.stage('train-dpo', { dpo }, { model: teacher, ...reference, ...named }));
+  return run.stage('train-dpo', { dpo }, { model: teacher, ...reference, ...named });
 }
 
 /** Respondents x items, for the IRT preference set: any models x shot counts; the student where the config names none. */
@@ -209,15 +304,41 @@ function modelOf(result: StageResult): ModelRef {
 
 /** What the first round begins with. */
 export function firstCarry(models: ResolvedModels, startedAt: string): AlignCarry {
-  return { round: 1, models, teacher: models.teacher, bestRound: 0, startedAt };
+  const { teacher } = models;
+  return {
+    ...{ round: 1, models, teacher, bestTeacher: teacher, bestRound: 0, startedAt },
+    ...{ rollBacks: 0, rejected: [], pairs: [] },
+  };
 }
 
-/** What the round after this one begins with. */
-export function carryOn(carry: AlignCarry, { teacher, decision }: RoundOutcome): AlignCarry {
+/**
+ * What the round after this one begins with: the teacher that the decision names. A round that starts again from an earlier teacher draws its
+ * drafts anew, or it would be that teacher's last round once more.
+ */
+export function carryOn(
+  carry: AlignCarry,
+  made: RoundOutcome,
+  { accumulate }: Pick<AlignInput, 'accumulate'>,
+): AlignCarry {
+  const { round } = carry;
+  const { decision, firstSet } = made;
+  const bestRound = Number(decision['bestRound'] ?? round);
+  const bestTeacher = bestRound === round ? made.teacher : carry.bestTeacher;
+  // A decision that is not there yet (arte plan looks ahead) goes on with what the round made.
+  const next = decision['next'] as unknown as NextRound | undefined;
+  const rollsBack = next !== undefined && next.from !== round;
+  const pairs = made.pairs ? [...carry.pairs, made.pairs] : carry.pairs;
   return {
     ...carry,
-    round: carry.round + 1,
-    teacher,
-    bestRound: Number(decision['bestRound'] ?? carry.round),
+    round: round + 1,
+    teacher: rollsBack ? bestTeacher : made.teacher,
+    bestRound,
+    bestTeacher,
+    rollBacks: carry.rollBacks + Number(rollsBack),
+    rejected: decision['decision'] === 'reject' ? [...carry.rejected, round] : carry.rejected,
+    // The last ones; of `0` slice would take all.
+    pairs: accumulate === null ? pairs : accumulate === 0 ? [] : pairs.slice(-accumulate),
+    ...(firstSet ? { firstSet } : {}),
+    ...(next?.stop ? { stop: true } : {}),
   };
 }

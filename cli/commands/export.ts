@@ -33,7 +33,7 @@ export function register(program: Command): void {
       "take a run's data set, pairs, student or teacher out of the store, with its card; or what was dropped",
     )
     .option('--to <path>', 'where to write (default: RUN-WHAT here); data ending in .jsonl or .parquet is one file')
-    .option('--round <n>', 'of this round (default: the last)')
+    .option('--round <n>', 'of this round (default: the best)')
     .addOption(
       new Option(
         '--format <format>',

@@ -42,6 +42,10 @@ export interface TrainingSettings {
   /** DPO only. */
   readonly beta?: number;
   readonly lossType?: readonly string[];
+  /** A weight for each loss type; left out: 1 each. */
+  readonly lossWeights?: readonly number[];
+  /** Loss robust: the share of preferences taken to be wrong. */
+  readonly labelSmoothing?: number;
   /** SFT only: loss on the completion or on all. */
   readonly lossOn?: 'completion' | 'all';
 }

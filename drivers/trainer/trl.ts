@@ -124,6 +124,8 @@ async function writeSettings(
     add_bos: settings.addBos,
     beta: settings.beta,
     loss_type: settings.lossType,
+    loss_weights: settings.lossWeights,
+    label_smoothing: settings.labelSmoothing,
     loss_on: settings.lossOn,
   };
   const path = join(job.workDir, 'settings.json');

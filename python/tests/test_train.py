@@ -2,6 +2,7 @@
 Method: the real TRL on a random model of two layers, as a child process that is killed where the test wants it."""
 
 import json
+import math
 import shutil
 from pathlib import Path
 
@@ -95,6 +96,103 @@ def test_dpo_against_another_reference(train, settings_of, tiny_model, tmp_path)
     assert not list((tmp_path / "work" / "checkpoints").rglob("training_args.bin"))
 
 
+def plain_log_probabilities(folder: Path, rows: list[dict]) -> dict[str, list]:
+    """Of each row's chosen and rejected answer under a model: (sum over its tokens, their number), by one plain forward pass a text."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32).eval()
+    sums: dict[str, list] = {"chosen": [], "rejected": []}
+    for row in rows:
+        for side, found in sums.items():
+            before = len(tokenizer(row["prompt"])["input_ids"])
+            ids = torch.tensor([tokenizer(row["prompt"] + row[side])["input_ids"] + [tokenizer.eos_token_id]])
+            with torch.no_grad():
+                scores = model(ids).logits[0, :-1].log_softmax(-1)
+            of_answer = scores.gather(1, ids[0, 1:, None])[before - 1 :, 0]
+            found.append((of_answer.sum().item(), len(of_answer)))
+    return sums
+
+
+def test_losses_and_weights_against_the_first_teacher(train, settings_of, tiny_model, tmp_path):
+    """A later round: the policy is a merged teacher, the reference the first one. The first step's loss by hand, from plain forward passes."""
+    from safetensors.numpy import save_file
+
+    previous = tmp_path / "previous"
+    shutil.copytree(tiny_model, previous)
+    weights = {name: value * 1.5 for name, value in load_file(previous / "model.safetensors").items()}
+    save_file(weights, previous / "model.safetensors", {"format": "pt"})
+    rows = plain_rows("dpo")
+    policy, reference = (plain_log_probabilities(folder, rows) for folder in (previous, tiny_model))
+
+    def log_sigmoid(x):
+        return -math.log1p(math.exp(-x))
+
+    beta, smoothing = 0.3, 0.1
+    each = {name: [] for name in ("sigmoid", "ipo", "hinge", "robust")}
+    margins = []
+    for i in range(len(rows)):
+        (chosen, chosen_tokens), (rejected, rejected_tokens) = policy["chosen"][i], policy["rejected"][i]
+        chosen_ratio, rejected_ratio = chosen - reference["chosen"][i][0], rejected - reference["rejected"][i][0]
+        margin = beta * (chosen_ratio - rejected_ratio)
+        margins.append(margin)
+        each["sigmoid"].append(-log_sigmoid(margin))
+        each["hinge"].append(max(0.0, 1 - margin))
+        each["ipo"].append((chosen_ratio / chosen_tokens - rejected_ratio / rejected_tokens - 1 / (2 * beta)) ** 2)
+        each["robust"].append((-(1 - smoothing) * log_sigmoid(margin) + smoothing * log_sigmoid(-margin)) / (1 - 2 * smoothing))
+    losses = {name: sum(values) / len(rows) for name, values in each.items()}
+    losses["sft"] = -sum(total for total, _ in policy["chosen"]) / sum(tokens for _, tokens in policy["chosen"])
+    loss_weights = {"sigmoid": 1.0, "ipo": 0.5, "hinge": 0.25, "robust": 2.0, "sft": 0.1}
+    common = dict(model_dir=str(previous), reference_dir=str(tiny_model), beta=beta, max_steps=1, warmup_ratio=0.0, add_bos=False)
+
+    mixed = train(
+        settings_of(
+            "dpo",
+            rows,
+            **common,
+            batch_size=8,
+            loss_type=list(loss_weights),
+            loss_weights=list(loss_weights.values()),
+            label_smoothing=smoothing,
+        )
+    ).end()
+    assert mixed["metrics"]["loss"] == pytest.approx(sum(weight * losses[name] for name, weight in loss_weights.items()), abs=2e-4)
+    assert mixed["metrics"]["rewards_margins_late"] == pytest.approx(sum(margins) / len(rows), abs=2e-4)
+    assert mixed["metrics"]["rewards_accuracies_late"] == pytest.approx(sum(margin > 0 for margin in margins) / len(rows))
+
+    # All weights, four batches to a step.
+    full = train(
+        settings_of("dpo", rows, **common, adapter="full", batch_size=2, gradient_accumulation=4, work_dir=str(tmp_path / "full"))
+    ).end()
+    assert full["steps"] == 1
+    assert full["metrics"]["loss"] == pytest.approx(losses["sigmoid"], abs=2e-4)
+    output = load_file(Path(full["output_dir"]) / "model.safetensors")
+    assert any((output[name] != weights[name]).any() for name in output)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "share"),
+    [
+        ("cosine", lambda left: (1 + math.cos(math.pi * (1 - left))) / 2),
+        ("linear", lambda left: left),
+        ("constant", lambda _: 1.0),
+    ],
+)
+def test_the_rate_rises_and_falls_as_the_schedule_says(schedule, share, train, settings_of):
+    run = train(settings_of("sft", schedule=schedule, warmup_ratio=0.25, learning_rate=1e-3, checkpoint_steps=50))
+    run.end()
+    rates = {each["step"]: each["metrics"]["learning_rate"] for each in run.of("progress") if "learning_rate" in each["metrics"]}
+    # Two of eight steps warm up; the rate that is logged is the one that the step was made with.
+    expected = [0.0, 0.5, *(share(1 - done / 6) for done in range(6))]
+    assert [rates[step] for step in range(1, 9)] == pytest.approx([1e-3 * each for each in expected], abs=1e-9)
+
+
+def test_means_of_the_last_quarter():
+    history = [{"loss": 1.0, "rewards/margins": float(step)} for step in range(10)] + [{"train_runtime": 1.0}]
+    assert script.late_means(history, ("rewards/margins", "rewards/accuracies")) == {"rewards_margins_late": 8.0}
+
+
 def test_a_loss_that_is_no_number_is_said(train, settings_of):
     error = train(settings_of("sft", learning_rate=1e30, optimizer="sgd", adapter="full", max_steps=6)).end()
     assert (error["code"], error["what"]) == ("InvalidConfig", "The training diverged.")
@@ -110,6 +208,8 @@ def test_a_loss_that_is_no_number_is_said(train, settings_of):
         ("dpo", {"schedule": "step"}, 'schedule: expected "cosine"'),
         ("dpo", {"beta": None}, "beta: dpo needs"),
         ("dpo", {"loss_on": "all"}, "loss_on: belongs to sft"),
+        ("dpo", {"loss_weights": [1.0, 2.0]}, "loss_weights: 2 weights for 1 losses"),
+        ("dpo", {"loss_type": ["robust"]}, "label_smoothing: loss robust needs"),
         ("sft", {"beta": 0.1}, "beta: belongs to dpo"),
         ("sft", {"batch_size": 0}, "batch_size: must be above 0"),
     ],

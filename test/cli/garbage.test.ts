@@ -204,7 +204,11 @@ it('a run under way loses nothing: what it has, what it found, and what nobody h
 });
 
 it('of an old run the best and the last round stay, with the report and its arms', async () => {
-  await makeRun(store, folder, { runId: 'old', rounds: 3 });
+  // Each round's teacher on top of the one before, so that the last one needs layers of a round that goes.
+  const change = (config: Record<string, unknown>): void => {
+    config['rounds'] = { count: 3, on_worse: 'go-on' };
+  };
+  await makeRun(store, folder, { runId: 'old', rounds: 3, change });
   const lineage = await openLineage(store, 'old');
   expect(lineage.rounds.at(-1)!.decision['bestRound']).toBe(1);
   const found = await plan({ old: 'best-and-last' });

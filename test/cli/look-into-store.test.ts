@@ -69,7 +69,19 @@ async function makeAll(store: MemoryStore, config: RunConfig): Promise<Map<strin
       if (evaluates) evaluations.push({ ...evaluates, round, key: keyed.key });
       const found = await findStage(store, bundle, stageInput);
       if (found) return found;
-      const names = ['tasks', 'predictions', 'probes', 'questions', 'drafts', 'scores', 'dpo', 'sft', 'layer'];
+      const names = [
+        'tasks',
+        'predictions',
+        'probes',
+        'questions',
+        'drafts',
+        'scores',
+        'pairs',
+        'dpo',
+        'tailored',
+        'sft',
+        'layer',
+      ];
       const outputs: Record<string, ArtifactRef> = {};
       for (const output of names)
         outputs[output] = await store.putBlob(`${keyed.key} ${output}`, { mediaType: mediaTypes.bytes, rows: 1 });
@@ -80,7 +92,8 @@ async function makeAll(store: MemoryStore, config: RunConfig): Promise<Map<strin
     together: async (one, other) => [await one(), await other()],
   });
   let carry = firstCarry(models, 'then');
-  while (carry.round <= config.rounds.count) carry = carryOn(carry, await runRound(runner(carry.round), input, carry));
+  while (carry.round <= config.rounds.count)
+    carry = carryOn(carry, await runRound(runner(carry.round), input, carry), input);
   return made;
 }
 

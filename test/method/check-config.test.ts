@@ -474,6 +474,31 @@ describe('models', () => {
 });
 
 describe('counts', () => {
+  it.each([
+    [{ loss: ['sigmoid', 'sft'], loss_weights: [1] }, 'align.loss_weights', '1 weights for 2 losses (sigmoid, sft)'],
+    [{ loss: ['robust'] }, 'align.label_smoothing', 'has robust, but align.label_smoothing is 0'],
+    [{ label_smoothing: 0.1 }, 'align.label_smoothing', 'align.loss has no robust'],
+  ])('losses of DPO that would not do what they say are refused: %j', (align, place, said) => {
+    const { problems } = judge(withSetting('align', align));
+    expect(problems.map(({ path, what }) => [path, what])).toEqual([[place, expect.stringContaining(said)]]);
+    expect(
+      judge(withSetting('align', { loss: ['robust', 'sft'], loss_weights: [1, 0.1], label_smoothing: 0.1 })).problems,
+    ).toEqual([]);
+  });
+
+  it('items outside of the preference set cannot be asked where it has all of them', () => {
+    const asked = withSetting(
+      'rounds.gates.icl_examples',
+      4,
+      withSetting('probe.agreement_questions', 2, withSetting('probe.size', 20)),
+    );
+    expect(judge(asked).problems).toEqual([]);
+    expect(judge(withSetting('probe.method', 'full', asked)).problems.map(({ path }) => path)).toEqual([
+      'rounds.gates.icl_examples',
+      'probe.agreement_questions',
+    ]);
+  });
+
   it('fewer pairs than the minimum can be made', () => {
     const config = withSetting('pairs', { question: { per_task: 0 }, rationale: { per_task: 3 } });
     expect(judge(config).problems).toMatchObject([

@@ -120,6 +120,7 @@ describe('a plan', () => {
       'train-dpo',
       'tailor-questions',
       'tailor-rationales',
+      'check-round',
       'train-sft',
       'tailor-questions',
       'tailor-rationales',
@@ -146,6 +147,24 @@ describe('a plan', () => {
       if (!(rowStageNames as readonly string[]).includes(name)) expect([name, calls]).toEqual([name, 0]);
       expect(steps > 0).toBe(name.startsWith('train-'));
     }
+  });
+
+  it('counts what checks ask and what accumulated pairs train', () => {
+    const config = configOf({
+      rounds: { count: 3, gates: { icl_examples: 4, icl_items: 10 } },
+      probe: { agreement_questions: 5 },
+      score: { reliability_min: 0.5 },
+      pairs: { accumulate: 1 },
+    });
+    const plan = planRun(config, { tasks: tasksOf(2) });
+    const plain = planRun(configOf({ rounds: { count: 3 } }), { tasks: tasksOf(2) });
+    // Two tasks: 4 examples and 4 drafts on 10 of the 60 items that are left of 100; 5 questions' 4 drafts on all 60.
+    expect(stagesOf(plan, 'score-sample', 'gain').map(({ calls }) => calls)).toEqual([160, 160, 160]);
+    expect(stagesOf(plan, 'score-sample', 'agreement').map(({ calls }) => calls)).toEqual([2_400, 2_400, 2_400]);
+    expect(stagesOf(plan, 'check-scores')).toHaveLength(3);
+    const rows = (of: Plan) => stagesOf(of, 'train-dpo').map((stage) => stage.rows);
+    expect(rows(plain)).toEqual([600, 600, 600]);
+    expect(rows(plan)).toEqual([600, 1_200, 1_200]);
   });
 
   it('multiplies by rounds what depends on the round, and nothing else', () => {

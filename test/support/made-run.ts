@@ -36,7 +36,7 @@ import type {
 } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
 import { stageLabel, type StageName } from '../../schemas/stage-names';
-import { runRound } from '../../workflows/round';
+import { carryOn, firstCarry, runRound } from '../../workflows/round';
 import type { RunState } from '../../workflows/run-state';
 import { writeScriptedLoop, type ScriptedLoop } from './loop-config';
 
@@ -73,13 +73,7 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
   const activities = inProcess(store, folder, runId);
   const input = alignInput(runId, bundle, config);
   const models = { teacher: baseModel('teacher'), student: baseModel('student'), respondents: [] };
-  let carry: AlignCarry = {
-    round: 1,
-    models,
-    teacher: models.teacher,
-    bestRound: 0,
-    startedAt: createdAt,
-  };
+  let carry: AlignCarry = firstCarry(models, createdAt);
   const save = (status: RunStatus, more: Partial<RunProgress> = {}): Promise<void> => {
     const { round } = carry;
     return saveProgress(store, {
@@ -111,9 +105,10 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
       // One after another: a test wants the same order each time.
       const together: RunState['together'] = async (one, other) => [await one(), await other()];
       const evaluations = (): Promise<ArtifactRef> => collectEvaluations(store, runId, round);
-      const { teacher, student, decision } = await runRound({ stage, together, evaluations }, input, carry);
+      const outcome = await runRound({ stage, together, evaluations }, input, carry);
+      const { teacher, student, decision } = outcome;
       await saveRound(store, { runId, round, models: { teacher, student }, decision });
-      carry = { ...carry, round: round + 1, teacher };
+      carry = carryOn(carry, outcome, input);
     }
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;
@@ -162,7 +157,9 @@ function inProcess(store: ArtifactStore, folder: string, runId: string): (input:
   const whole: Partial<Record<StageName, (input: StageInput) => Promise<StageResult>>> = {
     'prepare-tasks': (input) => activities.prepareTasks(input),
     'select-probes': (input) => activities.selectProbes(input),
+    'check-scores': (input) => activities.checkScores(input),
     'build-pairs': (input) => activities.buildPairs(input),
+    'check-round': (input) => activities.checkRound(input),
     decide: (input) => activities.decide(input),
     'train-dpo': (input) => activities.trainDpo(input),
     'train-sft': (input) => activities.trainSft(input),

@@ -109,8 +109,10 @@ function standIns(
     prepareTasks: whole,
     selectProbes: whole,
     combineScores: whole,
+    checkScores: whole,
     buildPairs: whole,
     selectDrafts: whole,
+    checkRound: whole,
     decide: whole,
     trainDpo: whole,
     trainSft: whole,
@@ -155,6 +157,10 @@ const input = (runId: string, change: Partial<AlignInput> = {}): AlignInput => (
   arms: standingArms,
   trainingSeeds: 1,
   respondentShots: [],
+  checkScores: false,
+  measureAgreement: false,
+  measureGain: false,
+  accumulate: 0,
   ...change,
 });
 
@@ -215,6 +221,9 @@ describe('alignWorkflow', () => {
       `train-dpo:${teacher}`,
       `tailor-questions:${teacher}+`,
       `tailor-rationales:${teacher}+`,
+      // What the gates compare with, once more asked for: the baseline's own set.
+      ...(teacher === 'teacher' ? ['tailor-questions:teacher', 'tailor-rationales:teacher'] : []),
+      'check-round',
       'train-sft:student',
       'evaluate:student+',
       'evaluate:student+',
@@ -229,11 +238,11 @@ describe('alignWorkflow', () => {
       'evaluate:student+',
     ];
     // Round 1: the baselines beside the alignment, each in its order. Round 2: no baselines again.
-    const together = order.slice(6, 19);
+    const together = order.slice(6, 22);
     expect(order.slice(0, 6)).toEqual(preferences('teacher'));
     expect([...together].sort()).toEqual([...alignment('teacher'), ...baselines].sort());
     for (const branch of [alignment('teacher'), baselines]) expect(inThisOrder(branch, together)).toBe(true);
-    expect(order.slice(19)).toEqual(['decide', ...preferences('teacher+'), ...alignment('teacher+'), 'decide']);
+    expect(order.slice(22)).toEqual(['decide', ...preferences('teacher+'), ...alignment('teacher+'), 'decide']);
     expect(recorded.reports).toBe(1);
     expect(recorded.saved.at(-1)?.status).toBe('DONE');
     expect(Math.max(...recorded.payloads)).toBeLessThan(payloadBytesMax);
@@ -247,6 +256,121 @@ describe('alignWorkflow', () => {
       .filter(({ stage }) => stage === 'train-dpo')
       .map(({ reference }) => reference?.name);
     expect(references).toEqual([undefined, 'teacher']);
+  });
+
+  describe('honours what a round decides', () => {
+    /** What decide would say, round by round; the rest of the loop are stand-ins. */
+    const decisions =
+      (facts: readonly StageResult['facts'][]): IoActivities['decide'] =>
+      async (asked) => {
+        const { round } = asked.extra as unknown as { round: number };
+        return { ...result(asked, recorded), facts: facts[round - 1] ?? {} };
+      };
+    const walk = async (runId: string, change: Partial<AlignInput>, facts: readonly StageResult['facts'][]) =>
+      withWorkers(
+        standIns(recorded, { decide: decisions(facts) }),
+        async () => (await start(input(runId, { shots: [0], ...change }))).result() as Promise<RunProgress>,
+      );
+    const next = (from: number, stop = false) => ({ from, stop, why: 'as it was told' });
+    const of = (name: StageInput['stage']): StageInput[] => recorded.stages.filter(({ stage }) => stage === name);
+
+    it('rolls back to the teacher of the best round, with drafts drawn anew and the first teacher as the reference', async () => {
+      const facts = [
+        { decision: 'promote', bestRound: 1, next: next(1) },
+        { decision: 'keep-best', bestRound: 1, next: next(1) },
+        { decision: 'keep-best', bestRound: 1, next: next(1) },
+        { decision: 'promote', bestRound: 4, next: next(4) },
+        { decision: 'promote', bestRound: 5, next: next(5) },
+      ];
+      const done = await walk('roll-back', { rounds: 5, reference: 'initial' }, facts);
+      expect(done.status).toBe('DONE');
+      const begun = of('sample-questions').map(({ model: from, extra }) => [from?.name, extra?.['draw'] ?? 0]);
+      // After a promotion the draw stays: what matters is that no two rounds from one teacher have the same.
+      expect(begun).toEqual([
+        ['teacher', 0],
+        ['teacher+', 0],
+        ['teacher+', 1],
+        ['teacher+', 2],
+        ['teacher++', 2],
+      ]);
+      const trained = of('train-dpo').map(({ model: policy, reference }) => [policy?.name, reference?.name]);
+      expect(trained.slice(1)).toEqual([...Array<string[]>(3).fill(['teacher+', 'teacher']), ['teacher++', 'teacher']]);
+      // pairs.accumulate is off.
+      expect(
+        of('build-pairs')
+          .flatMap(({ inputs }) => Object.keys(inputs))
+          .join(),
+      ).not.toContain('earlier');
+      // Drift is measured from the set of the teacher as it came, in every round.
+      const [tailored] = of('check-round').map(({ inputs }) => inputs['before']?.sha256);
+      expect(new Set(of('check-round').map(({ inputs }) => inputs['before']?.sha256))).toEqual(new Set([tailored]));
+    });
+
+    it('builds on nothing that a gate rejected, and tells later decisions so', async () => {
+      const facts = [
+        { decision: 'reject', bestRound: 0, next: next(0) },
+        { decision: 'promote', bestRound: 2, next: next(2) },
+      ];
+      await walk('rejected', { rounds: 2 }, facts);
+      expect(of('sample-questions').map(({ model: from, extra }) => [from?.name, extra?.['draw'] ?? 0])).toEqual([
+        ['teacher', 0],
+        ['teacher', 1],
+      ]);
+      expect(of('decide').map(({ extra }) => extra?.['rejected'])).toEqual([undefined, [1]]);
+      expect(of('decide').map(({ extra }) => typeof extra?.['gates'])).toEqual(['string', 'string']);
+    });
+
+    it('stops on a plateau, with a report of the rounds that were made', async () => {
+      const reports: number[] = [];
+      const plateau = [
+        { decision: 'promote', bestRound: 1, next: next(1) },
+        { decision: 'keep-best', bestRound: 1, next: next(1, true) },
+      ];
+      const done = await withWorkers(
+        standIns(recorded, {
+          decide: decisions(plateau),
+          writeReport: async ({ rounds }) => {
+            reports.push(rounds);
+            return ref('report');
+          },
+        }),
+        async () => (await start(input('plateau', { rounds: 5, shots: [0] }))).result() as Promise<RunProgress>,
+      );
+      expect(done).toMatchObject({ status: 'DONE', round: 2, rounds: 5 });
+      expect(recorded.rounds.map(({ round }) => round)).toEqual([1, 2]);
+      expect(reports).toEqual([2]);
+    });
+
+    it.each([
+      ['those of one round before', 1, [0, 1, 1]],
+      ['all', null, [0, 1, 2]],
+    ] as const)('hands DPO the pairs of earlier rounds: %s', async (name, accumulate, counts) => {
+      await walk(`pairs-${name.replaceAll(' ', '-')}`, { rounds: 3, accumulate }, []);
+      const earlier = of('build-pairs').map(({ inputs }) =>
+        Object.keys(inputs).filter((key) => key.startsWith('earlier-')),
+      );
+      expect(earlier.map(({ length }) => length)).toEqual(counts);
+      expect(Math.max(...recorded.payloads)).toBeLessThan(payloadBytesMax);
+    });
+
+    it('checks scores before DPO and measures the gain before SFT, where the config asks for it', async () => {
+      await walk('checked', { rounds: 1, checkScores: true, measureAgreement: true, measureGain: true }, []);
+      const order = recorded.stages.map(({ stage, extra }) =>
+        stage === 'score-sample' ? `${stage} ${JSON.stringify(extra?.['purpose'])}` : stage,
+      );
+      const own = [
+        'score-drafts',
+        'check-scores',
+        'score-sample "agreement"',
+        'build-pairs',
+        'train-dpo',
+        'score-sample "gain"',
+        'check-round',
+        'decide',
+      ];
+      expect(inThisOrder(own, order)).toBe(true);
+      expect(order.indexOf('score-sample "gain"')).toBeLessThan(order.lastIndexOf('train-sft'));
+    });
   });
 
   it('makes every arm in the first round, with everything they share made once', async () => {
