@@ -18,6 +18,16 @@ import type {
   WaveInput,
 } from '../schemas/messages';
 import type { RowStageName, StageName } from '../schemas/stage-names';
+import type {
+  DueAlignment,
+  FiringOutcome,
+  FollowInput,
+  JudgeInput,
+  PlanFiringInput,
+  PlannedFiring,
+} from '../schemas/schedule';
+import type { StudentEvent } from '../schemas/student';
+import { followAlignments, startAlignment } from './alignments';
 import { buildPairs } from './build-pairs';
 import { decide } from './decide';
 import type { InferDependencies, StoreDependencies, TrainDependencies } from './dependencies';
@@ -25,11 +35,14 @@ import { evaluate } from './evaluate';
 import { guarded } from './failures';
 import { beating } from './heartbeat';
 import { runLeasedStage } from './leased-stage';
+import { judgeAlignment } from './judge-alignment';
+import { planFiring } from './plan-firing';
 import { prepareTasks } from './prepare-tasks';
 import { writeReport } from './report';
 import { resolveModels } from './resolve-models';
 import { commitWave, openRowStage, runShardOf, type AnyRowStage } from './row-stage';
 import { saveProgress, saveRound } from './run-records';
+import { saveFiring } from './schedules';
 import { sampleQuestions } from './sample-questions';
 import { sampleRationales } from './sample-rationales';
 import { scoreDrafts } from './score-drafts';
@@ -73,6 +86,10 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
     saveProgress: (progress: RunProgress) => saveProgress(store, progress),
     saveRound: (record: RoundRecord) => saveRound(store, record),
     writeReport: (input: ReportInput) => writeReport(store, input),
+    startAlignment: (due: DueAlignment) => startAlignment(dependencies, due),
+    followAlignments: (input: FollowInput) => followAlignments(dependencies, input),
+    judgeAlignment: (input: JudgeInput) => judgeAlignment(dependencies, input),
+    saveFiring: (outcome: FiringOutcome) => saveFiring(store, outcome),
   };
   return guarded(beating(activities));
 }
@@ -87,6 +104,10 @@ export interface IoActivities {
   saveProgress(progress: RunProgress): Promise<void>;
   saveRound(record: RoundRecord): Promise<void>;
   writeReport(input: ReportInput): Promise<ArtifactRef>;
+  startAlignment(due: DueAlignment): Promise<void>;
+  followAlignments(input: FollowInput): Promise<void>;
+  judgeAlignment(input: JudgeInput): Promise<StudentEvent['action']>;
+  saveFiring(outcome: FiringOutcome): Promise<void>;
 }
 
 /** Queue arte-infer: everything that asks a model. */
@@ -94,11 +115,13 @@ export function createInferActivities(dependencies: InferDependencies, stages: R
   return guarded({
     resolveModels: (input: ResolveInput) => resolveModels(dependencies, input),
     runShard: (shard: ShardInput) => runShardOf(rowStage(stages, shard.stage.stage), dependencies, shard),
+    ...beating({ planFiring: (input: PlanFiringInput) => planFiring(dependencies, input) }),
   });
 }
 export interface InferActivities {
   resolveModels(input: ResolveInput): Promise<ResolvedModels>;
   runShard(shard: ShardInput): Promise<ShardOutput>;
+  planFiring(input: PlanFiringInput): Promise<PlannedFiring>;
 }
 
 /** Queue arte-train: everything that takes the device for itself. */
