@@ -152,7 +152,7 @@ export async function setCurrent(
   name: string,
   { runId, by, why }: { readonly runId?: string; readonly by: string; readonly why: string },
 ): Promise<StudentEvent> {
-  return changeStanding(store, name, async (standing) => {
+  return changeStanding(store, name, (standing) => {
     const { current, history, alignments } = standing;
     const wanted = runId ?? before(standing);
     if (wanted === undefined || !alignments[wanted]) {
@@ -182,9 +182,9 @@ export async function setCurrent(
   });
 }
 
-/** What the event that made the current one current replaced. */
+/** What the current one replaced when it first became current: going back twice does not come back again. */
 function before({ current, history }: StudentStanding): string | undefined {
-  const event = history.findLast(({ runId, action }) => runId === current && action !== 'kept-back');
+  const event = history.find(({ runId, action }) => runId === current && (action === 'promoted' || action === 'set'));
   return event?.before ?? undefined;
 }
 
@@ -192,10 +192,15 @@ function emptyStanding(name: string): StudentStanding {
   return { schemaVersion: 1, name, current: null, alignments: {}, history: [] };
 }
 
+interface Changed {
+  readonly standing: StudentStanding;
+  readonly event: StudentEvent;
+}
+
 async function changeStanding(
   store: ArtifactStore,
   name: string,
-  change: (standing: StudentStanding) => Promise<{ standing: StudentStanding; event: StudentEvent }>,
+  change: (standing: StudentStanding) => Changed | Promise<Changed>,
 ): Promise<StudentEvent> {
   const key = studentKeys.standing(name);
   for (let race = 0; race < documentRacesMax; race += 1) {
