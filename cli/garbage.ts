@@ -25,8 +25,8 @@ import { directoryManifestSchema, mediaTypes, type ArtifactRef } from '../schema
 import { ArteError } from '../schemas/errors';
 import { clockSkewMaxMs, leaseExpiryMs } from '../schemas/limits';
 import { stageManifestSchema, type StageManifest } from '../schemas/manifest';
-import type { FiringOutcome } from '../schemas/schedule';
 import type { RunProgress, RunStatus, ShardOutput, StageRecord } from '../schemas/messages';
+import type { FiringOutcome } from '../schemas/schedule';
 
 /** A run as gc finds it. `live`: stages that only the engine knows. */
 export interface KnownRun {

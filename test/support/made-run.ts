@@ -13,6 +13,7 @@ import {
   type IoActivities,
   type TrainActivities,
 } from '../../activities';
+import { writeReport } from '../../activities/report';
 import { saveProgress, saveRound, runKeys } from '../../activities/run-records';
 import { loadConfig } from '../../cli/load-config';
 import { alignInput } from '../../cli/start-run';
@@ -126,7 +127,7 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
     await save('RUNNING');
     return { runId, records: all, status: 'RUNNING' };
   }
-  const report = await createIoActivities({ store }).writeReport({
+  const report = await writeReport(store, {
     runId,
     bundle,
     rounds: input.rounds,
