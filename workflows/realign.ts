@@ -51,7 +51,7 @@ async function finish({ failOnTrouble }: RealignInput, outcome: FiringOutcome): 
   await io.saveFiring(outcome);
   if (failOnTrouble && outcome.trouble > 0) {
     throw ApplicationFailure.nonRetryable(
-      `${outcome.trouble} students could not be aligned: arte schedule list ${outcome.schedule} says which and why.`,
+      `${outcome.trouble === 1 ? 'One student' : `${outcome.trouble} students`} could not be aligned: arte schedule list ${outcome.schedule} says which and why.`,
       'RunStateConflict',
     );
   }

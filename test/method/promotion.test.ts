@@ -11,7 +11,7 @@ const settings = { margin: 0.05, floor: {}, drop: null };
 /** Answers by task, as a string of 1 and 0. */
 function side(tasks: Record<string, string>, change: Partial<PromotionSide> = {}): PromotionSide {
   const answers = Object.entries(tasks).flatMap(([task, rights]) =>
-    [...rights].map((right, item) => ({ task, itemId: String(item), correct: right === '1' })),
+    Array.from(rights).map((right, item) => ({ task, itemId: String(item), correct: right === '1' })),
   );
   return { name: 'that of before', testItemsSha256: 'items', answers: new Map([[0, answers]]), ...change };
 }

@@ -45,7 +45,7 @@ import { waitFor } from '../support/cli';
 import { startTestS3, type TestS3 } from '../support/s3';
 import { quietRuntime, startTemporal, workflowBundle } from '../support/temporal';
 
-jest.setTimeout(3 * 60_000);
+jest.setTimeout(5 * 60_000);
 
 const scripted = (source: string, script: string): unknown => ({
   source: `hf:scripts/${source}`,
@@ -189,7 +189,7 @@ describe('a schedule', () => {
   async function fire(): Promise<void> {
     const before = (await readLastFiring(store, 'nightly'))?.at;
     await triggerSchedule(platform(), 'nightly');
-    await waitFor('a firing', 30_000, async () =>
+    await waitFor('a firing', 60_000, async () =>
       (await readLastFiring(store, 'nightly'))?.at === before ? undefined : true,
     );
   }
@@ -206,7 +206,7 @@ describe('a schedule', () => {
     expect(drafts).toBeGreaterThan(0);
     for (const name of ['a-new', 'b-locked', 'missing', 'z-other']) await register(name);
     await createSchedule(platform(), await scheduleOf(config));
-    const last = await waitFor('the first firing', 120_000, async () => {
+    const last = await waitFor('the first firing', 240_000, async () => {
       const plan = await readLastFiring(store, 'nightly');
       return plan && plan.entries.length > 0 ? plan : undefined;
     });
@@ -249,7 +249,7 @@ describe('a schedule', () => {
     const runId = entryOf((await readLastFiring(store, 'nightly'))!, 'b-locked').runId ?? '';
     locked.clear();
     await env.client.workflow.getHandle(runId).executeUpdate<RunProgress, []>(retryUpdate);
-    await waitFor('its verdict', 60_000, async () => (await readStanding(store, 'b-locked')).current ?? undefined);
+    await waitFor('its verdict', 120_000, async () => (await readStanding(store, 'b-locked')).current ?? undefined);
     expect((await readStanding(store, 'b-locked')).current).toBe(runId);
   });
 
