@@ -25,11 +25,12 @@ type Store = StoreDependencies['store'];
 /** Give the verdict on a run, once. Errors: BlobMissing when what it is judged by has gone from the store. */
 export async function judgeAlignment(
   { store }: StoreDependencies,
-  { schedule, student, runId }: JudgeInput,
+  { schedule, bundle, student, runId }: JudgeInput,
 ): Promise<StudentEvent['action']> {
   const record = (await store.getDocument(runKeys.record(runId))) as unknown as RunRecord | undefined;
   if (!record) throw gone(`the record of ${runId}`);
   const { config } = await openBundle(store, record.bundle);
+  const { promotion } = (await openBundle(store, bundle)).config;
   const last = (await readRounds(store, runId, config.rounds.count)).at(-1);
   if (!last) throw gone(`the rounds of ${runId}`);
   const best = Number(last.decision['bestRound'] ?? last.round);
@@ -41,7 +42,7 @@ export async function judgeAlignment(
       before
         ? await sideOf(store, `that of ${before.runId}`, before)
         : { ...(await untuned(store, last)), testItemsSha256: alignment.testItemsSha256 },
-      config.promotion,
+      promotion,
     );
     return {
       action: verdict.promoted ? 'promoted' : 'kept-back',

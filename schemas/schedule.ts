@@ -129,6 +129,8 @@ export interface FollowInput {
 
 export interface JudgeInput {
   readonly schedule: string;
+  /** Of the schedule: its promotion settings hold, whatever the run began with. */
+  readonly bundle: ArtifactRef;
   readonly student: string;
   readonly runId: string;
 }

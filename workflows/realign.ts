@@ -37,7 +37,8 @@ export async function realignWorkflow(input: RealignInput): Promise<FiringOutcom
     });
     const outcome: FiringOutcome = { schedule, plan, trouble };
     if (preview) return outcome;
-    for (const { student, runId } of judge) await attempt(runId, () => io.judgeAlignment({ schedule, student, runId }));
+    for (const { student, runId } of judge)
+      await attempt(runId, () => io.judgeAlignment({ schedule, bundle, student, runId }));
     for (const due of start) await attempt(due.runId, () => io.startAlignment(due));
     const followed = [...underWay, ...start.map(({ runId }) => runId)];
     for (const runId of followed) touched[runId] ??= '';

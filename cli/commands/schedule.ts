@@ -1,4 +1,5 @@
 /** `arte schedule`: new students are aligned without a hand, by a config, at set times. */
+import { WorkflowFailedError } from '@temporalio/client';
 import { Option, type Command } from 'commander';
 import { listSchedules, readLastFiring, readSchedule } from '../../activities/schedules';
 import { listStudents } from '../../activities/students';
@@ -199,7 +200,7 @@ async function list({ client, store }: Session, name: string | undefined, json: 
     const engine = await describeSchedule(client, record.name);
     const next = engine?.state.paused === true ? undefined : engine?.info.nextActionTimes[0];
     const lastFiring = (await readLastFiring(store, record.name)) ?? null;
-    listed.push({ ...record, state: stateOf(engine), next: next?.toISOString() ?? null, lastFiring });
+    listed.push({ ...record, state: await stateOf(client, engine), next: next?.toISOString() ?? null, lastFiring });
   }
   if (json) printJson(name === undefined ? listed : listed[0]);
   else if (listed.length === 0) printLine('There is no schedule. arte schedule create CONFIG --every 1h makes one.');
@@ -225,10 +226,30 @@ async function list({ client, store }: Session, name: string | undefined, json: 
   }
 }
 
-function stateOf(engine: Awaited<ReturnType<typeof describeSchedule>>): string {
+async function stateOf(
+  client: Session['client'],
+  engine: Awaited<ReturnType<typeof describeSchedule>>,
+): Promise<string> {
   if (!engine) return 'lost by the engine: arte schedule resume makes it again';
   if (engine.state.paused) return `paused (${engine.state.note ?? ''})`;
-  return engine.info.runningActions.length > 0 ? 'firing' : 'waits';
+  if (engine.info.runningActions.length > 0) return 'firing';
+  const failure = await failureOf(client, engine.info.recentActions.at(-1)?.action.workflow.workflowId);
+  return failure === undefined ? 'waits' : `waits; its last firing failed: ${failure}`;
+}
+
+/** Why a firing failed, if it did and the engine still knows of it. */
+async function failureOf(client: Session['client'], firing: string | undefined): Promise<string | undefined> {
+  if (firing === undefined) return undefined;
+  try {
+    const handle = client.workflow.getHandle(firing);
+    if ((await handle.describe()).status.name === 'FAILED') await handle.result();
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof WorkflowFailedError)) return undefined;
+    let cause = error.cause;
+    while (cause?.cause instanceof Error) cause = cause.cause;
+    return cause?.message ?? error.message;
+  }
 }
 
 async function preview(session: Session, name: string, json: boolean): Promise<void> {

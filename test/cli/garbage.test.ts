@@ -22,7 +22,7 @@ import { traceRow } from '../../cli/trace-row';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { directoryManifestSchema } from '../../schemas/artifact-ref';
 import type { JsonObject } from '../../schemas/json';
-import type { RunProgress } from '../../schemas/messages';
+import type { RunProgress, RunRecord } from '../../schemas/messages';
 import { makeRun, type RunToMake } from '../support/made-run';
 import { startTestS3, type TestS3 } from '../support/s3';
 
@@ -107,7 +107,9 @@ it('removes nothing while every run is kept, and finds nothing twice', async () 
 it("a student's alignment outlives its run: model and answers stay, and going back is possible", async () => {
   await makeRun(store, folder, { runId: 'one' });
   // Ten test items show nothing: it is kept back, and a person sets it.
-  expect(await judgeAlignment({ store }, { schedule: 'nightly', student: 'small', runId: 'one' })).toBe('kept-back');
+  const { bundle } = (await store.getDocument(runKeys.record('one'))) as unknown as RunRecord;
+  const judged = await judgeAlignment({ store }, { schedule: 'nightly', bundle, student: 'small', runId: 'one' });
+  expect(judged).toBe('kept-back');
   await setCurrent(store, 'small', { runId: 'one', by: 'somebody', why: '' });
   const { alignments } = await readStanding(store, 'small');
   const { model, evaluations } = alignments['one']!;
