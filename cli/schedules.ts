@@ -225,14 +225,13 @@ export function checkTiming({ every, cron, catchUp, jitter }: ScheduleTiming): v
 
 /** What the engine says of times that it does not take, as bad input. */
 function asTimingError(error: unknown, { cron, every }: ScheduleTiming): unknown {
-  const cause = error instanceof Error ? (error.cause as { code?: number; details?: string } | undefined) : undefined;
-  // gRPC's INVALID_ARGUMENT.
-  if (cause?.code !== 3) return error;
+  // The client makes a TypeError of gRPC's INVALID_ARGUMENT.
+  if (!(error instanceof TypeError)) return error;
   return new ArteError(
     'InvalidInput',
     {
       what: `The engine does not take ${cron === undefined ? `--every ${every ?? ''}` : `--cron "${cron}"`}.`,
-      why: `It says: ${cause.details ?? 'invalid'}.`,
+      why: `It says: ${error.message}.`,
       next: 'Five fields: minute, hour, day of the month, month, day of the week: "0 3 * * *" is every night at three, UTC.',
     },
     { cause: error },

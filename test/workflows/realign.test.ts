@@ -295,6 +295,12 @@ describe('a schedule', () => {
     await env.client.schedule.getHandle('arte-schedule-nightly').delete();
     await expect(triggerSchedule(platform(), 'nightly')).rejects.toThrow('The engine has lost the schedule nightly.');
     expect(await resumeSchedule(platform(), 'nightly', 'test')).toBe('made again');
+    const record = await scheduleOf(config);
+    const odd = { ...record, name: 'odd', timing: { ...record.timing, every: undefined, cron: 'every day' } };
+    await expect(createSchedule(platform(), odd as unknown as ScheduleRecord)).rejects.toThrow(
+      'The engine does not take --cron "every day".',
+    );
+    await expect(previewFiring(platform(), 'odd')).rejects.toThrow('There is no schedule odd.');
     await fire();
     await deleteSchedule(platform(), 'nightly');
     expect(await describeSchedule(env.client, 'nightly')).toBeUndefined();
