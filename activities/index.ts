@@ -19,6 +19,16 @@ import type {
   WaveInput,
 } from '../schemas/messages';
 import type { RowStageName, StageName } from '../schemas/stage-names';
+import type {
+  DueAlignment,
+  FiringOutcome,
+  FollowInput,
+  JudgeInput,
+  PlanFiringInput,
+  PlannedFiring,
+} from '../schemas/schedule';
+import type { StudentEvent } from '../schemas/student';
+import { followAlignments, startAlignment } from './alignments';
 import { buildPairs } from './build-pairs';
 import { combineScoreRows } from './combine-scores';
 import { checkRound } from './check-round';
@@ -29,11 +39,14 @@ import { evaluate } from './evaluate';
 import { guarded } from './failures';
 import { beating } from './heartbeat';
 import { runLeasedStage } from './leased-stage';
+import { judgeAlignment } from './judge-alignment';
+import { planFiring } from './plan-firing';
 import { prepareTasks } from './prepare-tasks';
 import { writeReport } from './report';
 import { resolveModels } from './resolve-models';
 import { commitWave, openRowStage, runShardOf, type AnyRowStage } from './row-stage';
 import { collectEvaluations, saveProgress, saveRound } from './run-records';
+import { saveFiring } from './schedules';
 import { sampleQuestions } from './sample-questions';
 import { sampleRationales } from './sample-rationales';
 import { scoreDrafts } from './score-drafts';
@@ -83,6 +96,10 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
     collectEvaluations: ({ runId, round }: EvaluationsInput) => collectEvaluations(store, runId, round),
     saveRound: (end: RoundEnd) => saveRound(store, end),
     writeReport: (input: ReportInput) => writeReport(store, input),
+    startAlignment: (due: DueAlignment) => startAlignment(dependencies, due),
+    followAlignments: (input: FollowInput) => followAlignments(dependencies, input),
+    judgeAlignment: (input: JudgeInput) => judgeAlignment(dependencies, input),
+    saveFiring: (outcome: FiringOutcome) => saveFiring(store, outcome),
   };
   return guarded(beating(activities));
 }
@@ -101,6 +118,10 @@ export interface IoActivities {
   collectEvaluations(input: EvaluationsInput): Promise<ArtifactRef>;
   saveRound(end: RoundEnd): Promise<void>;
   writeReport(input: ReportInput): Promise<ArtifactRef>;
+  startAlignment(due: DueAlignment): Promise<void>;
+  followAlignments(input: FollowInput): Promise<void>;
+  judgeAlignment(input: JudgeInput): Promise<StudentEvent['action']>;
+  saveFiring(outcome: FiringOutcome): Promise<void>;
 }
 
 /** Queue arte-infer: everything that asks a model. */
@@ -108,11 +129,13 @@ export function createInferActivities(dependencies: InferDependencies, stages: R
   return guarded({
     resolveModels: (input: ResolveInput) => resolveModels(dependencies, input),
     runShard: (shard: ShardInput) => runShardOf(rowStage(stages, shard.stage.stage), dependencies, shard),
+    ...beating({ planFiring: (input: PlanFiringInput) => planFiring(dependencies, input) }),
   });
 }
 export interface InferActivities {
   resolveModels(input: ResolveInput): Promise<ResolvedModels>;
   runShard(shard: ShardInput): Promise<ShardOutput>;
+  planFiring(input: PlanFiringInput): Promise<PlannedFiring>;
 }
 
 /** Queue arte-train: everything that takes the device for itself. */

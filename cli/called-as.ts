@@ -19,6 +19,8 @@ export const commandNames = [
   'cancel',
   'retry',
   'budget',
+  'students',
+  'schedule',
   'report',
   'export',
   'trace',

@@ -15,14 +15,18 @@
  *    at nothing; the next one finds the rest.
  * 3. A run that reuses something while it is removed makes it again (decision 0007).
  */
+import { openBundle } from '../activities/bundle';
 import { openLineage, shardsOf, type RunLineage } from '../activities/lineage';
 import { runKeys } from '../activities/run-records';
+import { listSchedules, scheduleKeys } from '../activities/schedules';
+import { listStandings } from '../activities/students';
 import type { ArtifactStore, StoredObject } from '../drivers/store/store';
 import { directoryManifestSchema, mediaTypes, type ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import { clockSkewMaxMs, leaseExpiryMs } from '../schemas/limits';
 import { stageManifestSchema, type StageManifest } from '../schemas/manifest';
 import type { RunProgress, RunStatus, ShardOutput } from '../schemas/messages';
+import type { FiringOutcome } from '../schemas/schedule';
 
 /** A run as gc finds it. */
 export interface KnownRun {
@@ -87,6 +91,7 @@ export async function findGarbage(
     takeRun(lineage, run, retention, needed, dropped);
     await takeDocuments(store, run.runId, retention === 'dropped' ? dropped : needed);
   }
+  await takeStudents(store, needed);
   const unfinished = runs.filter(({ runId, status }) => kept.has(runId) && status !== 'DONE');
   const graceEnd = policy.now.getTime() - policy.graceMs;
   const oldestStart = Math.min(...unfinished.map(({ runId }) => Date.parse(kept.get(runId)?.record.createdAt ?? '')));
@@ -233,6 +238,21 @@ function takeRun(lineage: RunLineage, run: KnownRun, retention: Retention, neede
 async function takeDocuments(store: ArtifactStore, runId: string, into: Needs): Promise<void> {
   const progress = (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress | undefined;
   if (progress?.report) into.refs.push(progress.report);
+}
+
+/** What schedules start runs from, and all that comparing students' alignments and going back need, whatever becomes of their runs. */
+async function takeStudents(store: ArtifactStore, into: Needs): Promise<void> {
+  for (const { name, bundle } of await listSchedules(store)) {
+    into.refs.push(bundle, ...Object.values((await openBundle(store, bundle)).files));
+    const lastFiring = (await store.getDocument(scheduleKeys.lastFiring(name))) as unknown as FiringOutcome | undefined;
+    if (lastFiring) into.refs.push(lastFiring.plan);
+  }
+  for (const { current, alignments } of await listStandings(store)) {
+    for (const { runId, model, evaluations } of Object.values(alignments)) {
+      into.refs.push(...model.layers.map(({ files }) => files), ...evaluations.map(({ predictions }) => predictions));
+      if (runId === current) into.models.add(model.contentSha256).add(model.baseSha256);
+    }
+  }
 }
 
 type Whose = 'kept' | 'dropped' | 'nobody';

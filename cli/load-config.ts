@@ -115,7 +115,7 @@ export function parseStoredConfig(document: unknown): RunConfig {
 
 // ---- YAML --------------------------------------------------------------------------------------------------------
 
-async function readConfigFile(path: string): Promise<string> {
+export async function readConfigFile(path: string): Promise<string> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {
@@ -137,7 +137,7 @@ async function readConfigFile(path: string): Promise<string> {
   }
 }
 
-function parseYaml(path: string, text: string): { document: Document.Parsed; lines: LineCounter } {
+export function parseYaml(path: string, text: string): { document: Document.Parsed; lines: LineCounter } {
   const lines = new LineCounter();
   // prettyErrors would quote the line, which may hold a secret.
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
@@ -155,7 +155,7 @@ function parseYaml(path: string, text: string): { document: Document.Parsed; lin
 }
 
 /** The document as plain values. Aliases are resolved here: one that names nothing, or far too much, is a fault of the file. */
-function valueOf(path: string, document: Document.Parsed): unknown {
+export function valueOf(path: string, document: Document.Parsed): unknown {
   try {
     return document.toJS({ maxAliasCount: aliasesMax });
   } catch (error) {
@@ -315,7 +315,7 @@ async function readTaskFile(path: string): Promise<string | { why: string }> {
 // ---- scripts -----------------------------------------------------------------------------------------------------
 
 /** A scripted endpoint whose script or option does not exist. The driver knows what there is; nothing is started. */
-function scriptProblems(config: RunConfig): ConfigProblem[] {
+export function scriptProblems(config: RunConfig): ConfigProblem[] {
   return namedModels(config).flatMap(({ segments, model }) => {
     const { endpoint } = model;
     if (endpoint.kind !== 'scripted') return [];
@@ -351,7 +351,7 @@ function absolutePath(source: string, configDir: string): string {
 }
 
 /** A model folder or GGUF file that is not there, or lacks what serving and training need. Its content is looked at when the run starts. */
-async function modelPathProblems(config: RunConfig, configDir: string): Promise<ConfigProblem[]> {
+export async function modelPathProblems(config: RunConfig, configDir: string): Promise<ConfigProblem[]> {
   const problems: ConfigProblem[] = [];
   for (const { segments, model } of namedModels(config)) {
     if (!isPath(model.source)) continue;
@@ -387,7 +387,7 @@ async function modelTrouble(path: string): Promise<{ why: string; instead: strin
 }
 
 /** Workers do not run in the config's folder: what is relative to it is made absolute. */
-function withAbsoluteModels(config: RunConfig, configDir: string): RunConfig {
+export function withAbsoluteModels(config: RunConfig, configDir: string): RunConfig {
   const absolute = <Model extends { source: string }>(model: Model): Model =>
     isPath(model.source) ? { ...model, source: absolutePath(model.source, configDir) } : model;
   return {

@@ -32,7 +32,7 @@ import { stageLabel } from '../schemas/stage-names';
 import { carryOn, firstCarry, runRound } from '../workflows/round';
 import type { StageRunner } from '../workflows/run-state';
 import type { LoadedConfig } from './load-config';
-import { alignInput } from './start-run';
+import { alignInput } from '../method/align-input';
 
 /** A store that does not answer in this time is not asked: a plan is for now. */
 const answerMs = 5_000;

@@ -4,25 +4,21 @@
  */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import {
-  WorkflowIdConflictPolicy,
-  WorkflowIdReusePolicy,
-  WorkflowNotFoundError,
-  type WorkflowHandle,
-} from '@temporalio/client';
-import { runKeys } from '../activities/run-records';
+import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import { beginRun, recordRun } from '../activities/start-run';
+import { endStrandedRun } from '../activities/stranded-run';
+import { alignInput } from '../method/align-input';
 import { taskFilesOf } from '../method/check-config';
 import { canonicalJson } from '../method/keys';
-import { armsOf } from '../schemas/arms';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
-import { signalsOf } from '../schemas/signals';
-import { taskQueues, type AlignInput, type RunBundle, type RunRecord } from '../schemas/messages';
+import type { RunBundle } from '../schemas/messages';
 import type { RunConfig } from '../schemas/run-config';
 import type { alignWorkflow } from '../workflows';
 import type { Session } from './session';
-import { endStrandedRun } from './stranded-run';
+
+export { alignInput };
 
 export type RunHandle = WorkflowHandle<typeof alignWorkflow>;
 
@@ -56,65 +52,18 @@ export async function startRun(
 ): Promise<StartedRun> {
   const { client, store } = session;
   const bundle = await storeBundle(session, loaded);
-  const record: RunRecord = {
-    schemaVersion: 1,
-    runId,
-    name: loaded.config.name,
-    bundle,
-    createdAt: new Date().toISOString(),
-  };
-  const { document } = await store.putOnce(runKeys.record(runId), record as unknown as JsonValue);
-  const standing = document as unknown as RunRecord;
-  if (standing.bundle.sha256 !== bundle.sha256) {
-    throw new ArteError('RunStateConflict', {
-      what: `The run ${runId} exists with another config or other task files.`,
-      why: `It was started on ${standing.createdAt} from bundle ${standing.bundle.sha256.slice(0, 12)}; this one is ${bundle.sha256.slice(0, 12)}.`,
-      next: 'Give this one an id of its own with --id; everything that has not changed is reused from the store.',
-    });
-  }
+  await recordRun(store, { runId, name: loaded.config.name, bundle });
   const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const before = await statusOf(handle);
   if (before === 'COMPLETED') return { runId, handle, how: 'done' };
   const stranded = before === 'RUNNING' && session.embedded && (await endStrandedRun(client, runId));
-  const input = alignInput(runId, bundle, loaded.config);
-  await client.workflow.start<typeof alignWorkflow>('alignWorkflow', {
-    workflowId: runId,
-    taskQueue: taskQueues.workflows,
-    args: [input],
-    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-    staticSummary: `arte run ${runId}`,
-  });
+  await beginRun(client, alignInput(runId, bundle, loaded.config));
   const how = before === 'RUNNING' && !stranded ? 'attached' : before === undefined ? 'started' : 'resumed';
   return { runId, handle, how };
 }
 
-/** What the workflow needs of a config: everything else is read by activities from the bundle. */
-export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig): AlignInput {
-  return {
-    runId,
-    bundle,
-    rounds: config.rounds.count,
-    shots: config.evaluate.shots,
-    reference: config.align.reference,
-    align: config.align.method,
-    arms: armsOf(config.arms),
-    trainingSeeds: config.sft.seeds,
-    checkScores: config.score.reliability_min !== null,
-    measureAgreement: config.probe.agreement_questions > 0,
-    measureGain: config.rounds.gates.icl_examples > 0,
-    accumulate: accumulatedRounds(config.pairs.accumulate),
-    respondentShots: config.probe.method === 'irt' ? config.probe.respondent_shots : [],
-    signals: signalsOf(config.score),
-  };
-}
-
-function accumulatedRounds(accumulate: RunConfig['pairs']['accumulate']): number | null {
-  if (accumulate === 'all') return null;
-  return accumulate === 'off' ? 0 : accumulate;
-}
-
-async function storeBundle(
+/** The config and the files that it names, as one artifact. */
+export async function storeBundle(
   { store }: Session,
   { config, configDir }: { config: RunConfig; configDir: string },
 ): Promise<ArtifactRef> {

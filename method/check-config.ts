@@ -203,6 +203,7 @@ function crossFieldFindings(
     ...heldOutFindings(config),
     ...countFindings(config),
     ...capFindings(config),
+    ...promotionFindings(config),
     ...platformFindings(config),
     ...environment.findings,
   ];
@@ -960,6 +961,24 @@ function capFindings(config: RunConfig): Finding[] {
       ['models', 'probe.respondents'],
     ),
   ];
+}
+
+/** A floor of a task that is not there would never be looked at. */
+function promotionFindings(config: RunConfig): Finding[] {
+  const names = config.tasks.map(taskNameOf);
+  return Object.keys(config.promotion.floor)
+    .filter((name) => !names.includes(name))
+    .map((name) =>
+      finding(
+        ['promotion', 'floor', name],
+        {
+          what: `There is no task "${name}" to have a floor.`,
+          why: 'promotion.floor is by the names of the tasks of this config.',
+          instead: `Write ${names.length === 1 ? `"${names[0] ?? ''}"` : `one of ${names.join(', ')}`}, or take it out.`,
+        },
+        ['tasks'],
+      ),
+    );
 }
 
 function probeFindings(config: RunConfig): Finding[] {

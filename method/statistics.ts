@@ -276,6 +276,43 @@ export function signFlipExact(differences: readonly number[]): number {
   );
 }
 
+/** Paired answers of two students, counted: all items, and those that only one side has right. */
+export interface PairedCounts {
+  readonly n: number;
+  readonly onlyMine: number;
+  readonly onlyTheirs: number;
+}
+
+/**
+ * Score statistic of a paired difference of proportions (Tango 1998, Statistics in Medicine 17, 891): how many standard errors the difference
+ * seen lies above `difference`, the error taken where that difference is true. At 0 it is McNemar's. Unlike a bootstrap it does not take a
+ * handful of items without a disagreement for certainty.
+ */
+export function pairedScore({ n, onlyMine, onlyTheirs }: PairedCounts, difference: number): number {
+  if (n === 0) return 0;
+  const a = 2 * n;
+  const b = -(onlyMine + onlyTheirs) + (2 * n - onlyMine + onlyTheirs) * difference;
+  const c = -onlyTheirs * difference * (1 - difference);
+  const theirs = (Math.sqrt(Math.max(0, b * b - 4 * a * c)) - b) / (2 * a);
+  const variance = n * (2 * theirs + difference * (1 - difference));
+  const above = onlyMine - onlyTheirs - n * difference;
+  return variance <= 0 ? Math.sign(above) * Infinity : above / Math.sqrt(variance);
+}
+
+/** Lower confidence bound of a paired difference of proportions, one-sided, by the score statistic. -1 of nothing. */
+export function pairedLowerBound(counts: PairedCounts, confidence: number = defaultConfidence): number {
+  if (counts.n === 0) return -1;
+  const wanted = normalQuantile(confidence);
+  let [low, high] = [-1, (counts.onlyMine - counts.onlyTheirs) / counts.n];
+  // The statistic falls as the difference grows: halved until the ends agree to a double's accuracy.
+  for (let halving = 0; halving < 60; halving += 1) {
+    const middle = (low + high) / 2;
+    if (pairedScore(counts, middle) > wanted) low = middle;
+    else high = middle;
+  }
+  return low;
+}
+
 /** Holm's step-down adjustment of p values (Holm 1979), in the order given: compare each with the level as it is. */
 export function holmAdjusted(pValues: readonly number[]): number[] {
   const order = pValues.map((_, at) => at).sort((one, other) => (pValues[one] as number) - (pValues[other] as number));

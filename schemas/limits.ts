@@ -250,3 +250,23 @@ export const leasePollMs = 2_000;
 
 /** What is younger is never removed by `arte gc`: a stage puts its outputs long before the manifest that names them. */
 export const garbageGraceMs = 24 * 3_600_000;
+
+// ---- students and schedules --------------------------------------------------------------------------------------
+
+/** How often a firing looks at the runs that it follows and at the registry: how late a new student or a parked run is noticed. */
+export const firingPollMs = 5_000;
+
+/** A firing plans again after this long even if nothing seems to have changed: inside the hour that its activity may take. */
+export const firingLookMs = 30 * 60_000;
+
+/** Alignments that one firing may have under way, and names that travel through the engine with it: keeps its messages under payloadBytesMax. */
+export const alignmentsAtOnceMax = 16;
+
+/** Finished alignments that are judged before a firing looks at its students again. */
+export const judgementsAtOnceMax = 16;
+
+/** Students and schedules are parts of run ids, which may have 100 characters: two names, 12 digits of a key and two hyphens. */
+export const registryNameLengthMax = 40;
+
+/** The configs with which a schedule may repeat itself: below this the engine would do little else than fire. */
+export const scheduleIntervalMinMs = 10_000;

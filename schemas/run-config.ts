@@ -814,6 +814,29 @@ const publishSchema = z
   })
   .prefault({})
   .describe('What the cards of exported models and data sets say (`arte export`). Changes nothing that is made.');
+const promotionSchema = z
+  .strictObject({
+    margin: z
+      .number()
+      .gt(0)
+      .max(0.5)
+      .default(0.05)
+      .describe(
+        "How much accuracy may be lost at most: a student becomes current when a paired one-sided 95 % test (Tango's score test) shows that it is not worse by more. 0.05 takes at least 52 test items, 0.02 at least 133.",
+      ),
+    floor: z
+      .record(z.string(), fraction)
+      .default({})
+      .describe('Accuracy below which a task may not be, by the name of the task.'),
+    drop: fraction
+      .nullable()
+      .default(0.1)
+      .describe('How much lower than before the accuracy of a single task may be, as measured. null: no limit.'),
+  })
+  .prefault({})
+  .describe(
+    'When an alignment that a schedule made replaces the one before it as the current one of its student (the first: the untuned student). Changes nothing of what is made.',
+  );
 
 // ---- platform ----------------------------------------------------------------------------------------------------
 
@@ -888,6 +911,7 @@ export const runConfigSchema = z
     rounds: roundsSchema,
     budget: budgetSchema,
     publish: publishSchema,
+    promotion: promotionSchema,
     platform: platformSchema,
   })
   .describe('An arte run.');

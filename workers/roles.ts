@@ -125,6 +125,8 @@ async function createWorker(
         workflowBundle: bundle,
         maxCachedWorkflows: workflowsCachedMax,
         stickyQueueScheduleToStartTimeout: stickyQueueTimeoutMs,
+        // Of a firing that moves on to a new version (workflows/realign.ts); runs are pinned, and there it would be a fault of ours.
+        workflowFailureErrorTypes: { '*': [], realignWorkflow: ['NondeterminismError'] },
         workerDeploymentOptions: {
           version: { deploymentName, buildId },
           useWorkerVersioning: true,

@@ -125,7 +125,7 @@ it('or rolls the round back: the next one draws drafts anew from the teacher bef
   const target = join(folder, 'student');
   const asked = exportRun(store, report, { what: 'student', target, onProgress: () => undefined });
   await expect(asked).rejects.toMatchObject({
-    data: { code: 'RunNotFound', what: expect.stringContaining('accepted') as string },
+    data: { code: 'RoundNotFound', what: expect.stringContaining('accepted') as string },
   });
 });
 

@@ -6,8 +6,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { judgeAlignment } from '../../activities/judge-alignment';
 import { openLineage, shardsOf } from '../../activities/lineage';
 import { runKeys } from '../../activities/run-records';
+import { readStanding, setCurrent } from '../../activities/students';
 import {
   findGarbage,
   recordedRuns,
@@ -18,8 +20,9 @@ import {
 } from '../../cli/garbage';
 import { traceRow } from '../../cli/trace-row';
 import type { ArtifactStore } from '../../drivers/store/store';
+import { directoryManifestSchema } from '../../schemas/artifact-ref';
 import type { JsonObject } from '../../schemas/json';
-import type { RunProgress } from '../../schemas/messages';
+import type { RunProgress, RunRecord } from '../../schemas/messages';
 import { makeRun, type RunToMake } from '../support/made-run';
 import { stageLabel } from '../../schemas/stage-names';
 import { startTestS3, type TestS3 } from '../support/s3';
@@ -100,6 +103,26 @@ it('removes nothing while every run is kept, and finds nothing twice', async () 
   expect((await plan()).remove).toEqual([]);
   await isWhole('one');
   await isFoundAgain({ runId: 'one', rounds: 2, teacher: { p_malformed: 0.4 } });
+});
+
+it("a student's alignment outlives its run: model and answers stay, and going back is possible", async () => {
+  await makeRun(store, folder, { runId: 'one' });
+  // Ten test items show nothing: it is kept back, and a person sets it.
+  const { bundle } = (await store.getDocument(runKeys.record('one'))) as unknown as RunRecord;
+  const judged = await judgeAlignment({ store }, { schedule: 'nightly', bundle, student: 'small', runId: 'one' });
+  expect(judged).toBe('kept-back');
+  await setCurrent(store, 'small', { runId: 'one', by: 'somebody', why: '' });
+  const { alignments } = await readStanding(store, 'small');
+  const { model, evaluations } = alignments['one']!;
+  const found = await plan({ one: 'dropped' });
+  expect(found.models).toContain(model.contentSha256);
+  await removeGarbage(store, found);
+  expect(await store.getDocument(runKeys.record('one'))).toBeUndefined();
+  const refs = [...model.layers.map(({ files }) => files), ...evaluations.map(({ predictions }) => predictions)];
+  expect(refs).toHaveLength(2);
+  for (const ref of refs) expect(await store.hasBlob(ref)).toBe(true);
+  for (const { path, blob } of directoryManifestSchema.parse(await store.getJson(refs[0]!)).files)
+    expect([path, await store.hasBlob(blob)]).toEqual([path, true]);
 });
 
 it('a dropped run goes with all that only it needs; what it shared stays', async () => {

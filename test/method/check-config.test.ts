@@ -295,6 +295,15 @@ describe('the answer filter', () => {
   });
 });
 
+describe('a floor', () => {
+  it('is of a task of the config', () => {
+    const { problems } = judge(withSetting('promotion.floor', { nosuch: 0.5 }));
+    expect(problems).toMatchObject([
+      { path: 'promotion.floor.nosuch', what: 'There is no task "nosuch" to have a floor.' },
+    ]);
+  });
+});
+
 describe('a cap', () => {
   const priced = (): Json => withSetting('models.student.price', { output: 2 }, withSetting('budget.cap', 5));
 

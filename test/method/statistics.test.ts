@@ -16,6 +16,8 @@ import {
   normalQuantile,
   pairedBootstrap,
   pairedComparison,
+  pairedLowerBound,
+  pairedScore,
   pooledComparison,
   quantile,
   sampleVariance,
@@ -221,5 +223,71 @@ describe('several students', () => {
     // Normal approximation: sum over the root of the sum of squares.
     const z = differences.reduce((sum, d) => sum + d, 0) / Math.sqrt(differences.reduce((sum, d) => sum + d * d, 0));
     expect(p).toBeCloseTo(2 * (1 - normalDistribution(Math.abs(z))), 2);
+  });
+});
+
+describe('the score statistic of paired proportions', () => {
+  const tables = fc
+    .tuple(fc.integer({ min: 0, max: 40 }), fc.integer({ min: 0, max: 40 }), fc.integer({ min: 1, max: 300 }))
+    .map(([onlyMine, onlyTheirs, others]) => ({ onlyMine, onlyTheirs, n: onlyMine + onlyTheirs + others }));
+
+  it("is McNemar's at no difference", () => {
+    expect(pairedScore({ n: 100, onlyMine: 14, onlyTheirs: 6 }, 0)).toBeCloseTo((14 - 6) / Math.sqrt(20), 12);
+  });
+
+  it('takes its error where the likelihood is greatest under the difference asked for', () => {
+    // By search instead of by formula: the multinomial likelihood over the share that only they have right.
+    fc.assert(
+      fc.property(
+        tables,
+        fc.double({ min: -0.4, max: 0.4, noNaN: true }),
+        ({ n, onlyMine, onlyTheirs }, difference) => {
+          const [low, high] = [Math.max(0, -difference), (1 - difference) / 2];
+          const log = (count: number, share: number): number =>
+            count === 0 ? 0 : count * Math.log(Math.max(share, 1e-300));
+          const likelihood = (theirs: number): number =>
+            log(onlyTheirs, theirs) +
+            log(onlyMine, theirs + difference) +
+            log(n - onlyMine - onlyTheirs, 1 - 2 * theirs - difference);
+          let [left, right] = [low, high];
+          for (let step = 0; step < 200; step += 1) {
+            const [one, other] = [left + (right - left) / 3, right - (right - left) / 3];
+            if (likelihood(one) < likelihood(other)) left = one;
+            else right = other;
+          }
+          const theirs = (left + right) / 2;
+          const variance = n * (2 * theirs + difference - difference ** 2);
+          fc.pre(variance > 1e-3);
+          const expected = (onlyMine - onlyTheirs - n * difference) / Math.sqrt(variance);
+          expect(pairedScore({ n, onlyMine, onlyTheirs }, difference)).toBeCloseTo(expected, 3);
+        },
+      ),
+      { seed: 7, numRuns: 200 },
+    );
+  });
+
+  it('has its bound at a root of the quartic of Yang, Sun and Hardin (2012)', () => {
+    fc.assert(
+      fc.property(tables, ({ n, onlyMine: b, onlyTheirs: c }) => {
+        const x = pairedLowerBound({ n, onlyMine: b, onlyTheirs: c });
+        const g = normalQuantile(0.95) ** 2;
+        const terms = [
+          n ** 2 * (n / g + 1) ** 2 * x ** 4,
+          -n * (b - c) * (n / g + 1) * ((4 * n) / g + 1) * x ** 3,
+          ((2 * n * (b - c) ** 2 * ((3 * n) / g + 2)) / g - n ** 2 * ((b + c) / g + 1)) * x ** 2,
+          (n * (b - c) * ((2 * (b + c)) / g + 1) - ((b - c) ** 3 * ((4 * n) / g + 1)) / g) * x,
+          ((b - c) ** 2 * ((b - c) ** 2 / g - (b + c))) / g,
+        ];
+        const size = terms.reduce((sum, term) => sum + Math.abs(term), 0);
+        expect(Math.abs(terms.reduce((sum, term) => sum + term, 0))).toBeLessThanOrEqual(1e-6 * size);
+      }),
+      { seed: 8, numRuns: 200 },
+    );
+  });
+
+  it('is not sure of few items that do not disagree, and says nothing of none', () => {
+    expect(pairedLowerBound({ n: 10, onlyMine: 0, onlyTheirs: 0 })).toBeLessThan(-0.2);
+    expect(pairedLowerBound({ n: 0, onlyMine: 0, onlyTheirs: 0 })).toBe(-1);
+    expect(pairedScore({ n: 0, onlyMine: 0, onlyTheirs: 0 }, -0.05)).toBe(0);
   });
 });

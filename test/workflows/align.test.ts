@@ -100,6 +100,10 @@ function result(input: StageInput, recorded: Recorded): StageResult {
   };
 }
 
+const noFiring = (): never => {
+  throw new Error('a run fires no schedule');
+};
+
 function standIns(
   recorded: Recorded,
   change: Partial<IoActivities & InferActivities & TrainActivities> = {},
@@ -133,6 +137,13 @@ function standIns(
     writeReport: async () => {
       recorded.reports += 1;
       return ref('report');
+    },
+    ...{
+      planFiring: noFiring,
+      startAlignment: noFiring,
+      followAlignments: noFiring,
+      judgeAlignment: noFiring,
+      saveFiring: noFiring,
     },
     ...change,
   };

@@ -1,0 +1,35 @@
+/**
+ * The alignments of a firing: started, and followed until one needs no following any more. Owns no rule: what is started is activities/plan-firing.ts,
+ * what is current is judge-alignment.ts.
+ */
+import { Context, getClient } from '@temporalio/activity';
+import { WorkflowExecutionAlreadyStartedError } from '@temporalio/client';
+import { alignInput } from '../method/align-input';
+import { firingLookMs, firingPollMs } from '../schemas/limits';
+import type { DueAlignment, FollowInput } from '../schemas/schedule';
+import { openBundle } from './bundle';
+import type { StoreDependencies } from './dependencies';
+import { runState } from './run-state';
+import { beginRun, recordRun } from './start-run';
+import { registryDigest } from './students';
+
+/** Start the run of an alignment, as `arte run` would; one that is running or done is left as it is. Errors: RunStateConflict. */
+export async function startAlignment({ store }: StoreDependencies, { runId, bundle }: DueAlignment): Promise<void> {
+  const { config } = await openBundle(store, bundle);
+  await recordRun(store, { runId, name: config.name, bundle });
+  try {
+    await beginRun(getClient(), alignInput(runId, bundle, config));
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+  }
+}
+
+/** Wait until one of the runs works no more (it ended, or waits for a person), the registry has changed, or it is time to look again. */
+export async function followAlignments({ store }: StoreDependencies, { runIds, registry }: FollowInput): Promise<void> {
+  const until = Date.now() + firingLookMs;
+  for (;;) {
+    for (const runId of runIds) if ((await runState(getClient(), store, runId)).state !== 'running') return;
+    if (Date.now() > until || (await registryDigest(store)) !== registry) return;
+    await Context.current().sleep(firingPollMs);
+  }
+}

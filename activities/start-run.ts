@@ -1,0 +1,39 @@
+/**
+ * Starting a run, by whoever starts it: a command or a firing of a schedule. One id is one bundle for ever.
+ * Owns the run's record and how its workflow is started; what the run is made of is the caller's business.
+ */
+import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy, type Client } from '@temporalio/client';
+import type { ArtifactStore } from '../drivers/store/store';
+import { ArteError } from '../schemas/errors';
+import type { JsonValue } from '../schemas/json';
+import { taskQueues, type AlignInput, type RunRecord } from '../schemas/messages';
+import { runKeys } from './run-records';
+
+/** Record a run, if it is not recorded. Errors: RunStateConflict when the id belongs to another bundle. */
+export async function recordRun(
+  store: ArtifactStore,
+  { runId, name, bundle }: Pick<RunRecord, 'runId' | 'name' | 'bundle'>,
+): Promise<void> {
+  const record: RunRecord = { schemaVersion: 1, runId, name, bundle, createdAt: new Date().toISOString() };
+  const { document } = await store.putOnce(runKeys.record(runId), record as unknown as JsonValue);
+  const standing = document as unknown as RunRecord;
+  if (standing.bundle.sha256 !== bundle.sha256) {
+    throw new ArteError('RunStateConflict', {
+      what: `The run ${runId} exists with another config or other task files.`,
+      why: `It was started on ${standing.createdAt} from bundle ${standing.bundle.sha256.slice(0, 12)}; this one is ${bundle.sha256.slice(0, 12)}.`,
+      next: 'Give this one an id of its own with --id; everything that has not changed is reused from the store.',
+    });
+  }
+}
+
+/** Start the workflow of a run; one that is running is left alone, and one that is done is refused by the engine. */
+export async function beginRun(client: Client, input: AlignInput): Promise<void> {
+  await client.workflow.start('alignWorkflow', {
+    workflowId: input.runId,
+    taskQueue: taskQueues.workflows,
+    args: [input],
+    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
+    staticSummary: `arte run ${input.runId}`,
+  });
+}

@@ -1,0 +1,168 @@
+/** `arte students`: the registry of students that schedules align; what is current of each, how it came to be, and going back. */
+import type { Command } from 'commander';
+import {
+  addStudent,
+  listStandings,
+  listStudents,
+  readStanding,
+  removeStudent,
+  setCurrent,
+} from '../../activities/students';
+import { ArteError } from '../../schemas/errors';
+import type { StudentEvent, StudentStanding } from '../../schemas/student';
+import { checkRegistryName, loadStudent, type GivenStudent } from '../load-student';
+import { colorsFor, printJson, printLine, table } from '../output';
+import { openSession, type Session } from '../session';
+import { whoActs } from '../who-acts';
+
+interface AddOptions {
+  readonly configModel?: string;
+  readonly source?: string;
+  readonly revision?: string;
+  readonly promptStyle?: string;
+  readonly why: string;
+  readonly replace?: boolean;
+  readonly json?: boolean;
+}
+
+export function register(program: Command): void {
+  const students = program.command('students').description('the registry of students that schedules align');
+  students
+    .command('add')
+    .argument('<name>', 'name of the student: lower-case letters, digits and -')
+    .description('register a student; the next firing of every schedule aligns it')
+    .option('--config-model <file>', 'YAML: a model as under models.student, or a config whose student it is')
+    .option('--source <model>', 'hf:ORG/NAME, embedded:NAME, a folder, s3://BUCKET/PREFIX')
+    .option('--revision <name>', 'hub revision')
+    .option('--prompt-style <style>', 'chat or completion')
+    .option('--why <text>', 'recorded with it', '')
+    .option('--replace', 'when the name is taken by another model')
+    .option('--json', 'as JSON')
+    .action(async (name: string, options: AddOptions) => {
+      checkRegistryName(name);
+      const { configModel: file, source, revision, promptStyle } = options;
+      const given: GivenStudent = {
+        ...(file === undefined ? {} : { file }),
+        ...(source === undefined ? {} : { source }),
+        ...(revision === undefined ? {} : { revision }),
+        ...(promptStyle === undefined ? {} : { promptStyle }),
+      };
+      const model = await loadStudent(given);
+      const recorded = { at: new Date().toISOString(), by: whoActs(), why: options.why };
+      await withSession(async ({ store }) => {
+        const student = { schemaVersion: 1 as const, name, model, ...recorded };
+        const how = await addStudent(store, student, { replace: options.replace === true });
+        if (options.json) printJson({ name, how, model });
+        else printLine(`student ${name} ${how === 'there already' ? 'is registered already' : how}: ${model.source}`);
+      });
+    });
+  students
+    .command('list')
+    .description('all students, with what is current of each')
+    .option('--json', 'as JSON')
+    .action(async ({ json }: { json?: boolean }) => withSession((session) => list(session, json === true)));
+  students
+    .command('remove')
+    .argument('<name>', 'name of the student')
+    .description('take a student off the registry; its runs and its history stay')
+    .action(async (name: string) =>
+      withSession(async ({ store }) => {
+        await removeStudent(store, name);
+        printLine(`student ${name} removed; runs under way go on`);
+      }),
+    );
+  students
+    .command('history')
+    .argument('<name>', 'name of the student')
+    .description('every alignment that was judged, what became current, who or what decided it, and why')
+    .option('--json', 'as JSON: the whole record, with every test')
+    .action(async (name: string, { json }: { json?: boolean }) =>
+      withSession(async ({ store }) => {
+        const standing = await readStanding(store, name);
+        if (json) printJson(standing);
+        else printHistory(standing);
+      }),
+    );
+  students
+    .command('rollback')
+    .argument('<name>', 'name of the student')
+    .description('make the alignment current that was so before, or any judged one')
+    .option('--to <run>', 'the run whose student becomes current')
+    .option('--why <text>', 'recorded with it', '')
+    .option('--json', 'as JSON')
+    .action(async (name: string, options: { to?: string; why: string; json?: boolean }) =>
+      withSession(async ({ store }) => {
+        const runId = options.to === undefined ? {} : { runId: options.to };
+        const event = await setCurrent(store, name, { ...runId, by: whoActs(), why: options.why });
+        if (options.json) printJson(event);
+        else
+          printLine(
+            `current of ${name} is now ${event.runId}${event.before === null ? '' : `, in place of ${event.before}`}`,
+          );
+      }),
+    );
+}
+
+async function withSession(work: (session: Session) => Promise<void>): Promise<void> {
+  const session = await openSession({ start: false });
+  try {
+    await work(session);
+  } finally {
+    await session.close();
+  }
+}
+
+async function list({ store }: Session, json: boolean): Promise<void> {
+  const registered = await listStudents(store);
+  const standings = new Map((await listStandings(store)).map((standing) => [standing.name, standing]));
+  if (json) {
+    const current = ({ name }: { name: string }): unknown => {
+      const { current: runId, alignments } = standings.get(name) ?? { current: null, alignments: {} };
+      return runId === null ? null : alignments[runId];
+    };
+    printJson(registered.map((student) => ({ ...student, current: current(student) })));
+    return;
+  }
+  if (registered.length === 0) {
+    printLine('No student is registered. arte students add NAME --source MODEL registers one.');
+    return;
+  }
+  const rows = registered.map(({ name, model }) => {
+    const standing = standings.get(name);
+    return [name, model.source, standing?.current ?? 'none yet', standing ? accuracies(standing) : ''];
+  });
+  printLine(table([{ title: 'student' }, { title: 'source' }, { title: 'current' }, { title: 'accuracy' }], rows));
+}
+
+/** `0-shot 41.2 %, 3-shot 43.0 %` of the current alignment. */
+function accuracies({ current, alignments }: StudentStanding): string {
+  const evaluations = current === null ? [] : (alignments[current]?.evaluations ?? []);
+  return evaluations.map(({ shots, accuracy }) => `${shots}-shot ${(100 * accuracy).toFixed(1)} %`).join(', ');
+}
+
+const actionWords: Readonly<Record<StudentEvent['action'], string>> = {
+  promoted: 'became current',
+  'kept-back': 'was kept back',
+  'rolled-back': 'became current again',
+  set: 'was made current by hand',
+};
+
+function printHistory(standing: StudentStanding): void {
+  const { name, history, current } = standing;
+  if (history.length === 0) {
+    throw new ArteError('InvalidInput', {
+      what: `There is no history of ${name}.`,
+      why: 'No alignment of it has been judged.',
+      next: 'arte students list shows the students; arte schedule preview NAME says what the next firing does.',
+    });
+  }
+  const color = colorsFor(process.stdout);
+  for (const { at, by, action, runId, why } of history) {
+    printLine(`${at.slice(0, 19)}Z  ${color.bold(runId)} ${actionWords[action]}  ${color.dim(`(${by})`)}`);
+    if (why !== '') printLine(`  ${why}`);
+  }
+  printLine();
+  printLine(
+    current === null ? 'Nothing is current.' : `Current: ${current}. arte export student ${current} writes it out.`,
+  );
+}

@@ -1,0 +1,239 @@
+/**
+ * Schedules in the engine and their documents in the store. Owns that the two agree: the document is written first, so that a schedule whose engine
+ * has lost it can be made again from what the store holds; it goes last.
+ * Leaves what a firing does to workflows/realign.ts, the look to commands/schedule.ts.
+ */
+import {
+  ScheduleNotFoundError,
+  ScheduleOverlapPolicy,
+  type Client,
+  type ScheduleDescription,
+  type ScheduleHandle,
+} from '@temporalio/client';
+import { msToNumber, type StringValue } from '@temporalio/common/lib/time';
+import { readPlan, readSchedule, scheduleKeys } from '../activities/schedules';
+import type { ArtifactStore } from '../drivers/store/store';
+import { ArteError } from '../schemas/errors';
+import type { JsonValue } from '../schemas/json';
+import { scheduleIntervalMinMs } from '../schemas/limits';
+import { taskQueues } from '../schemas/messages';
+import type { FiringOutcome, FiringPlan, RealignInput, ScheduleRecord, ScheduleTiming } from '../schemas/schedule';
+import type { realignWorkflow } from '../workflows';
+import type { Session } from './session';
+
+type Platform = Pick<Session, 'client' | 'store'>;
+
+const overlaps = { skip: ScheduleOverlapPolicy.SKIP, 'buffer-one': ScheduleOverlapPolicy.BUFFER_ONE } as const;
+
+/** Schedules of others may be in the same namespace. */
+function engineId(name: string): string {
+  return `arte-schedule-${name}`;
+}
+
+/**
+ * Create a schedule, or with `replace` change the one there is; its students' history stays.
+ * Errors: RunStateConflict when there is one of that name, InvalidInput when the engine does not take the times.
+ */
+export async function createSchedule(
+  { client, store }: Platform,
+  record: ScheduleRecord,
+  { replace = false } = {},
+): Promise<'created' | 'replaced'> {
+  const standing = await readSchedule(store, record.name);
+  const engine = await describeSchedule(client, record.name);
+  if (!replace && (standing ?? engine)) {
+    throw new ArteError('RunStateConflict', {
+      what: `There is a schedule ${record.name} already.`,
+      why: standing ? `${standing.by} created it from ${standing.config} on ${standing.at}.` : 'The engine knows it.',
+      next: 'Give this one another --name, or say --replace: its students keep what they have, and what has changed is made anew.',
+    });
+  }
+  await store.putDocument(scheduleKeys.record(record.name), record as unknown as JsonValue);
+  try {
+    await putIntoEngine(client, record, engine !== undefined);
+  } catch (error) {
+    if (standing) await store.putDocument(scheduleKeys.record(record.name), standing as unknown as JsonValue);
+    else await store.remove(scheduleKeys.record(record.name));
+    throw asTimingError(error, record.timing);
+  }
+  return standing ? 'replaced' : 'created';
+}
+
+async function putIntoEngine(client: Client, record: ScheduleRecord, exists: boolean): Promise<void> {
+  const { name, timing, bundle, parallel } = record;
+  const args: [RealignInput] = [{ schedule: name, bundle, parallel, failOnTrouble: timing.pauseOnFailure }];
+  const options = {
+    spec: {
+      ...(timing.every === undefined ? {} : { intervals: [{ every: durationMs('--every', timing.every) }] }),
+      ...(timing.cron === undefined ? {} : { cronExpressions: [timing.cron] }),
+      ...(timing.jitter === undefined ? {} : { jitter: durationMs('--jitter', timing.jitter) }),
+    },
+    action: {
+      type: 'startWorkflow' as const,
+      workflowType: 'realignWorkflow',
+      workflowId: firingId(name),
+      taskQueue: taskQueues.workflows,
+      args,
+    },
+    policies: {
+      overlap: overlaps[timing.overlap],
+      catchupWindow: durationMs('--catch-up', timing.catchUp),
+      pauseOnFailure: timing.pauseOnFailure,
+    },
+  };
+  const scheduleId = engineId(name);
+  if (exists)
+    await client.schedule.getHandle(scheduleId).update<typeof realignWorkflow>(({ state }) => ({ ...options, state }));
+  else await client.schedule.create<typeof realignWorkflow>({ scheduleId, ...options });
+}
+
+/** The engine adds the time to it. */
+function firingId(name: string): string {
+  return `arte-firing-${name}`;
+}
+
+/** Undefined when the engine has no such schedule. */
+export async function describeSchedule(client: Client, name: string): Promise<ScheduleDescription | undefined> {
+  try {
+    return await client.schedule.getHandle(engineId(name)).describe();
+  } catch (error) {
+    if (error instanceof ScheduleNotFoundError) return undefined;
+    throw error;
+  }
+}
+
+/** Errors: InvalidInput when there is no such schedule. */
+export async function requireSchedule(store: ArtifactStore, name: string): Promise<ScheduleRecord> {
+  const record = await readSchedule(store, name);
+  if (record) return record;
+  throw new ArteError('InvalidInput', {
+    what: `There is no schedule ${name}.`,
+    why: 'The store holds no record of it.',
+    next: 'arte schedule list shows those there are.',
+  });
+}
+
+/** A handle of one that the engine has. Errors: InvalidInput; RunStateConflict when the engine has lost it. */
+async function engineHandle({ client, store }: Platform, name: string): Promise<ScheduleHandle> {
+  await requireSchedule(store, name);
+  if (await describeSchedule(client, name)) return client.schedule.getHandle(engineId(name));
+  throw new ArteError('RunStateConflict', {
+    what: `The engine has lost the schedule ${name}.`,
+    why: 'The store holds what it was made from; the engine knows none of that name.',
+    next: `arte schedule resume ${name} makes it again.`,
+  });
+}
+
+export async function pauseSchedule(platform: Platform, name: string, note: string): Promise<void> {
+  await (await engineHandle(platform, name)).pause(note);
+}
+
+/** Go on with a schedule that is paused, or make one again that the engine has lost. */
+export async function resumeSchedule(
+  platform: Platform,
+  name: string,
+  note: string,
+): Promise<'resumed' | 'made again'> {
+  const record = await requireSchedule(platform.store, name);
+  if (await describeSchedule(platform.client, name)) {
+    await (await engineHandle(platform, name)).unpause(note);
+    return 'resumed';
+  }
+  await putIntoEngine(platform.client, record, false);
+  return 'made again';
+}
+
+/** Fire now, by the schedule's own overlap policy. False when a firing is under way and this one is left out. */
+export async function triggerSchedule(platform: Platform, name: string): Promise<'fired' | 'left out' | 'comes after'> {
+  const handle = await engineHandle(platform, name);
+  const { overlap } = (await requireSchedule(platform.store, name)).timing;
+  const { info } = await handle.describe();
+  await handle.trigger(overlaps[overlap]);
+  if (info.runningActions.length === 0) return 'fired';
+  return overlap === 'skip' ? 'left out' : 'comes after';
+}
+
+/** Fire now, beside the schedule, and go on with cancelled alignments of these students. */
+export async function triggerAgain({ client, store }: Platform, name: string, again: readonly string[]): Promise<void> {
+  const { bundle, parallel } = await requireSchedule(store, name);
+  await client.workflow.start<typeof realignWorkflow>('realignWorkflow', {
+    workflowId: `${firingId(name)}-again-${new Date().toISOString()}`,
+    taskQueue: taskQueues.workflows,
+    args: [{ schedule: name, bundle, parallel, failOnTrouble: false, again }],
+  });
+}
+
+/** What a firing would do now: planned by a worker, as a firing is. Nothing is started. */
+export async function previewFiring({ client, store }: Platform, name: string): Promise<FiringPlan> {
+  const { bundle, parallel } = await requireSchedule(store, name);
+  const outcome: FiringOutcome = await client.workflow.execute<typeof realignWorkflow>('realignWorkflow', {
+    workflowId: `arte-preview-${name}-${new Date().toISOString()}`,
+    taskQueue: taskQueues.workflows,
+    args: [{ schedule: name, bundle, parallel, failOnTrouble: false, preview: true }],
+  });
+  return readPlan(store, outcome.plan);
+}
+
+/** Take a schedule away. Runs that it started go on; students keep what they have. */
+export async function deleteSchedule({ client, store }: Platform, name: string): Promise<void> {
+  await requireSchedule(store, name);
+  if (await describeSchedule(client, name)) await client.schedule.getHandle(engineId(name)).delete();
+  await store.remove(scheduleKeys.lastFiring(name));
+  await store.remove(scheduleKeys.record(name));
+}
+
+// ---- times -------------------------------------------------------------------------------------------------------
+
+/** `1h` in milliseconds. Errors: InvalidInput. */
+export function durationMs(option: string, text: string): number {
+  if (/^\d+(\.\d+)? ?[a-z]+$/i.test(text)) {
+    try {
+      return msToNumber(text as StringValue);
+    } catch {
+      // No unit that the engine's client knows: said below.
+    }
+  }
+  throw new ArteError('InvalidInput', {
+    what: `${option} ${text} is no length of time.`,
+    why: 'A length of time is a number and a unit.',
+    next: 'Write 30s, 10m, 1h, 7d or the like.',
+  });
+}
+
+/** Errors: InvalidInput when it does not say when to fire, or says it twice, or too often. */
+export function checkTiming({ every, cron, catchUp, jitter }: ScheduleTiming): void {
+  const refuse = (what: string, why: string, next: string): never => {
+    throw new ArteError('InvalidInput', { what, why, next });
+  };
+  if ((every === undefined) === (cron === undefined)) {
+    refuse(
+      'When the schedule fires is not clear.',
+      every === undefined ? 'Neither --every nor --cron was given.' : '--every and --cron were both given.',
+      'Give one: --every 1h, or --cron "0 3 * * *" (every night at three, UTC).',
+    );
+  }
+  if (every !== undefined && durationMs('--every', every) < scheduleIntervalMinMs) {
+    refuse(
+      `--every ${every} is too often.`,
+      'Each firing looks at the bytes of every model.',
+      `Write ${scheduleIntervalMinMs / 1000}s or more.`,
+    );
+  }
+  durationMs('--catch-up', catchUp);
+  if (jitter !== undefined) durationMs('--jitter', jitter);
+}
+
+/** What the engine says of times that it does not take, as bad input. */
+function asTimingError(error: unknown, { cron, every }: ScheduleTiming): unknown {
+  // The client makes a TypeError of gRPC's INVALID_ARGUMENT.
+  if (!(error instanceof TypeError)) return error;
+  return new ArteError(
+    'InvalidInput',
+    {
+      what: `The engine does not take ${cron === undefined ? `--every ${every ?? ''}` : `--cron "${cron}"`}.`,
+      why: `It says: ${error.message}.`,
+      next: 'Five fields: minute, hour, day of the month, month, day of the week: "0 3 * * *" is every night at three, UTC.',
+    },
+    { cause: error },
+  );
+}
