@@ -15,8 +15,10 @@ import type {
   ShardOutput,
   StageInput,
   StageResult,
+  Verdict,
   WaveInput,
 } from '../schemas/messages';
+import type { RunAction } from '../schemas/run-action';
 import type { RowStageName, StageName } from '../schemas/stage-names';
 import { buildPairs } from './build-pairs';
 import { decide } from './decide';
@@ -29,6 +31,7 @@ import { prepareTasks } from './prepare-tasks';
 import { writeReport } from './report';
 import { resolveModels } from './resolve-models';
 import { commitWave, openRowStage, runShardOf, type AnyRowStage } from './row-stage';
+import { findVerdict, recordAction, reviseRun } from './run-actions';
 import { saveProgress, saveRound } from './run-records';
 import { sampleQuestions } from './sample-questions';
 import { sampleRationales } from './sample-rationales';
@@ -73,6 +76,9 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
     saveProgress: (progress: RunProgress) => saveProgress(store, progress),
     saveRound: (record: RoundRecord) => saveRound(store, record),
     writeReport: (input: ReportInput) => writeReport(store, input),
+    recordAction: ({ id, ...action }) => recordAction(store, action, id),
+    findVerdict: (of) => findVerdict(store, of),
+    reviseRun: (change) => reviseRun(store, change),
   };
   return guarded(beating(activities));
 }
@@ -87,6 +93,9 @@ export interface IoActivities {
   saveProgress(progress: RunProgress): Promise<void>;
   saveRound(record: RoundRecord): Promise<void>;
   writeReport(input: ReportInput): Promise<ArtifactRef>;
+  recordAction(action: Omit<RunAction, 'schemaVersion'> & { readonly id: string }): Promise<void>;
+  findVerdict(of: Parameters<typeof findVerdict>[1]): Promise<Verdict | undefined>;
+  reviseRun(change: Parameters<typeof reviseRun>[1]): Promise<void>;
 }
 
 /** Queue arte-infer: everything that asks a model. */

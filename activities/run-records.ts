@@ -1,5 +1,5 @@
 /**
- * What a run leaves in the store besides its stages: progress, rounds, ledger, report, under `runs/<runId>/`. A run can be looked at, reported and
+ * What a run leaves in the store besides its stages: progress, rounds, ledger, report, actions, under `runs/<runId>/`. A run can be looked at, reported and
  * started again from these when the engine's history is gone. Owns the keys.
  */
 import type { ArtifactStore } from '../drivers/store/store';
@@ -12,6 +12,9 @@ export const runKeys = {
   round: (runId: string, round: number) => `runs/${runId}/rounds/${String(round).padStart(4, '0')}.json`,
   ledger: (runId: string) => `runs/${runId}/ledger.json`,
   report: (runId: string) => `runs/${runId}/report.json`,
+  /** A folder of documents. */
+  actions: (runId: string) => `runs/${runId}/actions/`,
+  ceiling: (runId: string) => `runs/${runId}/ceiling.json`,
 } as const;
 
 export async function saveProgress(store: ArtifactStore, progress: RunProgress): Promise<void> {
@@ -21,15 +24,19 @@ export async function saveProgress(store: ArtifactStore, progress: RunProgress):
 /**
  * Replaces the record of the same round. What this run made before it was broken off, it finds in the store when it goes on; it has paid
  * for that all the same, so such a stage keeps its first record. A whole round's record is never replaced by that of a round that was broken
- * off: that happens when the engine's history was lost, and the run was started again and cancelled.
+ * off: that happens when the engine's history was lost, and the run was started again and cancelled. Unless the config is another one now.
+ * What this run made in the round under another config stays in its account, as `earlier`.
  */
 export async function saveRound(store: ArtifactStore, record: RoundRecord): Promise<void> {
   const key = runKeys.round(record.runId, record.round);
   const before = (await store.getDocument(key)) as unknown as RoundRecord | undefined;
-  if (before && isWhole(before) && !isWhole(record)) return;
-  const made = new Map(before?.stages.filter(({ reused }) => !reused).map((stage) => [identityOf(stage), stage]));
+  if (before && isWhole(before) && !isWhole(record) && before.bundle === record.bundle) return;
+  const paid = [...(before?.earlier ?? []), ...(before?.stages ?? [])].filter(({ reused }) => !reused);
+  const made = new Map(paid.map((stage) => [identityOf(stage), stage]));
   const stages = record.stages.map((stage) => (stage.reused ? made.get(identityOf(stage)) : undefined) ?? stage);
-  await store.putDocument(key, { ...record, stages } as unknown as JsonValue);
+  for (const stage of stages) made.delete(identityOf(stage));
+  const earlier = made.size > 0 ? { earlier: [...made.values()] } : {};
+  await store.putDocument(key, { ...record, stages, ...earlier } as unknown as JsonValue);
 }
 
 /** A round that came to its end knows the models that it made. */

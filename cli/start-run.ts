@@ -100,6 +100,7 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
     arms: armsOf(config.arms),
     trainingSeeds: config.sft.seeds,
     respondentShots: config.probe.method === 'irt' ? config.probe.respondent_shots : [],
+    approval: config.rounds.approval,
   };
 }
 

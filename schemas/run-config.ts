@@ -535,6 +535,12 @@ const roundsSchema = z
       .number()
       .default(0)
       .describe('A round replaces the best one so far when its accuracy is higher by more than this.'),
+    approval: z
+      .enum(['off', 'every'])
+      .default('off')
+      .describe(
+        'every: after each round the run waits for `arte approve` or `arte reject`. Changes nothing about what is made or reused.',
+      ),
   })
   .prefault({})
   .describe('How often the loop is gone through.');

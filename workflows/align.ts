@@ -1,16 +1,17 @@
 /**
  * alignWorkflow: one run of ARTE. One Temporal run per round; between rounds it continues as new, carrying refs and counters only.
- * Owns rounds, the run's end and its record; one round is round.ts, parking is run-state.ts.
+ * Owns rounds, the run's end and its record; one round is round.ts, parking is run-state.ts, what a person may tell it steering.ts.
  */
 import { allHandlersFinished, CancellationScope, condition, continueAsNew, isCancellation } from '@temporalio/workflow';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignInput, RoundRecord, RunProgress } from '../schemas/messages';
+import type { AlignCarry, AlignInput, RoundRecord, RunProgress, Verdict } from '../schemas/messages';
 import { infer, io } from './activity-options';
 import { carryOn, firstCarry, runRound, type RoundOutcome } from './round';
 import { createRunState, type RunState } from './run-state';
+import { ConfigChanged } from './steering';
 
 export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
-  const startedAt = input.carry?.startedAt ?? new Date().toISOString();
+  const startedAt = input.startedAt ?? input.carry?.startedAt ?? new Date().toISOString();
   const round = input.carry?.round ?? 1;
   const run = createRunState(input, round, startedAt);
   let recorded = false;
@@ -22,25 +23,40 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
     run.describeStudent(carry.models.student.name);
     const makeRound = async (): Promise<RoundOutcome> => {
       const made = await runRound(run, input, carry);
-      await io.saveRound({
-        schemaVersion: 1,
-        runId: input.runId,
-        round,
-        stages: run.records(),
-        models: { teacher: made.teacher, student: made.student },
-        evaluations: [...carry.evaluations, ...made.evaluations],
-        decision: made.decision,
-      });
-      return made;
+      const save = ({ teacher, student, decision }: RoundOutcome): Promise<void> =>
+        io.saveRound({
+          schemaVersion: 1,
+          runId: input.runId,
+          round,
+          stages: run.records(),
+          models: { teacher, student },
+          evaluations: [...carry.evaluations, ...made.evaluations],
+          decision,
+          bundle: input.bundle.sha256,
+        });
+      // Saved before anyone is asked: it is what the answer is about.
+      await save(made);
+      if (input.approval !== 'every') return made;
+      const decided = run.records().find(({ stage }) => stage === 'decide')?.key ?? '';
+      const outcome = judged(made, await run.verdict(decided), carry);
+      await save(outcome);
+      return outcome;
     };
     const outcome = await run.walk(makeRound);
     recorded = true;
-    if (round < input.rounds) {
-      await condition(allHandlersFinished);
+    const isWanted = outcome.decision['decision'] !== 'rejected';
+    if (isWanted && round < input.rounds) {
+      await run.atRest();
       return await continueAsNew<typeof alignWorkflow>({ ...input, carry: carryOn(carry, outcome) });
     }
     return await finish(run, input, makeRound);
   } catch (error) {
+    if (error instanceof ConfigChanged) {
+      // What was made so far is this run's, whatever the next walk comes by.
+      if (!recorded) await io.saveRound(unfinishedRound(run, input, round));
+      await condition(allHandlersFinished);
+      return await continueAsNew<typeof alignWorkflow>({ ...error.input, startedAt });
+    }
     if (isCancellation(error)) {
       await CancellationScope.nonCancellable(async () => {
         // What the broken-off round made is paid for: it stands in the report too.
@@ -55,7 +71,15 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
 /** The record of a round that was broken off: its stages, no models. The round replaces it when the run goes on. */
 function unfinishedRound(run: RunState, input: AlignInput, round: number): RoundRecord {
   const evaluations = input.carry?.evaluations ?? [];
-  return { schemaVersion: 1, runId: input.runId, round, stages: run.records(), models: {}, evaluations, decision: {} };
+  const base = { schemaVersion: 1, runId: input.runId, round, bundle: input.bundle.sha256 } as const;
+  return { ...base, stages: run.records(), models: {}, evaluations, decision: {} };
+}
+
+/** A person's word goes with the decision. A round that is rejected is not the best one, and the run ends with it. */
+function judged(outcome: RoundOutcome, { approved, by, at, reason }: Verdict, { bestRound }: AlignCarry): RoundOutcome {
+  const approval = { by, at, approved, ...(reason === undefined ? {} : { reason }) };
+  const decision = { ...outcome.decision, approval };
+  return { ...outcome, decision: approved ? decision : { ...decision, decision: 'rejected', bestRound } };
 }
 
 /**

@@ -238,7 +238,7 @@ class Asking implements LimiterClient {
   /** Resolves when every row is done; rejects with what stopped the shard, after keeping what was done. */
   async untilDone(): Promise<void> {
     const { run, settings } = this;
-    const onAbort = (): void => this.stop(run.signal.reason);
+    const onAbort = (): void => void this.leave(run.signal.reason, run.drainMs?.() ?? 0);
     try {
       await new Promise<void>((resolve, reject) => {
         this.finish = { resolve, reject };
@@ -282,8 +282,12 @@ class Asking implements LimiterClient {
 
   next(): Ticket | undefined {
     if (this.state !== 'asking') return undefined;
+    if (this.run.ceiling && !this.run.ceiling.take()) return undefined;
     const index = this.waiting.takeDue() ?? this.nextFresh();
-    if (index === undefined) return undefined;
+    if (index === undefined) {
+      this.run.ceiling?.give();
+      return undefined;
+    }
     try {
       const row = this.run.rows.row(index);
       const ask = this.troubles.get(index)?.before?.asks ?? 0;
@@ -292,6 +296,7 @@ class Asking implements LimiterClient {
       this.staged.push(call);
       return call;
     } catch (error) {
+      this.run.ceiling?.give();
       this.stop(error);
       return undefined;
     }
@@ -424,6 +429,7 @@ class Asking implements LimiterClient {
 
   private ended(call: Call, end: CallEnd): void {
     this.inFlight -= 1;
+    this.run.ceiling?.give();
     this.order.release(call.index);
     this.limiter.finish(call, end);
     if (this.inFlight === 0) this.idle?.();
@@ -477,13 +483,7 @@ class Asking implements LimiterClient {
 
   /** Park the shard for a person; answers on their way are waited for, because they are paid for. */
   private async refuse(broken: ThresholdName): Promise<void> {
-    this.state = 'draining';
-    if (this.inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        this.idle = resolve;
-        this.timers.push(setTimeout(resolve, this.settings.refusalDrainMs));
-      });
-    }
+    await this.drain(this.settings.refusalDrainMs);
     if (this.isEnded()) return;
     try {
       const error = this.thresholdError(broken);
@@ -493,6 +493,23 @@ class Asking implements LimiterClient {
     } catch (error) {
       this.stop(error);
     }
+  }
+
+  /** Stop the shard with this reason, after waiting for answers on their way. */
+  private async leave(reason: unknown, ms: number): Promise<void> {
+    if (this.state === 'asking' && ms > 0) await this.drain(ms);
+    // Its last rows may have been answered meanwhile: then it is kept as it is, and whoever asks for it next finds nothing left to ask.
+    this.stop(reason);
+  }
+
+  /** Begin no further call, and wait for those in flight. */
+  private async drain(ms: number): Promise<void> {
+    this.state = 'draining';
+    if (this.inFlight === 0) return;
+    await new Promise<void>((resolve) => {
+      this.idle = resolve;
+      this.timers.push(setTimeout(resolve, ms));
+    });
   }
 
   private thresholdError(broken: ThresholdName): ArteError {
@@ -525,6 +542,8 @@ class Asking implements LimiterClient {
   /** Once a second: tell how it goes, and notice when it does not. */
   private tick(): void {
     this.report();
+    // A ceiling that was raised, or a place given back by a shard at another endpoint, tells nobody.
+    if (this.run.ceiling) this.limiter.wake();
     const error = this.unreachable() ?? this.stalled();
     if (error) this.stop(error);
   }
@@ -578,7 +597,7 @@ class Asking implements LimiterClient {
 
   private report(): void {
     const note = this.note();
-    const { limit, ceiling, closedForMs } = this.limiter.state();
+    const { limit, ceiling, closedForMs } = this.allowed();
     const progress: ShardProgress = {
       done: this.table.done,
       total: this.table.length,
@@ -591,9 +610,17 @@ class Asking implements LimiterClient {
     this.run.onProgress(progress);
   }
 
+  /** The limiter's state under the run's own ceiling. */
+  private allowed(): { limit: number; ceiling: number; closedForMs: number } {
+    const { limit, ceiling, closedForMs } = this.limiter.state();
+    const max = this.run.ceiling?.max ?? Infinity;
+    return { limit: Math.min(limit, max), ceiling: Math.min(ceiling, max), closedForMs };
+  }
+
   private note(): string | undefined {
     const notes: string[] = [];
-    const { limit, ceiling, closedForMs } = this.limiter.state();
+    const { limit, ceiling, closedForMs } = this.allowed();
+    if (ceiling < this.limiter.state().ceiling) notes.push(`at most ${ceiling} calls at a time, as was ordered`);
     const now = systemClock.now();
     if (this.failing.size > 0) {
       notes.push(
