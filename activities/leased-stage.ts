@@ -13,6 +13,7 @@ import { currentRunId } from './run-of';
 import {
   commitStage,
   finishedStage,
+  foundResult,
   keyOf,
   stageResult,
   type StageContext,
@@ -58,7 +59,7 @@ export function runLeasedStage<Dependencies extends { readonly store: ArtifactSt
     return withHeartbeat(first, (beat) => {
       const finished = async (): Promise<StageResult | undefined> => {
         const manifest = await finishedStage(store, key);
-        return manifest && stageResult(manifest, input, true);
+        return manifest && foundResult(manifest, input, owner);
       };
       const make = async (signal: AbortSignal): Promise<StageResult> => {
         const started = Date.now();
@@ -66,7 +67,8 @@ export function runLeasedStage<Dependencies extends { readonly store: ArtifactSt
         const account = { store, runId: owner, config, price, work };
         const context = { store, bundle, config, input, key, beat, first, signal, account };
         const outcome = await shape.run(context, dependencies);
-        const manifest = await commitStage(store, shape, keyed, outcome, (Date.now() - started) / 1000);
+        const made = { ...outcome, madeBy: { runId: owner, usage: outcome.usage ?? noUsage } };
+        const manifest = await commitStage(store, shape, keyed, made, (Date.now() - started) / 1000);
         return stageResult(manifest, input, false);
       };
       const onWait = (other: string): void => beat.report({ ...first, ...waitingFor(other) });

@@ -20,6 +20,7 @@ import { taskRecordSchema } from '../schemas/task';
 import { openBundle } from './bundle';
 import type { RacingFacts } from './score-drafts';
 import { readRows } from './read-rows';
+import { readActions } from './run-actions';
 import { readRounds, runKeys } from './run-records';
 import { finishedStage } from './stage';
 
@@ -28,10 +29,14 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   const { config } = await openBundle(store, input.bundle);
   const rounds = await readRounds(store, input.runId, input.rounds);
   const manifests = await readManifests(store, rounds);
+  const actions = await readActions(store, input.runId);
   // A cancelled run must end, with what there is.
   if (input.status === 'DONE') refuseGaps(rounds, manifests);
   const stages = rounds.flatMap((round) =>
     round.stages.map((record) => reportStage(record, manifests.get(record.key), config)),
+  );
+  const earlier = rounds.flatMap((round) =>
+    (round.earlier ?? []).map((record) => reportStage(record, manifests.get(record.key), config)),
   );
   const arms = await reportArms(store, rounds, manifests);
   const report: RunReport = {
@@ -42,8 +47,9 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     rounds: rounds.flatMap((round) => reportRound(round, manifests)),
     arms,
     stages,
-    totals: totalsOf(stages, config),
+    totals: totalsOf([...stages, ...earlier], config),
     notes: [
+      ...earlierNotes(earlier, config),
       ...lossNotes(stages, config),
       ...notesOf(config, stages, arms),
       ...(input.status === 'CANCELLED'
@@ -52,6 +58,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
           ]
         : []),
     ],
+    ...(actions.length > 0 ? { actions } : {}),
     writtenAt: new Date().toISOString(),
   };
   const text = JSON.stringify(report);
@@ -64,7 +71,7 @@ async function readManifests(
   rounds: readonly RoundRecord[],
 ): Promise<Map<string, StageManifest>> {
   const manifests = new Map<string, StageManifest>();
-  for (const { key } of rounds.flatMap((round) => round.stages)) {
+  for (const { key } of rounds.flatMap((round) => [...round.stages, ...(round.earlier ?? [])])) {
     const manifest = manifests.has(key) ? undefined : await finishedStage(store, key);
     if (manifest) manifests.set(key, manifest);
   }
@@ -200,6 +207,16 @@ function totalsOf(stages: readonly ReportStage[], config: RunConfig): RunReport[
     cost: sum((stage) => stage.cost),
     currency: config.platform.currency,
   };
+}
+
+/** What was made before `arte retry --set` is in no table, but it was paid for. */
+function earlierNotes(earlier: readonly ReportStage[], config: RunConfig): string[] {
+  if (earlier.length === 0) return [];
+  const { calls, cost, currency } = totalsOf(earlier, config);
+  const money = cost > 0 ? `, ${cost.toFixed(2)} ${currency}` : '';
+  return [
+    `The config was changed while the run was under way. The account holds what was made before under the old one and then made again: ${earlier.map(({ name, round }) => `${name} of round ${round}`).join(', ')} (${calls} calls${money}).`,
+  ];
 }
 
 /** What kills may have cost beside the account: honest figures are upper ones. */

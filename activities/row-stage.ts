@@ -43,6 +43,7 @@ import { rowMetrics } from './metrics';
 import {
   commitStage,
   finishedStage,
+  foundResult,
   keyOf,
   noCounts,
   stageResult,
@@ -151,7 +152,7 @@ export async function openRowStage(
 ): Promise<OpenedRowStage> {
   const keyed = await keyOfRowStage(store, stage, input);
   const finished = await finishedStage(store, keyed.key);
-  if (finished) return { done: true, result: stageResult(finished, input, true) };
+  if (finished) return { done: true, result: foundResult(finished, input, currentRunId()) };
   const loaded: unknown = await stage.load(contextOf(store, input, keyed));
   return { done: false, key: keyed.key, rows: stage.rows(loaded, []).length };
 }
@@ -254,10 +255,12 @@ export async function commitWave(
   const context = contextOf(store, wave.stage, keyed);
   const shards = await shardOutputs(store, wave);
   const { paidBy, ...totals } = await totalsOf(store, wave, shards);
+  const runId = currentRunId();
+  const madeBy = { runId, usage: paidBy[runId] ?? noUsage };
   // A manifest says what its stage took; this run is told what of that it paid for itself.
   const made = (manifest: StageManifest): CommittedWave => ({
     done: true,
-    result: { ...stageResult(manifest, wave.stage, false), usage: paidBy[currentRunId()] ?? noUsage },
+    result: { ...stageResult(manifest, wave.stage, false), usage: madeBy.usage },
   });
   const already = await finishedStage(store, keyed.key);
   if (already) return made(already);
@@ -276,7 +279,7 @@ export async function commitWave(
     return { done: false, wave: merged, rows: rows.length, ...(plan && { plan }) };
   }
   const seconds = Math.max(0, Date.now() - wave.startedAtMs) / 1000;
-  return made(await commitStage(store, stage, keyed, { ...collected.outcome, ...totals }, seconds));
+  return made(await commitStage(store, stage, keyed, { ...collected.outcome, ...totals, madeBy }, seconds));
 }
 
 async function rowsOfWave(

@@ -33,10 +33,24 @@ export async function saveRound(store: ArtifactStore, record: RoundRecord): Prom
   if (before && isWhole(before) && !isWhole(record) && before.bundle === record.bundle) return;
   const paid = [...(before?.earlier ?? []), ...(before?.stages ?? [])].filter(({ reused }) => !reused);
   const made = new Map(paid.map((stage) => [identityOf(stage), stage]));
-  const stages = record.stages.map((stage) => (stage.reused ? made.get(identityOf(stage)) : undefined) ?? stage);
+  const counted = new Set(await keysMadeBefore(store, record));
+  const stages = record.stages.map((stage) => {
+    const first = made.get(identityOf(stage));
+    if (first && (stage.reused || stage.own)) return first;
+    if (!stage.own || !counted.has(stage.key)) return stage;
+    const { own: _, ...again } = stage;
+    return { ...again, reused: true };
+  });
   for (const stage of stages) made.delete(identityOf(stage));
   const earlier = made.size > 0 ? { earlier: [...made.values()] } : {};
   await store.putDocument(key, { ...record, stages, ...earlier } as unknown as JsonValue);
+}
+
+/** Stages that earlier rounds have in the account already. */
+async function keysMadeBefore(store: ArtifactStore, { runId, round, stages }: RoundRecord): Promise<string[]> {
+  if (!stages.some(({ own }) => own)) return [];
+  const rounds = await readRounds(store, runId, round - 1);
+  return rounds.flatMap((before) => before.stages.filter(({ reused }) => !reused).map(({ key }) => key));
 }
 
 /** A round that came to its end knows the models that it made. */

@@ -19,6 +19,7 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { withLayer } from '../drivers/model/layers';
 import { stageKey } from '../method/keys';
 import { openBundle, type OpenBundle } from './bundle';
+import { currentRunId } from './run-of';
 
 export const noCounts: OutcomeCounts = { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 };
 
@@ -32,6 +33,8 @@ export interface StageShape {
 
 export interface StageOutcome {
   readonly outputs: Readonly<Record<string, ArtifactRef>>;
+  /** Where it is known which run makes it. */
+  readonly madeBy?: NonNullable<StageManifest['madeBy']>;
   readonly counts?: OutcomeCounts;
   readonly usage?: StageUsage;
   readonly facts?: JsonObject;
@@ -105,6 +108,7 @@ export async function commitStage(
     outputs: { ...outcome.outputs },
     counts: outcome.counts ?? noCounts,
     usage: outcome.usage ?? noUsage,
+    ...(outcome.madeBy ? { madeBy: outcome.madeBy } : {}),
     facts: { ...(outcome.facts ?? {}) } as StageManifest['facts'],
     seconds,
     finishedAt: new Date().toISOString(),
@@ -116,6 +120,15 @@ export async function commitStage(
   if (winner) return winner;
   await store.putDocument(manifestKey(keyed.key), document);
   return manifest;
+}
+
+/**
+ * What a run is told of a stage that it finds finished. One that it made itself, before the engine lost its history or its config was changed,
+ * it has paid for: `own` says what.
+ */
+export function foundResult(manifest: StageManifest, input: StageInput, runId: string): StageResult {
+  const { madeBy } = manifest;
+  return { ...stageResult(manifest, input, true), ...(madeBy?.runId === runId ? { own: madeBy.usage } : {}) };
 }
 
 /** What the engine is told of a finished stage: refs and small facts. */
@@ -151,11 +164,13 @@ export function runWholeStage<Dependencies extends { readonly store: ArtifactSto
     const { store } = dependencies;
     const keyed = await keyOf(store, shape, input);
     const finished = await finishedStage(store, keyed.key);
-    if (finished) return stageResult(finished, input, true);
+    const runId = currentRunId();
+    if (finished) return foundResult(finished, input, runId);
     const started = Date.now();
     const context = { store, bundle: keyed.bundle, config: keyed.bundle.config, input, key: keyed.key };
     const outcome = await shape.run(context, dependencies);
-    const manifest = await commitStage(store, shape, keyed, outcome, (Date.now() - started) / 1000);
+    const made = { ...outcome, madeBy: { runId, usage: outcome.usage ?? noUsage } };
+    const manifest = await commitStage(store, shape, keyed, made, (Date.now() - started) / 1000);
     return stageResult(manifest, input, false);
   };
 }

@@ -25,6 +25,7 @@ import { nearestName } from '../method/explain-shape';
 import { defaultTechniques } from '../method/prompts';
 import { buildTaskRecord, taskSource } from '../method/split';
 import { redacted } from '../method/written-secrets';
+import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import { runConfigSchema, taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/run-config';
 import type { TaskRecord } from '../schemas/task';
@@ -48,12 +49,13 @@ export class ConfigError extends ArteError {
   constructor(
     readonly file: string,
     readonly problems: readonly PlacedProblem[],
+    next?: string,
   ) {
     const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
     super('InvalidConfig', {
       what: `${file} cannot be used: ${count}.`,
       why: 'Nothing was started.',
-      next: `Correct ${problems.length === 1 ? 'it' : 'them'}, then check with: arte validate ${file}`,
+      next: next ?? `Correct ${problems.length === 1 ? 'it' : 'them'}, then check with: arte validate ${file}`,
       details: problems.map((problem) => problemText(file, problem)),
     });
   }
@@ -64,6 +66,8 @@ export interface LoadedConfig {
   readonly config: RunConfig;
   /** Folder of the config file: what relative task paths are relative to. */
   readonly configDir: string;
+  /** Task files that are in the store already, by the path that the config writes: of a config that comes from there. */
+  readonly files?: Readonly<Record<string, ArtifactRef>>;
   /** The tasks with their items, in the config's order; tasks that are only declared have none and are left out. */
   readonly tasks: readonly TaskRecord[];
   readonly notes: readonly string[];
@@ -74,28 +78,42 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
   const configDir = dirname(resolve(path));
   refuseTaskFile(path);
   const { document, lines } = parseYaml(path, await readConfigFile(path));
-  const input = valueOf(path, document);
-  const judged = judgeConfig(input, { purpose, environment: env });
-  // A worker's machine need not have what the client's has.
-  const here = purpose !== 'worker';
-  const { tasks, problems: ofTasks } = here
-    ? await readTasks(input, configDir, judged.config?.prompts)
-    : { tasks: [], problems: [] };
-  const ofModels =
-    judged.config === undefined || !here
-      ? []
-      : [...scriptProblems(judged.config), ...(await modelPathProblems(judged.config, configDir))];
-  const problems = [...judged.problems, ...ofTasks, ...ofModels].map((problem) => ({
-    ...problem,
-    ...placeOf(document, lines, problem),
-  }));
-  if (judged.config === undefined || problems.length > 0) {
+  const { config, problems: found, ...rest } = await judgeInput(valueOf(path, document), configDir, { env, purpose });
+  const problems = found.map((problem) => ({ ...problem, ...placeOf(document, lines, problem) }));
+  if (config === undefined || problems.length > 0) {
     throw new ConfigError(
       path,
       problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)),
     );
   }
-  return { config: withAbsoluteModels(judged.config, configDir), configDir, tasks, notes: judged.notes };
+  return { config, configDir, ...rest };
+}
+
+/** A task file's text, or why it cannot be had. */
+export type TaskFileReader = (path: string) => Promise<string | { readonly why: string }>;
+
+/** Judge a config as values, with the files that it names. `read`: by default from the config's folder. */
+export async function judgeInput(
+  input: unknown,
+  configDir: string,
+  { env, purpose = 'plan', read }: LoadOptions & { readonly read?: TaskFileReader },
+): Promise<Pick<LoadedConfig, 'tasks' | 'notes'> & { config?: RunConfig; problems: readonly ConfigProblem[] }> {
+  const judged = judgeConfig(input, { purpose, environment: env });
+  // A worker's machine need not have what the client's has.
+  const here = purpose !== 'worker';
+  const { tasks, problems: ofTasks } = here
+    ? await readTasks(input, configDir, judged.config?.prompts, read)
+    : { tasks: [], problems: [] };
+  const ofModels =
+    judged.config === undefined || !here
+      ? []
+      : [...scriptProblems(judged.config), ...(await modelPathProblems(judged.config, configDir))];
+  return {
+    ...(judged.config === undefined ? {} : { config: withAbsoluteModels(judged.config, configDir) }),
+    tasks,
+    problems: [...judged.problems, ...ofTasks, ...ofModels],
+    notes: judged.notes,
+  };
 }
 
 /** A config as it is stored: parsed again, so that a document from elsewhere is checked as well. Throws zod's own error. */
@@ -228,6 +246,7 @@ async function readTasks(
   input: unknown,
   configDir: string,
   prompts: RunConfig['prompts'] | undefined,
+  read: TaskFileReader = (path) => readTaskFile(resolve(configDir, path)),
 ): Promise<{ tasks: TaskRecord[]; problems: ConfigProblem[] }> {
   const list = (input as { tasks?: unknown } | null)?.tasks;
   const tasks: TaskRecord[] = [];
@@ -235,9 +254,9 @@ async function readTasks(
   for (const [index, item] of (Array.isArray(list) ? (list as unknown[]) : []).entries()) {
     const parsed = taskConfigSchema.safeParse(item);
     if (!parsed.success || parsed.data.source === 'declared') continue;
-    const read = await readTask(parsed.data, index, configDir, prompts);
-    problems.push(...read.problems);
-    if (read.task !== undefined) tasks.push(read.task);
+    const { task, problems: found } = await readTask(parsed.data, index, configDir, prompts, read);
+    problems.push(...found);
+    if (task !== undefined) tasks.push(task);
   }
   return { tasks, problems };
 }
@@ -247,12 +266,13 @@ async function readTask(
   index: number,
   configDir: string,
   prompts: RunConfig['prompts'] | undefined,
+  read: TaskFileReader,
 ): Promise<{ task?: TaskRecord; problems: ConfigProblem[] }> {
   const place: readonly Segment[] = ['tasks', index];
   const texts = new Map<string, string>();
   const problems: ConfigProblem[] = [];
   for (const { setting, path } of taskFilesOf(task)) {
-    const text = await readTaskFile(resolve(configDir, path));
+    const text = await read(path);
     if (typeof text === 'string') texts.set(setting, text);
     else {
       problems.push(
@@ -279,7 +299,7 @@ async function readTask(
 /** Bad lines of a task file that are listed besides the first. */
 const taskDetailsMax = 6;
 
-async function readTaskFile(path: string): Promise<string | { why: string }> {
+export async function readTaskFile(path: string): Promise<string | { why: string }> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {

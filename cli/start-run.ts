@@ -1,6 +1,7 @@
 /**
  * From a checked config to a running workflow: stores the bundle, records the run, starts or attaches.
- * Owns "same id attaches or resumes": one id is one bundle for ever; a run whose engine history is gone starts again from the store.
+ * Owns "same id attaches or resumes": one id is one bundle and what `arte retry --set` made of it; a run whose engine history is gone starts
+ * again from the store.
  */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
@@ -10,7 +11,10 @@ import {
   WorkflowNotFoundError,
   type WorkflowHandle,
 } from '@temporalio/client';
+import { openBundle } from '../activities/bundle';
+import { recordAction } from '../activities/run-actions';
 import { runKeys } from '../activities/run-records';
+import type { ArtifactStore } from '../drivers/store/store';
 import { taskFilesOf } from '../method/check-config';
 import { canonicalJson } from '../method/keys';
 import { armsOf } from '../schemas/arms';
@@ -20,6 +24,8 @@ import type { JsonValue } from '../schemas/json';
 import { taskQueues, type AlignInput, type RunBundle, type RunRecord } from '../schemas/messages';
 import type { RunConfig } from '../schemas/run-config';
 import type { alignWorkflow } from '../workflows';
+import { orderFor } from './actor';
+import type { LoadedConfig } from './load-config';
 import type { Session } from './session';
 import { endStrandedRun } from './stranded-run';
 
@@ -28,6 +34,8 @@ export type RunHandle = WorkflowHandle<typeof alignWorkflow>;
 export interface StartedRun {
   readonly runId: string;
   readonly handle: RunHandle;
+  /** What `arte retry --set` has set in this run since it was started; the file says otherwise. */
+  readonly set: readonly string[];
   /** started: new. attached: it was running. resumed: it had ended without being done, and goes on from the store. done: nothing to do. */
   readonly how: 'started' | 'attached' | 'resumed' | 'done';
 }
@@ -47,14 +55,17 @@ export function checkRunId(runId: string): void {
   });
 }
 
-/** Start, attach to, or resume the run. Errors: RunStateConflict when the id belongs to another config. */
+/**
+ * Start, attach to, or resume the run. One whose config was changed by `arte retry --set` goes on by the changed one, whichever of its configs is
+ * named. Errors: RunStateConflict when the id belongs to another config.
+ */
 export async function startRun(
   session: Session,
-  loaded: { config: RunConfig; configDir: string },
+  loaded: Pick<LoadedConfig, 'config' | 'configDir' | 'files'>,
   runId: string,
 ): Promise<StartedRun> {
-  const { client, store } = session;
-  const bundle = await storeBundle(session, loaded);
+  const { store } = session;
+  const bundle = await storeBundle(store, loaded);
   const record: RunRecord = {
     schemaVersion: 1,
     runId,
@@ -64,28 +75,43 @@ export async function startRun(
   };
   const { document } = await store.putOnce(runKeys.record(runId), record as unknown as JsonValue);
   const standing = document as unknown as RunRecord;
-  if (standing.bundle.sha256 !== bundle.sha256) {
+  const before = (standing.revisions ?? []).map((revision) => revision.bundle);
+  if (![standing.bundle, ...before].some(({ sha256 }) => sha256 === bundle.sha256)) {
     throw new ArteError('RunStateConflict', {
       what: `The run ${runId} exists with another config or other task files.`,
       why: `It was started on ${standing.createdAt} from bundle ${standing.bundle.sha256.slice(0, 12)}; this one is ${bundle.sha256.slice(0, 12)}.`,
-      next: 'Give this one an id of its own with --id; everything that has not changed is reused from the store.',
+      next: `Give this one an id of its own with --id; everything that has not changed is reused from the store. Or change the run itself: arte retry ${runId} --set SETTING=VALUE.`,
     });
   }
+  return startRecorded(session, standing);
+}
+
+/** Start, attach to, or resume a run from its record in the store alone. */
+export async function startRecorded(session: Session, record: RunRecord): Promise<StartedRun> {
+  const { client, store } = session;
+  const { runId, bundle, createdAt } = record;
+  const set = (record.revisions ?? []).flatMap((revision) => revision.set);
   const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const before = await statusOf(handle);
-  if (before === 'COMPLETED') return { runId, handle, how: 'done' };
+  if (before === 'COMPLETED') return { runId, handle, set, how: 'done' };
   const stranded = before === 'RUNNING' && session.embedded && (await endStrandedRun(client, runId));
-  const input = alignInput(runId, bundle, loaded.config);
+  const { config } = await openBundle(store, bundle);
+  // Where the engine has lost its history, the run's own word in the store says that there was one.
+  const wasThere = before !== undefined || (await store.getDocument(runKeys.progress(runId))) !== undefined;
   await client.workflow.start<typeof alignWorkflow>('alignWorkflow', {
     workflowId: runId,
     taskQueue: taskQueues.workflows,
-    args: [input],
+    args: [{ ...alignInput(runId, bundle, config), startedAt: createdAt }],
     workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
     workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
     staticSummary: `arte run ${runId}`,
   });
-  const how = before === 'RUNNING' && !stranded ? 'attached' : before === undefined ? 'started' : 'resumed';
-  return { runId, handle, how };
+  const how = before === 'RUNNING' && !stranded ? 'attached' : wasThere ? 'resumed' : 'started';
+  if (how !== 'attached') {
+    const action = how === 'started' ? 'start' : 'restart';
+    await recordAction(store, { runId, action, at: new Date().toISOString(), ...orderFor({}) });
+  }
+  return { runId, handle, set, how };
 }
 
 /** What the workflow needs of a config: everything else is read by activities from the bundle. */
@@ -104,12 +130,17 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
   };
 }
 
-async function storeBundle(
-  { store }: Session,
-  { config, configDir }: { config: RunConfig; configDir: string },
+/** Config and task files into the store, as one artifact. */
+export async function storeBundle(
+  store: ArtifactStore,
+  { config, configDir, files: known = {} }: Pick<LoadedConfig, 'config' | 'configDir' | 'files'>,
 ): Promise<ArtifactRef> {
   const files: Record<string, ArtifactRef> = {};
   for (const path of new Set(config.tasks.flatMap(taskFilesOf).map((file) => file.path))) {
+    if (known[path]) {
+      files[path] = known[path];
+      continue;
+    }
     const bytes = await readFile(resolve(configDir, path));
     files[path] = await store.putBlob(bytes, { mediaType: 'application/octet-stream', rows: 1 });
   }

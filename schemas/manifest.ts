@@ -40,6 +40,8 @@ export const stageManifestSchema = z.object({
   outputs: z.record(z.string(), artifactRefSchema),
   counts: outcomeCountsSchema,
   usage: stageUsageSchema,
+  /** The run that committed it, and what of `usage` that run paid for. Says nothing about what was made, and is in no key. */
+  madeBy: z.object({ runId: z.string(), usage: stageUsageSchema }).optional(),
   /** Small facts the stage wants in the report (pairs made, dropped by reason, reward margin). Under 4 KB. */
   facts: z.record(z.string(), z.json()),
   /** Wall seconds of the attempt that finished it. */

@@ -108,6 +108,8 @@ export interface StageResult {
   readonly stage: StageName;
   readonly key: string;
   readonly reused: boolean;
+  /** Of a reused one that this very run made before: what it paid. */
+  readonly own?: StageUsage;
   readonly outputs: { readonly [name: string]: ArtifactRef };
   /** The model that a training stage made. */
   readonly model?: ModelRef;
@@ -126,6 +128,8 @@ export interface StageRecord {
   readonly arm: string;
   readonly key: string;
   readonly reused: boolean;
+  /** Found in the store, but made by this very run before: it is not reused, and counts once. */
+  readonly own?: true;
   readonly seconds: number;
   readonly usage: StageUsage;
 }

@@ -88,7 +88,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     rounds: input.rounds,
     current: [...running.values()],
     finished: [...finished.values()],
-    ...(attention ? { attention } : {}),
+    ...(attention && status === 'NEEDS_ATTENTION' ? { attention } : {}),
     ...steering.state(),
     // What is healed by itself is nothing to tell anyone.
     ...(failing && !damage.has(failing.error.code) ? { failed: failing } : {}),
@@ -157,14 +157,18 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
             () => wholeStages[name as WholeStageName](stageInput),
             (waits) => running.set(label, { ...entry, ...(waits === undefined ? {} : { waits }) }),
           );
-      const record = {
+      // What this run made before the engine lost its history is no gift; what another arm has just made stands in that one's line.
+      const isOthers = [...finished].some(([other, { key, reused }]) => other !== label && key === result.key && !reused);
+      const own = isOthers ? undefined : result.own;
+      const record: StageRecord = {
         stage: name,
         round,
         arm,
         key: result.key,
-        reused: result.reused,
+        reused: result.reused && own === undefined,
+        ...(own ? { own: true } : {}),
         seconds: result.seconds,
-        usage: result.usage,
+        usage: own ?? result.usage,
       };
       // A second walk finds in the store what the first one made: that is not reuse.
       if (!result.reused || finished.get(label)?.key !== result.key) finished.set(label, record);

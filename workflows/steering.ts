@@ -98,9 +98,9 @@ export function createSteering(run: SteeredRun): Steering {
   handle(
     pauseUpdate,
     () =>
-      status() === 'RUNNING'
+      status() === 'RUNNING' && !revising
         ? undefined
-        : { what: `The run ${runId} is ${status()}: there is nothing to pause.`, why: 'It does not work.', next: shows },
+        : { what: `The run ${runId} is ${status()}: there is nothing to pause.`, why: idle(status()), next: shows },
     async (order) => {
       const { by, reason } = order;
       paused = { by, since: new Date().toISOString(), ...(reason === undefined ? {} : { reason }) };
@@ -179,6 +179,10 @@ export function createSteering(run: SteeredRun): Steering {
       await CancellationScope.nonCancellable(() => io.reviseRun({ runId, bundle: input.bundle, by, set }));
       await record('retry', order, { set });
       changed = input;
+      // Said before the workflow begins again, so that nobody is told of what was before.
+      paused = undefined;
+      approval = undefined;
+      await run.become('RUNNING');
     },
   );
 
@@ -246,6 +250,13 @@ interface Refusal {
 function conflict(refusal: Refusal): ApplicationFailure {
   const data: ErrorData = { code: 'RunStateConflict', retryable: false, ...refusal };
   return ApplicationFailure.nonRetryable(`${refusal.what} ${refusal.why}`, data.code, data);
+}
+
+function idle(status: RunStatus): string {
+  if (status === 'RUNNING') return 'It is about to begin again under a changed config.';
+  return status === 'NEEDS_ATTENTION' || status === 'NEEDS_APPROVAL'
+    ? 'It waits for a person, and nothing of it runs.'
+    : 'Nothing of it runs.';
 }
 
 function notPaused(status: RunStatus): string {

@@ -530,7 +530,7 @@ class Asking implements LimiterClient {
     const advice =
       broken === 'failed'
         ? 'Look at the endpoint and its log, then arte retry RUN: failed rows are asked again, answered ones are kept.'
-        : `Look at the examples. If the endpoint was at fault, mend it and arte retry RUN. Else change the prompt, the model or thresholds.${broken} in the config and start it under another id: answers that still count are reused.`;
+        : `Look at the examples. If the endpoint was at fault, mend it and arte retry RUN. Else change the prompt, the model or thresholds.${broken} with arte retry RUN --set SETTING=VALUE: answers that still count are reused.`;
     return new ArteError('OutcomeThreshold', {
       what: `${bad} of ${table.done} rows done are ${broken} (${share(bad, table.done)}); the threshold is ${share(threshold, 1)} of the shard's ${table.length} rows.`,
       why: details[0] === undefined ? 'No example is left.' : `For example ${clipped(details[0], 300)}`,

@@ -6,6 +6,7 @@ import { writeReport } from '../../activities/report';
 import { saveRound } from '../../activities/run-records';
 import { manifestKey, noCounts } from '../../activities/stage';
 import { noUsage, type StageManifest, type StageUsage } from '../../schemas/manifest';
+import type { JsonValue } from '../../schemas/json';
 import type { StageRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import { MemoryStore } from './row-engine/memory-store';
@@ -39,7 +40,7 @@ async function reportOf(
       ...{ schemaVersion: 1, stage, version: 1, key, inputs: {}, settings: null, outputs: {}, counts: noCounts, usage },
       ...{ facts: {}, seconds: 1, finishedAt: '2026-01-01T00:00:00.000Z' },
     };
-    await store.putDocument(manifestKey(key), manifest);
+    await store.putDocument(manifestKey(key), manifest as unknown as JsonValue);
   }
   await saveRound(store, {
     ...{ schemaVersion: 1, runId: 'run', round: 1, stages: records, models: {}, evaluations: [], decision: {} },
