@@ -33,7 +33,8 @@ export async function saveRound(store: ArtifactStore, record: RoundRecord): Prom
   if (before && isWhole(before) && !isWhole(record) && before.bundle === record.bundle) return;
   const paid = [...(before?.earlier ?? []), ...(before?.stages ?? [])].filter(({ reused }) => !reused);
   const made = new Map(paid.map((stage) => [identityOf(stage), stage]));
-  const counted = new Set(await keysMadeBefore(store, record));
+  // In the account already, under another arm or in an earlier round.
+  const counted = new Set([...paid.map((stage) => stage.key), ...(await keysMadeBefore(store, record))]);
   const stages = record.stages.map((stage) => {
     const first = made.get(identityOf(stage));
     if (first && (stage.reused || stage.own)) return first;

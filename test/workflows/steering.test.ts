@@ -22,7 +22,14 @@ import { ArteError } from '../../schemas/errors';
 import type { StageManifest } from '../../schemas/manifest';
 import { taskQueues, type RunProgress, type RunRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
-import { approveUpdate, pauseUpdate, progressQuery, rejectUpdate, resumeUpdate, retryUpdate } from '../../workflows/messages';
+import {
+  approveUpdate,
+  pauseUpdate,
+  progressQuery,
+  rejectUpdate,
+  resumeUpdate,
+  retryUpdate,
+} from '../../workflows/messages';
 import { writeScriptedLoop } from '../support/loop-config';
 import { scriptedActivities, trainer } from '../support/made-run';
 import { startTestS3, type TestS3 } from '../support/s3';
@@ -240,7 +247,9 @@ describe('a run that is steered', () => {
     const other = await load('changed', (each) => {
       each['seed'] = 2;
     });
-    await expect(startRun(here.session, other, 'changed')).rejects.toMatchObject({ data: { code: 'RunStateConflict' } });
+    await expect(startRun(here.session, other, 'changed')).rejects.toMatchObject({
+      data: { code: 'RunStateConflict' },
+    });
   });
 
   it('refuses a change that cannot be used with every problem at once', async () => {
@@ -248,12 +257,7 @@ describe('a run that is steered', () => {
     const bundle = await storeBundle(store, await load('refused'));
     const record = { schemaVersion: 1, runId: 'refused', name: 'refused', bundle: { ...bundle }, createdAt: '' };
     await store.putDocument(runKeys.record('refused'), record);
-    const refused = changedConfig(
-      store,
-      'refused',
-      ['align.batchsize=8', 'budget.cap=1'],
-      { env: {} },
-    );
+    const refused = changedConfig(store, 'refused', ['align.batchsize=8', 'budget.cap=1'], { env: {} });
     await expect(refused).rejects.toMatchObject({
       data: {
         code: 'InvalidConfig',
@@ -286,6 +290,8 @@ async function manifestsOf(store: ArtifactStore): Promise<Map<string, StageManif
 
 /** What was made, without when and how fast. */
 function contentOf(manifests: Map<string, StageManifest>): Record<string, unknown> {
-  const entries = [...manifests].map(([key, { outputs, counts, inputs }]) => [key, { outputs, counts, inputs }] as const);
+  const entries = [...manifests].map(
+    ([key, { outputs, counts, inputs }]) => [key, { outputs, counts, inputs }] as const,
+  );
   return Object.fromEntries(entries.sort(([one], [other]) => (one < other ? -1 : 1)));
 }
