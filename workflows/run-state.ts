@@ -158,7 +158,9 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
             (waits) => running.set(label, { ...entry, ...(waits === undefined ? {} : { waits }) }),
           );
       // What this run made before the engine lost its history is no gift; what another arm has just made stands in that one's line.
-      const isOthers = [...finished].some(([other, { key, reused }]) => other !== label && key === result.key && !reused);
+      const isOthers = [...finished].some(
+        ([other, { key, reused }]) => other !== label && key === result.key && !reused,
+      );
       const own = isOthers ? undefined : result.own;
       const record: StageRecord = {
         stage: name,

@@ -47,9 +47,9 @@ export interface Steering {
   /** Of a parked run: wait until a person says to go on. Errors: ConfigChanged. */
   untilRetried(): Promise<void>;
   /** A person's word about the round, by the key of its decision; found in the store when it was said before. Errors: ConfigChanged. */
-  verdict(key: string): Promise<Verdict>;
+  readonly verdict: (key: string) => Promise<Verdict>;
   /** Nothing is left to be heeded: the workflow may end or continue as new. Errors: ConfigChanged. */
-  atRest(): Promise<void>;
+  readonly atRest: () => Promise<void>;
   /** What progress says of it. */
   state(): Pick<RunProgress, 'paused' | 'approval'>;
 }
@@ -85,7 +85,7 @@ export function createSteering(run: SteeredRun): Steering {
         return run.progress();
       },
       {
-        validator: (said) => {
+        validator: (said: Said) => {
           const refused = refusal(said);
           if (refused) throw conflict(refused);
         },
@@ -115,7 +115,11 @@ export function createSteering(run: SteeredRun): Steering {
     () =>
       status() === 'PAUSED'
         ? undefined
-        : { what: `The run ${runId} is ${status()}: there is nothing to resume.`, why: notPaused(status()), next: shows },
+        : {
+            what: `The run ${runId} is ${status()}: there is nothing to resume.`,
+            why: notPaused(status()),
+            next: shows,
+          },
     async (order) => {
       paused = undefined;
       await run.become('RUNNING');

@@ -43,3 +43,25 @@ it('a round that was broken off never replaces a whole one', async () => {
   const whole = record([stageRecord('one', false), stageRecord('two', false)], true);
   expect(await saved(whole, record([stageRecord('one', true)], false))).toEqual([whole]);
 });
+
+it('under another config a whole round may be replaced, and what the old one paid stays in the account', async () => {
+  const old = { ...record([stageRecord('one', false), stageRecord('two', false)], true), bundle: 'old' };
+  const changed = { ...record([stageRecord('one', true), stageRecord('three', false)], false), bundle: 'new' };
+  const whole = { ...changed, models: old.models };
+  const account = [stageRecord('one', false), stageRecord('three', false)];
+  const earlier = [stageRecord('two', false)];
+  expect(await saved(old, changed)).toEqual([{ ...changed, stages: account, earlier }]);
+  expect(await saved(old, changed, whole)).toEqual([{ ...whole, stages: account, earlier }]);
+});
+
+it('what a run made before its history was lost counts once, whatever round and arm find it again', async () => {
+  const store = new MemoryStore();
+  const own = (arm: string): StageRecord => ({ ...stageRecord('one', false), arm, own: true });
+  await saveRound(store, record([stageRecord('one', false)], true));
+  // Its history lost, the run walks both rounds again; another arm comes by the stage first.
+  await saveRound(store, record([own('other'), stageRecord('one', true)], true));
+  await saveRound(store, { ...record([own('')], true), round: 2 });
+  const rounds = await readRounds(store, 'run', 2);
+  const counted = rounds.flatMap(({ stages }) => stages.filter(({ reused }) => !reused));
+  expect(counted).toEqual([stageRecord('one', false)]);
+});

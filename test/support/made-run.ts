@@ -127,10 +127,11 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
     await save('RUNNING');
     return { runId, records: all, status: 'RUNNING' };
   }
-  const { writeReport } = createIoActivities({ store });
-  const report = (await new MockActivityEnvironment().run(() =>
-    writeReport({ runId, bundle, rounds: input.rounds, status: 'DONE' }),
-  )) as ArtifactRef;
+  const io = createIoActivities({ store });
+  const written = { runId, bundle, rounds: input.rounds, status: 'DONE' } as const;
+  const report = await new MockActivityEnvironment().run<[], ArtifactRef, () => Promise<ArtifactRef>>(() =>
+    io.writeReport(written),
+  );
   carry = { ...carry, round: input.rounds };
   await save('DONE', { report });
   return { runId, records: all, status: 'DONE' };

@@ -378,7 +378,9 @@ describe('alignWorkflow', () => {
     await withWorkers(standIns(recorded, { buildPairs: () => new Promise(() => undefined) }), async () => {
       const handle = await start(input('busy', { rounds: 1 }));
       await until(async () => ((await handle.query(progressQuery)).current.length > 0 ? true : undefined));
-      await expect(handle.executeUpdate(retryUpdate, { args: [{ by: 'test' }] })).rejects.toMatchObject({ cause: { type: 'RunStateConflict' } });
+      await expect(handle.executeUpdate(retryUpdate, { args: [{ by: 'test' }] })).rejects.toMatchObject({
+        cause: { type: 'RunStateConflict' },
+      });
       await handle.terminate();
     });
   });

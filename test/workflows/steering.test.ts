@@ -157,7 +157,7 @@ describe('a run that is steered', () => {
     const asked = await here.until('steered', ({ status }) => status === 'NEEDS_APPROVAL');
     expect(asked.approval?.round).toBe(2);
     await steer(here.session, 'steered', rejectUpdate, { ...by, reason: 'worse on dates' }, 'reject');
-    expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+    expect((await handle.result()).status).toBe('DONE');
 
     const after = await manifestsOf(store);
     for (const [key, manifest] of before) expect(after.get(key)).toEqual(manifest);
