@@ -56,7 +56,7 @@ function secretFrom(reference: string, environment: Environment): string {
     throw new ArteError('EndpointUnauthorized', {
       what: `The endpoint's key ${reference} is not set where the worker runs.`,
       why: 'Secrets are read from the environment of the worker process, and that variable is empty or missing there.',
-      next: `Set ${name ?? 'the variable'} and restart the workers (embedded: arte down, then arte up), then arte retry RUN.`,
+      next: `Set ${name ?? 'the variable'}, then arte retry RUN --restart-workers; on a cluster restart the workers with it, then arte retry RUN.`,
     });
   }
   return value;

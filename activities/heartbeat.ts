@@ -2,7 +2,7 @@
  * A long activity beats on a timer while it lives, with its progress in the details (design section 6).
  * The timer proves that this process lives; that the *work* lives is the stall limits' business (row engine, trainer).
  */
-import { activityInfo, cancellationSignal, heartbeat } from '@temporalio/activity';
+import { activityInfo, cancellationSignal, Context, heartbeat } from '@temporalio/activity';
 import type { ActivityProgress } from '../schemas/messages';
 import { heartbeatIntervalMs } from '../schemas/limits';
 
@@ -10,6 +10,8 @@ export interface Beat {
   /** Replace the progress that the next beat carries. */
   report(progress: ActivityProgress): void;
   readonly signal: AbortSignal;
+  /** Whether the signal fired because the work is not wanted now, and not because this worker or this attempt must end. */
+  isCalledOff(): boolean;
   /** Unique to this attempt of this activity: fences duplicates. Grows with the attempt. */
   readonly attemptId: string;
 }
@@ -39,12 +41,17 @@ export async function withHeartbeat<T>(first: ActivityProgress, work: (beat: Bea
   heartbeat(latest);
   const timer = setInterval(() => heartbeat(latest), heartbeatIntervalMs);
   const info = activityInfo();
+  const context = Context.current();
   try {
     return await work({
       report: (progress) => {
         latest = progress;
       },
       signal: cancellationSignal(),
+      isCalledOff() {
+        const { cancelRequested = false, workerShutdown = false, timedOut = false } = context.cancellationDetails ?? {};
+        return cancelRequested && !workerShutdown && !timedOut;
+      },
       attemptId: `${String(info.scheduledTimestampMs)}-${String(info.attempt).padStart(4, '0')}`,
     });
   } finally {

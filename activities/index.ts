@@ -16,8 +16,10 @@ import type {
   ShardOutput,
   StageInput,
   StageResult,
+  Verdict,
   WaveInput,
 } from '../schemas/messages';
+import type { RunAction } from '../schemas/run-action';
 import type { RowStageName, StageName } from '../schemas/stage-names';
 import type {
   DueAlignment,
@@ -45,6 +47,7 @@ import { prepareTasks } from './prepare-tasks';
 import { writeReport } from './report';
 import { resolveModels } from './resolve-models';
 import { commitWave, openRowStage, runShardOf, type AnyRowStage } from './row-stage';
+import { findVerdict, recordAction, reviseRun } from './run-actions';
 import { collectEvaluations, saveProgress, saveRound } from './run-records';
 import { saveFiring } from './schedules';
 import { sampleQuestions } from './sample-questions';
@@ -100,6 +103,9 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
     followAlignments: (input: FollowInput) => followAlignments(dependencies, input),
     judgeAlignment: (input: JudgeInput) => judgeAlignment(dependencies, input),
     saveFiring: (outcome: FiringOutcome) => saveFiring(store, outcome),
+    recordAction: ({ id, ...action }) => recordAction(store, action, id),
+    findVerdict: (of) => findVerdict(store, of),
+    reviseRun: (change) => reviseRun(store, change),
   };
   return guarded(beating(activities));
 }
@@ -122,6 +128,9 @@ export interface IoActivities {
   followAlignments(input: FollowInput): Promise<void>;
   judgeAlignment(input: JudgeInput): Promise<StudentEvent['action']>;
   saveFiring(outcome: FiringOutcome): Promise<void>;
+  recordAction(action: Omit<RunAction, 'schemaVersion'> & { readonly id: string }): Promise<void>;
+  findVerdict(of: Parameters<typeof findVerdict>[1]): Promise<Verdict | undefined>;
+  reviseRun(change: Parameters<typeof reviseRun>[1]): Promise<void>;
 }
 
 /** Queue arte-infer: everything that asks a model. */

@@ -34,6 +34,7 @@ import { formatMoney, readLedger } from './budget';
 import { openBundle } from './bundle';
 import type { RacingFacts } from './score-drafts';
 import { readRows } from './read-rows';
+import { readActions } from './run-actions';
 import { readRounds, runKeys } from './run-records';
 import { finishedStage } from './stage';
 
@@ -45,14 +46,18 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   const { config } = await openBundle(store, input.bundle);
   const rounds = await readRounds(store, input.runId, input.rounds);
   const manifests = await readManifests(store, rounds);
+  const actions = await readActions(store, input.runId);
   // A cancelled run must end, with what there is.
   if (input.status === 'DONE') refuseGaps(rounds, manifests);
   const stages = rounds.flatMap((round) =>
     round.stages.map((record) => reportStage(input.runId, record, manifests.get(record.key), config)),
   );
+  const earlier = rounds.flatMap((round) =>
+    (round.earlier ?? []).map((record) => reportStage(input.runId, record, manifests.get(record.key), config)),
+  );
   const arms = await reportArms(store, rounds, manifests);
   const { spent } = ledgerTotals(await readLedger(store, input.runId, config));
-  const totals = { ...totalsOf(stages, config), spent };
+  const totals = { ...totalsOf([...stages, ...earlier], config), spent };
   const report: RunReport = {
     schemaVersion: reportVersion,
     runId: input.runId,
@@ -64,6 +69,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     stages,
     totals,
     notes: [
+      ...earlierNotes(earlier, config),
       ...lossNotes(stages, config),
       ...paymentNotes(input.runId, stages, totals, config),
       ...notesOf(config, stages, arms, rounds),
@@ -73,6 +79,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
           ]
         : []),
     ],
+    ...(actions.length > 0 ? { actions } : {}),
     writtenAt: new Date().toISOString(),
   };
   const text = JSON.stringify(report);
@@ -85,7 +92,7 @@ async function readManifests(
   rounds: readonly RoundRecord[],
 ): Promise<Map<string, StageManifest>> {
   const manifests = new Map<string, StageManifest>();
-  for (const { key } of rounds.flatMap((round) => round.stages)) {
+  for (const { key } of rounds.flatMap((round) => [...round.stages, ...(round.earlier ?? [])])) {
     const manifest = manifests.has(key) ? undefined : await finishedStage(store, key);
     if (manifest) manifests.set(key, manifest);
   }
@@ -262,6 +269,16 @@ function paymentNotes(
       }`,
     );
   return notes;
+}
+
+/** What was made before `arte retry --set` is in no table, but it was paid for. */
+function earlierNotes(earlier: readonly ReportStage[], config: RunConfig): string[] {
+  if (earlier.length === 0) return [];
+  const { calls, cost, currency } = totalsOf(earlier, config);
+  const money = cost > 0 ? `, ${cost.toFixed(2)} ${currency}` : '';
+  return [
+    `The config was changed while the run was under way. The account holds what was made before under the old one and then made again: ${earlier.map(({ name, round }) => `${name} of round ${round}`).join(', ')} (${calls} calls${money}).`,
+  ];
 }
 
 /** What kills may have cost beside the account: honest figures are upper ones. */

@@ -23,7 +23,7 @@ import type {
   WaveInput,
 } from '../schemas/messages';
 import type { RowStageName } from '../schemas/stage-names';
-import { shardRowsMax, wavesMax } from '../schemas/limits';
+import { cancelDrainMs, shardRowsMax, wavesMax } from '../schemas/limits';
 import { ArteError } from '../schemas/errors';
 import { rowKey } from '../method/keys';
 import { servedIdentity, type AskedModel } from '../method/served';
@@ -32,6 +32,7 @@ import { finishedShard, runShard } from './row-engine/engine';
 import { shardKeyOf, shardRecordKey, shardRecordSchema } from './row-engine/shard-record';
 import type { InferDependencies, StoreDependencies } from './dependencies';
 import { openShardAccount } from './budget';
+import { openCeiling } from './call-ceiling';
 import { endpointSettings } from './endpoint-settings';
 import { readRows, streamRows } from './read-rows';
 import { currentRunId } from './run-of';
@@ -200,6 +201,7 @@ export async function runShardOf(
       beat.report(first);
       const lease = await pool.lease(model, settings, signal);
       const metrics = rowMetrics(stage.name, lease.endpoint.id);
+      const ceiling = await openCeiling(store, owner);
       try {
         return await runShard({
           shardKey,
@@ -226,8 +228,11 @@ export async function runShardOf(
             });
           },
           signal,
+          drainMs: () => (beat.isCalledOff() ? cancelDrainMs : 0),
+          ceiling,
         });
       } finally {
+        ceiling.close();
         await lease.release();
       }
     };

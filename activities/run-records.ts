@@ -1,11 +1,12 @@
 /**
- * What a run leaves in the store besides its stages: progress, rounds, ledger, report, under `runs/<runId>/`. A run can be looked at, reported and
+ * What a run leaves in the store besides its stages: progress, rounds, ledger, report, actions, under `runs/<runId>/`. A run can be looked at, reported and
  * started again from these when the engine's history is gone. Owns the keys, and how the line of a stage gets into the record of its round.
  *
  * Invariants
  * 1. A stage's line is written by the activity that finished it, before the workflow knows: it never travels through the engine.
  * 2. What this run has paid for stays paid: a later walk that finds the stage in the store does not turn its line into "reused".
- * 3. A whole round's record is replaced by a whole one only.
+ * 3. A whole round's record is replaced by a whole one only, but for a change of the config (setRoundsAside): what was made before it was paid for,
+ *    and stays in the account as `earlier`.
  */
 import type { ArtifactStore } from '../drivers/store/store';
 import { canonicalJson } from '../method/keys';
@@ -32,6 +33,9 @@ export const runKeys = {
   stages: (runId: string, round: number) => `runs/${runId}/rounds/${nameOf(round)}.stages.json`,
   ledger: (runId: string) => `runs/${runId}/ledger.json`,
   report: (runId: string) => `runs/${runId}/report.json`,
+  /** A folder of documents. */
+  actions: (runId: string) => `runs/${runId}/actions/`,
+  ceiling: (runId: string) => `runs/${runId}/ceiling.json`,
 } as const;
 
 function nameOf(round: number): string {
@@ -56,6 +60,8 @@ export function noSuchRun(runId: string): ArteError {
 interface RoundStages {
   readonly schemaVersion: 1;
   readonly stages: readonly StageRecord[];
+  /** What this run made in the round under another config, and has not come by since. */
+  readonly earlier?: readonly StageRecord[];
 }
 
 /** Put a finished stage among those of its round. `found`: it was in the store. */
@@ -95,13 +101,15 @@ export async function putStageRecord(store: ArtifactStore, runId: string, record
   const { stage, round, arm } = record;
   const name = `The record of ${runId}'s round ${round}`;
   await changeDocument(store, runKeys.stages(runId, round), name, (standing) => {
-    const stages = stagesIn(standing);
+    const { stages, earlier = [] } = linesIn(standing);
     const at = stages.findIndex((each) => each.stage === stage && each.arm === arm);
     const before = stages[at];
     if (before?.key === record.key && record.reused) return undefined;
+    const left = earlier.filter(({ key, arm: of, stage: name }) => key !== record.key || of !== arm || name !== stage);
     const document: RoundStages = {
       schemaVersion: 1,
       stages: at < 0 ? [...stages, record] : stages.with(at, record),
+      ...(left.length > 0 ? { earlier: left } : {}),
     };
     return document as unknown as JsonValue;
   });
@@ -109,11 +117,35 @@ export async function putStageRecord(store: ArtifactStore, runId: string, record
 
 /** The stages of a round that are finished so far, in the order in which they were. */
 export async function readStages(store: ArtifactStore, runId: string, round: number): Promise<readonly StageRecord[]> {
-  return stagesIn(await store.getDocument(runKeys.stages(runId, round)));
+  return (await readLines(store, runId, round)).stages;
 }
 
-function stagesIn(document: JsonValue | undefined): readonly StageRecord[] {
-  return document === undefined ? [] : (document as unknown as RoundStages).stages;
+async function readLines(
+  store: ArtifactStore,
+  runId: string,
+  round: number,
+): Promise<Omit<RoundStages, 'schemaVersion'>> {
+  return linesIn(await store.getDocument(runKeys.stages(runId, round)));
+}
+
+function linesIn(document: JsonValue | undefined): Omit<RoundStages, 'schemaVersion'> {
+  return document === undefined ? { stages: [] } : (document as unknown as RoundStages);
+}
+
+/** The run is walked again under another config: its rounds begin with no line, and what they paid for is kept apart. */
+export async function setRoundsAside(store: ArtifactStore, runId: string): Promise<void> {
+  for (let round = 1; (await store.getDocument(runKeys.stages(runId, round))) !== undefined; round += 1) {
+    await changeDocument(store, runKeys.stages(runId, round), `The record of ${runId}'s round ${round}`, (standing) => {
+      const { stages, earlier = [] } = linesIn(standing);
+      const document: RoundStages = {
+        schemaVersion: 1,
+        stages: [],
+        earlier: [...earlier, ...stages.filter(({ reused }) => !reused)],
+      };
+      return document as unknown as JsonValue;
+    });
+    await store.remove(runKeys.round(runId, round));
+  }
 }
 
 // ---- evaluations -------------------------------------------------------------------------------------------------
@@ -147,10 +179,11 @@ function inOrder(records: readonly EvaluationRecord[]): EvaluationRecord[] {
 
 /** The record of a round that has come to its end, with the stages that its activities recorded. */
 export async function saveRound(store: ArtifactStore, { runId, round, models, decision }: RoundEnd): Promise<void> {
-  const stages = await readStages(store, runId, round);
-  const earlier = await readRounds(store, runId, round - 1);
-  const evaluations = [...(earlier.at(-1)?.evaluations ?? []), ...evaluationsIn(stages)];
-  const record: RoundRecord = { schemaVersion: 1, runId, round, stages, models, evaluations, decision };
+  const { stages, earlier } = await readLines(store, runId, round);
+  const before = await readRounds(store, runId, round - 1);
+  const evaluations = [...(before.at(-1)?.evaluations ?? []), ...evaluationsIn(stages)];
+  const aside = earlier ? { earlier } : {};
+  const record: RoundRecord = { schemaVersion: 1, runId, round, stages, ...aside, models, evaluations, decision };
   await store.putDocument(runKeys.round(runId, round), record as unknown as JsonValue);
 }
 
@@ -163,10 +196,11 @@ export async function readRounds(store: ArtifactStore, runId: string, rounds: nu
       records.push(document as unknown as RoundRecord);
       continue;
     }
-    const stages = await readStages(store, runId, round);
-    if (stages.length === 0) continue;
+    const { stages, earlier } = await readLines(store, runId, round);
+    if (stages.length === 0 && !earlier) continue;
     const evaluations = [...(records.at(-1)?.evaluations ?? []), ...evaluationsIn(stages)];
-    records.push({ schemaVersion: 1, runId, round, stages, models: {}, evaluations, decision: {} });
+    const aside = earlier ? { earlier } : {};
+    records.push({ schemaVersion: 1, runId, round, stages, ...aside, models: {}, evaluations, decision: {} });
   }
   return records;
 }

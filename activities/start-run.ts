@@ -9,21 +9,26 @@ import type { JsonValue } from '../schemas/json';
 import { taskQueues, type AlignInput, type RunRecord } from '../schemas/messages';
 import { runKeys } from './run-records';
 
-/** Record a run, if it is not recorded. Errors: RunStateConflict when the id belongs to another bundle. */
+/**
+ * Record a run, if it is not recorded; the record as it stands. A run whose config was changed goes on by the changed one, whichever of its
+ * configs is named. Errors: RunStateConflict when the id belongs to another bundle.
+ */
 export async function recordRun(
   store: ArtifactStore,
   { runId, name, bundle }: Pick<RunRecord, 'runId' | 'name' | 'bundle'>,
-): Promise<void> {
+): Promise<RunRecord> {
   const record: RunRecord = { schemaVersion: 1, runId, name, bundle, createdAt: new Date().toISOString() };
   const { document } = await store.putOnce(runKeys.record(runId), record as unknown as JsonValue);
   const standing = document as unknown as RunRecord;
-  if (standing.bundle.sha256 !== bundle.sha256) {
+  const before = (standing.revisions ?? []).map((revision) => revision.bundle);
+  if (![standing.bundle, ...before].some(({ sha256 }) => sha256 === bundle.sha256)) {
     throw new ArteError('RunStateConflict', {
       what: `The run ${runId} exists with another config or other task files.`,
       why: `It was started on ${standing.createdAt} from bundle ${standing.bundle.sha256.slice(0, 12)}; this one is ${bundle.sha256.slice(0, 12)}.`,
-      next: 'Give this one an id of its own with --id; everything that has not changed is reused from the store.',
+      next: `Give this one an id of its own with --id; everything that has not changed is reused from the store. Or change the run itself: arte retry ${runId} --set SETTING=VALUE.`,
     });
   }
+  return standing;
 }
 
 /** Start the workflow of a run; one that is running is left alone, and one that is done is refused by the engine. */

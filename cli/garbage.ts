@@ -209,6 +209,8 @@ function takeRun(lineage: RunLineage, run: KnownRun, retention: Retention, neede
   const { rounds, record, bundle, stages } = lineage;
   const into = retention === 'dropped' ? dropped : needed;
   into.refs.push(record.bundle, ...Object.values(bundle.files));
+  // Any config that the run ever had names the run.
+  into.refs.push(...(record.revisions ?? []).map((revision) => revision.bundle));
   const last = rounds.at(-1);
   const best = Number(last?.decision['bestRound'] ?? last?.round ?? 0);
   const lasting = rounds.filter(({ round }) => round === best || round === last?.round);

@@ -27,6 +27,7 @@ import { nearestName } from '../method/explain-shape';
 import { defaultTechniques } from '../method/prompts';
 import { buildTask, taskSource } from '../method/split';
 import { redacted } from '../method/written-secrets';
+import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import { runConfigSchema, taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/run-config';
 import type { TaskRecord } from '../schemas/task';
@@ -50,12 +51,13 @@ export class ConfigError extends ArteError {
   constructor(
     readonly file: string,
     readonly problems: readonly PlacedProblem[],
+    next?: string,
   ) {
     const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
     super('InvalidConfig', {
       what: `${file} cannot be used: ${count}.`,
       why: 'Nothing was started.',
-      next: `Correct ${problems.length === 1 ? 'it' : 'them'}, then check with: arte validate ${file}`,
+      next: next ?? `Correct ${problems.length === 1 ? 'it' : 'them'}, then check with: arte validate ${file}`,
       details: problems.map((problem) => problemText(file, problem)),
     });
   }
@@ -66,6 +68,8 @@ export interface LoadedConfig {
   readonly config: RunConfig;
   /** Folder of the config file: what relative task paths are relative to. */
   readonly configDir: string;
+  /** Task files that are in the store already, by the path that the config writes: of a config that comes from there. */
+  readonly files?: Readonly<Record<string, ArtifactRef>>;
   /** The tasks with their items, in the config's order; tasks that are only declared have none and are left out. */
   readonly tasks: readonly TaskRecord[];
   /** What a run can be made with and is probably not meant: each with its place, like a problem. */
@@ -78,7 +82,41 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
   const configDir = dirname(resolve(path));
   refuseTaskFile(path);
   const { document, lines } = parseYaml(path, await readConfigFile(path));
-  const input = valueOf(path, document);
+  const {
+    config,
+    problems: found,
+    warnings,
+    ...rest
+  } = await judgeInput(valueOf(path, document), configDir, {
+    env,
+    purpose,
+  });
+  const placed = (problem: ConfigProblem): PlacedProblem => ({ ...problem, ...placeOf(document, lines, problem) });
+  const problems = found.map(placed);
+  if (config === undefined || problems.length > 0) {
+    throw new ConfigError(
+      path,
+      problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)),
+    );
+  }
+  return { config, configDir, ...rest, warnings: warnings.map(placed) };
+}
+
+/** A task file's text, or why it cannot be had. */
+export type TaskFileReader = (path: string) => Promise<string | { readonly why: string }>;
+
+/** Judge a config as values, with the files that it names. `read`: by default from the config's folder. */
+export async function judgeInput(
+  input: unknown,
+  configDir: string,
+  { env, purpose = 'plan', read }: LoadOptions & { readonly read?: TaskFileReader },
+): Promise<
+  Pick<LoadedConfig, 'tasks' | 'notes'> & {
+    config?: RunConfig;
+    problems: readonly ConfigProblem[];
+    warnings: readonly ConfigProblem[];
+  }
+> {
   const judged = judgeConfig(input, { purpose, environment: env });
   // A worker's machine need not have what the client's has.
   const here = purpose !== 'worker';
@@ -86,7 +124,7 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
     tasks,
     problems: ofTasks,
     warnings: ofItems,
-  } = here ? await readTasks(input, configDir, judged.config) : { tasks: [], problems: [], warnings: [] };
+  } = here ? await readTasks(input, configDir, judged.config, read) : { tasks: [], problems: [], warnings: [] };
   // Prompts are made by the config's own words: they are measured once it is sound without them.
   const lengths =
     judged.config === undefined || judged.problems.length + ofTasks.length > 0
@@ -96,16 +134,13 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
     judged.config === undefined || !here
       ? []
       : [...scriptProblems(judged.config), ...(await modelPathProblems(judged.config, configDir))];
-  const placed = (problem: ConfigProblem): PlacedProblem => ({ ...problem, ...placeOf(document, lines, problem) });
-  const problems = [...judged.problems, ...ofTasks, ...ofModels, ...lengths.problems].map(placed);
-  if (judged.config === undefined || problems.length > 0) {
-    throw new ConfigError(
-      path,
-      problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)),
-    );
-  }
-  const warnings = [...ofItems, ...lengths.warnings].map(placed);
-  return { config: withAbsoluteModels(judged.config, configDir), configDir, tasks, warnings, notes: judged.notes };
+  return {
+    ...(judged.config === undefined ? {} : { config: withAbsoluteModels(judged.config, configDir) }),
+    tasks,
+    problems: [...judged.problems, ...ofTasks, ...ofModels, ...lengths.problems],
+    warnings: [...ofItems, ...lengths.warnings],
+    notes: judged.notes,
+  };
 }
 
 /** A config as it is stored: parsed again, so that a document from elsewhere is checked as well. Throws zod's own error. */
@@ -239,6 +274,7 @@ async function readTasks(
   input: unknown,
   configDir: string,
   config: RunConfig | undefined,
+  read: TaskFileReader = (path) => readTaskFile(resolve(configDir, path)),
 ): Promise<{ tasks: TaskRecord[]; problems: ConfigProblem[]; warnings: ConfigProblem[] }> {
   const list = (input as { tasks?: unknown } | null)?.tasks;
   const tasks: TaskRecord[] = [];
@@ -247,10 +283,10 @@ async function readTasks(
   for (const [index, item] of (Array.isArray(list) ? (list as unknown[]) : []).entries()) {
     const parsed = taskConfigSchema.safeParse(item);
     if (!parsed.success || parsed.data.source === 'declared') continue;
-    const read = await readTask(parsed.data, index, configDir, config);
-    problems.push(...read.problems);
-    warnings.push(...(read.warnings ?? []));
-    if (read.task !== undefined) tasks.push(read.task);
+    const { task, problems: found, warnings: seen = [] } = await readTask(parsed.data, index, configDir, config, read);
+    problems.push(...found);
+    warnings.push(...seen);
+    if (task !== undefined) tasks.push(task);
   }
   return { tasks, problems, warnings };
 }
@@ -260,12 +296,13 @@ async function readTask(
   index: number,
   configDir: string,
   config: RunConfig | undefined,
+  read: TaskFileReader,
 ): Promise<{ task?: TaskRecord; problems: ConfigProblem[]; warnings?: readonly ConfigProblem[] }> {
   const place: readonly Segment[] = ['tasks', index];
   const texts = new Map<string, string>();
   const problems: ConfigProblem[] = [];
   for (const { setting, path } of taskFilesOf(task)) {
-    const text = await readTaskFile(resolve(configDir, path));
+    const text = await read(path);
     if (typeof text === 'string') texts.set(setting, text);
     else {
       problems.push(
@@ -300,7 +337,7 @@ async function readTask(
 /** Bad lines of a task file that are listed besides the first. */
 const taskDetailsMax = 6;
 
-async function readTaskFile(path: string): Promise<string | { why: string }> {
+export async function readTaskFile(path: string): Promise<string | { why: string }> {
   try {
     return await readFile(path, 'utf8');
   } catch (error) {

@@ -86,10 +86,10 @@ async function answers(store: ArtifactStore): Promise<void> {
 /** Walk all rounds of the config and look for every stage. */
 export async function lookForStages(
   store: ArtifactStore,
-  { config, configDir }: Pick<LoadedConfig, 'config' | 'configDir'>,
+  { config, configDir, files }: Pick<LoadedConfig, 'config' | 'configDir' | 'files'>,
   find: ModelFinder,
 ): Promise<ReuseOf> {
-  const bundle = { config, files: await taskFiles(config, configDir) };
+  const bundle = { config, files: await taskFiles(config, configDir, files) };
   const seen = new Map<string, StageReuse>();
   const models = await modelsOf(config, async (name, model) => (await find(name, model)) ?? absentModel(nameOf(name)));
   const input = alignInput('plan', absentRef('the bundle'), config);
@@ -146,9 +146,18 @@ function nameOf(role: string): string {
 }
 
 /** Task files by content, as `arte run` would put them into the bundle. */
-async function taskFiles(config: RunConfig, configDir: string): Promise<Record<string, ArtifactRef>> {
+async function taskFiles(
+  config: RunConfig,
+  configDir: string,
+  stored: LoadedConfig['files'] = {},
+): Promise<Record<string, ArtifactRef>> {
   const files: Record<string, ArtifactRef> = {};
   for (const { path } of config.tasks.flatMap(taskFilesOf)) {
+    const known = stored[path];
+    if (known) {
+      files[path] = known;
+      continue;
+    }
     const bytes = await readFile(resolve(configDir, path));
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     files[path] = { ...absentRef(path), sha256, bytes: bytes.length };

@@ -13,6 +13,7 @@ const decisionWords: Readonly<Record<string, string>> = {
   promote: 'promoted',
   'keep-best': 'not the best',
   reject: 'rejected by a gate',
+  rejected: 'rejected by a person',
 };
 
 /** A line for every round that was decided. */

@@ -7,7 +7,7 @@ import type { Client } from '@temporalio/client';
 import { noSuchRun, readStages, runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
 import { shardRowsMax } from '../schemas/limits';
-import type { ActivityProgress, RunProgress, StageRecord } from '../schemas/messages';
+import type { ActivityProgress, RunProgress, RunStatus, StageRecord } from '../schemas/messages';
 import { noUsage, type StageUsage } from '../schemas/manifest';
 import { stageLabel } from '../schemas/stage-names';
 import { progressQuery, stageProgressQuery } from '../workflows/messages';
@@ -37,6 +37,9 @@ export interface RunView {
   readonly engine: string | undefined;
 }
 
+/** Only the engine can say that a run is so. */
+const underWay: ReadonlySet<RunStatus> = new Set<RunStatus>(['RUNNING', 'PAUSED', 'NEEDS_APPROVAL']);
+
 type PendingActivities = NonNullable<Awaited<ReturnType<RunHandle['describe']>>['raw']['pendingActivities']>;
 
 /** Look at a run. Errors: RunNotFound. */
@@ -47,7 +50,7 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
   if (!progress) throw noSuchRun(runId);
   // What the store says of a run that the engine has lost or closed is the last word it left; RUNNING would be a lie.
   const settled =
-    engine !== 'RUNNING' && progress.status === 'RUNNING'
+    engine !== 'RUNNING' && underWay.has(progress.status)
       ? { ...progress, status: 'FAILED' as const, current: [] }
       : progress;
   const live = engine === 'RUNNING' ? await liveStages(client, handle, progress) : [];

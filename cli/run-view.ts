@@ -6,6 +6,7 @@ import { costOf } from '../method/ledger';
 import type { ErrorData } from '../schemas/errors';
 import type { RunConfig } from '../schemas/run-config';
 import type { StageRecord } from '../schemas/messages';
+import type { RunAction } from '../schemas/run-action';
 import { stageLabel } from '../schemas/stage-names';
 import type { Colors } from './output';
 import { formatCount, formatSeconds } from './output';
@@ -81,6 +82,7 @@ export function renderRun(
   );
   lines.push(...failedLines(view, color));
   if (progress.attention && progress.status === 'NEEDS_ATTENTION') lines.push(...attentionLines(view, color));
+  lines.push(...orderLines(view, color));
   return lines;
 }
 
@@ -136,6 +138,8 @@ function pace(stage: LiveStage, rate: Rate | undefined): string {
 function statusWord(status: RunView['progress']['status'], color: Colors): string {
   const paint = {
     RUNNING: color.cyan,
+    PAUSED: color.yellow,
+    NEEDS_APPROVAL: color.yellow,
     NEEDS_ATTENTION: color.yellow,
     DONE: color.green,
     FAILED: color.red,
@@ -149,10 +153,9 @@ export function endLines({ progress }: RunView, color: Colors): string[] {
   const { runId, status } = progress;
   if (status === 'DONE') return ['', `${color.bold('next')}   arte report ${runId}`];
   if (status === 'CANCELLED')
-    return [
-      '',
-      `${color.bold('next')}   arte report ${runId}, or arte run CONFIG --id ${runId} to go on from what it has`,
-    ];
+    return ['', `${color.bold('next')}   arte report ${runId}, or arte retry ${runId} to go on from what it has`];
+  if (status === 'FAILED')
+    return ['', `${color.bold('next')}   arte retry ${runId} starts it again from what it has in the store`];
   return [];
 }
 
@@ -170,6 +173,50 @@ export function failedLines({ progress }: RunView, color: Colors): string[] {
     ),
   ];
 }
+
+/** What a run says that waits for a person's word, and not because something failed. */
+export function orderLines({ progress }: RunView, color: Colors): string[] {
+  const { runId, status, paused, approval, current } = progress;
+  if (status === 'PAUSED' && paused) {
+    const why = paused.reason === undefined ? '' : `: ${paused.reason}`;
+    const still = current.map(({ stage, arm }) => stageLabel(stage, arm)).join(', ');
+    return [
+      '',
+      color.yellow(`Paused since ${paused.since} by ${paused.by}${why}`),
+      still === '' ? 'now    nothing of it runs' : `now    comes to rest: ${still}`,
+      `next   arte resume ${runId}`,
+      `       arte retry ${runId} --set SETTING=VALUE   goes on under a changed config`,
+    ];
+  }
+  if (status === 'NEEDS_APPROVAL' && approval) {
+    return [
+      '',
+      color.yellow(`Round ${approval.round} waits for a word since ${approval.since}.`),
+      `next   arte approve ${runId}   goes on`,
+      `       arte reject ${runId} --reason WHY   ends the run; the best round before stays the best`,
+    ];
+  }
+  return [];
+}
+
+/** The last things that people did to the run, newest last. */
+export function actionLines(actions: readonly RunAction[], color: Colors): string[] {
+  return actions
+    .slice(-actionsShownMax)
+    .map(({ at, action, by, set = [], round, reason }) =>
+      color.dim(
+        [
+          `${at.slice(0, 16).replace('T', ' ')}  ${action.padEnd(11)} ${by}`,
+          ...(round === undefined ? [] : [`round ${round}`]),
+          ...(set.length === 0 ? [] : [set.join(', ')]),
+          ...(reason === undefined ? [] : [`"${reason}"`]),
+        ].join('  '),
+      ),
+    );
+}
+
+/** `--json` has all of them. */
+const actionsShownMax = 5;
 
 function errorLines({ what, why, details, next }: ErrorData): string[] {
   return [
@@ -190,14 +237,14 @@ export function attentionLines({ progress, engine }: RunView, color: Colors): st
     color.yellow(`The run waits for you since ${since} (stage ${stage}, ${error.code}).`),
     ...errorLines(error),
     engine !== 'RUNNING'
-      ? `       arte run CONFIG --id ${progress.runId}   starts it again; what is finished comes from the store`
+      ? `       arte retry ${progress.runId}   starts it again; what is finished comes from the store`
       : error.code === 'BudgetExhausted'
         ? `       arte budget show ${progress.runId}   says where the money went; a retry alone would stop here again`
         : needsOtherConfig.has(error.code)
-          ? `       arte cancel ${progress.runId}   ends this one; with the same config a retry would stop here again`
+          ? `       arte retry ${progress.runId} --set SETTING=VALUE   goes on under a changed config; a retry alone would stop here again`
           : `       arte retry ${progress.runId}   goes on where it stopped; nothing that is finished is made again`,
   ];
 }
 
 /** What the run's own config decides for good. */
-const needsOtherConfig: ReadonlySet<string> = new Set(['NotEnoughPairs', 'InvalidConfig']);
+const needsOtherConfig: ReadonlySet<string> = new Set(['NotEnoughPairs', 'InvalidConfig', 'TrainerOutOfMemory']);

@@ -1,21 +1,28 @@
 /**
  * From a checked config to a running workflow: stores the bundle, records the run, starts or attaches.
- * Owns "same id attaches or resumes": one id is one bundle for ever; a run whose engine history is gone starts again from the store.
+ * Owns "same id attaches or resumes": one id is one bundle and what `arte retry --set` made of it; a run whose engine history is gone starts
+ * again from the store.
  */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import { openBundle } from '../activities/bundle';
+import { recordAction } from '../activities/run-actions';
+import { runKeys } from '../activities/run-records';
 import { beginRun, recordRun } from '../activities/start-run';
 import { endStrandedRun } from '../activities/stranded-run';
+import type { ArtifactStore } from '../drivers/store/store';
 import { alignInput } from '../method/align-input';
 import { taskFilesOf } from '../method/check-config';
 import { canonicalJson } from '../method/keys';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
-import type { RunBundle } from '../schemas/messages';
+import type { RunBundle, RunRecord } from '../schemas/messages';
 import type { RunConfig } from '../schemas/run-config';
 import type { alignWorkflow } from '../workflows';
+import { orderFor } from './actor';
+import type { LoadedConfig } from './load-config';
 import type { Session } from './session';
 
 export { alignInput };
@@ -25,6 +32,8 @@ export type RunHandle = WorkflowHandle<typeof alignWorkflow>;
 export interface StartedRun {
   readonly runId: string;
   readonly handle: RunHandle;
+  /** What `arte retry --set` has set in this run since it was started; the file says otherwise. */
+  readonly set: readonly string[];
   /** started: new. attached: it was running. resumed: it had ended without being done, and goes on from the store. done: nothing to do. */
   readonly how: 'started' | 'attached' | 'resumed' | 'done';
 }
@@ -44,31 +53,52 @@ export function checkRunId(runId: string): void {
   });
 }
 
-/** Start, attach to, or resume the run. Errors: RunStateConflict when the id belongs to another config. */
+/**
+ * Start, attach to, or resume the run. One whose config was changed by `arte retry --set` goes on by the changed one, whichever of its configs is
+ * named. Errors: RunStateConflict when the id belongs to another config.
+ */
 export async function startRun(
   session: Session,
-  loaded: { config: RunConfig; configDir: string },
+  loaded: Pick<LoadedConfig, 'config' | 'configDir' | 'files'>,
   runId: string,
 ): Promise<StartedRun> {
-  const { client, store } = session;
-  const bundle = await storeBundle(session, loaded);
-  await recordRun(store, { runId, name: loaded.config.name, bundle });
-  const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
-  const before = await statusOf(handle);
-  if (before === 'COMPLETED') return { runId, handle, how: 'done' };
-  const stranded = before === 'RUNNING' && session.embedded && (await endStrandedRun(client, runId));
-  await beginRun(client, alignInput(runId, bundle, loaded.config));
-  const how = before === 'RUNNING' && !stranded ? 'attached' : before === undefined ? 'started' : 'resumed';
-  return { runId, handle, how };
+  const { store } = session;
+  const bundle = await storeBundle(store, loaded);
+  return startRecorded(session, await recordRun(store, { runId, name: loaded.config.name, bundle }));
 }
 
-/** The config and the files that it names, as one artifact. */
+/** Start, attach to, or resume a run from its record in the store alone. */
+export async function startRecorded(session: Session, record: RunRecord): Promise<StartedRun> {
+  const { client, store } = session;
+  const { runId, bundle, createdAt } = record;
+  const set = (record.revisions ?? []).flatMap((revision) => revision.set);
+  const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
+  const before = await statusOf(handle);
+  if (before === 'COMPLETED') return { runId, handle, set, how: 'done' };
+  const stranded = before === 'RUNNING' && session.embedded && (await endStrandedRun(client, runId));
+  const { config } = await openBundle(store, bundle);
+  // Where the engine has lost its history, the run's own word in the store says that there was one.
+  const wasThere = before !== undefined || (await store.getDocument(runKeys.progress(runId))) !== undefined;
+  await beginRun(client, { ...alignInput(runId, bundle, config), startedAt: createdAt });
+  const how = before === 'RUNNING' && !stranded ? 'attached' : wasThere ? 'resumed' : 'started';
+  if (how !== 'attached') {
+    const action = how === 'started' ? 'start' : 'restart';
+    await recordAction(store, { runId, action, at: new Date().toISOString(), ...orderFor({}) });
+  }
+  return { runId, handle, set, how };
+}
+
+/** Config and task files into the store, as one artifact. */
 export async function storeBundle(
-  { store }: Session,
-  { config, configDir }: { config: RunConfig; configDir: string },
+  store: ArtifactStore,
+  { config, configDir, files: known = {} }: Pick<LoadedConfig, 'config' | 'configDir' | 'files'>,
 ): Promise<ArtifactRef> {
   const files: Record<string, ArtifactRef> = {};
   for (const path of new Set(config.tasks.flatMap(taskFilesOf).map((file) => file.path))) {
+    if (known[path]) {
+      files[path] = known[path];
+      continue;
+    }
     const bytes = await readFile(resolve(configDir, path));
     files[path] = await store.putBlob(bytes, { mediaType: 'application/octet-stream', rows: 1 });
   }

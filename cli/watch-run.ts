@@ -7,7 +7,16 @@ import { asTyped } from './called-as';
 import { openBundleOf } from './run-config-of';
 import { colorsFor, exitCodes, formatSeconds, type ExitCode } from './output';
 import { viewRun, type RunView } from './run-progress';
-import { attentionLines, eventLine, failedLines, finishedLine, RateMeter, renderRun, type Rate } from './run-view';
+import {
+  attentionLines,
+  eventLine,
+  failedLines,
+  finishedLine,
+  orderLines,
+  RateMeter,
+  renderRun,
+  type Rate,
+} from './run-view';
 import type { Session } from './session';
 
 /** How often a terminal is redrawn; each look is a few requests to the engine. */
@@ -48,7 +57,8 @@ export async function watchRun(session: Session, runId: string, { quiet = false 
 /** Undefined while the run works. */
 export function exitCodeOfView({ progress, engine }: RunView): ExitCode | undefined {
   if (progress.status === 'DONE') return exitCodes.done;
-  if (progress.status === 'NEEDS_ATTENTION' && engine === 'RUNNING') return exitCodes.waiting;
+  const waits = progress.status === 'NEEDS_ATTENTION' || progress.status === 'NEEDS_APPROVAL';
+  if ((waits || progress.status === 'PAUSED') && engine === 'RUNNING') return exitCodes.waiting;
   if (progress.status === 'FAILED' || progress.status === 'CANCELLED') return exitCodes.failed;
   return undefined;
 }
@@ -111,6 +121,8 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
         said.add(view.progress.attention.since);
         stream.write(`${asTyped(attentionLines(view, color).join('\n'))}\n`);
       }
+      const order = orderLines(view, color);
+      if (order.length > 0) stream.write(`${order.join('\n')}\n`);
     },
     end: () => undefined,
   };

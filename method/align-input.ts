@@ -21,6 +21,7 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
     measureGain: config.rounds.gates.icl_examples > 0,
     accumulate: accumulatedRounds(config.pairs.accumulate),
     signals: signalsOf(config.score),
+    approval: config.rounds.approval,
     respondentShots: config.probe.method === 'irt' ? config.probe.respondent_shots : [],
   };
 }

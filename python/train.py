@@ -569,7 +569,7 @@ def explain(error: Exception, work: Path) -> None:
             "TrainerOutOfMemory",
             "The training needs more memory than there is.",
             text[:500],
-            "Lower batch_size (and raise gradient_accumulation by as much) or max_length.",
+            "Fewer rows at a time need less memory, or shorter ones (max_length), or an adapter instead of all weights.",
         )
     if getattr(error, "errno", None) == 28 or "no space left" in said or free_bytes(work) < 1 << 20:
         fail("DiskFull", f"The disk that holds {work} is full.", text[:500], "Free some space, then `arte retry`.")

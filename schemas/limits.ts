@@ -270,3 +270,16 @@ export const registryNameLengthMax = 40;
 
 /** The configs with which a schedule may repeat itself: below this the engine would do little else than fire. */
 export const scheduleIntervalMinMs = 10_000;
+// ---- steering ------------------------------------------------------------------------------------------------------
+
+/**
+ * After a pause or a cancel no call is begun, and answers on their way are waited for so long, because they are paid for. With the beat that
+ * brings the news (2 s), and what is then put into the store (abortFlushMs twice), a pause takes less than 15 seconds.
+ */
+export const cancelDrainMs = 6_000;
+
+/** `arte pause` waits so long until nothing runs any more; work on the store alone (a commit of a million rows) may take longer. */
+export const restPatienceMs = 30_000;
+
+/** How often a worker looks for the ceiling that a person has set to a run's calls in flight. One small request per run and process. */
+export const ceilingLookMs = 2_000;

@@ -9,6 +9,7 @@ import type { ModelRef } from './model-ref';
 import type { SignalName } from './signals';
 import type { StageName } from './stage-names';
 import type { OutcomeCounts } from './rows';
+import type { Order } from './run-action';
 import type { JsonValue } from './json';
 
 /** Task queues by role; one machine may serve all of them. */
@@ -61,6 +62,10 @@ export interface AlignInput {
   readonly measureGain: boolean;
   /** DPO also sees the pairs of so many rounds before; null: of all. */
   readonly accumulate: number | null;
+  /** Whether a person is asked after each round. */
+  readonly approval: 'off' | 'every';
+  /** When the run was started first, whatever became of it since. */
+  readonly startedAt?: string;
   /** Set from the second round on. */
   readonly carry?: AlignCarry;
 }
@@ -245,7 +250,25 @@ export interface StageProgress {
   readonly waits?: string;
 }
 
-export type RunStatus = 'RUNNING' | 'NEEDS_ATTENTION' | 'DONE' | 'FAILED' | 'CANCELLED';
+export type RunStatus = 'RUNNING' | 'PAUSED' | 'NEEDS_ATTENTION' | 'NEEDS_APPROVAL' | 'DONE' | 'FAILED' | 'CANCELLED';
+
+/** What a person's order is: `by` whom and why; a retry may bring another config. */
+export interface RetryOrder extends Order {
+  readonly change?: {
+    /** The workflow's input under the changed config, whose bundle is in the store. */
+    readonly input: AlignInput;
+    /** The settings as they were typed: `align.batch_size=8`. */
+    readonly set: readonly string[];
+  };
+}
+
+/** A person's word about a round. */
+export interface Verdict {
+  readonly approved: boolean;
+  readonly by: string;
+  readonly at: string;
+  readonly reason?: string;
+}
 
 export interface StageFailure {
   readonly stage: StageName;
@@ -262,19 +285,37 @@ export interface RunProgress {
   /** What is running now, with the shards done of total where it is a row stage. */
   readonly current: readonly { stage: StageName; arm: string; since: string; workflowId?: string; waits?: string }[];
   readonly attention?: StageFailure;
+  /** Of a paused run: since when, by whom and why. While `current` is not empty it is still coming to rest. */
+  readonly paused?: Order & { readonly since: string };
+  /** The decision of this round, a stage key, waits for a person's word. */
+  readonly approval?: { readonly round: number; readonly key: string; readonly since: string };
   /** Said at once: a stage failed for good, and the run parks when what runs beside it has come to its end. */
   readonly failed?: StageFailure;
   readonly startedAt: string;
   readonly report?: ArtifactRef;
 }
 
-/** `runs/<runId>/run.json`: written once at the start. The same id with another bundle is another run, and refused. */
+/**
+ * `runs/<runId>/run.json`: written at the start; only `arte retry --set` changes the bundle. The same id with a bundle that it never had is
+ * another run, and refused.
+ */
 export interface RunRecord {
   readonly schemaVersion: 1;
   readonly runId: string;
   readonly name: string;
+  /** Of the config that the run goes by now. */
   readonly bundle: ArtifactRef;
   readonly createdAt: string;
+  /** The configs that it went by before, oldest first. */
+  readonly revisions?: readonly ConfigRevision[];
+}
+
+/** A config that a run went by, and what was set to make the next one of it. */
+export interface ConfigRevision {
+  readonly bundle: ArtifactRef;
+  readonly until: string;
+  readonly by: string;
+  readonly set: readonly string[];
 }
 
 /** What the workflow says of a round that has come to its end. */
@@ -301,4 +342,6 @@ export interface RoundRecord {
   /** Of this round and those before it. */
   readonly evaluations: readonly EvaluationRecord[];
   readonly decision: { readonly [name: string]: JsonValue };
+  /** Stages that this run made in this round and that its last walk did not come by: made under another config. They are paid for. */
+  readonly earlier?: readonly StageRecord[];
 }

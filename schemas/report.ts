@@ -6,6 +6,7 @@ import type { ArmName } from './arms';
 import type { ArtifactRef } from './artifact-ref';
 import type { JsonObject } from './json';
 import type { RunStatus } from './messages';
+import type { RunAction } from './run-action';
 import type { ModelRef } from './model-ref';
 import type { StageName } from './stage-names';
 
@@ -133,5 +134,7 @@ export interface RunReport {
   };
   /** Sentences a reader must not miss: coarse scores, short tasks, hosted identities, what may not be claimed. */
   readonly notes: readonly string[];
+  /** What people did to the run, oldest first. */
+  readonly actions?: readonly RunAction[];
   readonly writtenAt: string;
 }

@@ -779,6 +779,12 @@ const roundsSchema = z
       .default(0)
       .describe('The run stops after so many rounds in a row that did not become the best. 0 = all rounds are made.'),
     gates: gatesSchema,
+    approval: z
+      .enum(['off', 'every'])
+      .default('off')
+      .describe(
+        'every: after each round the run waits for `arte approve` or `arte reject`. Changes nothing about what is made or reused.',
+      ),
   })
   .prefault({})
   .describe('How often the loop is gone through.');

@@ -1,16 +1,17 @@
 /**
  * alignWorkflow: one run of ARTE. One Temporal run per round; between rounds it continues as new, carrying refs and counters only.
- * Owns rounds, the run's end and its record; one round is round.ts, parking is run-state.ts.
+ * Owns rounds, the run's end and its record; one round is round.ts, parking is run-state.ts, what a person may tell it steering.ts.
  */
 import { allHandlersFinished, CancellationScope, condition, continueAsNew, isCancellation } from '@temporalio/workflow';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignInput, RunProgress } from '../schemas/messages';
+import type { AlignCarry, AlignInput, RunProgress, Verdict } from '../schemas/messages';
 import { infer, io } from './activity-options';
 import { carryOn, firstCarry, runRound, type RoundOutcome } from './round';
 import { createRunState, type RunState } from './run-state';
+import { ConfigChanged } from './steering';
 
 export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
-  const startedAt = input.carry?.startedAt ?? new Date().toISOString();
+  const startedAt = input.startedAt ?? input.carry?.startedAt ?? new Date().toISOString();
   const round = input.carry?.round ?? 1;
   const run = createRunState(input, round, startedAt);
   try {
@@ -21,24 +22,41 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
     run.describeStudent(carry.models.student.name);
     const makeRound = async (): Promise<RoundOutcome> => {
       const made = await runRound(run, input, carry);
-      const { teacher, student, decision } = made;
-      await io.saveRound({ runId: input.runId, round, models: { teacher, student }, decision });
-      return made;
+      const save = ({ teacher, student, decision }: RoundOutcome): Promise<void> =>
+        io.saveRound({ runId: input.runId, round, models: { teacher, student }, decision });
+      // Saved before anyone is asked: it is what the answer is about.
+      await save(made);
+      if (input.approval !== 'every') return made;
+      const outcome = judged(made, await run.verdict(made.decided), carry);
+      await save(outcome);
+      return outcome;
     };
     const outcome = await run.walk(makeRound);
+    const isWanted = outcome.decision['decision'] !== 'rejected';
     const next = carryOn(carry, outcome, input);
-    if (round < input.rounds && !next.stop) {
-      await condition(allHandlersFinished);
+    if (isWanted && round < input.rounds && !next.stop) {
+      await run.atRest();
       return await continueAsNew<typeof alignWorkflow>({ ...input, carry: next });
     }
     return await finish(run, input, makeRound);
   } catch (error) {
+    if (error instanceof ConfigChanged) {
+      await condition(allHandlersFinished);
+      return await continueAsNew<typeof alignWorkflow>({ ...error.input, startedAt });
+    }
     if (isCancellation(error)) {
       // What the broken-off round made is paid for: its stages are recorded as they are finished, and stand in the report too.
       await CancellationScope.nonCancellable(() => finish(run, input));
     }
     throw error;
   }
+}
+
+/** A person's word goes with the decision. A round that is rejected is not the best one, and the run ends with it. */
+function judged(outcome: RoundOutcome, { approved, by, at, reason }: Verdict, { bestRound }: AlignCarry): RoundOutcome {
+  const approval = { by, at, approved, ...(reason === undefined ? {} : { reason }) };
+  const decision = { ...outcome.decision, approval };
+  return { ...outcome, decision: approved ? decision : { ...decision, decision: 'rejected', bestRound } };
 }
 
 /**

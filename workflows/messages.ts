@@ -1,12 +1,28 @@
 /** What may be said to a running alignWorkflow, and asked of it. Defined here so that the client and the workflow share one definition. */
 import { defineQuery, defineUpdate } from '@temporalio/workflow';
-import type { RunProgress, StageProgress } from '../schemas/messages';
+import type { RetryOrder, RunProgress, StageProgress } from '../schemas/messages';
+import type { Order } from '../schemas/run-action';
 
 /** Where the run is: stages done and running, status, what it waits for. */
 export const progressQuery = defineQuery<RunProgress>('progress');
 
-/** Go on after NEEDS_ATTENTION: the round is walked again from its start, finished stages come from the store. Refused while the run works. */
-export const retryUpdate = defineUpdate<RunProgress>('retry');
+/**
+ * Go on after NEEDS_ATTENTION: the round is walked again from its start, finished stages come from the store. With another config the whole
+ * run is, and it need only be at rest. Refused while the run works. All updates are refused with ErrorData where they do not fit the state.
+ */
+export const retryUpdate = defineUpdate<RunProgress, [RetryOrder]>('retry');
+
+/** Break off what runs, keeping what it has; answered when nothing runs any more. */
+export const pauseUpdate = defineUpdate<RunProgress, [Order]>('pause');
+
+/** Go on after a pause. */
+export const resumeUpdate = defineUpdate<RunProgress, [Order]>('resume');
+
+/** Of a round that waits for a person's word (`rounds.approval`): go on from it. */
+export const approveUpdate = defineUpdate<RunProgress, [Order]>('approve');
+
+/** Of such a round: it is not to be the best, and no further one is made. */
+export const rejectUpdate = defineUpdate<RunProgress, [Order]>('reject');
 
 /** Of a stageWorkflow: rows of the wave, and how many of them stand in finished shards. Rows of running shards are in their heartbeats. */
 export const stageProgressQuery = defineQuery<StageProgress>('stageProgress');

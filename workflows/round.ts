@@ -34,6 +34,8 @@ export interface RoundOutcome {
   /** The student that was trained on the aligned teacher's data. */
   readonly student: ModelRef;
   readonly decision: JsonObject;
+  /** Key of the stage that decided. */
+  readonly decided: string;
   /** The set of the teacher as it came, which gates measure drift from; and the round's preference pairs. */
   readonly firstSet?: ArtifactRef;
   readonly pairs?: ArtifactRef;
@@ -96,10 +98,10 @@ export async function runRound(run: StageRunner, input: AlignInput, carry: Align
     ...(carry.rejected.length > 0 ? { rejected: carry.rejected } : {}),
   };
   const evaluations = await run.evaluations();
-  const { facts: decision } = await run.stage('decide', { evaluations }, { extra });
+  const { facts: decision, key: decided } = await run.stage('decide', { evaluations }, { extra });
   const { teacher: made, student: trained } = arte;
   return {
-    ...{ teacher: made, student: trained, decision },
+    ...{ teacher: made, student: trained, decision, decided },
     ...(arte.checked ? { firstSet: arte.checked.firstSet } : {}),
     ...(pairsOfRound ? { pairs: pairsOfRound } : {}),
   };

@@ -1,12 +1,11 @@
 /**
  * The state of one run inside its workflow: what runs, what it waits for; and the stage runner that keeps it true.
  * Owns parking: a stage that fails for good stops the walk, the run says NEEDS_ATTENTION, and goes on when it is told to.
+ * Leaves to steering.ts what a person may tell it.
  */
 import {
-  ApplicationFailure,
   CancellationScope,
   ChildWorkflowCancellationType,
-  condition,
   executeChild,
   isCancellation,
   log,
@@ -17,13 +16,23 @@ import {
 } from '@temporalio/workflow';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignInput, RunProgress, StageFailure, StageInput, StagePlace, StageResult } from '../schemas/messages';
+import type {
+  AlignInput,
+  RunProgress,
+  RunStatus,
+  StageFailure,
+  StageInput,
+  StagePlace,
+  StageResult,
+} from '../schemas/messages';
+import type { ErrorData } from '../schemas/errors';
 import { rowStageNames, stageLabel, type StageName } from '../schemas/stage-names';
 import { io, train } from './activity-options';
 import { errorDataOf } from './attention';
 import { whenAffordable } from './budget';
-import { progressQuery, retryUpdate } from './messages';
+import { progressQuery } from './messages';
 import { stageWorkflow } from './shards';
+import { ConfigChanged, createSteering, type Steering } from './steering';
 
 const studentKey = defineSearchAttributeKey('ArteStudent', 'KEYWORD');
 const roundKey = defineSearchAttributeKey('ArteRound', 'INT');
@@ -51,10 +60,11 @@ export interface StageRunner {
   evaluations(): Promise<ArtifactRef>;
 }
 
-export interface RunState extends StageRunner {
+export interface RunState extends StageRunner, Pick<Steering, 'verdict' | 'atRest'> {
   /**
    * Walk until it comes through; a failure parks the run until a retry, then the walk starts again. What has gone from the store is made anew
-   * without a word from anyone. `about`: the stage that a failure outside of stages is shown with.
+   * without a word from anyone. A pause breaks the walk off until it is resumed. `about`: the stage that a failure outside of stages is shown
+   * with. Errors: ConfigChanged.
    */
   walk<T>(work: () => Promise<T>, about?: StageName): Promise<T>;
   progress(): RunProgress;
@@ -69,7 +79,6 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   let status: RunProgress['status'] = 'RUNNING';
   let attention: RunProgress['attention'];
   let report: RunProgress['report'];
-  let retryAsked = false;
   /** The first failure of a walk whose other branch is still on its way. */
   let failing: StageFailure | undefined;
 
@@ -79,7 +88,8 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     round,
     rounds: input.rounds,
     current: [...running.values()],
-    ...(attention ? { attention } : {}),
+    ...(attention && status === 'NEEDS_ATTENTION' ? { attention } : {}),
+    ...steering.state(),
     // What is healed by itself is nothing to tell anyone.
     ...(failing && !damage.has(failing.error.code) ? { failed: failing } : {}),
     startedAt,
@@ -97,21 +107,18 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     setCurrentDetails(`**${status}** round ${round} of ${input.rounds}: ${now}`);
   };
 
+  const save = (): Promise<void> => io.saveProgress(progress());
+  const become = async (next: RunStatus): Promise<void> => {
+    status = next;
+    upsertSearchAttributes([{ key: statusKey, value: status }]);
+    show();
+    await CancellationScope.nonCancellable(save);
+  };
+  const onStopped = (): void => {
+    failing = undefined;
+  };
+  const steering = createSteering({ runId: input.runId, round, progress, become, onStopped });
   setHandler(progressQuery, progress);
-  setHandler(
-    retryUpdate,
-    () => {
-      retryAsked = true;
-      return progress();
-    },
-    {
-      validator: () => {
-        if (status !== 'NEEDS_ATTENTION') {
-          throw ApplicationFailure.nonRetryable(`The run is ${status}: there is nothing to retry.`, 'RunStateConflict');
-        }
-      },
-    },
-  );
   upsertSearchAttributes([
     { key: roundKey, value: round },
     { key: statusKey, value: status },
@@ -160,10 +167,11 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
       show();
     }
   };
-  const save = (): Promise<void> => io.saveProgress(progress());
 
   return {
     stage,
+    verdict: steering.verdict,
+    atRest: steering.atRest,
     async together(one, other) {
       const branches = [one(), other()] as const;
       await Promise.allSettled(branches);
@@ -187,9 +195,9 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
       let healed = 0;
       for (;;) {
         try {
-          return await work();
+          return await steering.stoppable(work);
         } catch (error) {
-          if (isCancellation(error)) throw error;
+          if (isCancellation(error) || error instanceof ConfigChanged) throw error;
           const { stage: at, error: data } = failing ?? { stage: about, error: errorDataOf(error) };
           failing = undefined;
           if (damage.has(data.code) && healed < healingWalksMax) {
@@ -200,22 +208,20 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
             });
             continue;
           }
-          attention = { stage: at, error: data, since: new Date().toISOString() };
-          status = 'NEEDS_ATTENTION';
-          upsertSearchAttributes([{ key: statusKey, value: status }]);
-          show();
-          await CancellationScope.nonCancellable(save);
-          await condition(() => retryAsked);
-          retryAsked = false;
+          attention = { stage: at, error: namingRun(data, input.runId), since: new Date().toISOString() };
+          await become('NEEDS_ATTENTION');
+          await steering.untilRetried();
           attention = undefined;
-          status = 'RUNNING';
-          upsertSearchAttributes([{ key: statusKey, value: status }]);
-          show();
-          await save();
+          await become('RUNNING');
         }
       }
     },
   };
+}
+
+/** Commands in an error say RUN where whoever wrote them did not know the run. */
+function namingRun(data: ErrorData, runId: string): ErrorData {
+  return { ...data, next: data.next.replace(/\bRUN\b/g, runId) };
 }
 
 function asChild(workflowId: string, stageInput: StageInput): Promise<StageResult> {

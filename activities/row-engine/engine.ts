@@ -256,7 +256,7 @@ class Asking implements LimiterClient {
   /** Resolves when every row is done; rejects with what stopped the shard, after keeping what was done. */
   async untilDone(): Promise<void> {
     const { run, settings } = this;
-    const onAbort = (): void => this.stop(run.signal.reason);
+    const onAbort = (): void => void this.leave(run.signal.reason, run.drainMs?.() ?? 0);
     try {
       await new Promise<void>((resolve, reject) => {
         this.finish = { resolve, reject };
@@ -300,8 +300,12 @@ class Asking implements LimiterClient {
 
   next(): Ticket | undefined {
     if (this.state !== 'asking') return undefined;
+    if (this.run.ceiling && !this.run.ceiling.take()) return undefined;
     const index = this.waiting.takeDue() ?? this.nextFresh();
-    if (index === undefined) return undefined;
+    if (index === undefined) {
+      this.run.ceiling?.give();
+      return undefined;
+    }
     try {
       const row = this.run.rows.row(index);
       const ask = this.troubles.get(index)?.before?.asks ?? 0;
@@ -310,6 +314,7 @@ class Asking implements LimiterClient {
       this.staged.push(call);
       return call;
     } catch (error) {
+      this.run.ceiling?.give();
       this.stop(error);
       return undefined;
     }
@@ -442,6 +447,7 @@ class Asking implements LimiterClient {
 
   private ended(call: Call, end: CallEnd): void {
     this.inFlight -= 1;
+    this.run.ceiling?.give();
     this.order.release(call.index);
     this.limiter.finish(call, end);
     if (this.inFlight === 0) this.idle?.();
@@ -495,13 +501,7 @@ class Asking implements LimiterClient {
 
   /** Park the shard for a person; answers on their way are waited for, because they are paid for. */
   private async refuse(broken: ThresholdName): Promise<void> {
-    this.state = 'draining';
-    if (this.inFlight > 0) {
-      await new Promise<void>((resolve) => {
-        this.idle = resolve;
-        this.timers.push(setTimeout(resolve, this.settings.refusalDrainMs));
-      });
-    }
+    await this.drain(this.settings.refusalDrainMs);
     if (this.isEnded()) return;
     try {
       const error = this.thresholdError(broken);
@@ -511,6 +511,23 @@ class Asking implements LimiterClient {
     } catch (error) {
       this.stop(error);
     }
+  }
+
+  /** Stop the shard with this reason, after waiting for answers on their way. */
+  private async leave(reason: unknown, ms: number): Promise<void> {
+    if (this.state === 'asking' && ms > 0) await this.drain(ms);
+    // Its last rows may have been answered meanwhile: then it is kept as it is, and whoever asks for it next finds nothing left to ask.
+    this.stop(reason);
+  }
+
+  /** Begin no further call, and wait for those in flight. */
+  private async drain(ms: number): Promise<void> {
+    this.state = 'draining';
+    if (this.inFlight === 0) return;
+    await new Promise<void>((resolve) => {
+      this.idle = resolve;
+      this.timers.push(setTimeout(resolve, ms));
+    });
   }
 
   private thresholdError(broken: ThresholdName): ArteError {
@@ -531,7 +548,7 @@ class Asking implements LimiterClient {
     const advice =
       broken === 'failed'
         ? 'Look at the endpoint and its log, then arte retry RUN: failed rows are asked again, answered ones are kept.'
-        : `Look at the examples. If the endpoint was at fault, mend it and arte retry RUN. Else change the prompt, the model or thresholds.${broken} in the config and start it under another id: answers that still count are reused.`;
+        : `Look at the examples. If the endpoint was at fault, mend it and arte retry RUN. Else change the prompt, the model or thresholds.${broken} with arte retry RUN --set SETTING=VALUE: answers that still count are reused.`;
     return new ArteError('OutcomeThreshold', {
       what: `${bad} of ${table.done} rows done are ${broken} (${share(bad, table.done)}); the threshold is ${share(threshold, 1)} of the shard's ${table.length} rows.`,
       why: details[0] === undefined ? 'No example is left.' : `For example ${clipped(details[0], 300)}`,
@@ -543,6 +560,8 @@ class Asking implements LimiterClient {
   /** Once a second: tell how it goes, and notice when it does not. */
   private tick(): void {
     this.report();
+    // A ceiling that was raised, or a place given back by a shard at another endpoint, tells nobody.
+    if (this.run.ceiling) this.limiter.wake();
     const error = this.unreachable() ?? this.stalled();
     if (error) this.stop(error);
   }
@@ -596,7 +615,7 @@ class Asking implements LimiterClient {
 
   private report(): void {
     const note = this.note();
-    const { limit, ceiling, closedForMs } = this.limiter.state();
+    const { limit, ceiling, closedForMs } = this.allowed();
     const progress: ShardProgress = {
       done: this.table.done,
       total: this.table.length,
@@ -610,9 +629,17 @@ class Asking implements LimiterClient {
     this.run.onProgress(progress);
   }
 
+  /** The limiter's state under the run's own ceiling. */
+  private allowed(): { limit: number; ceiling: number; closedForMs: number } {
+    const { limit, ceiling, closedForMs } = this.limiter.state();
+    const max = this.run.ceiling?.max ?? Infinity;
+    return { limit: Math.min(limit, max), ceiling: Math.min(ceiling, max), closedForMs };
+  }
+
   private note(): string | undefined {
     const notes: string[] = [];
-    const { limit, ceiling, closedForMs } = this.limiter.state();
+    const { limit, ceiling, closedForMs } = this.allowed();
+    if (ceiling < this.limiter.state().ceiling) notes.push(`at most ${ceiling} calls at a time, as was ordered`);
     const now = systemClock.now();
     if (this.failing.size > 0) {
       notes.push(

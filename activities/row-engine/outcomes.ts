@@ -103,19 +103,19 @@ export function readingStep(reading: RowReading, asks: number, repairs: number):
 const parkTexts: { readonly [code in ErrorCode]?: { readonly what: string; readonly next: string } } = {
   EndpointUnauthorized: {
     what: 'refused our credentials',
-    next: 'Set the environment variable that the config names as api_key to a valid key, restart the workers, then arte retry RUN.',
+    next: 'Set the environment variable that the config names as api_key to a valid key, then arte retry RUN --restart-workers. Where the same key is good again, or the workers were restarted with the new one: arte retry RUN.',
   },
   EndpointUnknownModel: {
     what: 'does not serve the model of the config',
-    next: 'Correct the model name under endpoint in the config, or load the model on the server, then arte retry RUN.',
+    next: 'Load the model on the server, then arte retry RUN; or correct the name, as in arte retry RUN --set models.teacher.endpoint.model=NAME.',
   },
   EndpointNotCompatible: {
     what: 'does not speak the OpenAI protocol',
-    next: 'Check base_url in the config: it should end in /v1 and point at an OpenAI-compatible server; then arte retry RUN.',
+    next: 'base_url should end in /v1 and point at an OpenAI-compatible server. Mend the server, then arte retry RUN; or correct the address, as in arte retry RUN --set models.teacher.endpoint.base_url=URL.',
   },
   EndpointOutOfMoney: {
     what: 'says that the account has run out of money or quota',
-    next: 'Top up the account or name another endpoint in the config, then arte retry RUN. Nothing answered is paid for twice.',
+    next: 'Top up the account, then arte retry RUN; or name another endpoint with --set. Nothing answered is paid for twice.',
   },
 };
 

@@ -46,10 +46,22 @@ export interface ShardRun {
   /** Called about once a second. Must not throw. */
   readonly onProgress: (progress: ShardProgress) => void;
   readonly signal: AbortSignal;
+  /** Asked when the signal fires: how long answers on their way are waited for before their calls are given up. Default: not at all. */
+  readonly drainMs?: () => number;
+  /** A ceiling over all shards of a run in this process, beside the endpoint's own; a call takes a place and gives it back. */
+  readonly ceiling?: CallCeiling;
   /** Adaptive concurrency by endpoint; the process's own when not given. */
   readonly limiters?: LimiterRegistry;
   /** Other limits than schemas/limits.ts: for tests. */
   readonly limits?: Partial<EngineLimits>;
+}
+
+export interface CallCeiling {
+  /** Infinity where nobody set one. */
+  readonly max: number;
+  /** False when there is no place. */
+  take(): boolean;
+  give(): void;
 }
 
 /** What of schemas/limits.ts the engine goes by. */

@@ -1,17 +1,20 @@
 /** `arte budget show RUN`, `arte budget set RUN AMOUNT`: what a run has spent, and what it may. */
 import type { Command } from 'commander';
 import { formatMoney, readLedger, setCap } from '../../activities/budget';
+import { recordAction } from '../../activities/run-actions';
 import { hasPrices, ledgerTotals } from '../../method/ledger';
 import { noSuchRun } from '../../activities/run-records';
 import { ArteError } from '../../schemas/errors';
 import type { Ledger } from '../../schemas/ledger';
 import { budgetCapMax, budgetCapMin } from '../../schemas/limits';
 import type { RunConfig } from '../../schemas/run-config';
+import { orderFor } from '../actor';
 import { exitCodes, formatCount, printJson, printLine, table } from '../output';
 import { openBundleOf } from '../run-config-of';
 import { viewRun } from '../run-progress';
 import { openSession, type Session } from '../session';
-import { nothingToRetry, retryRun, shortfall } from './retry';
+import { notUnderWay } from '../steer-run';
+import { retryRun, shortfall } from './retry';
 
 export function register(program: Command): void {
   const budget = program
@@ -44,16 +47,19 @@ export function register(program: Command): void {
     .argument('<amount>', 'the new cap, in the currency of its config; "none" takes the cap away')
     .description('set the cap of a run, whatever state it is in; a parked one goes on with arte retry, or --retry')
     .option('--retry', 'go on at once if it is parked, and watch it')
+    .option('--reason <why>', 'kept with the action, for whoever asks later')
     .option('--json', 'as JSON, like show')
-    .action(async (runId: string, amount: string, options: { retry?: boolean; json?: boolean }) => {
+    .action(async (runId: string, amount: string, options: { retry?: boolean; reason?: string; json?: boolean }) => {
       const cap = parseAmount(amount);
       await withRun(runId, async (session, config) => {
         // Everything that can be refused is, before anything is changed.
         if (!hasPrices(config)) throw withoutPrices(runId);
         const { engine, progress } = await viewRun(session.client, session.store, runId);
         const parked = progress.status === 'NEEDS_ATTENTION' && engine === 'RUNNING';
-        if (options.retry === true && !parked) throw nothingToRetry(runId, progress.status);
+        if (options.retry === true && !parked) throw notUnderWay(runId, progress.status, 'retry');
         const ledger = await setCap(session.store, runId, config, cap);
+        const at = new Date().toISOString();
+        await recordAction(session.store, { runId, action: 'budget', at, set: [amount], ...orderFor(options) });
         const json = options.json === true;
         show(runId, config, ledger, json);
         if (options.retry === true) return retryRun(session, runId, { quiet: json });

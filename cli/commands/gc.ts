@@ -105,7 +105,7 @@ function retentionOf(runs: readonly KnownRun[], options: Options, now: Date): Ma
   }
   const retention = new Map<string, Retention>();
   for (const { runId, status, lastWordAt } of runs) {
-    const isUnderWay = status === 'RUNNING' || status === 'NEEDS_ATTENTION';
+    const isUnderWay = status !== 'DONE' && status !== 'FAILED' && status !== 'CANCELLED';
     if (drop.includes(runId)) {
       if (isUnderWay) {
         throw new ArteError('RunStateConflict', {

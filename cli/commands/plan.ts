@@ -96,7 +96,8 @@ function printPlan(plan: Plan): void {
 /** So many stages that are to be made are named in a line. */
 const namedStagesMax = 6;
 
-function printReuse({ stages, left, currency }: Plan, priced: boolean): void {
+/** What the store has of a plan, what is to be made, and what that takes. */
+export function printReuse({ stages, left, currency }: Plan, priced: boolean): void {
   const color = colorsFor(process.stdout);
   const held = stages.filter(({ reused }) => reused === true).length;
   const made = stages

@@ -1,46 +1,101 @@
-/** `arte retry RUN`: a run that waits for a person goes on; finished stages and rows come from the store. */
-import { WorkflowUpdateFailedError } from '@temporalio/client';
+/**
+ * `arte retry RUN`: a run that waits for a person goes on; finished stages and rows come from the store. With `--set` it goes on under a changed
+ * config, and only what depends on it is made again. A run that ended without being done starts again.
+ */
 import type { Command } from 'commander';
 import { formatMoney, readLedger } from '../../activities/budget';
+import { reviseRun, recordAction } from '../../activities/run-actions';
+import { runKeys } from '../../activities/run-records';
+import { stopPlatform } from '../../drivers/local/platform';
+import { planRun } from '../../method/plan';
 import { ArteError } from '../../schemas/errors';
+import type { JsonValue } from '../../schemas/json';
 import type { Ledger } from '../../schemas/ledger';
+import type { RetryOrder, RunRecord } from '../../schemas/messages';
 import { retryUpdate } from '../../workflows/messages';
-import { exitCodes, printLine, printNote, type ExitCode } from '../output';
+import { orderFor } from '../actor';
+import { changedConfig, collectSettings } from '../changed-config';
+import type { LoadedConfig } from '../load-config';
+import { differences } from '../diff-runs';
+import { lookIntoStore } from '../look-into-store';
+import { exitCodes, printLine, printNote, progress as progressLine, type ExitCode } from '../output';
+import { plannedTasks } from '../plan-facts';
 import { openBundleOf } from '../run-config-of';
 import { viewRun } from '../run-progress';
 import { openSession, type Session } from '../session';
+import { alignInput, startRecorded, storeBundle } from '../start-run';
+import { notUnderWay, steer } from '../steer-run';
 import { watchRun } from '../watch-run';
+import { printReuse } from './plan';
+
+interface Options {
+  readonly set?: readonly string[];
+  readonly dryRun?: boolean;
+  readonly restartWorkers?: boolean;
+  readonly reason?: string;
+  readonly detach?: boolean;
+}
+
+type Change = NonNullable<RetryOrder['change']>;
 
 export function register(program: Command): void {
   program
     .command('retry')
     .argument('<run>', 'id of the run')
+    .option('--set <setting=value>', 'go on under a changed config; may be given more than once', collectSettings)
+    .option('--dry-run', 'with --set: only say what would be made again')
+    .option('--restart-workers', "embedded: first start the services again with this shell's environment (a new key)")
+    .option('--reason <why>', 'kept with the action, for whoever asks later')
     .option('--detach', 'come back at once')
-    .description('go on with a run that waits for you')
-    .action(async (runId: string, options: { detach?: boolean }) => {
-      const session = await openSession({ start: false });
-      try {
-        process.exitCode = await retryRun(session, runId, { detach: options.detach === true });
-      } finally {
-        await session.close();
-      }
-    });
+    .description('go on with a run that waits for you, or that ended without being done')
+    .action(retry);
+}
+
+async function retry(runId: string, options: Options): Promise<void> {
+  let session = await openSession({ start: false });
+  try {
+    const { set = [], detach = false, reason } = options;
+    const change = set.length > 0 ? await prepareChange(session, runId, set, options.dryRun === true) : undefined;
+    if (options.dryRun === true) return;
+    if (options.restartWorkers === true) {
+      const { progress } = await viewRun(session.client, session.store, runId);
+      if (progress.status === 'RUNNING' || progress.status === 'DONE')
+        throw notUnderWay(runId, progress.status, 'retry');
+      session = await restarted(session);
+    }
+    process.exitCode = await retryRun(session, runId, { detach, reason, change });
+  } finally {
+    await session.close();
+  }
 }
 
 /** The command's body, also of `arte budget set --retry`; quiet: stdout belongs to somebody else. */
 export async function retryRun(
   session: Session,
   runId: string,
-  { detach = false, quiet = false } = {},
+  {
+    detach = false,
+    quiet = false,
+    reason,
+    change,
+  }: { detach?: boolean; quiet?: boolean; reason?: string | undefined; change?: Change | undefined } = {},
 ): Promise<ExitCode> {
   const { engine, progress } = await viewRun(session.client, session.store, runId);
-  if (engine !== 'RUNNING') throw nothingToRetry(runId, progress.status);
-  if (progress.attention?.error.code === 'BudgetExhausted') await refuseWithoutMoney(session, runId);
-  try {
-    await session.client.workflow.getHandle(runId).executeUpdate(retryUpdate);
-  } catch (error) {
-    if (error instanceof WorkflowUpdateFailedError) throw nothingToRetry(runId, progress.status);
-    throw error;
+  if (engine === 'RUNNING' && progress.attention?.error.code === 'BudgetExhausted')
+    await refuseWithoutMoney(session, runId);
+  const order = orderFor({ reason });
+  if (engine === 'RUNNING')
+    await steer(session, runId, retryUpdate, { ...order, ...(change ? { change } : {}) }, 'retry');
+  else if (progress.status === 'DONE') throw notUnderWay(runId, progress.status, 'retry');
+  else {
+    if (change) {
+      const { input, set } = change;
+      await reviseRun(session.store, { runId, bundle: input.bundle, by: order.by, set });
+      const at = new Date().toISOString();
+      await recordAction(session.store, { runId, action: 'retry', at, set: [...set], ...order });
+    }
+    const record = await session.store.getDocument(runKeys.record(runId));
+    await startRecorded(session, record as unknown as RunRecord);
   }
   (quiet ? printNote : printLine)(`run ${runId} goes on`);
   return detach ? exitCodes.done : watchRun(session, runId, { quiet });
@@ -64,13 +119,53 @@ export function shortfall({ cap, needs }: Ledger): string | undefined {
   return `The work that it waits with needs a cap of ${formatMoney(Math.ceil(needs * 1e4) / 1e4)}, and it is ${formatMoney(cap)}.`;
 }
 
-export function nothingToRetry(runId: string, status: string): ArteError {
-  return new ArteError('RunStateConflict', {
-    what: `The run ${runId} is ${status}: there is nothing to retry.`,
-    why: 'retry is for a run that is parked as NEEDS_ATTENTION.',
-    next:
-      status === 'RUNNING'
-        ? `arte watch ${runId} shows what it does.`
-        : `arte run CONFIG --id ${runId} starts it again; what is finished comes from the store.`,
-  });
+/** The changed config, judged and put into the store; what it changes and what is made again is said. Errors: ConfigError, InvalidInput. */
+async function prepareChange(
+  { store }: Session,
+  runId: string,
+  set: readonly string[],
+  isDry: boolean,
+): Promise<Change | undefined> {
+  const before = await openBundleOf(store, runId);
+  const loaded = await changedConfig(store, runId, set, { env: process.env });
+  const changes = differences(before as unknown as JsonValue, loaded.config as unknown as JsonValue);
+  if (changes.length === 0) {
+    throw new ArteError('InvalidInput', {
+      what: `${set.join(', ')} changes nothing: the run ${runId} has that already.`,
+      why: 'Its config in the store says so.',
+      next: `arte retry ${runId} goes on without a change.`,
+    });
+  }
+  for (const { path, a, b } of changes) printLine(`${path}: ${JSON.stringify(a)} -> ${JSON.stringify(b)}`);
+  await sayWhatIsMade(loaded);
+  if (isDry) return undefined;
+  const bundle = await storeBundle(store, loaded);
+  return { input: alignInput(runId, bundle, loaded.config), set };
+}
+
+async function sayWhatIsMade(loaded: LoadedConfig): Promise<void> {
+  const reuse = await lookIntoStore(loaded);
+  if (typeof reuse !== 'function') {
+    if (reuse !== undefined) printNote(reuse);
+    return;
+  }
+  const plan = planRun(loaded.config, { tasks: plannedTasks(loaded), reuseOf: reuse });
+  printReuse(plan, plan.totals.cost > 0);
+}
+
+/** The embedded services again, with this process's environment. Errors: InvalidInput on a platform that is not ours to restart. */
+async function restarted(session: Session): Promise<Session> {
+  if (!session.embedded) {
+    throw new ArteError('InvalidInput', {
+      what: 'The workers of this platform are not started by arte up.',
+      why: 'Only an embedded platform can be started again from here.',
+      next: 'Start the workers again where they run, with the new environment; then arte retry without --restart-workers.',
+    });
+  }
+  const line = progressLine('ending the platform');
+  await session.close();
+  await stopPlatform({ onProgress: (text) => line.update(text) });
+  const opened = await openSession({ start: true, onProgress: (text) => line.update(text) });
+  line.done('the services have this environment now');
+  return opened;
 }

@@ -1,12 +1,12 @@
 /** `arte run CONFIG`: start a run, attach to it, or resume it; watch until it ends. */
 import type { Command } from 'commander';
-import { loadConfig } from '../load-config';
+import { loadConfig, type LoadedConfig } from '../load-config';
 import { capNotes, planRun } from '../../method/plan';
 import { exitCodes, printJson, printLine, printNote, progress } from '../output';
 import { plannedTasks } from '../plan-facts';
 import { printReport } from '../report-view';
 import { readReport } from '../read-report';
-import { openSession } from '../session';
+import { openSession, type Session } from '../session';
 import { checkRunId, startRun } from '../start-run';
 import { watchRun } from '../watch-run';
 
@@ -47,27 +47,40 @@ export async function runConfig(path: string, options: Options): Promise<number>
     throw error;
   });
   try {
-    line.update('starting the run');
-    const started = await startRun(session, loaded, runId);
-    const words = {
-      started: `run ${runId} started`,
-      attached: `attached to run ${runId}`,
-      resumed: `run ${runId} resumed: what is finished comes from the store`,
-      done: `run ${runId} is done already`,
-    };
-    line.done(words[started.how]);
-    if (options.detach) {
-      if (options.json) printJson({ runId, how: started.how });
-      else printLine(`Watch it with: arte watch ${runId}`);
-      return exitCodes.done;
-    }
-    const code = await watchRun(session, runId, { quiet: options.json === true });
-    if (code !== exitCodes.done) return code;
-    const report = await readReport(session.store, runId);
-    if (options.json) printJson(report);
-    else printReport(report);
-    return code;
+    return await startAndWatch(session, loaded, runId, options, line);
   } finally {
     await session.close();
   }
+}
+
+/** Also of `arte clone`, which has its config from the store. */
+export async function startAndWatch(
+  session: Session,
+  loaded: LoadedConfig,
+  runId: string,
+  options: Pick<Options, 'detach' | 'json'>,
+  line = progress('starting the run'),
+): Promise<number> {
+  line.update('starting the run');
+  const started = await startRun(session, loaded, runId);
+  const words = {
+    started: `run ${runId} started`,
+    attached: `attached to run ${runId}`,
+    resumed: `run ${runId} resumed: what is finished comes from the store`,
+    done: `run ${runId} is done already`,
+  };
+  line.done(words[started.how]);
+  if (started.set.length > 0)
+    printNote(`note    it goes by its config as it was changed since: ${started.set.join(', ')}`);
+  if (options.detach) {
+    if (options.json) printJson({ runId, how: started.how });
+    else printLine(`Watch it with: arte watch ${runId}`);
+    return exitCodes.done;
+  }
+  const code = await watchRun(session, runId, { quiet: options.json === true });
+  if (code !== exitCodes.done) return code;
+  const report = await readReport(session.store, runId);
+  if (options.json) printJson(report);
+  else printReport(report);
+  return code;
 }

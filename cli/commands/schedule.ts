@@ -147,7 +147,7 @@ async function create(path: string, options: CreateOptions): Promise<void> {
     const students = await listStudents(session.store);
     const unfit = students.flatMap((student) => unfitness(loaded.config, student));
     const record: ScheduleRecord = {
-      ...{ schemaVersion: 1, name, bundle: await storeBundle(session, loaded), config: path, timing, parallel },
+      ...{ schemaVersion: 1, name, bundle: await storeBundle(session.store, loaded), config: path, timing, parallel },
       ...{ at: new Date().toISOString(), by: whoActs() },
     };
     const how = await createSchedule(session, record, { replace: options.replace === true });

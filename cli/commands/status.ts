@@ -1,16 +1,19 @@
 /** `arte status [RUN]`: one run as it stands, or all runs in a table. */
 import type { Command } from 'commander';
 import { readLedger } from '../../activities/budget';
+import { readCallCeiling } from '../../activities/call-ceiling';
+import { readActions } from '../../activities/run-actions';
 import { runKeys } from '../../activities/run-records';
 import { hasPrices } from '../../method/ledger';
 import type { RunProgress } from '../../schemas/messages';
 import { colorsFor, exitCodes, printJson, printLine, table } from '../output';
 import { openBundleOf } from '../run-config-of';
 import { viewRun } from '../run-progress';
-import { endLines, renderRun } from '../run-view';
+import { actionLines, endLines, renderRun } from '../run-view';
 import { openSession, type Session } from '../session';
 import { exitCodeOfView } from '../watch-run';
 import { budgetLine, budgetSummary } from './budget';
+import { ceilingLine } from './concurrency';
 
 export function register(program: Command): void {
   program
@@ -35,15 +38,21 @@ export function register(program: Command): void {
 async function showRun(session: Session, runId: string, json: boolean): Promise<number> {
   const view = await viewRun(session.client, session.store, runId);
   const config = await openBundleOf(session.store, runId);
+  const actions = await readActions(session.store, runId);
+  const ceiling = await readCallCeiling(session.store, runId);
   const ledger = config && hasPrices(config) ? await readLedger(session.store, runId, config) : undefined;
   if (json) {
     const budget = config && ledger ? { budget: budgetSummary(runId, config, ledger) } : {};
-    printJson({ ...view.progress, finished: view.finished, live: view.live, ...budget });
+    printJson({ ...view.progress, finished: view.finished, live: view.live, ...budget, callCeiling: ceiling, actions });
   } else {
     const color = colorsFor(process.stdout);
     const money = config && ledger ? budgetLine(runId, config, ledger) : undefined;
     const lines = [...renderRun(view, new Map(), config, color), ...endLines(view, color)];
-    printLine([...lines, ...(money === undefined ? [] : ['', color.dim(money)])].join('\n'));
+    const facts = [money, ceilingLine(ceiling)].filter((line) => line !== undefined).map((line) => color.dim(line));
+    const done = actionLines(actions, color);
+    printLine(
+      [...lines, ...(facts.length > 0 ? ['', ...facts] : []), ...(done.length > 0 ? ['', ...done] : [])].join('\n'),
+    );
   }
   return exitCodeOfView(view) ?? exitCodes.done;
 }
@@ -66,6 +75,8 @@ async function listRuns(session: Session, json: boolean): Promise<number> {
     const columns = [{ title: 'run' }, { title: 'status' }, { title: 'round' }, { title: 'now' }, { title: 'started' }];
     const now = (run: RunProgress): string =>
       (run.status === 'NEEDS_ATTENTION' ? run.attention?.error.what : run.failed?.error.what) ??
+      (run.paused ? `paused by ${run.paused.by}` : undefined) ??
+      (run.approval ? `round ${run.approval.round} waits for arte approve or arte reject` : undefined) ??
       run.current.map(({ stage }) => stage).join(', ');
     printLine(
       table(

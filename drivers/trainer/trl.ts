@@ -36,6 +36,9 @@ export interface TrlTrainerOptions {
 /** The phases that train.py has. */
 export type TrainPhase = keyof typeof trainerStallMs;
 
+/** What a shell or a guard makes of an end by SIGKILL (128 + 9). */
+const exitOfKilled = 137;
+
 /** Lines of the child's log that stand in an error. */
 const tailLinesMax = 15;
 
@@ -84,7 +87,7 @@ export function createTrlTrainer(options: TrlTrainerOptions): Trainer {
       signal.throwIfAborted();
       const settingsPath = await writeSettings(job, modelDir, referenceDir, options.deviceLockPath);
       signal.throwIfAborted();
-      return watch(settingsPath, options, onProgress, signal);
+      return watch(job, settingsPath, options, onProgress, signal);
     },
   };
 }
@@ -151,6 +154,7 @@ async function writeSettings(
 
 /** One child from its start to its end. */
 async function watch(
+  job: TrainingJob,
   settingsPath: string,
   options: TrlTrainerOptions,
   onProgress: (progress: TrainingProgress) => void,
@@ -202,7 +206,7 @@ async function watch(
     return done;
   }
   signal.throwIfAborted();
-  throw silence.tooLong ? stalled(silence, child, logPath) : failed(failure, exit, child, logPath);
+  throw silence.tooLong ? stalled(silence, child, logPath) : failed(job, failure, exit, child, logPath);
 }
 
 function parseEvent(line: string): TrainerEvent | undefined {
@@ -254,7 +258,21 @@ function stalled({ phase, step, limits }: Silence, child: Child, logPath: string
   });
 }
 
+/**
+ * The command that lets a training go on with less memory. Half the rows at a time and twice as many times before a step are the same number of
+ * rows a step; rows that cannot be fewer can be shorter.
+ */
+export function withLessMemory({ kind, settings }: Pick<TrainingJob, 'kind' | 'settings'>): string {
+  const section = kind === 'dpo' ? 'align' : 'sft';
+  const { batchSize, gradientAccumulation, maxLength } = settings;
+  if (batchSize === 1) return `arte retry RUN --set ${section}.max_length=${Math.ceil(maxLength / 2)}`;
+  const batch = Math.floor(batchSize / 2);
+  const accumulation = Math.ceil((batchSize * gradientAccumulation) / batch);
+  return `arte retry RUN --set ${section}.batch_size=${batch} --set ${section}.gradient_accumulation=${accumulation}`;
+}
+
 function failed(
+  job: TrainingJob,
   failure: Extract<TrainerEvent, { event: 'error' }> | undefined,
   { code, signal }: ChildExit,
   child: Child,
@@ -264,16 +282,19 @@ function failed(
   if (failure !== undefined) {
     const { what, why, next } = failure;
     const known: ErrorCode = failure.code in errorCodes ? (failure.code as ErrorCode) : 'TrainerFailed';
-    return new ArteError(known, { what, why, next, details });
+    const command = known === 'TrainerOutOfMemory' ? `${withLessMemory(job)}   ${next}` : next;
+    return new ArteError(known, { what, why, next: command, details });
   }
-  const why =
-    signal === 'SIGKILL'
-      ? 'It was killed; the usual reason is that the machine has no memory left.'
-      : `It ended with ${signal ?? `status ${String(code)}`} and without a word.`;
+  const isKilled = signal === 'SIGKILL' || code === exitOfKilled;
+  const why = isKilled
+    ? 'It was killed; the usual reason is that the machine has no memory left.'
+    : `It ended with ${signal ?? `status ${String(code)}`} and without a word.`;
   return new ArteError('TrainerFailed', {
     what: 'The training ended without a result.',
     why,
-    next: `It is started again from its last checkpoint. If it ends so again, read ${logPath}; a smaller batch_size needs less memory.`,
+    next: isKilled
+      ? `${withLessMemory(job)} needs less memory; arte retry RUN alone goes on from the last checkpoint. The log is ${logPath}.`
+      : `It is started again from its last checkpoint. If it ends so again, read ${logPath}.`,
     details,
   });
 }

@@ -5,10 +5,10 @@
 import { writeReport } from '../../activities/report';
 import { putStageRecord, runKeys, saveRound } from '../../activities/run-records';
 import { manifestKey, noCounts } from '../../activities/stage';
-import type { JsonValue } from '../../schemas/json';
 import { emptyLedger } from '../../method/ledger';
 import type { Ledger } from '../../schemas/ledger';
 import { noUsage, type StageManifest, type StageUsage } from '../../schemas/manifest';
+import type { JsonValue } from '../../schemas/json';
 import type { StageRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import { MemoryStore } from './row-engine/memory-store';
@@ -55,7 +55,7 @@ async function reportOf(
       },
       ...{ facts: {}, seconds: 1, finishedAt: '2026-01-01T00:00:00.000Z' },
     };
-    await store.putDocument(manifestKey(key), manifest);
+    await store.putDocument(manifestKey(key), manifest as unknown as JsonValue);
   }
   if (settled)
     await store.putDocument(runKeys.ledger('run'), { ...emptyLedger(null), settled } as unknown as JsonValue);

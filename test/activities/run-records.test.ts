@@ -3,7 +3,14 @@
  * decide reads does not depend on which stage was finished first.
  * Method: stages recorded one after another into a store in memory.
  */
-import { collectEvaluations, readRounds, readStages, recordStage, saveRound } from '../../activities/run-records';
+import {
+  collectEvaluations,
+  readRounds,
+  readStages,
+  recordStage,
+  saveRound,
+  setRoundsAside,
+} from '../../activities/run-records';
 import { noCounts } from '../../activities/stage';
 import { noUsage, type StageManifest } from '../../schemas/manifest';
 import type { StagePlace, StageRecord } from '../../schemas/messages';
@@ -110,4 +117,32 @@ it('evaluations are one artifact with one content, in whatever order they were f
     { arm: 'arte', student: 1 },
     { arm: 'arte', student: 2 },
   ]);
+});
+
+describe('under another config', () => {
+  it('the lines begin anew, and what the old one paid stays in the account until the new walk comes by it again', async () => {
+    const store = new MemoryStore();
+    for (const key of ['k1', 'k2']) await recordStage(store, 'run', placeOf(key), manifestOf(key, 'run'), false);
+    await recordStage(store, 'run', placeOf('found'), manifestOf('k3', 'other'), true);
+    await recordStage(store, 'run', placeOf('later', 2), manifestOf('k4', 'run'), false);
+    await saveRound(store, { runId: 'run', round: 1, models, decision: {} });
+    await setRoundsAside(store, 'run');
+    const [first, second] = await readRounds(store, 'run', 2);
+    expect(first).toMatchObject({ stages: [], models: {} });
+    expect(lines(first?.earlier ?? [])).toEqual([
+      ['k1', 'k1', false, 7],
+      ['k2', 'k2', false, 7],
+    ]);
+    expect(lines(second?.earlier ?? [])).toEqual([['later', 'k4', false, 7]]);
+    // The first is what it was; the second is made under another key.
+    await recordStage(store, 'run', placeOf('k1'), manifestOf('k1', 'run'), true);
+    await recordStage(store, 'run', placeOf('k2'), manifestOf('k2 anew', 'run'), false);
+    await saveRound(store, { runId: 'run', round: 1, models, decision: {} });
+    const [anew] = await readRounds(store, 'run', 1);
+    expect(lines(anew?.stages ?? [])).toEqual([
+      ['k1', 'k1', false, 7],
+      ['k2', 'k2 anew', false, 7],
+    ]);
+    expect(lines(anew?.earlier ?? [])).toEqual([['k2', 'k2', false, 7]]);
+  });
 });

@@ -91,11 +91,20 @@ describe('a child with a vice', () => {
     };
   }
 
+  // Of two rows a batch: half as many, twice as often before a step.
+  const smaller = 'arte retry RUN --set align.batch_size=1 --set align.gradient_accumulation=2';
   it.each([
-    ['out-of-memory', { code: 'TrainerOutOfMemory', retryable: false, next: 'Lower batch_size.' }],
+    ['out-of-memory', { code: 'TrainerOutOfMemory', retryable: false, next: `${smaller}   Lower batch_size.` }],
     ['disk-full', { code: 'DiskFull', retryable: false }],
     ['unknown-code', { code: 'TrainerFailed', retryable: true, what: 'Odd.' }],
-    ['killed', { code: 'TrainerFailed', why: expect.stringContaining('memory') as string }],
+    [
+      'killed',
+      {
+        code: 'TrainerFailed',
+        why: expect.stringContaining('memory') as string,
+        next: expect.stringContaining(smaller) as string,
+      },
+    ],
     ['wordless', { code: 'TrainerFailed', why: expect.stringContaining('status 0') as string }],
     ['liar', { code: 'TrainerFailed', why: expect.stringContaining('status 3') as string }],
   ])('%s: the error says so and carries the end of the log', async (vice, data) => {

@@ -130,8 +130,12 @@ function baseModel(name: string): ModelRef {
   return { name, source, baseSha256: sha256, layers: [], contentSha256: sha256 };
 }
 
-/** A stage by its own activities, as stageWorkflow and the queues would have it made. */
-function inProcess(store: ArtifactStore, folder: string, runId: string): (input: StageInput) => Promise<StageResult> {
+/** The activities of every role over one store: models by script, and in place of TRL a trainer that leaves a few bytes. */
+export function scriptedActivities(
+  store: ArtifactStore,
+  folder: string,
+  training: Trainer = trainer,
+): IoActivities & InferActivities & TrainActivities {
   const dir = join(folder, 'work');
   mkdirSync(join(dir, 'journals'), { recursive: true });
   const unused = (): never => {
@@ -142,16 +146,22 @@ function inProcess(store: ArtifactStore, folder: string, runId: string): (input:
     ...{ python: '', scriptDir: '', logDir: dir, deviceLockPath: join(dir, 'device.lock') },
     scripted: createScriptedEndpoint,
   });
-  const activities: IoActivities & InferActivities & TrainActivities = {
+  const resolveModel = async (name: string): Promise<ModelRef> => baseModel(name);
+  return {
     ...createIoActivities({ store }),
-    ...createInferActivities({ store, pool, journalDir: join(dir, 'journals'), environment: {}, resolveModel: unused }),
+    ...createInferActivities({ store, pool, journalDir: join(dir, 'journals'), environment: {}, resolveModel }),
     ...createTrainActivities({
       store,
-      trainer,
+      trainer: training,
       trainingDir: join(dir, 'training'),
       reserveDevice: async () => () => undefined,
     }),
   };
+}
+
+/** A stage by its own activities, as stageWorkflow and the queues would have it made. */
+function inProcess(store: ArtifactStore, folder: string, runId: string): (input: StageInput) => Promise<StageResult> {
+  const activities = scriptedActivities(store, folder);
   const run = <Output>(work: () => Promise<Output>): Promise<Output> =>
     new MockActivityEnvironment({ workflowExecution: { workflowId: runId, runId } }).run(work);
   const whole: Partial<Record<StageName, (input: StageInput) => Promise<StageResult>>> = {
@@ -192,7 +202,7 @@ function inProcess(store: ArtifactStore, folder: string, runId: string): (input:
 }
 
 /** Leaves as an adapter what it was given: equal data, equal layer. */
-const trainer: Trainer = {
+export const trainer: Trainer = {
   async train(job) {
     const outputDir = join(job.workDir, 'output');
     mkdirSync(outputDir, { recursive: true });

@@ -145,6 +145,9 @@ function standIns(
       judgeAlignment: noFiring,
       saveFiring: noFiring,
     },
+    recordAction: async () => undefined,
+    findVerdict: async () => undefined,
+    reviseRun: async () => undefined,
     ...change,
   };
   const measured = Object.entries(all).map(([name, activity]) => [
@@ -172,6 +175,7 @@ const input = (runId: string, change: Partial<AlignInput> = {}): AlignInput => (
   measureAgreement: false,
   measureGain: false,
   accumulate: 0,
+  approval: 'off',
   ...change,
 });
 
@@ -524,13 +528,15 @@ describe('alignWorkflow', () => {
       expect(parked.attention).toMatchObject({ stage: 'build-pairs', error: data });
       await until(async () => (recorded.saved.at(-1)?.attention?.error.code === 'NotEnoughPairs' ? true : undefined));
       broken = false;
-      await handle.executeUpdate(retryUpdate);
+      await handle.executeUpdate(retryUpdate, { args: [{ by: 'test' }] });
       expect(((await handle.result()) as RunProgress).status).toBe('DONE');
     });
     await withWorkers(standIns(recorded, { buildPairs: () => new Promise(() => undefined) }), async () => {
       const handle = await start(input('busy', { rounds: 1 }));
       await until(async () => ((await handle.query(progressQuery)).current.length > 0 ? true : undefined));
-      await expect(handle.executeUpdate(retryUpdate)).rejects.toMatchObject({ cause: { type: 'RunStateConflict' } });
+      await expect(handle.executeUpdate(retryUpdate, { args: [{ by: 'test' }] })).rejects.toMatchObject({
+        cause: { type: 'RunStateConflict' },
+      });
       await handle.terminate();
     });
   });
@@ -579,7 +585,7 @@ describe('alignWorkflow', () => {
       expect(spent + ceiling).toBeGreaterThan(cap);
       // Raised in the ledger, not in the config: no key changes, and the walk finds what is finished.
       await setCap(store, 'capped', config, 10 * ceiling);
-      await handle.executeUpdate(retryUpdate);
+      await handle.executeUpdate(retryUpdate, { args: [{ by: 'test' }] });
       expect(((await handle.result()) as RunProgress).status).toBe('DONE');
       expect(asked).toBeGreaterThan(stopped);
     });
@@ -691,7 +697,7 @@ describe('alignWorkflow', () => {
         expect.arrayContaining(['train-sft/original_teacher', 'evaluate/original_teacher-3shot']),
       );
       broken = false;
-      await handle.executeUpdate(retryUpdate);
+      await handle.executeUpdate(retryUpdate, { args: [{ by: 'test' }] });
       expect(((await handle.result()) as RunProgress).status).toBe('DONE');
     });
   });

@@ -248,7 +248,7 @@ describe('a schedule', () => {
   it('judges a parked one at the next firing once a person has seen to it', async () => {
     const runId = entryOf((await readLastFiring(store, 'nightly'))!, 'b-locked').runId ?? '';
     locked.clear();
-    await env.client.workflow.getHandle(runId).executeUpdate<RunProgress, []>(retryUpdate);
+    await env.client.workflow.getHandle(runId).executeUpdate(retryUpdate, { args: [{ by: 'test' }] });
     await waitFor('its verdict', 120_000, async () => (await readStanding(store, 'b-locked')).current ?? undefined);
     expect((await readStanding(store, 'b-locked')).current).toBe(runId);
   });

@@ -399,6 +399,24 @@ describe('a shard that cannot go on', () => {
     expect(again.total.calls).toBe(200 - endpoint.total.answered);
   });
 
+  it('waits for answers on their way when it is called off, begins no other call, and loses none', async () => {
+    const controller = new AbortController();
+    const rows = rowsOf(200);
+    const endpoint = scriptedEndpoint(async (request, _call, signal) => {
+      if (indexOf(request) === 100) controller.abort(new Error('paused'));
+      await sleep(20, signal);
+      return rightAnswer(request);
+    });
+    const shard = place.shard(rows, endpoint, { signal: controller.signal, drainMs: () => 5_000 });
+    await expect(runShard(shard)).rejects.toThrow('paused');
+    expect(endpoint.total.calls).toBeLessThan(200);
+    expect(endpoint.total.answered).toBe(endpoint.total.calls);
+    const again = scriptedEndpoint(rightAnswer);
+    const output = await runShard(place.shard(rows, again));
+    expect(again.total.calls).toBe(200 - endpoint.total.calls);
+    expect(output.usage).toMatchObject({ calls: 200, lostCalls: 0 });
+  });
+
   it('refuses to start when it is aborted already', async () => {
     const signal = AbortSignal.abort(new Error('too late'));
     await expect(runShard(place.shard(rowsOf(1), scriptedEndpoint(rightAnswer), { signal }))).rejects.toThrow(

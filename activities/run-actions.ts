@@ -1,0 +1,80 @@
+/**
+ * The actions of a run in the store: appended, read, and what follows from them when the engine's history is gone (a verdict on a round).
+ * Owns the documents under runs/<runId>/actions/ and the change of a run's config; what is allowed when is workflows/steering.ts.
+ */
+import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ArtifactStore } from '../drivers/store/store';
+import { ArteError } from '../schemas/errors';
+import type { ArtifactRef } from '../schemas/artifact-ref';
+import type { JsonValue } from '../schemas/json';
+import { documentRacesMax } from '../schemas/limits';
+import type { RunRecord, Verdict } from '../schemas/messages';
+import { runActionSchema, type RunAction } from '../schemas/run-action';
+import { noSuchRun, runKeys, setRoundsAside } from './run-records';
+
+/** Append an action. `id` makes a repeated call one action. */
+export async function recordAction(
+  store: ArtifactStore,
+  action: Omit<RunAction, 'schemaVersion'>,
+  id: string = randomUUID(),
+): Promise<void> {
+  // The time first: a listing is then in the order of events.
+  const key = `${runKeys.actions(action.runId)}${action.at.replace(/[:.]/g, '-')}-${id}.json`;
+  await store.putOnce(key, { schemaVersion: 1, ...action } as unknown as JsonValue);
+}
+
+/** All actions of a run, in the order in which they happened. */
+export async function readActions(store: ArtifactStore, runId: string): Promise<RunAction[]> {
+  const keys: string[] = [];
+  for await (const { key } of store.list(runKeys.actions(runId))) keys.push(key);
+  const actions: RunAction[] = [];
+  for (const key of keys.sort()) {
+    const document = await store.getDocument(key);
+    if (document !== undefined) actions.push(runActionSchema.parse(document));
+  }
+  return actions;
+}
+
+/** The last word that was said about this very decision of a round. */
+export async function findVerdict(
+  store: ArtifactStore,
+  { runId, round, key }: { readonly runId: string; readonly round: number; readonly key: string },
+): Promise<Verdict | undefined> {
+  const said = (await readActions(store, runId)).findLast(
+    (each) => (each.action === 'approve' || each.action === 'reject') && each.round === round && each.key === key,
+  );
+  if (!said) return undefined;
+  const { by, at, reason } = said;
+  return { approved: said.action === 'approve', by, at, ...(reason === undefined ? {} : { reason }) };
+}
+
+/** A run goes by another config from now on; the ones before stay known. Repeated, it changes nothing. Errors: RunNotFound, StoreUnreachable. */
+export async function reviseRun(
+  store: ArtifactStore,
+  change: {
+    readonly runId: string;
+    readonly bundle: ArtifactRef;
+    readonly by: string;
+    readonly set: readonly string[];
+  },
+): Promise<void> {
+  const key = runKeys.record(change.runId);
+  for (let race = 0; race < documentRacesMax; race += 1) {
+    const standing = await store.getVersion(key);
+    if (!standing) throw noSuchRun(change.runId);
+    const record = standing.document as unknown as RunRecord;
+    if (record.bundle.sha256 === change.bundle.sha256) return;
+    if (race === 0) await setRoundsAside(store, change.runId);
+    const before = { bundle: record.bundle, until: new Date().toISOString(), by: change.by, set: change.set };
+    const revisions = [...(record.revisions ?? []), before];
+    const next: RunRecord = { ...record, bundle: change.bundle, revisions };
+    if ((await store.replaceDocument(key, next as unknown as JsonValue, standing.version)) !== undefined) return;
+    await sleep(Math.random() * 10 * Math.min(race + 1, 50));
+  }
+  throw new ArteError('StoreUnreachable', {
+    what: `The record of ${change.runId} could not be written.`,
+    why: `It was changed by others ${documentRacesMax} times while this one tried.`,
+    next: 'Try it again.',
+  });
+}

@@ -1,0 +1,57 @@
+/** `arte concurrency RUN CALLS`: a ceiling for the calls that a run has in flight, while it runs. */
+import type { Command } from 'commander';
+import { readCallCeiling, setCallCeiling } from '../../activities/call-ceiling';
+import { recordAction } from '../../activities/run-actions';
+import { ArteError } from '../../schemas/errors';
+import { orderFor } from '../actor';
+import { exitCodes, printJson, printLine } from '../output';
+import { viewRun } from '../run-progress';
+import { openSession } from '../session';
+import { notUnderWay } from '../steer-run';
+
+export function register(program: Command): void {
+  program
+    .command('concurrency')
+    .argument('<run>', 'id of the run')
+    .argument('[calls]', 'at most so many calls in flight in each worker process; "none" takes the ceiling away')
+    .option('--reason <why>', 'kept with the action, for whoever asks later')
+    .option('--json', 'as JSON: {runId, calls}')
+    .description('show or set a ceiling for the calls that a run has in flight; it takes effect in seconds')
+    .action(async (runId: string, calls: string | undefined, options: { reason?: string; json?: boolean }) => {
+      const wanted = calls === undefined ? undefined : parseCalls(calls);
+      const session = await openSession({ start: false });
+      try {
+        const { store } = session;
+        const { engine, progress } = await viewRun(session.client, store, runId);
+        if (wanted !== undefined) {
+          if (engine !== 'RUNNING') throw notUnderWay(runId, progress.status, 'slow down');
+          await setCallCeiling(store, runId, wanted);
+          const set = [wanted === null ? 'none' : String(wanted)];
+          const at = new Date().toISOString();
+          await recordAction(store, { runId, action: 'concurrency', at, set, ...orderFor(options) });
+        }
+        const standing = wanted === undefined ? await readCallCeiling(store, runId) : wanted;
+        if (options.json === true) printJson({ runId, calls: standing });
+        else printLine(ceilingLine(standing) ?? 'no ceiling is set: as many calls as the endpoints bear');
+        process.exitCode = exitCodes.done;
+      } finally {
+        await session.close();
+      }
+    });
+}
+
+/** Undefined where there is nothing to say. */
+export function ceilingLine(calls: number | null): string | undefined {
+  return calls === null ? undefined : `at most ${calls} calls in flight in each worker process, as was ordered`;
+}
+
+function parseCalls(text: string): number | null {
+  if (text === 'none') return null;
+  const calls = Number(text);
+  if (Number.isSafeInteger(calls) && calls > 0) return calls;
+  throw new ArteError('InvalidInput', {
+    what: `${JSON.stringify(text)} is no number of calls.`,
+    why: 'A ceiling is a whole number of at least 1. Nothing at all is asked while a run is paused.',
+    next: 'Write a number, or "none" to take the ceiling away; arte pause RUN stops it.',
+  });
+}

@@ -1,0 +1,81 @@
+/**
+ * An order to a running workflow, and what becomes of one that does not fit. Owns the way there and the words of a refusal; what is allowed is
+ * decided where the run is (workflows/steering.ts).
+ */
+import type { UpdateDefinition } from '@temporalio/common';
+import { ApplicationFailure } from '@temporalio/common';
+import { WorkflowUpdateFailedError } from '@temporalio/client';
+import type { Command } from 'commander';
+import { ArteError, type ErrorData } from '../schemas/errors';
+import type { RunProgress } from '../schemas/messages';
+import type { Order } from '../schemas/run-action';
+import { orderFor } from './actor';
+import { exitCodes, printJson, printLine } from './output';
+import { viewRun } from './run-progress';
+import { openSession, type Session } from './session';
+
+/** Give an order. Errors: RunNotFound, RunStateConflict with the reason. `verb`: to pause, to resume. */
+export async function steer<Said extends Order>(
+  session: Session,
+  runId: string,
+  update: UpdateDefinition<RunProgress, [Said]>,
+  said: Said,
+  verb: string,
+): Promise<RunProgress> {
+  const { engine, progress } = await viewRun(session.client, session.store, runId);
+  if (engine !== 'RUNNING') throw notUnderWay(runId, progress.status, verb);
+  try {
+    return await session.client.workflow.getHandle(runId).executeUpdate(update, { args: [said] });
+  } catch (error) {
+    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+    throw refused(error) ?? error;
+  }
+}
+
+function refused({ cause }: WorkflowUpdateFailedError): ArteError | undefined {
+  const data = cause instanceof ApplicationFailure ? (cause.details?.[0] as ErrorData | undefined) : undefined;
+  return data?.code === undefined ? undefined : new ArteError(data.code, data);
+}
+
+export function notUnderWay(runId: string, status: RunProgress['status'], verb: string): ArteError {
+  return new ArteError('RunStateConflict', {
+    what: `The run ${runId} is ${status}: there is nothing to ${verb}.`,
+    why: 'It is not under way.',
+    next:
+      status === 'DONE'
+        ? `arte report ${runId} shows what it came to.`
+        : `arte retry ${runId} starts it again; what is finished comes from the store.`,
+  });
+}
+
+interface SteeringCommand {
+  readonly name: string;
+  readonly description: string;
+  readonly update: UpdateDefinition<RunProgress, [Order]>;
+  /** What is said when it is done. */
+  readonly done: (progress: RunProgress, seconds: number) => readonly string[];
+}
+
+/** A command that is one order: `arte NAME RUN [--reason WHY] [--json]`. */
+export function registerOrder(program: Command, { name, description, update, done }: SteeringCommand): void {
+  program
+    .command(name)
+    .argument('<run>', 'id of the run')
+    .option('--reason <why>', 'kept with the action, for whoever asks later')
+    .option('--note <why>', 'the same')
+    .option('--json', 'print where the run is then, as JSON like arte status')
+    .description(description)
+    .action(async (runId: string, options: { reason?: string; note?: string; json?: boolean }) => {
+      const session = await openSession({ start: false });
+      try {
+        const began = Date.now();
+        const order = orderFor({ reason: options.reason ?? options.note });
+        const progress = await steer(session, runId, update, order, name);
+        if (options.json === true) printJson(progress);
+        else for (const line of done(progress, (Date.now() - began) / 1000)) printLine(line);
+        process.exitCode = exitCodes.done;
+      } finally {
+        await session.close();
+      }
+    });
+}

@@ -1,0 +1,276 @@
+/**
+ * What a person may do to a running alignWorkflow: pause, resume, approve, reject, retry with or without another config.
+ * Owns which order fits which state, what an order does to the walk, and that every accepted one is recorded. The walk itself is run-state.ts.
+ *
+ * Invariants: 1. An order that does not fit the state is refused with the reason, and leaves nothing behind.
+ * 2. A pause breaks off what runs; the activities keep what they have. A resume walks the round again: finished stages and rows are in the store.
+ * 3. An order that was accepted is not lost between two rounds: the workflow continues as new only when nothing is left to be heeded.
+ */
+import type { UpdateDefinition } from '@temporalio/common';
+import {
+  allHandlersFinished,
+  ApplicationFailure,
+  CancellationScope,
+  condition,
+  setHandler,
+  uuid4,
+} from '@temporalio/workflow';
+import type { ErrorData } from '../schemas/errors';
+import { restPatienceMs } from '../schemas/limits';
+import type { AlignInput, RetryOrder, RunProgress, RunStatus, Verdict } from '../schemas/messages';
+import type { Order, RunActionKind } from '../schemas/run-action';
+import { io } from './activity-options';
+import { approveUpdate, pauseUpdate, rejectUpdate, resumeUpdate, retryUpdate } from './messages';
+
+/** The run goes by another config from now on: the workflow begins again with this input. Thrown out of a walk. */
+export class ConfigChanged extends Error {
+  constructor(readonly input: AlignInput) {
+    super('the config of the run was changed');
+    this.name = 'ConfigChanged';
+  }
+}
+
+/** The run as steering sees it. */
+export interface SteeredRun {
+  readonly runId: string;
+  readonly round: number;
+  progress(): RunProgress;
+  /** Another status, shown and left in the store. */
+  become(status: RunStatus): Promise<void>;
+  /** The walk was broken off: what it had begun to say of a failure is no longer so. */
+  onStopped(): void;
+}
+
+export interface Steering {
+  /** Do work that a pause breaks off and a resume begins again. Errors: ConfigChanged, and what the work throws. */
+  stoppable<T>(work: () => Promise<T>): Promise<T>;
+  /** Of a parked run: wait until a person says to go on. Errors: ConfigChanged. */
+  untilRetried(): Promise<void>;
+  /** A person's word about the round, by the key of its decision; found in the store when it was said before. Errors: ConfigChanged. */
+  readonly verdict: (key: string) => Promise<Verdict>;
+  /** Nothing is left to be heeded: the workflow may end or continue as new. Errors: ConfigChanged. */
+  readonly atRest: () => Promise<void>;
+  /** What progress says of it. */
+  state(): Pick<RunProgress, 'paused' | 'approval'>;
+}
+
+/** Registers the handlers. */
+export function createSteering(run: SteeredRun): Steering {
+  const { runId, round } = run;
+  let paused: RunProgress['paused'];
+  let approval: RunProgress['approval'];
+  let working: CancellationScope | undefined;
+  let retryAsked = false;
+  let revising = false;
+  let changed: AlignInput | undefined;
+  let judging = false;
+  let verdict: Verdict | undefined;
+
+  const record = (action: RunActionKind, { by, reason }: Order, more: object = {}): Promise<void> => {
+    const said = { runId, action, by, at: new Date().toISOString(), ...(reason === undefined ? {} : { reason }) };
+    const id = uuid4();
+    // Whatever becomes of the run meanwhile: it was done.
+    return CancellationScope.nonCancellable(() => io.recordAction({ ...said, ...more, id }));
+  };
+
+  const handle = <Said extends Order>(
+    update: UpdateDefinition<RunProgress, [Said]>,
+    refusal: (said: Said) => Refusal | undefined,
+    act: (said: Said) => Promise<unknown>,
+  ): void => {
+    setHandler(
+      update,
+      async (said) => {
+        await act(said);
+        return run.progress();
+      },
+      {
+        validator: (said: Said) => {
+          const refused = refusal(said);
+          if (refused) throw conflict(refused);
+        },
+      },
+    );
+  };
+  const status = (): RunStatus => run.progress().status;
+  const shows = `arte status ${runId} shows it.`;
+
+  handle(
+    pauseUpdate,
+    () =>
+      status() === 'RUNNING' && !revising
+        ? undefined
+        : { what: `The run ${runId} is ${status()}: there is nothing to pause.`, why: idle(status()), next: shows },
+    async (order) => {
+      const { by, reason } = order;
+      paused = { by, since: new Date().toISOString(), ...(reason === undefined ? {} : { reason }) };
+      working?.cancel();
+      await run.become('PAUSED');
+      await record('pause', order);
+      await condition(() => working === undefined || paused === undefined, restPatienceMs);
+    },
+  );
+  handle(
+    resumeUpdate,
+    () =>
+      status() === 'PAUSED'
+        ? undefined
+        : {
+            what: `The run ${runId} is ${status()}: there is nothing to resume.`,
+            why: notPaused(status()),
+            next: shows,
+          },
+    async (order) => {
+      paused = undefined;
+      await run.become('RUNNING');
+      await record('resume', order);
+    },
+  );
+
+  const judge = (approved: boolean): void =>
+    handle(
+      approved ? approveUpdate : rejectUpdate,
+      () =>
+        approval && !judging
+          ? undefined
+          : {
+              what: `The run ${runId} is ${status()}: no round of it waits for a word.`,
+              why: approval
+                ? 'Somebody else has just said it.'
+                : 'A run asks after each round when its config says rounds.approval: every.',
+              next: shows,
+            },
+      async (order) => {
+        judging = true;
+        const at = new Date().toISOString();
+        await record(approved ? 'approve' : 'reject', order, { round, key: approval?.key });
+        verdict = { approved, at, by: order.by, ...(order.reason === undefined ? {} : { reason: order.reason }) };
+      },
+    );
+  judge(true);
+  judge(false);
+
+  handle(
+    retryUpdate,
+    ({ change }: RetryOrder) => {
+      if (revising) {
+        const why = 'Somebody else has just changed its config.';
+        return { what: `The run ${runId} is about to begin again.`, why, next: shows };
+      }
+      if (status() === 'NEEDS_ATTENTION') return undefined;
+      if (!change)
+        return {
+          what: `The run ${runId} is ${status()}: there is nothing to retry.`,
+          why: 'retry is for a run that is parked as NEEDS_ATTENTION.',
+          next: nextOf(status(), runId),
+        };
+      if (status() === 'PAUSED' || status() === 'NEEDS_APPROVAL') return undefined;
+      return {
+        what: `The config of the run ${runId} cannot be changed while it is ${status()}.`,
+        why: 'What it makes now would be made under the old one.',
+        next: `arte pause ${runId}, then the same command again.`,
+      };
+    },
+    async (order: RetryOrder) => {
+      const { change, by } = order;
+      if (!change) {
+        retryAsked = true;
+        await record('retry', order);
+        return;
+      }
+      revising = true;
+      const { input, set } = change;
+      await CancellationScope.nonCancellable(() => io.reviseRun({ runId, bundle: input.bundle, by, set }));
+      await record('retry', order, { set });
+      changed = input;
+      // Said before the workflow begins again, so that nobody is told of what was before.
+      paused = undefined;
+      approval = undefined;
+      await run.become('RUNNING');
+    },
+  );
+
+  const heedChange = (): void => {
+    if (changed) throw new ConfigChanged(changed);
+  };
+  const untilGoing = async (): Promise<void> => {
+    await condition(() => paused === undefined || changed !== undefined);
+    heedChange();
+  };
+
+  return {
+    state: () => ({ ...(paused ? { paused } : {}), ...(approval ? { approval } : {}) }),
+    async stoppable(work) {
+      for (;;) {
+        await untilGoing();
+        const scope = new CancellationScope();
+        working = scope;
+        try {
+          const made = await scope.run(work);
+          working = undefined;
+          // Paused in its last moment: what it made is kept, and nothing further begins.
+          await untilGoing();
+          return made;
+        } catch (error) {
+          working = undefined;
+          if (!scope.consideredCancelled || CancellationScope.current().consideredCancelled) throw error;
+          heedChange();
+          run.onStopped();
+        }
+      }
+    },
+    async untilRetried() {
+      await condition(() => retryAsked || changed !== undefined);
+      retryAsked = false;
+      heedChange();
+    },
+    async verdict(key) {
+      const before = await io.findVerdict({ runId, round, key });
+      if (before) return before;
+      approval = { round, key, since: new Date().toISOString() };
+      await run.become('NEEDS_APPROVAL');
+      await condition(() => verdict !== undefined || changed !== undefined);
+      approval = undefined;
+      heedChange();
+      await run.become('RUNNING');
+      return verdict as Verdict;
+    },
+    async atRest() {
+      do {
+        await untilGoing();
+        await condition(allHandlersFinished);
+      } while (paused !== undefined);
+      heedChange();
+    },
+  };
+}
+
+interface Refusal {
+  readonly what: string;
+  readonly why: string;
+  readonly next: string;
+}
+
+function conflict(refusal: Refusal): ApplicationFailure {
+  const data: ErrorData = { code: 'RunStateConflict', retryable: false, ...refusal };
+  return ApplicationFailure.nonRetryable(`${refusal.what} ${refusal.why}`, data.code, data);
+}
+
+function idle(status: RunStatus): string {
+  if (status === 'RUNNING') return 'It is about to begin again under a changed config.';
+  return status === 'NEEDS_ATTENTION' || status === 'NEEDS_APPROVAL'
+    ? 'It waits for a person, and nothing of it runs.'
+    : 'Nothing of it runs.';
+}
+
+function notPaused(status: RunStatus): string {
+  if (status === 'NEEDS_ATTENTION') return 'It waits because something failed; arte retry goes on.';
+  if (status === 'NEEDS_APPROVAL') return 'It waits for a word about its round: arte approve, or arte reject.';
+  return 'It is not paused.';
+}
+
+function nextOf(status: RunStatus, runId: string): string {
+  if (status === 'PAUSED') return `arte resume ${runId} goes on.`;
+  if (status === 'NEEDS_APPROVAL') return `arte approve ${runId} goes on.`;
+  return `arte watch ${runId} shows what it does.`;
+}
