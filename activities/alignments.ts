@@ -15,10 +15,13 @@ import { registryDigest } from './students';
 
 /** Start the run of an alignment, as `arte run` would; one that is running or done is left as it is. Errors: RunStateConflict. */
 export async function startAlignment({ store }: StoreDependencies, { runId, bundle }: DueAlignment): Promise<void> {
-  const { config } = await openBundle(store, bundle);
-  await recordRun(store, { runId, name: config.name, bundle });
+  const asked = await openBundle(store, bundle);
+  // A person may have changed its config since (arte retry --set): it goes on by that.
+  const standing = await recordRun(store, { runId, name: asked.config.name, bundle });
+  const { config } = await openBundle(store, standing.bundle);
+  const input = { ...alignInput(runId, standing.bundle, config), startedAt: standing.createdAt };
   try {
-    await beginRun(getClient(), alignInput(runId, bundle, config));
+    await beginRun(getClient(), input);
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }

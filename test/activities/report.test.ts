@@ -55,7 +55,7 @@ async function reportOf(
       },
       ...{ facts: {}, seconds: 1, finishedAt: '2026-01-01T00:00:00.000Z' },
     };
-    await store.putDocument(manifestKey(key), manifest as unknown as JsonValue);
+    await store.putDocument(manifestKey(key), manifest);
   }
   if (settled)
     await store.putDocument(runKeys.ledger('run'), { ...emptyLedger(null), settled } as unknown as JsonValue);
