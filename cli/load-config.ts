@@ -24,6 +24,7 @@ import { configProblem } from '../method/config-problem';
 import { nearestName } from '../method/explain-shape';
 import { defaultTechniques } from '../method/prompts';
 import { buildTaskRecord, taskSource } from '../method/split';
+import { goldExamples } from '../method/warm-up';
 import { redacted } from '../method/written-secrets';
 import { ArteError } from '../schemas/errors';
 import { runConfigSchema, taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/run-config';
@@ -66,6 +67,8 @@ export interface LoadedConfig {
   readonly configDir: string;
   /** The tasks with their items, in the config's order; tasks that are only declared have none and are left out. */
   readonly tasks: readonly TaskRecord[];
+  /** Gold examples by task, where it has any. */
+  readonly gold: ReadonlyMap<string, number>;
   readonly notes: readonly string[];
 }
 
@@ -78,9 +81,13 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
   const judged = judgeConfig(input, { purpose, environment: env });
   // A worker's machine need not have what the client's has.
   const here = purpose !== 'worker';
-  const { tasks, problems: ofTasks } = here
+  const {
+    tasks,
+    gold,
+    problems: ofTasks,
+  } = here
     ? await readTasks(input, configDir, judged.config?.prompts)
-    : { tasks: [], problems: [] };
+    : { tasks: [], gold: new Map<string, number>(), problems: [] };
   const ofModels =
     judged.config === undefined || !here
       ? []
@@ -95,7 +102,7 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
       problems.sort((a, b) => (a.line ?? 0) - (b.line ?? 0)),
     );
   }
-  return { config: withAbsoluteModels(judged.config, configDir), configDir, tasks, notes: judged.notes };
+  return { config: withAbsoluteModels(judged.config, configDir), configDir, tasks, gold, notes: judged.notes };
 }
 
 /** A config as it is stored: parsed again, so that a document from elsewhere is checked as well. Throws zod's own error. */
@@ -228,18 +235,21 @@ async function readTasks(
   input: unknown,
   configDir: string,
   prompts: RunConfig['prompts'] | undefined,
-): Promise<{ tasks: TaskRecord[]; problems: ConfigProblem[] }> {
+): Promise<{ tasks: TaskRecord[]; gold: Map<string, number>; problems: ConfigProblem[] }> {
   const list = (input as { tasks?: unknown } | null)?.tasks;
   const tasks: TaskRecord[] = [];
+  const gold = new Map<string, number>();
   const problems: ConfigProblem[] = [];
   for (const [index, item] of (Array.isArray(list) ? (list as unknown[]) : []).entries()) {
     const parsed = taskConfigSchema.safeParse(item);
     if (!parsed.success || parsed.data.source === 'declared') continue;
     const read = await readTask(parsed.data, index, configDir, prompts);
     problems.push(...read.problems);
-    if (read.task !== undefined) tasks.push(read.task);
+    if (read.task === undefined) continue;
+    tasks.push(read.task);
+    if (read.gold) gold.set(read.task.name, read.gold);
   }
-  return { tasks, problems };
+  return { tasks, gold, problems };
 }
 
 async function readTask(
@@ -247,7 +257,7 @@ async function readTask(
   index: number,
   configDir: string,
   prompts: RunConfig['prompts'] | undefined,
-): Promise<{ task?: TaskRecord; problems: ConfigProblem[] }> {
+): Promise<{ task?: TaskRecord; gold?: number; problems: ConfigProblem[] }> {
   const place: readonly Segment[] = ['tasks', index];
   const texts = new Map<string, string>();
   const problems: ConfigProblem[] = [];
@@ -267,7 +277,8 @@ async function readTask(
   if (problems.length > 0) return { problems };
   try {
     const record = buildTaskRecord(withConfigTechniques(task, prompts), taskSource(task, texts), defaultTechniques);
-    return { task: record, problems: judgeTask(record, place, prompts) };
+    const gold = task.gold === undefined ? 0 : goldExamples(record, texts.get('gold') ?? '', task.gold).length;
+    return { task: record, gold, problems: judgeTask(record, place, prompts) };
   } catch (error) {
     if (!(error instanceof ArteError)) throw error;
     const { what, why, next, details = [] } = error.data;

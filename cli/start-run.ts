@@ -11,6 +11,7 @@ import {
   type WorkflowHandle,
 } from '@temporalio/client';
 import { runKeys } from '../activities/run-records';
+import { hasGold } from '../method/warm-up';
 import { taskFilesOf } from '../method/check-config';
 import { canonicalJson } from '../method/keys';
 import { armsOf } from '../schemas/arms';
@@ -97,6 +98,7 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
     shots: config.evaluate.shots,
     reference: config.align.reference,
     align: config.align.method,
+    warmUp: hasGold(config),
     arms: armsOf(config.arms),
     trainingSeeds: config.sft.seeds,
     respondentShots: config.probe.method === 'irt' ? config.probe.respondent_shots : [],

@@ -20,6 +20,8 @@ import { respondentArm } from '../schemas/stage-names';
 import type { StageRunner } from './run-state';
 
 export interface RoundOutcome {
+  /** The models of the run, with the teacher as it is after its warm-up. */
+  readonly models: ResolvedModels;
   /** The teacher that DPO made: the next round's. Where nothing is trained, the teacher as it was. */
   readonly teacher: ModelRef;
   /** The student that was trained on the aligned teacher's data. */
@@ -28,7 +30,7 @@ export interface RoundOutcome {
   readonly decision: JsonObject;
 }
 
-type ArmOutcome = Omit<RoundOutcome, 'decision'>;
+type ArmOutcome = Omit<RoundOutcome, 'decision' | 'models'>;
 
 /** What all arms of a round share: it is made once. */
 interface Shared {
@@ -38,13 +40,14 @@ interface Shared {
   readonly pairs: Readonly<Partial<Record<PairKinds, ArtifactRef>>>;
 }
 
-export async function runRound(run: StageRunner, input: AlignInput, carry: AlignCarry): Promise<RoundOutcome> {
-  const { teacher, round } = carry;
-  const { student } = carry.models;
+export async function runRound(run: StageRunner, input: AlignInput, given: AlignCarry): Promise<RoundOutcome> {
+  // data, a teacher that can do the tasks, preference set
+  const prepared = await run.stage('prepare-tasks', {});
+  const tasks = out(prepared, 'tasks');
+  const carry = input.warmUp && given.round === 1 ? await warmUp(run, given, prepared) : given;
+  const { teacher, round, models } = carry;
+  const { student } = models;
   const arms = armsOfRound(input.arms, round);
-
-  // data and preference set
-  const tasks = out(await run.stage('prepare-tasks', {}), 'tasks');
   const responses = await askRespondents(run, input, carry, tasks);
   const probes = out(await run.stage('select-probes', { tasks, ...responses }), 'probes');
 
@@ -77,7 +80,14 @@ export async function runRound(run: StageRunner, input: AlignInput, carry: Align
     {},
     { extra: { round, evaluations: [...carry.evaluations, ...evaluations].map((record) => ({ ...record })) } },
   );
-  return { ...arte, evaluations, decision: decided.facts };
+  return { ...arte, models, evaluations, decision: decided.facts };
+}
+
+/** The teacher learns from the tasks' gold examples; what comes out is the teacher that every arm begins with. */
+async function warmUp(run: StageRunner, carry: AlignCarry, prepared: StageResult): Promise<AlignCarry> {
+  const inputs = { tasks: out(prepared, 'tasks'), gold: out(prepared, 'gold') };
+  const teacher = modelOf(await run.stage('warm-up', inputs, { model: carry.teacher }));
+  return { ...carry, teacher, models: { ...carry.models, teacher } };
 }
 
 /** An arm from its recipe to its accuracy: a training set, a student trained on it, the test items. Only the set differs between arms. */
@@ -208,9 +218,10 @@ export function firstCarry(models: ResolvedModels, startedAt: string): AlignCarr
 }
 
 /** What the round after this one begins with. */
-export function carryOn(carry: AlignCarry, { teacher, evaluations, decision }: RoundOutcome): AlignCarry {
+export function carryOn(carry: AlignCarry, { models, teacher, evaluations, decision }: RoundOutcome): AlignCarry {
   return {
     ...carry,
+    models,
     round: carry.round + 1,
     teacher,
     evaluations: [...carry.evaluations, ...evaluations],
