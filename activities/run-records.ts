@@ -11,6 +11,7 @@ export const runKeys = {
   progress: (runId: string) => `runs/${runId}/progress.json`,
   round: (runId: string, round: number) => `runs/${runId}/rounds/${String(round).padStart(4, '0')}.json`,
   ledger: (runId: string) => `runs/${runId}/ledger.json`,
+  edge: (runId: string) => `runs/${runId}/edge.json`,
   report: (runId: string) => `runs/${runId}/report.json`,
 } as const;
 

@@ -30,6 +30,7 @@ const commands: Readonly<Record<string, () => Promise<{ register(program: Comman
   budget: () => import('./commands/budget.js'),
   report: () => import('./commands/report.js'),
   export: () => import('./commands/export.js'),
+  edge: () => import('./commands/edge.js'),
   trace: () => import('./commands/trace.js'),
   diff: () => import('./commands/diff.js'),
   gc: () => import('./commands/gc.js'),

@@ -8,6 +8,10 @@ import { artifactRefSchema, sha256Schema } from './artifact-ref';
 /** Models whose weights come with the Python environment: what `embedded:NAME` may name. Their files: drivers/model/resolve.ts. */
 export const embeddedModels = ['SmolLM2-135M-Instruct'] as const;
 
+/** Forms in which a managed server has a model's weights; `as-is`: the GGUF that the source is. */
+export const quantizations = ['q8_0', 'q5_0', 'q4_0', 'f16', 'f32', 'as-is'] as const;
+export type Quantization = (typeof quantizations)[number];
+
 /** Where the base weights come from. The source is *how to get the bytes*; contentSha256 says which bytes they must be. */
 export const modelSourceSchema = z.discriminatedUnion('kind', [
   /** Weights that the Python environment ships (SmolLM2-135M-Instruct). */

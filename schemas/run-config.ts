@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import { armNames, standingArms } from './arms';
+import { quantizations } from './model-ref';
 import { answerTypes, techniqueSchema, verifierSchema } from './task';
 
 const rate = z.number().gt(0);
@@ -158,9 +159,11 @@ export const endpointSchema = z.discriminatedUnion('kind', [
     kind: z.literal('managed'),
     server: z.enum(['llama.cpp']).default('llama.cpp').describe('Server that the worker starts for the model.'),
     quantization: z
-      .enum(['q8_0', 'f16', 'f32', 'as-is'])
+      .enum(quantizations)
       .default('q8_0')
-      .describe('Form of the weights as served; part of the identity of every answer. q8_0 was the fastest on CPUs.'),
+      .describe(
+        'Form of the weights as served; part of the identity of every answer. q8_0 was the fastest on CPUs. q5_0 and q4_0 are the small forms of `arte edge`, with the embeddings in q8_0.',
+      ),
     slots: count.default(16).describe('Requests the server works on at once.'),
     context_tokens: count.default(2048).describe('Tokens of context of one slot: prompt and answer together.'),
     threads: size.default(0).describe('0 = as many as the machine has cores.'),
