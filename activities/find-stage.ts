@@ -19,6 +19,7 @@ import { finishedStage, keyIn, stageResult, type KeyedStage, type StageShape } f
 import { selectDrafts } from './select-drafts';
 import { trainDpo } from './train-dpo';
 import { trainSft } from './train-sft';
+import { warmUp } from './warm-up';
 
 const wholeStages: Readonly<Record<Exclude<StageName, RowStageName | 'report'>, StageShape>> = {
   'prepare-tasks': prepareTasks,
@@ -31,6 +32,7 @@ const wholeStages: Readonly<Record<Exclude<StageName, RowStageName | 'report'>, 
   decide,
   'train-dpo': trainDpo,
   'train-sft': trainSft,
+  'warm-up': warmUp,
 };
 
 /** What the engine would be told of the stage if it ran now and found it finished; undefined when it is to be made. */

@@ -61,6 +61,7 @@ import { tailorQuestions } from './tailor-questions';
 import { tailorRationales } from './tailor-rationales';
 import { trainDpo } from './train-dpo';
 import { trainSft } from './train-sft';
+import { warmUp } from './warm-up';
 
 /** The stages of rows that a worker knows: arte's own, or others in their place (a benchmark's). */
 export type RowStages = Readonly<Record<RowStageName, AnyRowStage>>;
@@ -152,9 +153,11 @@ export function createTrainActivities(dependencies: TrainDependencies): TrainAct
   return guarded({
     trainDpo: runLeasedStage(trainDpo, dependencies),
     trainSft: runLeasedStage(trainSft, dependencies),
+    warmUp: runLeasedStage(warmUp, dependencies),
   });
 }
 export interface TrainActivities {
   trainDpo(input: StageInput): Promise<StageResult>;
   trainSft(input: StageInput): Promise<StageResult>;
+  warmUp(input: StageInput): Promise<StageResult>;
 }

@@ -2,8 +2,10 @@
 import { taskFilesOf, withConfigTechniques } from '../method/check-config';
 import { buildTaskRecord, taskSource } from '../method/split';
 import { defaultTechniques } from '../method/prompts';
+import { goldExamples } from '../method/warm-up';
 import type { JsonValue } from '../schemas/json';
 import type { TaskConfig } from '../schemas/run-config';
+import type { GoldExample } from '../schemas/task';
 import type { StoreDependencies } from './dependencies';
 import type { StageContext, WholeStage } from './stage';
 
@@ -21,17 +23,22 @@ export const prepareTasks: WholeStage<StoreDependencies> = {
   async run(context) {
     const { store, config } = context;
     const records = [];
+    const gold: GoldExample[] = [];
     for (const task of config.tasks) {
       const contents = new Map<string, string>();
       for (const { setting, path } of taskFilesOf(task)) contents.set(setting, await readTaskFile(context, path));
       const source = taskSource(task, contents);
-      records.push(buildTaskRecord(withConfigTechniques(task, config.prompts), source, defaultTechniques));
+      const record = buildTaskRecord(withConfigTechniques(task, config.prompts), source, defaultTechniques);
+      records.push(record);
+      if (task.gold !== undefined) gold.push(...goldExamples(record, contents.get('gold') ?? '', task.gold));
     }
     const tasks = await store.putLines(records.map((record) => JSON.stringify(record)));
     const sizes = Object.fromEntries(
       records.map((record) => [record.name, { validation: record.validation.length, test: record.test.length }]),
     );
-    return { outputs: { tasks }, facts: { tasks: sizes } };
+    if (gold.length === 0) return { outputs: { tasks }, facts: { tasks: sizes } };
+    const goldRef = await store.putLines(gold.map((example) => JSON.stringify(example)));
+    return { outputs: { tasks, gold: goldRef }, facts: { tasks: sizes, gold: gold.length } };
   },
 };
 

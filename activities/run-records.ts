@@ -32,6 +32,7 @@ export const runKeys = {
   /** The lines of a round's stages, one after another as they are finished. */
   stages: (runId: string, round: number) => `runs/${runId}/rounds/${nameOf(round)}.stages.json`,
   ledger: (runId: string) => `runs/${runId}/ledger.json`,
+  edge: (runId: string) => `runs/${runId}/edge.json`,
   report: (runId: string) => `runs/${runId}/report.json`,
   /** A folder of documents. */
   actions: (runId: string) => `runs/${runId}/actions/`,

@@ -157,7 +157,8 @@ function trainedModel(manifest: StageManifest, input: StageInput): ModelRef | un
   const files = manifest.outputs['layer'];
   if (!files || !input.model) return undefined;
   const kind: ModelLayer['kind'] = manifest.facts['adapter'] === 'full' ? 'full' : 'adapter';
-  return withLayer(input.model, { kind, files }, `${input.model.name}+${input.stage === 'train-dpo' ? 'dpo' : 'sft'}`);
+  const made = input.stage.replace('train-', '');
+  return withLayer(input.model, { kind, files }, `${input.model.name}+${made}`);
 }
 
 /** Make a whole stage an activity body: parse, key, reuse or run, commit. */

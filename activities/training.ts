@@ -1,5 +1,5 @@
 /**
- * What train-dpo and train-sft share: data to disk, the device freed, the trainer run, checkpoints into the store as they appear, the result
+ * What train-dpo, train-sft and warm-up share: data to disk, the device freed, the trainer run, checkpoints into the store as they appear, the result
  * committed as a model layer. Owns the checkpoint's way to and from the store; the training is drivers/trainer/, who may train and who waits
  * is leased-stage.ts.
  */
@@ -16,7 +16,7 @@ import { withMeter } from './budget';
 import type { LeasedContext } from './leased-stage';
 import type { StageOutcome } from './stage';
 
-type TrainingSection = RunConfig['align'] | RunConfig['sft'];
+type TrainingSection = RunConfig['align'] | RunConfig['sft'] | RunConfig['warm_up'];
 
 /** The config's section as the trainer takes it. */
 export function trainingSettings(section: TrainingSection, addBos: boolean, seed: number): TrainingSettings {

@@ -29,6 +29,7 @@ export const commandNames = [
   'schedule',
   'report',
   'export',
+  'edge',
   'trace',
   'diff',
   'gc',

@@ -26,6 +26,7 @@ import { configProblem } from '../method/config-problem';
 import { nearestName } from '../method/explain-shape';
 import { defaultTechniques } from '../method/prompts';
 import { buildTask, taskSource } from '../method/split';
+import { goldExamples } from '../method/warm-up';
 import { redacted } from '../method/written-secrets';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
@@ -74,6 +75,8 @@ export interface LoadedConfig {
   readonly tasks: readonly TaskRecord[];
   /** What a run can be made with and is probably not meant: each with its place, like a problem. */
   readonly warnings: readonly PlacedProblem[];
+  /** Gold examples by task, where it has any. */
+  readonly gold: ReadonlyMap<string, number>;
   readonly notes: readonly string[];
 }
 
@@ -111,7 +114,7 @@ export async function judgeInput(
   configDir: string,
   { env, purpose = 'plan', read }: LoadOptions & { readonly read?: TaskFileReader },
 ): Promise<
-  Pick<LoadedConfig, 'tasks' | 'notes'> & {
+  Pick<LoadedConfig, 'tasks' | 'gold' | 'notes'> & {
     config?: RunConfig;
     problems: readonly ConfigProblem[];
     warnings: readonly ConfigProblem[];
@@ -122,9 +125,12 @@ export async function judgeInput(
   const here = purpose !== 'worker';
   const {
     tasks,
+    gold,
     problems: ofTasks,
     warnings: ofItems,
-  } = here ? await readTasks(input, configDir, judged.config, read) : { tasks: [], problems: [], warnings: [] };
+  } = here
+    ? await readTasks(input, configDir, judged.config, read)
+    : { tasks: [], gold: new Map<string, number>(), problems: [], warnings: [] };
   // Prompts are made by the config's own words: they are measured once it is sound without them.
   const lengths =
     judged.config === undefined || judged.problems.length + ofTasks.length > 0
@@ -137,6 +143,7 @@ export async function judgeInput(
   return {
     ...(judged.config === undefined ? {} : { config: withAbsoluteModels(judged.config, configDir) }),
     tasks,
+    gold,
     problems: [...judged.problems, ...ofTasks, ...ofModels, ...lengths.problems],
     warnings: [...ofItems, ...lengths.warnings],
     notes: judged.notes,
@@ -275,20 +282,28 @@ async function readTasks(
   configDir: string,
   config: RunConfig | undefined,
   read: TaskFileReader = (path) => readTaskFile(resolve(configDir, path)),
-): Promise<{ tasks: TaskRecord[]; problems: ConfigProblem[]; warnings: ConfigProblem[] }> {
+): Promise<{ tasks: TaskRecord[]; gold: Map<string, number>; problems: ConfigProblem[]; warnings: ConfigProblem[] }> {
   const list = (input as { tasks?: unknown } | null)?.tasks;
   const tasks: TaskRecord[] = [];
+  const gold = new Map<string, number>();
   const problems: ConfigProblem[] = [];
   const warnings: ConfigProblem[] = [];
   for (const [index, item] of (Array.isArray(list) ? (list as unknown[]) : []).entries()) {
     const parsed = taskConfigSchema.safeParse(item);
     if (!parsed.success || parsed.data.source === 'declared') continue;
-    const { task, problems: found, warnings: seen = [] } = await readTask(parsed.data, index, configDir, config, read);
+    const {
+      task,
+      problems: found,
+      gold: examples,
+      warnings: seen = [],
+    } = await readTask(parsed.data, index, configDir, config, read);
     problems.push(...found);
     warnings.push(...seen);
-    if (task !== undefined) tasks.push(task);
+    if (task === undefined) continue;
+    tasks.push(task);
+    if (examples) gold.set(task.name, examples);
   }
-  return { tasks, problems, warnings };
+  return { tasks, gold, problems, warnings };
 }
 
 async function readTask(
@@ -297,7 +312,7 @@ async function readTask(
   configDir: string,
   config: RunConfig | undefined,
   read: TaskFileReader,
-): Promise<{ task?: TaskRecord; problems: ConfigProblem[]; warnings?: readonly ConfigProblem[] }> {
+): Promise<{ task?: TaskRecord; gold?: number; problems: ConfigProblem[]; warnings?: readonly ConfigProblem[] }> {
   const place: readonly Segment[] = ['tasks', index];
   const texts = new Map<string, string>();
   const problems: ConfigProblem[] = [];
@@ -324,8 +339,9 @@ async function readTask(
     const unfit = judgeTask(record, place, config?.prompts, config?.tailor);
     // What does not fit its answer type is told so; forms and values are then not worth a word.
     if (unfit.length > 0) return { task: record, problems: unfit };
+    const gold = task.gold === undefined ? 0 : goldExamples(record, texts.get('gold') ?? '', task.gold).length;
     const { problems: ofItems, warnings } = judgeItems(record, remarks, place);
-    return { task: record, problems: [...ofItems], warnings };
+    return { task: record, gold, problems: [...ofItems], warnings };
   } catch (error) {
     if (!(error instanceof ArteError)) throw error;
     const { what, why, next, details = [] } = error.data;

@@ -38,6 +38,7 @@ const commands: Readonly<Record<CommandName, () => Promise<{ register(program: C
   schedule: () => import('./commands/schedule.js'),
   report: () => import('./commands/report.js'),
   export: () => import('./commands/export.js'),
+  edge: () => import('./commands/edge.js'),
   trace: () => import('./commands/trace.js'),
   diff: () => import('./commands/diff.js'),
   gc: () => import('./commands/gc.js'),

@@ -4,7 +4,7 @@ import type { PlannedTask } from '../method/plan';
 import type { LoadedConfig } from './load-config';
 
 /** One entry per task of the config, in its order; declared tasks by what they declare. */
-export function plannedTasks({ config, tasks }: Pick<LoadedConfig, 'config' | 'tasks'>): PlannedTask[] {
+export function plannedTasks({ config, tasks, gold }: Pick<LoadedConfig, 'config' | 'tasks' | 'gold'>): PlannedTask[] {
   const records = new Map(tasks.map((task) => [task.name, task]));
   return config.tasks.map((task) => {
     const name = taskNameOf(task);
@@ -25,6 +25,7 @@ export function plannedTasks({ config, tasks }: Pick<LoadedConfig, 'config' | 't
       validation: record.validation.length,
       test: record.test.length,
       techniques: record.techniques.length,
+      ...(gold.has(name) && { gold: gold.get(name) ?? 0 }),
       descriptionCharacters: record.description.length,
       questionCharacters: items.reduce((total, { question }) => total + question.length, 0) / Math.max(1, items.length),
     };

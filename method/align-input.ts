@@ -4,6 +4,7 @@ import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { AlignInput } from '../schemas/messages';
 import type { RunConfig } from '../schemas/run-config';
 import { signalsOf } from '../schemas/signals';
+import { hasGold } from './warm-up';
 
 /** What the workflow needs of a config: everything else is read by activities from the bundle. */
 export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig): AlignInput {
@@ -14,6 +15,7 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
     shots: config.evaluate.shots,
     reference: config.align.reference,
     align: config.align.method,
+    warmUp: hasGold(config),
     arms: armsOf(config.arms),
     trainingSeeds: config.sft.seeds,
     checkScores: config.score.reliability_min !== null,

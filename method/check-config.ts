@@ -28,6 +28,7 @@ import { promptProblems, reminderProblem } from './prompts';
 import { firstBlockOf } from './racing';
 import { scoresTexts } from './served';
 import { signals } from './signals';
+import { hasGold } from './warm-up';
 import { writtenSecrets } from './written-secrets';
 
 export type { ConfigProblem, Segment } from './config-problem';
@@ -236,7 +237,17 @@ export function taskNameOf(task: TaskConfig): string {
 }
 
 /** The files that a task names, with the setting that names each. Relative to the config file. */
-export function taskFilesOf(task: TaskConfig): readonly { readonly setting: string; readonly path: string }[] {
+export function taskFilesOf(task: TaskConfig): readonly TaskFile[] {
+  const gold = task.gold === undefined ? [] : [{ setting: 'gold', path: task.gold }];
+  return [...itemFilesOf(task), ...gold];
+}
+
+interface TaskFile {
+  readonly setting: string;
+  readonly path: string;
+}
+
+function itemFilesOf(task: TaskConfig): readonly TaskFile[] {
   switch (task.source) {
     case 'builtin':
     case 'declared':
@@ -583,15 +594,15 @@ function modelFindings(config: RunConfig): Finding[] {
       continue;
     }
     if (!model.source.startsWith('hosted:')) continue;
-    if (role === 'student' || (role === 'teacher' && config.align.method !== 'none')) {
+    if (role === 'student' || (role === 'teacher' && (config.align.method !== 'none' || hasGold(config)))) {
       findings.push(
         finding(source, {
           what: `The ${role} is a hosted model, which cannot be trained here.`,
           why:
             role === 'teacher'
-              ? `align.method: ${config.align.method} changes the weights of the teacher, and a hosted model keeps its own.`
+              ? `${config.align.method === 'none' ? 'The warm-up on the gold examples of the tasks' : `align.method: ${config.align.method}`} changes the weights of the teacher, and a hosted model keeps its own.`
               : 'The student is trained on the tailored set, and a hosted model keeps its weights.',
-          instead: `Name weights of your own (hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX)${role === 'teacher' ? ', or write "align: {method: none}": preferences then only choose among its drafts' : ''}.`,
+          instead: `Name weights of your own (hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX)${role === 'teacher' ? `, or write "align: {method: none}"${hasGold(config) ? ' and no gold' : ''}: preferences then only choose among its drafts` : ''}.`,
         }),
       );
     }
@@ -610,7 +621,7 @@ function modelFindings(config: RunConfig): Finding[] {
 
 /** A static endpoint serves what it was started with; what a training makes of the model is not asked there. */
 function staticNotes(config: RunConfig): string[] {
-  const trained = config.align.method === 'none' ? ['student'] : ['student', 'teacher'];
+  const trained = config.align.method === 'none' && !hasGold(config) ? ['student'] : ['student', 'teacher'];
   return namedModels(config)
     .filter(({ role, model }) => trained.includes(role) && model.endpoint.kind === 'static')
     .map(

@@ -37,6 +37,7 @@ const roleOf: Partial<Record<StageName, 'teacher' | 'student'>> = {
   'sample-rationales': 'teacher',
   'score-drafts': 'student',
   'score-sample': 'student',
+  'warm-up': 'teacher',
   'train-dpo': 'teacher',
   'tailor-questions': 'teacher',
   'tailor-rationales': 'teacher',
@@ -67,6 +68,8 @@ export function hasPrices({ models, probe }: RunConfig): boolean {
   );
 }
 
+const trainings: readonly StageName[] = ['warm-up', 'train-dpo', 'train-sft'];
+
 /** Cost of a stage in platform.currency, by recorded usage. `trainingSeconds` counts for the training stages only. */
 export function costOf(
   { stage, arm }: { readonly stage: StageName; readonly arm: string },
@@ -76,7 +79,7 @@ export function costOf(
 ): number {
   const price = priceOf(config, stage, arm);
   if (!price) return 0;
-  const training = stage === 'train-dpo' || stage === 'train-sft' ? trainingCost(trainingSeconds, price) : 0;
+  const training = trainings.includes(stage) ? trainingCost(trainingSeconds, price) : 0;
   return costOfCalls(usage, price) + training;
 }
 

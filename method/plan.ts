@@ -16,11 +16,14 @@ import { signalLabel, signalsOf } from '../schemas/signals';
 import { respondentArm } from '../schemas/stage-names';
 import { scoresTexts, textScorer } from './served';
 import { signals } from './signals';
+import { hasGold } from './warm-up';
 
 export interface PlannedTask {
   readonly name: string;
   readonly validation: number;
   readonly test: number;
+  /** Gold examples of the task, where it has any. */
+  readonly gold?: number;
   /** Technique prompts of the task. Default: those of the config, else the four built-in ones. */
   readonly techniques?: number;
   /** Mean length of a question in characters, where the items are known. */
@@ -192,6 +195,10 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
     const first = round === 1;
     if (first) {
       add({ name: 'prepare-tasks', round, rows: counts.items });
+      if (hasGold(config)) {
+        const rows = counts.gold * (config.warm_up.questions ? 2 : 1);
+        add({ name: 'warm-up', round, model: 'teacher', rows, steps: trainingSteps(rows, config.warm_up) });
+      }
       for (const respondent of respondentsOf(config)) {
         add({
           name: 'evaluate',
@@ -274,6 +281,7 @@ interface StageDraft extends Pick<PlannedStage, 'name' | 'round' | 'rows'> {
 
 interface Counts {
   readonly items: number;
+  readonly gold: number;
   readonly validation: number;
   readonly test: number;
   readonly probes: number;
@@ -306,6 +314,7 @@ function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
   const rationalePairs = each((task) => rationalePairsOfTask(config, techniques(task)));
   return {
     items: each(({ validation, test }) => validation + test),
+    gold: each(({ gold = 0 }) => gold),
     validation: each(({ validation }) => validation),
     test: each(({ test }) => test),
     probes: each(probes),

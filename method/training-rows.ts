@@ -126,8 +126,13 @@ export function dpoRow(pair: Pick<PairRow, 'kind' | 'prompt' | 'chosen' | 'rejec
 /** A tailored example as TRL's SFTTrainer reads it: the student's own prompt without demonstrations, then the rationale. */
 export function sftRow(row: Pick<TailoredRow, 'question' | 'rationale'>, task: TaskRecord, config: RunConfig): SftRow {
   const { prompt } = studentPrompt(task, [], row.question, config, config.models.student.prompt_style);
-  if (prompt.kind === 'chat') return { prompt: prompt.messages, completion: said(row.rationale) };
-  return { prompt: prompt.text, completion: ` ${row.rationale}` };
+  return completionRow(prompt, row.rationale, ' ');
+}
+
+/** A prompt and its answer as TRL's SFTTrainer reads them. `lead` stands before the answer where the prompt is raw text. */
+export function completionRow(prompt: Prompt, text: string, lead: '' | ' '): SftRow {
+  if (prompt.kind === 'chat') return { prompt: prompt.messages, completion: said(text) };
+  return { prompt: prompt.text, completion: lead + text };
 }
 
 function said(content: string): readonly ChatMessage[] {

@@ -4,6 +4,7 @@
     export.py merge --base DIR --adapter DIR… --out DIR  LoRA adapters merged into their base, one after another
                     [--gguf FILE --outtype TYPE]         and the result converted, without starting Python and torch anew
     export.py to-gguf --folder DIR --outtype TYPE --out FILE
+    export.py quantize --gguf FILE --outtype TYPE --out FILE   a GGUF of floats made smaller; says how many parameters it has
     export.py commit --id ORG/NAME --revision R          which commit a branch or tag of the hub means now
     export.py fetch --id ORG/NAME --revision R --out DIR weights, tokenizer and config from the hub, nothing else
 
@@ -27,6 +28,12 @@ import re
 import shutil
 
 OUTPUT_TYPES = ("q8_0", "f16", "f32")
+
+# What a GGUF of floats can be made into besides: the forms that the gguf library can write. The K-quants are llama.cpp's own.
+QUANTIZED_TYPES = ("q8_0", "q5_0", "q4_0")
+# Every token passes through these two, and they suffer most: llama.cpp keeps them finer than the rest, and so does this.
+KEPT_FINER = ("token_embd.weight", "output.weight")
+FINER_TYPE = "q8_0"
 
 # What a model folder holds besides its weights; top level only, as transformers reads it.
 TOKENIZER_AND_CONFIG = (
@@ -77,6 +84,7 @@ def main() -> None:
     merging.add_argument("--gguf")
     merging.add_argument("--outtype", choices=OUTPUT_TYPES)
     command("to-gguf", to_gguf, "folder", "out").add_argument("--outtype", required=True, choices=OUTPUT_TYPES)
+    command("quantize", quantize, "gguf", "out").add_argument("--outtype", required=True, choices=QUANTIZED_TYPES)
     command("commit", commit, "id", "revision")
     command("fetch", fetch, "id", "revision", "out")
     args = parser.parse_args()
@@ -246,6 +254,70 @@ def convert(folder: str, out: str, outtype: str) -> None:
     finally:
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
+
+
+# ---- GGUF -> smaller GGUF ----------------------------------------------------------------------------------------
+
+
+def quantize(args: argparse.Namespace) -> None:
+    need_file(args.gguf)
+    child.emit("phase", phase="quantize")
+    import gguf
+    import numpy
+
+    def kind(name: str):
+        return gguf.GGMLQuantizationType[name.upper()]
+
+    def becomes(tensor):
+        """Its new type: norms and biases stay as they are, and so does what does not fit the blocks."""
+        wanted = kind(FINER_TYPE if tensor.name in KEPT_FINER else args.outtype)
+        block, _ = gguf.GGML_QUANT_SIZES[wanted]
+        fits = len(tensor.shape) > 1 and int(tensor.shape[0]) % block == 0
+        return wanted if fits else tensor.tensor_type
+
+    reader = gguf.GGUFReader(args.gguf)
+    floats = (kind("f16"), kind("f32"), kind("bf16"))
+    for tensor in reader.tensors:
+        if tensor.tensor_type not in floats:
+            child.fail(
+                "ModelIncomplete",
+                f"{args.gguf} is quantized already.",
+                f"{tensor.name} is {tensor.tensor_type.name}; what was lost once is not found again.",
+                "Give a GGUF of f16 or f32.",
+            )
+    part = beside(args.out)
+    try:
+        writer = gguf.GGUFWriter(part, arch=reader.get_field("general.architecture").contents())
+        for field in reader.fields.values():
+            if field.name in ("general.architecture", "general.file_type") or field.name.startswith("GGUF."):
+                continue
+            kept, items = field.types[0], field.types[-1]
+            sub_type = items if kept == gguf.GGUFValueType.ARRAY else None
+            writer.add_key_value(field.name, field.contents(), kept, sub_type=sub_type)
+        writer.add_file_type(gguf.LlamaFileType[f"MOSTLY_{args.outtype.upper()}"])
+        for tensor in reader.tensors:
+            made = becomes(tensor)
+            shape = tuple(reversed([int(size) for size in tensor.shape]))
+            # A quantized tensor is announced in bytes, one of floats in numbers.
+            stored = tensor.data.dtype if made == tensor.tensor_type else numpy.dtype(numpy.uint8)
+            written = shape if made == tensor.tensor_type else gguf.quant_shape_to_byte_shape(shape, made)
+            size = int(numpy.prod(written)) * stored.itemsize
+            writer.add_tensor_info(tensor.name, written, stored, size, made)
+        writer.write_header_to_file()
+        writer.write_kv_data_to_file()
+        writer.write_ti_data_to_file()
+        for tensor in reader.tensors:
+            made = becomes(tensor)
+            data = tensor.data
+            if made != tensor.tensor_type:
+                data = gguf.quants.quantize(gguf.quants.dequantize(data, tensor.tensor_type), made)
+            writer.write_tensor_data(data)
+        writer.close()
+        os.replace(part, args.out)
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(part)
+    child.done(path=args.out, parameters=sum(int(tensor.n_elements) for tensor in reader.tensors))
 
 
 # ---- hub -> folder -----------------------------------------------------------------------------------------------

@@ -47,6 +47,8 @@ export interface AlignInput {
   readonly reference: 'previous' | 'initial';
   /** Whether the teacher is trained on the preferences. */
   readonly align: AlignMethod;
+  /** Whether the teacher is trained on gold examples before the first round. */
+  readonly warmUp: boolean;
   /** The arms of comparison, in the order of the report. */
   readonly arms: readonly ArmName[];
   /** Students trained on each arm's set, each from a seed of its own. */

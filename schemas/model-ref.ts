@@ -13,6 +13,10 @@ export const hubIdOfEmbedded: Readonly<Record<string, string>> = {
   'SmolLM2-135M-Instruct': 'HuggingFaceTB/SmolLM2-135M-Instruct',
 };
 
+/** Forms in which a managed server has a model's weights; `as-is`: the GGUF that the source is. */
+export const quantizations = ['q8_0', 'q5_0', 'q4_0', 'f16', 'f32', 'as-is'] as const;
+export type Quantization = (typeof quantizations)[number];
+
 /** Where the base weights come from. The source is *how to get the bytes*; contentSha256 says which bytes they must be. */
 export const modelSourceSchema = z.discriminatedUnion('kind', [
   /** Weights that the Python environment ships (SmolLM2-135M-Instruct). */

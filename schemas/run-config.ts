@@ -8,6 +8,7 @@
  */
 import { z } from 'zod';
 import { armNames, standingArms } from './arms';
+import { quantizations } from './model-ref';
 import { signalNames } from './signals';
 import { answerTypes, techniqueSchema, verifierSchema } from './task';
 
@@ -55,6 +56,12 @@ const taskCommon = {
     .describe('How answers look. Left out: the built-in family or the file format decides.'),
   techniques: z.array(techniqueSchema).min(1).optional().describe('Replaces prompts.techniques for this task.'),
   verifier: verifierSchema.optional().describe('Can tell a right answer from a wrong one without a label.'),
+  gold: z
+    .string()
+    .optional()
+    .describe(
+      'Worked examples for warm_up: a JSONL file {"question", "target", "rationale"}, and "technique" where the rationale is written under a technique prompt of the task. None of its questions may stand in the split. Relative to the config file.',
+    ),
   split: splitSchema,
   split_seed: z
     .number()
@@ -153,9 +160,11 @@ export const endpointSchema = z.discriminatedUnion('kind', [
     kind: z.literal('managed'),
     server: z.enum(['llama.cpp']).default('llama.cpp').describe('Server that the worker starts for the model.'),
     quantization: z
-      .enum(['q8_0', 'f16', 'f32', 'as-is'])
+      .enum(quantizations)
       .default('q8_0')
-      .describe('Form of the weights as served; part of the identity of every answer. q8_0 was the fastest on CPUs.'),
+      .describe(
+        'Form of the weights as served; part of the identity of every answer. q8_0 was the fastest on CPUs. q5_0 and q4_0 are the small forms of `arte edge`, with the embeddings in q8_0.',
+      ),
     slots: count.default(16).describe('Requests the server works on at once.'),
     context_tokens: count.default(2048).describe('Tokens of context of one slot: prompt and answer together.'),
     threads: size.default(0).describe('0 = as many as the machine has cores.'),
@@ -647,6 +656,23 @@ const sftSchema = z
   .prefault({})
   .describe('Training of the student on the tailored set.');
 
+const warmUpSchema = z
+  .strictObject({
+    questions: z
+      .boolean()
+      .default(true)
+      .describe('Whether every example also teaches to write such a question with its target.'),
+    learning_rate: rate.default(2e-5).describe('As sft.learning_rate.'),
+    warmup_ratio: fraction.default(0.03).describe('As sft.warmup_ratio.'),
+    schedule: z.enum(['cosine', 'linear', 'constant']).default('linear').describe('As sft.schedule.'),
+    loss_on: z.enum(['completion', 'all']).default('completion').describe('As sft.loss_on.'),
+    ...trainingCommon,
+  })
+  .prefault({})
+  .describe(
+    'Training of the teacher on the gold examples of the tasks, before the first round; not done where no task has any. For teachers too small to do the tasks. What comes out is the teacher of every arm. Paper: none.',
+  );
+
 const evaluateSchema = z
   .strictObject({
     shots: z.array(size).min(1).default([0, 3]).describe("Paper: 0 and 3. Demonstrations are the task's seeds."),
@@ -912,6 +938,7 @@ export const runConfigSchema = z
     tailor: tailorSchema,
     hygiene: hygieneSchema,
     sft: sftSchema,
+    warm_up: warmUpSchema,
     evaluate: evaluateSchema,
     arms: armsSchema,
     rounds: roundsSchema,

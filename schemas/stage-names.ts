@@ -1,6 +1,7 @@
 /** The stages in the order of the method's table (design section 2). Zod-free: workflows use it by value. */
 export const stageNames = [
   'prepare-tasks',
+  'warm-up',
   'select-probes',
   'sample-questions',
   'sample-rationales',

@@ -54,6 +54,17 @@ export const verifierSchema = z.discriminatedUnion('kind', [
 ]);
 export type Verifier = z.infer<typeof verifierSchema>;
 
+/** A worked example that the teacher learns from before the first round; of no split. */
+export const goldExampleSchema = z.object({
+  task: z.string().min(1),
+  question: z.string().min(1),
+  target: z.string().min(1),
+  rationale: z.string().min(1),
+  /** The technique prompt that the rationale answers; the naive prompt where there is none. */
+  technique: z.string().optional(),
+});
+export type GoldExample = z.infer<typeof goldExampleSchema>;
+
 export const taskRecordSchema = z.object({
   name: z.string().min(1),
   category: z.string(),

@@ -29,6 +29,8 @@ import { respondentArm } from '../schemas/stage-names';
 import type { StageRunner } from './run-state';
 
 export interface RoundOutcome {
+  /** The models of the run, with the teacher as it is after its warm-up. */
+  readonly models: ResolvedModels;
   /** The teacher that DPO made. Where nothing is trained, the teacher as it was. */
   readonly teacher: ModelRef;
   /** The student that was trained on the aligned teacher's data. */
@@ -56,13 +58,14 @@ interface Shared {
   readonly pairs: Readonly<Partial<Record<PairKinds, ArtifactRef>>>;
 }
 
-export async function runRound(run: StageRunner, input: AlignInput, carry: AlignCarry): Promise<RoundOutcome> {
-  const { teacher, round } = carry;
-  const { student } = carry.models;
+export async function runRound(run: StageRunner, input: AlignInput, given: AlignCarry): Promise<RoundOutcome> {
+  // data, a teacher that can do the tasks, preference set
+  const prepared = await run.stage('prepare-tasks', {});
+  const tasks = out(prepared, 'tasks');
+  const carry = input.warmUp && given.round === 1 ? await warmUp(run, given, prepared) : given;
+  const { teacher, round, models } = carry;
+  const { student } = models;
   const arms = armsOfRound(input.arms, round);
-
-  // data and preference set
-  const tasks = out(await run.stage('prepare-tasks', {}), 'tasks');
   const responses = await askRespondents(run, input, carry, tasks);
   const probes = out(await run.stage('select-probes', { tasks, ...responses }), 'probes');
 
@@ -101,7 +104,7 @@ export async function runRound(run: StageRunner, input: AlignInput, carry: Align
   const { facts: decision, key: decided } = await run.stage('decide', { evaluations }, { extra });
   const { teacher: made, student: trained } = arte;
   return {
-    ...{ teacher: made, student: trained, decision, decided },
+    ...{ teacher: made, student: trained, decision, decided, models },
     ...(arte.checked ? { firstSet: arte.checked.firstSet } : {}),
     ...(pairsOfRound ? { pairs: pairsOfRound } : {}),
   };
@@ -139,6 +142,13 @@ async function checkScores(
   if (!input.measureAgreement) return;
   const parts = { model: models.student, arm: 'agreement', extra: { purpose: 'agreement' } };
   await run.stage('score-sample', inputs, parts);
+}
+
+/** The teacher learns from the tasks' gold examples; what comes out is the teacher that every arm begins with. */
+async function warmUp(run: StageRunner, carry: AlignCarry, prepared: StageResult): Promise<AlignCarry> {
+  const inputs = { tasks: out(prepared, 'tasks'), gold: out(prepared, 'gold') };
+  const teacher = modelOf(await run.stage('warm-up', inputs, { model: carry.teacher }));
+  return { ...carry, teacher, models: { ...carry.models, teacher } };
 }
 
 /** An arm from its recipe to its accuracy: a training set, a student trained on it, the test items. Only the set differs between arms. */
@@ -323,15 +333,17 @@ export function carryOn(
   { accumulate }: Pick<AlignInput, 'accumulate'>,
 ): AlignCarry {
   const { round } = carry;
-  const { decision, firstSet } = made;
+  const { decision, firstSet, models } = made;
   const bestRound = Number(decision['bestRound'] ?? round);
-  const bestTeacher = bestRound === round ? made.teacher : carry.bestTeacher;
+  const before = bestRound === 0 ? models.teacher : carry.bestTeacher;
+  const bestTeacher = bestRound === round ? made.teacher : before;
   // A decision that is not there yet (arte plan looks ahead) goes on with what the round made.
   const next = decision['next'] as unknown as NextRound | undefined;
   const rollsBack = next !== undefined && next.from !== round;
   const pairs = made.pairs ? [...carry.pairs, made.pairs] : carry.pairs;
   return {
     ...carry,
+    models,
     round: round + 1,
     teacher: rollsBack ? bestTeacher : made.teacher,
     bestRound,

@@ -247,4 +247,5 @@ const wholeStages: Record<WholeStageName, (input: StageInput) => Promise<StageRe
   decide: (input) => io.decide(input),
   'train-dpo': (input) => train.trainDpo(input),
   'train-sft': (input) => train.trainSft(input),
+  'warm-up': (input) => train.warmUp(input),
 };

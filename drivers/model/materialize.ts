@@ -16,7 +16,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { ArteError } from '../../schemas/errors';
-import type { ModelRef } from '../../schemas/model-ref';
+import type { ModelRef, Quantization } from '../../schemas/model-ref';
 import { freeDiskBytes } from '../local/directories';
 import { tryLock } from '../local/lock';
 import type { ArtifactStore } from '../store/store';
@@ -24,8 +24,6 @@ import { runExport, underLock } from './export-form';
 import { createFileHasher, type FileHasher } from './file-hash';
 import { folderContent } from './model-files';
 import { contentSha256, localSource, type LocalSource, type SourceContext } from './resolve';
-
-export type Quantization = 'q8_0' | 'f16' | 'f32' | 'as-is';
 
 export interface Materializer {
   /**
@@ -179,6 +177,13 @@ class CachingMaterializer implements Materializer {
     const form = await this.form(model.contentSha256, type, signal, async ({ part, lockFd, signal: making }) => {
       const out = join(part, 'model.gguf');
       await mkdir(part, { recursive: true });
+      if (type === 'q5_0' || type === 'q4_0') {
+        // The converter writes floats and q8_0 only.
+        const floats = await this.gguf(model, 'f16', making);
+        await this.needDisk(part, (await stat(floats)).size, `quantize to ${type}`);
+        await this.export('quantize', ['--gguf', floats, '--outtype', type, '--out', out], [lockFd], making);
+        return;
+      }
       const folder = await this.mergedFolder(model, making, { out, type, lockFd });
       if (existsSync(out)) return;
       await this.needDisk(part, await folderBytes(folder), `convert to ${type}`);

@@ -173,36 +173,55 @@ async function readJson(path: string): Promise<unknown> {
   }
 }
 
-/** The header says where the last tensor ends; a download that was cut ends before. */
-async function checkSafetensors(path: string): Promise<void> {
+/** How many parameters the weights of a whole folder hold; tied ones are stored, and counted, once. */
+export async function parametersOf(folder: string): Promise<number> {
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.safetensors'));
+  let parameters = 0;
+  for (const name of names) {
+    const { tensors } = await safetensorsHeader(join(folder, name));
+    for (const { shape } of tensors) parameters += (shape ?? []).reduce((product, size) => product * size, 1);
+  }
+  return parameters;
+}
+
+interface SafetensorsHeader {
+  readonly tensors: readonly { readonly shape?: readonly number[]; readonly data_offsets?: readonly number[] }[];
+  /** Bytes of the file, and where its last tensor ends by the header; -1 where that cannot be read. */
+  readonly size: number;
+  readonly end: number;
+}
+
+async function safetensorsHeader(path: string): Promise<SafetensorsHeader> {
   const file = await open(path, 'r');
   try {
     const { size } = await file.stat();
     const length = size < 8 ? -1 : Number((await readAt(file, 0, 8)).readBigUInt64LE());
-    let end = -1;
-    if (length > 0 && length <= Math.min(size - 8, safetensorsHeaderBytesMax)) {
-      try {
-        const header = JSON.parse((await readAt(file, 8, length)).toString('utf8')) as Record<string, unknown>;
-        end = 8 + length;
-        for (const tensor of Object.values(header)) {
-          const offsets = (tensor as { data_offsets?: readonly number[] }).data_offsets;
-          end = Math.max(end, 8 + length + (offsets?.[1] ?? 0));
-        }
-      } catch {
-        end = -1;
-      }
-    }
-    if (end !== size) {
-      throw modelError(
-        'ModelIncomplete',
-        `${path} is not a whole safetensors file.`,
-        end === -1 ? 'Its header cannot be read.' : `It has ${size} bytes, and its header speaks of ${end}.`,
-        'Download or copy the model again, whole.',
-      );
-    }
+    if (length <= 0 || length > Math.min(size - 8, safetensorsHeaderBytesMax)) return { tensors: [], size, end: -1 };
+    const { __metadata__: _, ...header } = JSON.parse((await readAt(file, 8, length)).toString('utf8')) as Record<
+      string,
+      SafetensorsHeader['tensors'][number]
+    >;
+    const tensors = Object.values(header);
+    const end = tensors.reduce(
+      (most, tensor) => Math.max(most, 8 + length + (tensor.data_offsets?.[1] ?? 0)),
+      8 + length,
+    );
+    return { tensors, size, end };
   } finally {
     await file.close();
   }
+}
+
+/** The header says where the last tensor ends; a download that was cut ends before. */
+async function checkSafetensors(path: string): Promise<void> {
+  const { size, end } = await safetensorsHeader(path).catch(async () => ({ size: (await stat(path)).size, end: -1 }));
+  if (end === size) return;
+  throw modelError(
+    'ModelIncomplete',
+    `${path} is not a whole safetensors file.`,
+    end === -1 ? 'Its header cannot be read.' : `It has ${size} bytes, and its header speaks of ${end}.`,
+    'Download or copy the model again, whole.',
+  );
 }
 
 // ---- GGUF --------------------------------------------------------------------------------------------------------

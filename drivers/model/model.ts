@@ -4,7 +4,7 @@
  * Conformance: test/drivers/model.conformance.ts.
  */
 import type { ModelAnswer, ModelRequest } from '../../schemas/rows';
-import type { ModelRef } from '../../schemas/model-ref';
+import type { ModelRef, Quantization } from '../../schemas/model-ref';
 
 export interface Capabilities {
   readonly n: boolean;
@@ -81,7 +81,7 @@ export type EndpointSettings =
   | {
       readonly kind: 'managed';
       readonly server: 'llama.cpp';
-      readonly quantization: 'q8_0' | 'f16' | 'f32' | 'as-is';
+      readonly quantization: Quantization;
       readonly slots: number;
       readonly contextTokens: number;
       readonly threads: number;

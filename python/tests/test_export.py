@@ -165,6 +165,44 @@ def test_an_adapter_that_cannot_be_merged_is_refused_and_leaves_nothing(run, tin
     assert [path.name for path in tmp_path.iterdir()] == ["damaged"]
 
 
+@pytest.mark.parametrize(("outtype", "step"), [("q8_0", 1 / 127), ("q5_0", 1 / 15), ("q4_0", 1 / 7)])
+def test_a_quantized_gguf_has_the_same_tensors_each_within_a_step_of_its_block(run, tiny, tmp_path, outtype, step):
+    import gguf
+    import numpy
+
+    run("to-gguf", "--folder", tiny, "--outtype", "f16", "--out", tmp_path / "m.gguf")
+    done = run("quantize", "--gguf", tmp_path / "m.gguf", "--outtype", outtype, "--out", tmp_path / "small.gguf")[-1]
+    whole, small = gguf.GGUFReader(tmp_path / "m.gguf"), gguf.GGUFReader(tmp_path / "small.gguf")
+    assert done["parameters"] == sum(int(tensor.n_elements) for tensor in whole.tensors)
+    assert (tmp_path / "small.gguf").stat().st_size < (tmp_path / "m.gguf").stat().st_size
+    changed = ("GGUF.", "general.file_type", "general.quantization_version")
+    kept = [name for name in whole.fields if not name.startswith(changed)]
+    assert [small.get_field(name).contents() for name in kept] == [whole.get_field(name).contents() for name in kept]
+    quantized = 0
+    for before, after in zip(whole.tensors, small.tensors, strict=True):
+        assert (after.name, after.shape.tolist()) == (before.name, before.shape.tolist())
+        values = gguf.quants.dequantize(before.data, before.tensor_type).reshape(-1, 1 if len(before.shape) == 1 else 32)
+        again = gguf.quants.dequantize(after.data, after.tensor_type).reshape(values.shape)
+        if after.tensor_type == before.tensor_type:
+            assert numpy.array_equal(values, again)
+            continue
+        quantized += 1
+        finer = before.name in ("token_embd.weight", "output.weight")
+        assert after.tensor_type.name == ("Q8_0" if finer else outtype.upper())
+        # A block's largest value spans its steps; numbers are off by half a step, the largest of the other sign by a whole one.
+        allowed = numpy.abs(values).max(axis=1, keepdims=True) * ((1 / 127) if finer else step) * 1.05
+        assert (numpy.abs(values - again) <= allowed).all()
+    assert quantized > 2
+
+
+def test_what_is_quantized_already_is_not_quantized_again(run, tiny, tmp_path):
+    run("to-gguf", "--folder", tiny, "--outtype", "q8_0", "--out", tmp_path / "m.gguf")
+    with pytest.raises(Failed) as error:
+        run("quantize", "--gguf", tmp_path / "m.gguf", "--outtype", "q4_0", "--out", tmp_path / "small.gguf")
+    assert error.value.args[0] == "ModelIncomplete" and "quantized already" in error.value.args[1]
+    assert not (tmp_path / "small.gguf").exists()
+
+
 def test_a_tokenizer_that_training_would_read_otherwise_is_found_out(run, tiny, tmp_path, monkeypatch):
     import transformers
 

@@ -98,7 +98,7 @@ async function makeAll(store: MemoryStore, config: RunConfig): Promise<Map<strin
 }
 
 async function planned(store: MemoryStore, config: RunConfig, find: ModelFinder = here): Promise<Plan> {
-  const tasks = plannedTasks({ config: { ...config, tasks: [] }, tasks: [] });
+  const tasks = plannedTasks({ config: { ...config, tasks: [] }, tasks: [], gold: new Map() });
   return planRun(config, { tasks, reuseOf: await lookForStages(store, { config, configDir }, find) });
 }
 

@@ -9,6 +9,7 @@ import { DeleteObjectCommand, GetObjectCommand, PutObjectCommand, S3Client } fro
 import { runningPlatform } from '../../drivers/local/platform';
 import { platformPaths } from '../../drivers/local/platform-state';
 import { credentialsPath } from '../../drivers/local/s3-server';
+import type { EdgeCard } from '../../schemas/edge';
 import type { Plan } from '../../schemas/plan';
 import type { RunReport } from '../../schemas/report';
 import { openWorkspace, processesOf, succeed, type Workspace } from '../support/cli';
@@ -149,6 +150,30 @@ describe('the loop', () => {
     ) as { path: string };
     expect(readFileSync(gguf.path).subarray(0, 4).toString()).toBe('GGUF');
     expect((await workspace.arte('export', 'student', 'first')).code).toBe(2);
+  });
+
+  it('measures the student for the edge, in several forms, beside the teacher', async () => {
+    const { stdout } = await succeed(
+      workspace,
+      ...['edge', 'first', '--forms', 'q8_0,q4_0', '--items', '3', '--hour-price', '0.1', '--json'],
+    );
+    const card = JSON.parse(stdout) as EdgeCard;
+    expect(card.forms.map(({ role, form, n }) => [role, form, n])).toEqual([
+      ['teacher', 'q8_0', 3],
+      ['student', 'q8_0', 3],
+      ['student', 'q4_0', 3],
+    ]);
+    const [teacher, student, small] = card.forms;
+    expect(student?.contentSha256).not.toBe(teacher?.contentSha256);
+    expect(small?.bytes).toBeLessThan(student?.bytes ?? 0);
+    for (const form of card.forms) {
+      expect(form.parameters).toBe(teacher?.parameters);
+      expect(form.parameters).toBeGreaterThan(1_000);
+      expect(form.peakMemoryBytes).toBeGreaterThan(form.bytes);
+      expect(form.latencyP95Ms).toBeGreaterThanOrEqual(form.latencyP50Ms);
+      expect(form.costPerMillionOutputTokens).toBeCloseTo((0.1 / 3_600 / form.outputTokensPerSecond) * 1e6, 9);
+    }
+    expect(JSON.parse((await succeed(workspace, 'edge', 'first', '--last', '--json')).stdout)).toEqual(card);
   });
 
   it('reuses nothing that depends on a model whose bytes changed behind the same path', async () => {

@@ -55,7 +55,7 @@ const counts = { ok: 1, malformed: 0, refused: 0, truncated: 0, failed: 0 };
 
 /** What each stage hands on, by the names that later stages ask for. */
 const outputsOf: Record<string, readonly string[]> = {
-  'prepare-tasks': ['tasks'],
+  'prepare-tasks': ['tasks', 'gold'],
   'select-probes': ['probes'],
   'sample-questions': ['questions'],
   'sample-rationales': ['drafts'],
@@ -85,8 +85,9 @@ function result(input: StageInput, recorded: Recorded): StageResult {
   )
     .map(({ sha256 }) => sha256.slice(0, 4))
     .join()}`;
-  const trained =
-    input.stage === 'train-dpo' || input.stage === 'train-sft' ? { model: model(`${input.model?.name ?? ''}+`) } : {};
+  const trained = ['train-dpo', 'train-sft', 'warm-up'].includes(input.stage)
+    ? { model: model(`${input.model?.name ?? ''}+`) }
+    : {};
   return {
     stage: input.stage,
     key: sha(label),
@@ -120,6 +121,7 @@ function standIns(
     decide: whole,
     trainDpo: whole,
     trainSft: whole,
+    warmUp: whole,
     resolveModels: async () => ({ teacher: model('teacher'), student: model('student'), respondents: [] }),
     openRowStage: async (input) => ({ done: false, key: sha(`${input.stage}${input.model?.name ?? ''}`), rows: 3 }),
     runShard: async (shard) => {
@@ -168,6 +170,7 @@ const input = (runId: string, change: Partial<AlignInput> = {}): AlignInput => (
   shots: [0, 3],
   reference: 'previous',
   align: 'dpo',
+  warmUp: false,
   arms: standingArms,
   trainingSeeds: 1,
   respondentShots: [],
@@ -271,6 +274,23 @@ describe('alignWorkflow', () => {
       .filter(({ stage }) => stage === 'train-dpo')
       .map(({ reference }) => reference?.name);
     expect(references).toEqual([undefined, 'teacher']);
+  });
+
+  it('warms the teacher up once, before the first round, and every arm and the initial reference begin with that teacher', async () => {
+    await withWorkers(standIns(recorded), async () =>
+      (await start(input('warm', { warmUp: true, reference: 'initial', arms: ['teacher', ...standingArms] }))).result(),
+    );
+    const of = (name: StageInput['stage']) => recorded.stages.filter(({ stage }) => stage === name);
+    expect(of('warm-up').map(({ model: from, inputs }) => [from?.name, Object.keys(inputs)])).toEqual([
+      ['teacher', ['tasks', 'gold']],
+    ]);
+    expect(of('sample-questions').map(({ model: asked }) => asked?.name)).toEqual(['teacher+', 'teacher++']);
+    expect(of('train-dpo').map(({ reference }) => reference?.name)).toEqual([undefined, 'teacher+']);
+    const asTeacher = of('evaluate').filter(({ extra }) => extra?.['role'] === 'teacher');
+    expect(asTeacher.map(({ model: asked }) => asked?.name)).toEqual(['teacher+', 'teacher+']);
+    expect(of('tailor-questions').map(({ model: asked }) => asked?.name)).toEqual(
+      expect.arrayContaining(['teacher+', 'teacher++', 'teacher+++']),
+    );
   });
 
   describe('honours what a round decides', () => {

@@ -34,7 +34,7 @@ import { canonicalJson, sha256Hex } from '../../method/keys';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
-import { deploymentName, taskQueues, type RunProgress } from '../../schemas/messages';
+import { deploymentName, taskQueues } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
 import type { RunReport } from '../../schemas/report';
 import { modelConfigSchema, runConfigSchema, type ModelConfig, type RunConfig } from '../../schemas/run-config';
