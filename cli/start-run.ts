@@ -19,7 +19,6 @@ import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import type { RunBundle, RunRecord } from '../schemas/messages';
-import type { RunConfig } from '../schemas/run-config';
 import type { alignWorkflow } from '../workflows';
 import { orderFor } from './actor';
 import type { LoadedConfig } from './load-config';
