@@ -25,9 +25,9 @@ import { openBundle, type OpenBundle } from './bundle';
 import { rowStages } from './index';
 import { streamRows } from './read-rows';
 import { shardKeyOf, shardRecordKey } from './row-engine/shard-record';
-import { keyOfRow, type PlannedRow, type PlannedRows } from './row-stage';
+import { keyOfRow, type AnyRowStage, type PlannedRow, type PlannedRows } from './row-stage';
 import { noSuchRun, readRounds, readStages, runKeys } from './run-records';
-import { manifestKey } from './stage';
+import { manifestKey, type StageContext } from './stage';
 
 /** A stage of a run: its line in the run's history, and its manifest where the store still has it. */
 export interface LineageStage {
@@ -157,13 +157,15 @@ export async function* shardsOf(
   const stage = rowStages[manifest.stage];
   const input = stageInputOf(lineage, manifest);
   const { config } = lineage.bundle;
-  const loaded: unknown = await stage.load({ store, bundle: lineage.bundle, config, input, key: manifest.key });
+  const context = { store, bundle: lineage.bundle, config, input, key: manifest.key };
+  const loaded: unknown = await stage.load(context);
   const repairsMax = stage.repairs(loaded);
   const rowsInAll = Object.values(manifest.counts).reduce((sum, count) => sum + count, 0);
   const waves: ArtifactRef[] = [];
-  const before: RowResult[] = [];
-  for (let wave = 0, first = 0; wave < wavesMax && first < rowsInAll; wave += 1) {
-    const planned = stage.rows(loaded, before);
+  const before: ArtifactRef[] = [];
+  const wavesOfStage = stage.wavesMax ?? wavesMax;
+  let planned = stage.rows(loaded, []);
+  for (let wave = 0, first = 0; wave < wavesOfStage && first < rowsInAll; wave += 1) {
     const results: ArtifactRef[] = [];
     const waveEnd = first + planned.length;
     for (let offset = 0; offset < planned.length; offset += shardRowsMax) {
@@ -176,8 +178,32 @@ export async function* shardsOf(
     first = waveEnd;
     if (first >= rowsInAll || results.length < Math.ceil(planned.length / shardRowsMax)) return;
     waves.push(await mergedWave(store, results));
-    for (const ref of results) for await (const row of streamRows(store, ref, rowResultSchema)) before.push(row);
+    before.push(...results);
+    const next = await nextWave(stage, context, loaded, before, wave + 1 >= wavesOfStage);
+    if (!next) return;
+    planned = next;
   }
+}
+
+/** The rows of the next wave as they followed from the results before; undefined where there was none. */
+async function nextWave(
+  stage: AnyRowStage,
+  context: StageContext,
+  loaded: unknown,
+  before: readonly ArtifactRef[],
+  last: boolean,
+): Promise<PlannedRows | undefined> {
+  const results = async function* (): AsyncGenerator<RowResult> {
+    for (const ref of before) yield* streamRows(context.store, ref, rowResultSchema);
+  };
+  if (stage.plannedRows) {
+    // The plan was on its way from wave to wave only; the same results make the same one.
+    const collected = await stage.collect(context, loaded, results, last);
+    return collected.more && collected.plan ? stage.plannedRows(context, loaded, collected.plan) : undefined;
+  }
+  const rows: RowResult[] = [];
+  for await (const row of results()) rows.push(row);
+  return stage.rows(loaded, rows);
 }
 
 /** A wave's name is the content of its shards one after another (row-stage.ts, mergeShards). */

@@ -161,6 +161,27 @@ it('names the addresses of the rows that share an id', async () => {
   });
 });
 
+it('follows the rows of every wave of a race, whose shard records a clean-up keeps', async () => {
+  const raced = await makeRun(store, folder, {
+    runId: 'raced',
+    change: (config) => {
+      config['probe'] = { method: 'full' };
+      config['score'] = { ...(config['score'] as object), mode: 'racing', first_block: 2, block: 1 };
+    },
+  });
+  const lineage = await openLineage(store, raced.runId);
+  const { manifest } = lineage.stages.find(({ record }) => record.stage === 'score-drafts')!;
+  const firsts: number[] = [];
+  let rows = 0;
+  for await (const shard of shardsOf(store, lineage, manifest!)) {
+    expect(shard.output).toBeDefined();
+    firsts.push(shard.first);
+    rows += shard.length;
+  }
+  expect(firsts.length).toBeGreaterThan(6);
+  expect(rows).toBe(Object.values(manifest!.counts).reduce((sum, count) => sum + count, 0));
+});
+
 it('refuses a run that is not there', async () => {
   await expect(openLineage(store, 'nobody')).rejects.toMatchObject({ data: { code: 'RunNotFound' } });
 });
