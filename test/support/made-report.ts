@@ -65,6 +65,7 @@ export function madeReport({ arms, rounds = 1, shots = [0], students = 1, items 
     rounds: Array.from({ length: rounds }, (_, at) => ({
       round: at + 1,
       decision: {
+        decision: 'promote',
         reason: `Round ${at + 1} is the best so far: 50.0 % against 40.0 % of round 1 (${'+10.0 points, '.repeat(4)}).`,
       },
       ...{ teacher: model, student: model, artifacts: {} },
