@@ -20,7 +20,7 @@ import {
   type AccuracyMark,
   type HistogramBin,
 } from './report-plots';
-import { gateRows, roundSteps } from './report-rounds';
+import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 import { answerKinds, answerKindsIn, armTitle, macroAverages, nothingEvaluated, scoredAnswers } from './report-view';
 import { areShares, scoreText } from './score-text';
@@ -242,9 +242,10 @@ function roundsAndGates(report: RunReport): string {
     reason,
     next,
   ]);
+  const orders = orderRows(report);
   const gates = gateRows(report).map(({ gate, round, value, limit, verdict }) => [gate, round, value, limit, verdict]);
   return [
-    ...(steps.length > 1
+    ...(isWorthTelling(report)
       ? [table('steps-table', 'What each round decided', ['Round', 'Decision', 'Why', 'After it'], steps)]
       : []),
     ...(gates.length > 0
@@ -256,6 +257,9 @@ function roundsAndGates(report: RunReport): string {
             gates,
           ),
         ]
+      : []),
+    ...(orders.length > 0
+      ? [table('orders-table', 'What people did to the run', ['When', 'What', 'Who', 'With'], orders)]
       : []),
   ].join('\n');
 }
