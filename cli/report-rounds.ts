@@ -31,7 +31,7 @@ export function roundSteps({ rounds }: Pick<RunReport, 'rounds'>): RoundStep[] {
         round,
         decision: decisionWords[decision['decision']] ?? decision['decision'],
         // What the figures would have decided is not what was decided.
-        reason: isRefused ? said : [reason, said].filter((text) => text !== '').join(' '),
+        reason: isRefused ? said : [reason, said && `Approved by ${said}`].filter((text) => text !== '').join(' '),
         next: isRefused ? 'ends with it' : next?.stop ? `stops: ${next.why.replace(/\.$/, '')}` : last ? '' : from,
       },
     ];
@@ -41,15 +41,14 @@ export function roundSteps({ rounds }: Pick<RunReport, 'rounds'>): RoundStep[] {
 interface Approval {
   readonly by: string;
   readonly at: string;
-  readonly approved: boolean;
   readonly reason?: string;
 }
 
 function verdictWords(approval: Approval | undefined): string {
   if (!approval) return '';
-  const { by, at, approved, reason } = approval;
+  const { by, at, reason } = approval;
   const why = reason === undefined ? '' : `: "${reason}"`;
-  return `${approved ? 'Approved' : 'Rejected'} by ${by} on ${at.slice(0, 16).replace('T', ' ')}${why}.`;
+  return `${by}, ${at.slice(0, 16).replace('T', ' ')}${why}.`;
 }
 
 /** Rounds that a reader should be told of: there was a choice, or a person made it. */
