@@ -509,6 +509,13 @@ describe('counts', () => {
     ]);
   });
 
+  it('no length could pass both gates', () => {
+    const crossed = withSetting('rounds.gates.length_ratio_min', 4);
+    expect(judge(crossed).problems.map(({ path }) => path)).toEqual(['rounds.gates.length_ratio_min']);
+    expect(judge(withSetting('rounds.gates.length_ratio_max', null, crossed)).problems).toEqual([]);
+    expect(judge(withSetting('rounds.gates.length_ratio_min', 3)).problems).toEqual([]);
+  });
+
   it('fewer pairs than the minimum can be made', () => {
     const config = withSetting('pairs', { question: { per_task: 0 }, rationale: { per_task: 3 } });
     expect(judge(config).problems).toMatchObject([
