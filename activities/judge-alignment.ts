@@ -33,9 +33,12 @@ export async function judgeAlignment(
   const { promotion } = (await openBundle(store, bundle)).config;
   const last = (await readRounds(store, runId, config.rounds.count)).at(-1);
   if (!last) throw gone(`the rounds of ${runId}`);
-  const best = Number(last.decision['bestRound'] ?? last.round);
+  const accepted = Number(last.decision['bestRound'] ?? last.round);
+  // A gate or a person rejected every round: there is nothing to test, and what was made last is what the verdict is about.
+  const best = accepted === 0 ? last.round : accepted;
   const alignment = await alignmentOf(store, { schedule, runId, best, last, rounds: config.rounds.count });
   const { action } = await recordVerdict(store, student, alignment, async ({ current, alignments }) => {
+    if (accepted === 0) return { ...keptBack(last), runId, before: current, by: `schedule ${schedule}` };
     const before = current === null ? undefined : alignments[current];
     const verdict = judgePromotion(
       await sideOf(store, 'it', alignment),
@@ -51,6 +54,14 @@ export async function judgeAlignment(
     };
   });
   return action;
+}
+
+/** The verdict on a run of which no round was accepted. */
+function keptBack({ decision }: RoundRecord): Pick<StudentEvent, 'action' | 'at' | 'why' | 'checks' | 'fallen'> {
+  const { by, reason } = (decision['approval'] ?? {}) as { by?: string; reason?: string };
+  const who = decision['decision'] === 'rejected' && by !== undefined ? `${by} rejected it` : 'a gate rejected it';
+  const why = `No round of it was accepted: ${who}${reason === undefined ? '' : ` (${reason})`}.`;
+  return { action: 'kept-back', at: new Date().toISOString(), why, checks: [], fallen: [] };
 }
 
 async function alignmentOf(

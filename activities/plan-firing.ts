@@ -29,7 +29,7 @@ import type { InferDependencies } from './dependencies';
 import { errorData } from './failures';
 import { modelsOf } from './resolve-models';
 import { runKeys } from './run-records';
-import { runState, type StandingRun } from './run-state';
+import { runState } from './run-state';
 import { endStrandedRun } from './stranded-run';
 import { listStudents, readStanding, registryDigest, verdictOn } from './students';
 
@@ -125,7 +125,7 @@ async function entryOf(
     case 'running':
       return entry('under way', 'Its alignment is being made.');
     case 'parked':
-      return entry('waits', `${waitsFor(run)} arte status ${runId} says more; arte retry ${runId} goes on.`);
+      return entry('waits', [run.waitsFor, run.goesOn].join(' '));
     case 'cancelled':
       return again.includes(name) && trouble === undefined
         ? entry('go on', 'A person cancelled it, and asks for it again.')
@@ -139,10 +139,6 @@ async function entryOf(
         ? entry('align', newWork(Object.keys(standing.alignments).length))
         : entry('failed', trouble === '' ? 'It was not started.' : trouble);
   }
-}
-
-function waitsFor({ waitsFor: why = 'It waits for a person.' }: StandingRun): string {
-  return why;
 }
 
 function finishedEntry(

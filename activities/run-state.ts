@@ -17,19 +17,47 @@ export interface StandingRun {
   readonly state: RunState;
   /** Why a parked run waits. */
   readonly waitsFor?: string;
+  /** What a person types when it is to go on, as the end of a sentence. */
+  readonly goesOn?: string;
 }
 
 export async function runState(client: Client, store: ArtifactStore, runId: string): Promise<StandingRun> {
   const engine = await engineStatus(client, runId);
   // Set by the workflow itself, and known to the engine before anything is in the store.
-  if (engine?.status === 'RUNNING' && engine.own !== 'NEEDS_ATTENTION') return { state: 'running' };
+  if (engine?.status === 'RUNNING' && !isStill(engine.own)) return { state: 'running' };
   const stored = (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress | undefined;
-  if (engine?.status === 'RUNNING')
-    return { state: 'parked', waitsFor: stored?.attention?.error.what ?? 'It waits for a person.' };
+  if (engine?.status === 'RUNNING') return { state: 'parked', ...stillOf(runId, engine.own, stored) };
   if (stored?.status === 'DONE') return { state: 'done' };
   if (stored?.status === 'CANCELLED' || engine?.status === 'CANCELLED') return { state: 'cancelled' };
   const isKnown = engine !== undefined || (await store.getDocument(runKeys.record(runId))) !== undefined;
   return { state: isKnown ? 'broken-off' : 'none' };
+}
+
+/** Nothing of it goes on by itself: it failed, was paused, or asks for a word about its round. */
+function isStill(own: string | undefined): boolean {
+  return own === 'NEEDS_ATTENTION' || own === 'NEEDS_APPROVAL' || own === 'PAUSED';
+}
+
+function stillOf(
+  runId: string,
+  own: string | undefined,
+  stored: RunProgress | undefined,
+): Pick<StandingRun, 'waitsFor' | 'goesOn'> {
+  if (own === 'PAUSED') {
+    const by = stored?.paused === undefined ? '' : ` by ${stored.paused.by}`;
+    return { waitsFor: `It was paused${by}.`, goesOn: `arte resume ${runId} goes on.` };
+  }
+  if (own === 'NEEDS_APPROVAL') {
+    const round = stored?.approval === undefined ? 'A round' : `Round ${stored.approval.round}`;
+    return {
+      waitsFor: `${round} waits for a word.`,
+      goesOn: `arte approve ${runId} goes on, arte reject ${runId} ends it.`,
+    };
+  }
+  return {
+    waitsFor: stored?.attention?.error.what ?? 'It waits for a person.',
+    goesOn: `arte status ${runId} says more; arte retry ${runId} goes on.`,
+  };
 }
 
 async function engineStatus(client: Client, runId: string): Promise<{ status: string; own?: string } | undefined> {

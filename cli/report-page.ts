@@ -20,7 +20,7 @@ import {
   type AccuracyMark,
   type HistogramBin,
 } from './report-plots';
-import { gateRows, roundSteps } from './report-rounds';
+import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 import { answerKinds, answerKindsIn, armTitle, macroAverages, nothingEvaluated, scoredAnswers } from './report-view';
 import { areShares, scoreText } from './score-text';
@@ -242,9 +242,10 @@ function roundsAndGates(report: RunReport): string {
     reason,
     next,
   ]);
+  const orders = orderRows(report);
   const gates = gateRows(report).map(({ gate, round, value, limit, verdict }) => [gate, round, value, limit, verdict]);
   return [
-    ...(steps.length > 1
+    ...(isWorthTelling(report)
       ? [table('steps-table', 'What each round decided', ['Round', 'Decision', 'Why', 'After it'], steps)]
       : []),
     ...(gates.length > 0
@@ -256,6 +257,9 @@ function roundsAndGates(report: RunReport): string {
             gates,
           ),
         ]
+      : []),
+    ...(orders.length > 0
+      ? [table('orders-table', 'What people did to the run', ['When', 'What', 'Who', 'With'], orders)]
       : []),
   ].join('\n');
 }
@@ -504,11 +508,19 @@ function code(text: string): Cell {
 }
 
 /** A table in a frame that scrolls by itself, by keyboard too. The first cell of a row is its header. */
+/** Longer than any interval. */
+const sentenceCharactersMin = 30;
+
 function table(id: string, caption: string, columns: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const cell = (value: Cell): string => (typeof value === 'object' ? value.html : escaped(String(value)));
   const isNumeric = (index: number): boolean => rows.every((row) => /^-?[\d.,]*( %)?$/.test(cell(row[index] ?? '')));
   const numeric = columns.map((_, index) => index > 0 && isNumeric(index));
-  const attribute = (index: number): string => (numeric[index] ? ' class="number"' : '');
+  // A column with sentences in it breaks them: in one line they would push what follows out of sight.
+  const isText = (index: number): boolean =>
+    rows.some((row) => typeof row[index] === 'string' && row[index].length > sentenceCharactersMin);
+  const text = columns.map((_, index) => index > 0 && isText(index));
+  const attribute = (index: number): string =>
+    numeric[index] ? ' class="number"' : text[index] ? ' class="text"' : '';
   return `<div class="frame" role="region" aria-labelledby="${id}-caption" tabindex="0"><table>
 <caption id="${id}-caption">${escaped(caption)}</caption>
 <thead><tr>${columns.map((title, index) => `<th scope="col"${attribute(index)}>${escaped(title)}</th>`).join('')}</tr></thead>
@@ -581,7 +593,8 @@ ${['malformed', 'refused', 'truncated', 'failed'].map((name) => `.fill.outcome-$
 table { width: 100%; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 th, td { padding: 6px 16px 6px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 tbody th, td { white-space: nowrap; }
-td:last-child { white-space: normal; }
+td:last-child, td.text { white-space: normal; }
+td.text { min-width: 14em; }
 tbody th { font-weight: 400; }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 .number { text-align: right; }

@@ -23,15 +23,52 @@ export function roundSteps({ rounds }: Pick<RunReport, 'rounds'>): RoundStep[] {
     const next = decision['next'] as unknown as NextRound | undefined;
     const last = at === rounds.length - 1;
     const from = next === undefined || next.from === round ? 'goes on from it' : fromWords(next.from);
+    const reason = typeof decision['reason'] === 'string' ? decision['reason'] : '';
+    const said = verdictWords(decision['approval'] as unknown as Approval | undefined);
+    const isRefused = decision['decision'] === 'rejected';
     return [
       {
         round,
         decision: decisionWords[decision['decision']] ?? decision['decision'],
-        reason: typeof decision['reason'] === 'string' ? decision['reason'] : '',
-        next: next?.stop ? `stops: ${next.why.replace(/\.$/, '')}` : last ? '' : from,
+        // What the figures would have decided is not what was decided.
+        reason: isRefused ? said : [reason, said && `Approved by ${said}`].filter((text) => text !== '').join(' '),
+        next: isRefused ? 'ends with it' : next?.stop ? `stops: ${next.why.replace(/\.$/, '')}` : last ? '' : from,
       },
     ];
   });
+}
+
+interface Approval {
+  readonly by: string;
+  readonly at: string;
+  readonly reason?: string;
+}
+
+function verdictWords(approval: Approval | undefined): string {
+  if (!approval) return '';
+  const { by, at, reason } = approval;
+  const why = reason === undefined ? '' : `: "${reason}"`;
+  return `${by}, ${at.slice(0, 16).replace('T', ' ')}${why}.`;
+}
+
+/** Rounds that a reader should be told of: there was a choice, or a person made it. */
+export function isWorthTelling(report: Pick<RunReport, 'rounds'>): boolean {
+  return report.rounds.length > 1 || report.rounds.some(({ decision }) => decision['approval'] !== undefined);
+}
+
+/** What people did to the run, oldest first; a run that was only started has nothing to tell. */
+export function orderRows({ actions = [] }: Pick<RunReport, 'actions'>): string[][] {
+  if (actions.every(({ action }) => action === 'start')) return [];
+  return actions.map(({ at, action, by, round, set = [], reason }) => [
+    at.slice(0, 16).replace('T', ' '),
+    action,
+    by,
+    [
+      ...(round === undefined ? [] : [`round ${round}`]),
+      ...(set.length === 0 ? [] : [set.join(', ')]),
+      ...(reason === undefined ? [] : [`"${reason}"`]),
+    ].join('; '),
+  ]);
 }
 
 function fromWords(round: number): string {

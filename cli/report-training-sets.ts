@@ -43,7 +43,7 @@ export function trainingSetRows({ stages }: Pick<RunReport, 'stages'>): Training
     );
     const questions = hygieneOf(asked?.facts);
     const leftOut = [
-      ...reasons(questions?.dropped, (reason) => `questions ${reason}`),
+      ...reasons(questions?.dropped, (reason, count) => `${count === 1 ? 'question' : 'questions'} ${reason}`),
       ...reasons(own.dropped, (reason) => reason),
     ];
     const { rationale } = own.words;
@@ -66,6 +66,9 @@ function hygieneOf(facts: RunReport['stages'][number]['facts'] | undefined): Row
   return facts?.['hygiene'] as unknown as RowHygiene | undefined;
 }
 
-function reasons(dropped: RowHygiene['dropped'] | undefined, title: (reason: string) => string): string[] {
-  return Object.entries(dropped ?? {}).map(([reason, count]) => `${count} ${title(reason)}`);
+function reasons(
+  dropped: RowHygiene['dropped'] | undefined,
+  title: (reason: string, count: number) => string,
+): string[] {
+  return Object.entries(dropped ?? {}).map(([reason, count]) => `${count} ${title(reason, count)}`);
 }

@@ -8,7 +8,7 @@ import type { ArmName } from '../schemas/arms';
 import type { AnswerCounts, MacroMeasure, Measure, ReportArm, RunReport } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, formatCount, formatSeconds, printLine, table, wrapped, type TableColumn } from './output';
-import { gateRows, roundSteps } from './report-rounds';
+import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 
 /** Columns of the widest table, in a run with several rounds, shot counts and seeds: most terminals have as many. */
@@ -31,6 +31,7 @@ export function printReport(report: RunReport): void {
   printScores(report, heading);
   printTrainingSets(report, heading);
   printDecisions(report, heading);
+  printOrders(report, heading);
   printStages(report, heading);
   if (report.notes.length > 0) {
     printLine();
@@ -49,16 +50,27 @@ function printTrainingSets(report: RunReport, heading: (title: string) => void):
   const rows = trainingSetRows(report);
   if (rows.length === 0) return;
   heading('Training sets');
-  const { arm, round, examples, agreeing, leftOut, duplicates, leaks, words: length } = trainingSetTitles;
-  const columns = [{ title: arm }, right(round), right(examples), right(agreeing), right(duplicates), right(leaks)];
+  const several = new Set(rows.map(({ round }) => round)).size > 1;
   printLine(
     table(
-      [...columns, right(length), { title: leftOut }],
+      [
+        ...[{ title: trainingSetTitles.arm }, ...(several ? [right('round')] : [])],
+        ...[right('examples'), right('agree'), right('duplicates'), right('leaks'), right('words')],
+      ],
       rows.map((row) => [
-        ...[armTitle({ name: row.arm }, report), row.round, formatCount(row.examples), `${points(row.agreeing)} %`],
-        ...[row.duplicates, row.leaks, row.words, row.leftOut],
+        ...[armTitle({ name: row.arm }, report), ...(several ? [row.round] : [])],
+        ...[formatCount(row.examples), `${points(row.agreeing)} %`, row.duplicates, row.leaks, row.words],
       ]),
     ),
+  );
+  const [head] = rows;
+  const same = rows.every(({ leftOut }) => leftOut === head?.leftOut);
+  for (const row of same ? rows.slice(0, 1) : rows) {
+    const whose = `${armTitle({ name: row.arm }, report)}${several ? `, round ${row.round}` : ''}`;
+    printText(`Left out${same ? '' : ` of ${whose}`}: ${row.leftOut}.`);
+  }
+  printText(
+    'agree: answers that are their target; duplicates: exact + near; leaks: rows that repeat test + probe items; words of a rationale: 10, 50, 90 % have no more.',
   );
   printLine();
 }
@@ -341,7 +353,7 @@ export function scoredAnswers({ stages }: Pick<RunReport, 'stages'>): { round: n
 function printDecisions(report: RunReport, heading: (title: string) => void): void {
   const steps = roundSteps(report);
   const gates = gateRows(report);
-  if (steps.length < 2 && !gates.some(({ verdict }) => verdict === 'failed')) return;
+  if (!isWorthTelling(report) && !gates.some(({ verdict }) => verdict === 'failed')) return;
   heading('What the rounds decided');
   for (const { round, decision, reason, next } of steps)
     printText(`Round ${round} ${decision}. ${reason}${next === '' ? '' : ` The run ${next}.`}`);
@@ -354,6 +366,17 @@ function printDecisions(report: RunReport, heading: (title: string) => void): vo
       gates.map(({ gate, round, value, limit, verdict }) => [gate, round, value, limit, verdict]),
     ),
   );
+  printLine();
+}
+
+function printOrders(report: RunReport, heading: (title: string) => void): void {
+  const rows = orderRows(report);
+  if (rows.length === 0) return;
+  heading('What people did to the run');
+  for (const [at = '', action = '', by = '', what = ''] of rows) {
+    const [first = '', ...rest] = wrapped([by, what].filter((text) => text !== '').join('  '), textWidthMax - 31);
+    printLine([`${at}  ${action.padEnd(11)}  ${first}`, ...rest.map((line) => `${' '.repeat(31)}${line}`)].join('\n'));
+  }
   printLine();
 }
 

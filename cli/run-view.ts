@@ -193,7 +193,7 @@ export function orderLines({ progress }: RunView, color: Colors): string[] {
       '',
       color.yellow(`Round ${approval.round} waits for a word since ${approval.since}.`),
       `next   arte approve ${runId}   goes on`,
-      `       arte reject ${runId} --reason WHY   ends the run; the best round before stays the best`,
+      `       arte reject ${runId} --reason WHY   ends the run; ${approval.round === 1 ? 'no round is then the best' : 'the best round before stays the best'}`,
     ];
   }
   return [];

@@ -6,6 +6,7 @@ import type { UpdateDefinition } from '@temporalio/common';
 import { ApplicationFailure } from '@temporalio/common';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import type { Command } from 'commander';
+import { endStrandedRun } from '../activities/stranded-run';
 import { ArteError, type ErrorData } from '../schemas/errors';
 import type { RunProgress } from '../schemas/messages';
 import type { Order } from '../schemas/run-action';
@@ -24,6 +25,8 @@ export async function steer<Said extends Order>(
 ): Promise<RunProgress> {
   const { engine, progress } = await viewRun(session.client, session.store, runId);
   if (engine !== 'RUNNING') throw notUnderWay(runId, progress.status, verb);
+  // Nobody would ever answer.
+  if (session.embedded && (await endStrandedRun(session.client, runId))) throw notUnderWay(runId, 'FAILED', verb);
   try {
     return await session.client.workflow.getHandle(runId).executeUpdate(update, { args: [said] });
   } catch (error) {

@@ -202,6 +202,7 @@ function crossFieldFindings(
     ...filterFindings(config),
     ...alignFindings(config),
     ...heldOutFindings(config),
+    ...lengthGateFindings(config),
     ...countFindings(config),
     ...capFindings(config),
     ...promotionFindings(config),
@@ -899,6 +900,23 @@ function heldOutFindings({ probe, rounds: { gates } }: RunConfig): Finding[] {
       ['probe.method'],
     ),
   );
+}
+
+/** No length lies below the one limit and above the other: every round would fail a gate. */
+function lengthGateFindings({ rounds: { gates } }: RunConfig): Finding[] {
+  const { length_ratio_min: low, length_ratio_max: high } = gates;
+  if (low === null || high === null || low <= high) return [];
+  return [
+    finding(
+      ['rounds', 'gates', 'length_ratio_min'],
+      {
+        what: `rounds.gates.length_ratio_min is ${low}, which is above length_ratio_max, ${high}.`,
+        why: 'No set of examples could pass both gates: every round would fail, after its teacher was paid for.',
+        instead: `Write at most ${high} here, raise length_ratio_max, or write null to turn one of them off.`,
+      },
+      ['rounds.gates.length_ratio_max'],
+    ),
+  ];
 }
 
 function armFindings(config: RunConfig): Finding[] {

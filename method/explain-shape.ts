@@ -232,7 +232,8 @@ function bounds(node: JsonSchemaNode): string {
   const high =
     exclusiveMaximum !== undefined ? `below ${exclusiveMaximum}` : maximum === undefined ? '' : `at most ${maximum}`;
   if (low === '' && high === '') return '';
-  return ` of ${[low, high].filter((text) => text !== '').join(' and ')}`;
+  const both = [low, high].filter((text) => text !== '').join(' and ');
+  return /^(above|below)/.test(both) ? ` ${both}` : ` of ${both}`;
 }
 
 // ---- navigation --------------------------------------------------------------------------------------------------

@@ -143,7 +143,12 @@ export function createSteering(run: SteeredRun): Steering {
       async (order) => {
         judging = true;
         const at = new Date().toISOString();
-        await record(approved ? 'approve' : 'reject', order, { round, key: approval?.key });
+        try {
+          await record(approved ? 'approve' : 'reject', order, { round, key: approval?.key });
+        } catch (error) {
+          judging = false;
+          throw error;
+        }
         verdict = { approved, at, by: order.by, ...(order.reason === undefined ? {} : { reason: order.reason }) };
       },
     );
@@ -180,8 +185,13 @@ export function createSteering(run: SteeredRun): Steering {
       }
       revising = true;
       const { input, set } = change;
-      await CancellationScope.nonCancellable(() => io.reviseRun({ runId, bundle: input.bundle, by, set }));
-      await record('retry', order, { set });
+      try {
+        await CancellationScope.nonCancellable(() => io.reviseRun({ runId, bundle: input.bundle, by, set }));
+        await record('retry', order, { set });
+      } catch (error) {
+        revising = false;
+        throw error;
+      }
       changed = input;
       // Said before the workflow begins again, so that nobody is told of what was before.
       paused = undefined;

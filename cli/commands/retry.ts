@@ -6,6 +6,7 @@ import type { Command } from 'commander';
 import { formatMoney, readLedger } from '../../activities/budget';
 import { reviseRun, recordAction } from '../../activities/run-actions';
 import { runKeys } from '../../activities/run-records';
+import { endStrandedRun } from '../../activities/stranded-run';
 import { stopPlatform } from '../../drivers/local/platform';
 import { planRun } from '../../method/plan';
 import { ArteError } from '../../schemas/errors';
@@ -80,7 +81,10 @@ export async function retryRun(
     change,
   }: { detach?: boolean; quiet?: boolean; reason?: string | undefined; change?: Change | undefined } = {},
 ): Promise<ExitCode> {
-  const { engine, progress } = await viewRun(session.client, session.store, runId);
+  const { engine: before, progress } = await viewRun(session.client, session.store, runId);
+  // On an older version, whose workers are gone, nobody would take the order: it is started again instead.
+  const isStranded = before === 'RUNNING' && session.embedded && (await endStrandedRun(session.client, runId));
+  const engine = isStranded ? undefined : before;
   if (engine === 'RUNNING' && progress.attention?.error.code === 'BudgetExhausted')
     await refuseWithoutMoney(session, runId);
   const order = orderFor({ reason });

@@ -7,12 +7,19 @@ import { alignmentConfig } from '../../method/alignment';
 import { judgeConfig } from '../../method/check-config';
 import { ArteError } from '../../schemas/errors';
 import { alignmentsAtOnceMax } from '../../schemas/limits';
-import { studentActions, type FiringPlan, type ScheduleRecord, type ScheduleTiming } from '../../schemas/schedule';
+import {
+  studentActions,
+  type FiringPlan,
+  type StudentAction,
+  type ScheduleRecord,
+  type ScheduleTiming,
+} from '../../schemas/schedule';
 import type { RunConfig } from '../../schemas/run-config';
 import type { Student } from '../../schemas/student';
 import { loadConfig } from '../load-config';
 import { checkRegistryName } from '../load-student';
-import { colorsFor, exitCodes, printJson, printLine, printNote, progress, table } from '../output';
+import { colorsFor, exitCodes, printJson, printLine, printNote, progress, table, wrapped } from '../output';
+import { textWidthMax } from '../report-view';
 import {
   checkTiming,
   createSchedule,
@@ -294,11 +301,21 @@ async function resume(session: Session, name: string, note: string): Promise<voi
   printLine(`schedule ${name} ${how}`);
 }
 
-/** `2 aligned, 1 waits`: how many of each action, in their order. */
+/** Of one student and of several. */
+const tallyWords: Partial<Record<StudentAction, string>> = {
+  nothing: 'aligned',
+  judge: 'to be judged',
+  align: 'to be aligned',
+  'go on': 'to go on',
+  waits: 'waiting for a person',
+  cannot: 'not possible',
+};
+
+/** `2 aligned, 1 waiting for a person`: how many of each action, in their order. */
 function tally({ entries }: FiringPlan): string {
   const words = studentActions.flatMap((action) => {
     const count = entries.filter((entry) => entry.action === action).length;
-    return count === 0 ? [] : [`${count} ${action === 'nothing' ? 'aligned' : action}`];
+    return count === 0 ? [] : [`${count} ${tallyWords[action] ?? action}`];
   });
   return words.length === 0 ? 'no students' : words.join(', ');
 }
@@ -312,8 +329,9 @@ function printEntries({ entries }: FiringPlan): void {
   const width = Math.max(...entries.map(({ student }) => student.length));
   for (const { student, action, why, runId, error } of entries) {
     printLine(`${color.bold(student.padEnd(width))}  ${action}${runId === undefined ? '' : `  ${color.dim(runId)}`}`);
-    printLine(`${' '.repeat(width)}  ${why}`);
-    if (error) printLine(`${' '.repeat(width)}  ${error.why} ${error.next}`);
+    const said = [why, ...(error ? [`${error.why} ${error.next}`] : [])];
+    for (const text of said)
+      for (const line of wrapped(text, textWidthMax - width - 2)) printLine(`${' '.repeat(width)}  ${line}`);
   }
 }
 

@@ -11,7 +11,8 @@ import {
 import { ArteError } from '../../schemas/errors';
 import type { StudentEvent, StudentStanding } from '../../schemas/student';
 import { checkRegistryName, loadStudent, type GivenStudent } from '../load-student';
-import { colorsFor, printJson, printLine, table } from '../output';
+import { colorsFor, printJson, printLine, table, wrapped } from '../output';
+import { textWidthMax } from '../report-view';
 import { openSession, type Session } from '../session';
 import { whoActs } from '../who-acts';
 
@@ -159,7 +160,7 @@ function printHistory(standing: StudentStanding): void {
   const color = colorsFor(process.stdout);
   for (const { at, by, action, runId, why } of history) {
     printLine(`${at.slice(0, 19)}Z  ${color.bold(runId)} ${actionWords[action]}  ${color.dim(`(${by})`)}`);
-    if (why !== '') printLine(`  ${why}`);
+    if (why !== '') for (const line of wrapped(why, textWidthMax - 2)) printLine(`  ${line}`);
   }
   printLine();
   printLine(

@@ -69,6 +69,46 @@ it('shows both baselines, with p and what may be claimed', async () => {
   expect(text).toContain('Against the untuned student');
 });
 
+it('tells of the training sets within 80 columns, and once what was left out of none', async () => {
+  const report = madeReport({ arms: standing, tasks: { sums: 'general' } });
+  const [stage] = report.stages;
+  const hygiene = {
+    ...{ dropped: {}, exactDuplicates: 12, nearDuplicates: 345, contaminatedTest: 6, contaminatedProbe: 7 },
+    words: { rationale: { p10: 123, p50: 234, p90: 345 } },
+  };
+  const sets = (['original_teacher', 'arte'] as const).map((arm) => ({
+    ...stage!,
+    ...{ name: 'tailor-rationales' as const, arm, round: 1, facts: { examples: 6_750, agreeing: 6_000, hygiene } },
+  }));
+  const text = await printed({ ...report, stages: [...report.stages, ...sets] });
+  const section = /^Training sets\n([^]*?)\n\n/m.exec(text)?.[1] ?? '';
+  expect(section).toMatch(/^unaligned teacher's data +6,750 +88\.9 % +12 \+ 345 +6 \+ 7 +123 \/ 234 \/ 345$/m);
+  expect(section.match(/Left out/g)).toHaveLength(1);
+  expect(widest(section)).toBeLessThanOrEqual(textWidthMax);
+});
+
+it('tells who rejected the only round, who did what to the run, and nothing of a run that was only started', async () => {
+  const report = madeReport({ arms: standing, tasks: { sums: 'general' } });
+  const order = { schemaVersion: 1 as const, runId: 'made', by: 'ana@desk', at: '2026-01-01T10:00:00.000Z' };
+  const start = { ...order, action: 'start' as const };
+  expect(await printed({ ...report, actions: [start] })).not.toContain('What people did');
+  const approval = { by: 'ana@desk', at: '2026-01-01T10:00:00.000Z', approved: false, reason: 'too thin' };
+  const rejected: RunReport = {
+    ...report,
+    rounds: report.rounds.map((round) => ({
+      ...round,
+      decision: { ...round.decision, decision: 'rejected', reason: 'It is the best.', approval },
+    })),
+    actions: [start, { ...order, action: 'retry', set: ['align.batch_size=4'], reason: 'memory' }],
+  };
+  const text = await printed(rejected);
+  expect(text).toContain('Round 1 rejected by a person. ana@desk, 2026-01-01 10:00: "too thin".');
+  expect(text).not.toContain('It is the best.');
+  expect(text).toMatch(/^2026-01-01 10:00 {2}retry {8}ana@desk align\.batch_size=4; "memory"$/m);
+  const page = reportPage(rejected, { rounds: [], pairs: [] }, undefined);
+  for (const said of ['rejected by a person', 'too thin', 'align.batch_size=4']) expect(page).toContain(said);
+});
+
 it('of a run that was cancelled before a student was evaluated says so instead of an empty table', async () => {
   const whole = madeReport({ arms: standing, tasks: { sums: 'general' } });
   const [stage] = whole.stages;

@@ -113,6 +113,7 @@ describe('the shape', () => {
 
   it.each([
     ['questions.per_task', 'many', 'is "many", but must be a whole number of at least 1', 'Left out, it is 250.'],
+    ['align.learning_rate', -1, 'is -1, but must be a number above 0', ''],
     ['questions.per_task', 0, 'is 0, but must be a whole number of at least 1', ''],
     ['questions.per_task', 2.5, 'is 2.5, but must be a whole number', ''],
     ['questions.format', 'jsonn', 'one of tagged, json', 'Write "json"'],
@@ -506,6 +507,13 @@ describe('counts', () => {
       'rounds.gates.icl_examples',
       'probe.agreement_questions',
     ]);
+  });
+
+  it('no length could pass both gates', () => {
+    const crossed = withSetting('rounds.gates.length_ratio_min', 4);
+    expect(judge(crossed).problems.map(({ path }) => path)).toEqual(['rounds.gates.length_ratio_min']);
+    expect(judge(withSetting('rounds.gates.length_ratio_max', null, crossed)).problems).toEqual([]);
+    expect(judge(withSetting('rounds.gates.length_ratio_min', 3)).problems).toEqual([]);
   });
 
   it('fewer pairs than the minimum can be made', () => {

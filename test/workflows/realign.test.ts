@@ -40,7 +40,7 @@ import type { RunReport } from '../../schemas/report';
 import { modelConfigSchema, runConfigSchema, type ModelConfig, type RunConfig } from '../../schemas/run-config';
 import type { FiringPlan, ScheduleRecord } from '../../schemas/schedule';
 import { announceDeployment } from '../../workers/deployment';
-import { retryUpdate } from '../../workflows/messages';
+import { rejectUpdate, retryUpdate } from '../../workflows/messages';
 import { waitFor } from '../support/cli';
 import { startTestS3, type TestS3 } from '../support/s3';
 import { quietRuntime, startTemporal, workflowBundle } from '../support/temporal';
@@ -251,6 +251,25 @@ describe('a schedule', () => {
     await env.client.workflow.getHandle(runId).executeUpdate(retryUpdate, { args: [{ by: 'test' }] });
     await waitFor('its verdict', 120_000, async () => (await readStanding(store, 'b-locked')).current ?? undefined);
     expect((await readStanding(store, 'b-locked')).current).toBe(runId);
+  });
+
+  it('gives the place of a run that asks for a word to the next student; one that is rejected is kept back, once', async () => {
+    const asks = { ...config, rounds: { ...config.rounds, approval: 'every' as const } };
+    await createSchedule(platform(), { ...(await scheduleOf(asks)), name: 'asking' }, { replace: true });
+    const fired = async (so: (plan: FiringPlan) => boolean): Promise<FiringPlan> =>
+      waitFor('a firing of it', 120_000, async () => {
+        const plan = await readLastFiring(store, 'asking');
+        return plan && so(plan) ? plan : undefined;
+      });
+    const plan = await fired(({ entries }) => entries.length > 0);
+    expect(actions(plan)).toMatchObject({ 'a-new': 'waits', 'z-other': 'waits' });
+    const runId = entryOf(plan, 'a-new').runId ?? '';
+    expect(entryOf(plan, 'a-new').why).toContain(`Round 1 waits for a word. arte approve ${runId} goes on`);
+    await env.client.workflow.getHandle(runId).executeUpdate(rejectUpdate, { args: [{ by: 'ana', reason: 'no' }] });
+    await fired((next) => entryOf(next, 'a-new').action === 'nothing');
+    const [verdict] = (await readStanding(store, 'a-new')).history.filter((event) => event.runId === runId);
+    expect(verdict).toMatchObject({ action: 'kept-back', why: 'No round of it was accepted: ana rejected it (no).' });
+    await deleteSchedule(platform(), 'asking');
   });
 
   it('takes a changed config or teacher for new work, and prices and names for none', async () => {
