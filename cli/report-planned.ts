@@ -1,4 +1,5 @@
 /** Plan against actual, for the report on the screen and on the page: the plan that was kept when the run was started beside what came. */
+import type { Range } from '../schemas/plan';
 import type { ReportStage, RunReport } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
 import { formatCount, formatSeconds } from './output';
@@ -44,9 +45,9 @@ export function plannedRows({
     stage: 'in all',
     round: '',
     calls: `${formatCount(left.calls)}: ${formatCount(totals.calls)}`,
-    tokens: `${formatRange(left.outputTokens, shortCount)}: ${shortCount(totals.outputTokens)}`,
-    seconds: `${formatRange(left.seconds, formatPlanSeconds)}: ${formatSeconds(totals.seconds)}`,
-    cost: priced ? `${formatRange(left.cost, formatMoneyShort)}: ${formatMoneyShort(totals.cost)}` : '',
+    tokens: `${rangeOf(left.outputTokens, shortCount)}: ${shortCount(totals.outputTokens)}`,
+    seconds: `${rangeOf(left.seconds, formatPlanSeconds)}: ${formatSeconds(totals.seconds)}`,
+    cost: priced ? `${rangeOf(left.cost, formatMoneyShort)}: ${formatMoneyShort(totals.cost)}` : '',
   });
   return rows;
 }
@@ -61,8 +62,13 @@ function cells(
     return { calls: trained ? '' : 'reused', tokens: '', seconds: 'reused', cost: '' };
   return {
     calls: trained ? '' : `${formatCount(said.calls)}: ${reused ? 'reused' : formatCount(calls)}`,
-    tokens: trained ? '' : `${formatRange(said.outputTokens, shortCount)}: ${reused ? '-' : shortCount(outputTokens)}`,
-    seconds: `${formatRange(said.seconds, formatPlanSeconds)}: ${reused ? 'reused' : formatSeconds(seconds)}`,
-    cost: priced ? `${formatRange(said.cost, formatMoneyShort)}: ${reused ? '-' : formatMoneyShort(cost)}` : '',
+    tokens: trained ? '' : `${rangeOf(said.outputTokens, shortCount)}: ${reused ? '-' : shortCount(outputTokens)}`,
+    seconds: `${rangeOf(said.seconds, formatPlanSeconds)}: ${reused ? 'reused' : formatSeconds(seconds)}`,
+    cost: priced ? `${rangeOf(said.cost, formatMoneyShort)}: ${reused ? '-' : formatMoneyShort(cost)}` : '',
   };
+}
+
+/** A range in as few columns as it takes. */
+function rangeOf(range: Range, format: (value: number) => string): string {
+  return formatRange(range, format).replace(' to ', '–');
 }

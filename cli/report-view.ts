@@ -411,13 +411,18 @@ function printPlanned(report: RunReport, heading: (title: string) => void): void
       [
         { title: stage },
         ...(rounds ? [right(round)] : []),
-        ...[right(calls), right(tokens), right(seconds)],
+        right(calls),
+        // Beside a cost there is no room for them; page and --json have both.
+        ...(priced ? [] : [right(tokens)]),
+        right(seconds),
         ...(priced ? [right(cost)] : []),
       ],
       rows.map((row) => [
         row.stage,
         ...(rounds ? [row.round] : []),
-        ...[row.calls, row.tokens, row.seconds],
+        row.calls,
+        ...(priced ? [] : [row.tokens]),
+        row.seconds,
         ...(priced ? [row.cost] : []),
       ]),
     ),

@@ -14,6 +14,7 @@ import { againstLines, priceLines, priceTable } from '../../cli/plan-prices';
 import { keepPlan, planForStart, planWithStore } from '../../cli/price-run';
 import { readReport } from '../../cli/read-report';
 import { plannedRows } from '../../cli/report-planned';
+import { printReport, reportWidthMax } from '../../cli/report-view';
 import { openEta } from '../../cli/run-eta';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { JsonValue } from '../../schemas/json';
@@ -108,6 +109,17 @@ it('lays the plan of the start beside what came, in the report', async () => {
   const rows = plannedRows(report);
   expect(rows.find(({ stage }) => stage === 'score-drafts')!.calls).toBe(`${scored.calls}: ${scored.calls}`);
   expect(rows.at(-1)!.stage).toBe('in all');
+  const said: string[] = [];
+  const spy = jest.spyOn(process.stdout, 'write').mockImplementation((chunk) => said.push(String(chunk)) > 0);
+  printReport({ ...report, notes: [] });
+  spy.mockRestore();
+  const lines = said
+    .join('')
+    .replace(/\u001b\[\d+m/g, '')
+    .split('\n');
+  const from = lines.findIndex((line) => line.startsWith('Plan against actual'));
+  expect(from).toBeGreaterThan(0);
+  for (const line of lines.slice(from)) expect(line.length).toBeLessThanOrEqual(reportWidthMax);
 });
 
 it('knows when a run will be done while it works, and says nothing of one that does not', async () => {
