@@ -21,6 +21,8 @@ import { trainDpo } from './train-dpo';
 import { trainSft } from './train-sft';
 import { warmUp } from './warm-up';
 
+export type { KeyedStage };
+
 const wholeStages: Readonly<Record<Exclude<StageName, RowStageName | 'report'>, StageShape>> = {
   'prepare-tasks': prepareTasks,
   'select-probes': selectProbes,

@@ -16,12 +16,14 @@ import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
 import { noUsage, type StageManifest } from '../schemas/manifest';
 import type { EvaluationRecord, ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
+import type { KeptPlan } from '../schemas/plan';
 import { predictionRowSchema, type PredictionRow } from '../schemas/rows';
 import {
   reportVersion,
   type MacroMeasure,
   type Measure,
   type ReportArm,
+  type ReportPlanned,
   type ReportRound,
   type ReportStage,
   type RunReport,
@@ -49,8 +51,13 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   const actions = await readActions(store, input.runId);
   // A cancelled run must end, with what there is.
   if (input.status === 'DONE') refuseGaps(rounds, manifests);
+  const kept = (await store.getDocument(runKeys.plan(input.runId))) as unknown as KeptPlan | undefined;
+  const plannedOf = plannedStages(kept);
   const stages = rounds.flatMap((round) =>
-    round.stages.map((record) => reportStage(input.runId, record, manifests.get(record.key), config)),
+    round.stages.map((record) => {
+      const planned = plannedOf.get(placeOf(record.round, record.stage, record.arm));
+      return { ...reportStage(input.runId, record, manifests.get(record.key), config), ...(planned && { planned }) };
+    }),
   );
   const earlier = rounds.flatMap((round) =>
     (round.earlier ?? []).map((record) => reportStage(input.runId, record, manifests.get(record.key), config)),
@@ -68,6 +75,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     arms,
     stages,
     totals,
+    ...(kept && { planned: { madeAt: kept.madeAt, left: kept.plan.prices.left } }),
     notes: [
       ...earlierNotes(earlier, config),
       ...lossNotes(stages, config),
@@ -85,6 +93,24 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   const text = JSON.stringify(report);
   await store.putDocument(runKeys.report(input.runId), report as unknown as JsonValue);
   return store.putBlob(text, { mediaType: 'application/json', rows: 1 });
+}
+
+/** The kept plan's figures by the place of their stage; none without a plan. */
+function plannedStages(kept: KeptPlan | undefined): ReadonlyMap<string, ReportPlanned> {
+  const { stages = [], prices } = kept?.plan ?? {};
+  return new Map(
+    stages.flatMap(({ round, name, arm, calls, steps, reused }, at) => {
+      const price = prices?.stages[at];
+      if (!price) return [];
+      const { inputTokens, outputTokens, seconds, cost, from } = price;
+      const planned = { calls, steps, reused, inputTokens, outputTokens, seconds, cost, from: from.seconds.words };
+      return [[placeOf(round, name, arm), planned] as const];
+    }),
+  );
+}
+
+function placeOf(round: number, stage: string, arm: string): string {
+  return `${round} ${stageLabel(stage, arm)}`;
 }
 
 async function readManifests(

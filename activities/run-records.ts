@@ -31,6 +31,8 @@ export const runKeys = {
   round: (runId: string, round: number) => `runs/${runId}/rounds/${nameOf(round)}.json`,
   /** The lines of a round's stages, one after another as they are finished. */
   stages: (runId: string, round: number) => `runs/${runId}/rounds/${nameOf(round)}.stages.json`,
+  /** The plan with its price, as it was made when the run was started. */
+  plan: (runId: string) => `runs/${runId}/plan.json`,
   ledger: (runId: string) => `runs/${runId}/ledger.json`,
   edge: (runId: string) => `runs/${runId}/edge.json`,
   report: (runId: string) => `runs/${runId}/report.json`,

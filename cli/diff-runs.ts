@@ -136,7 +136,7 @@ function diffStage(a: LineageStage | undefined, b: LineageStage | undefined): St
 }
 
 /** What a stage's key has besides its inputs. The names of its settings are those of the config's section, as far as they can be. */
-function ownOf({ version, settings }: StageManifest): JsonValue {
+export function ownOf({ version, settings }: Pick<StageManifest, 'version' | 'settings'>): JsonValue {
   return { version, ...flatSettings(settings) };
 }
 

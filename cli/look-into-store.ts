@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { OpenBundle } from '../activities/bundle';
-import { findStage } from '../activities/find-stage';
+import { findStage, keyOfAnyStage, type KeyedStage } from '../activities/find-stage';
 import { modelsOf } from '../activities/resolve-models';
 import { evaluationsText } from '../activities/run-records';
 import { dataDirectory } from '../drivers/local/directories';
@@ -28,7 +28,7 @@ import { ArteError } from '../schemas/errors';
 import type { EvaluationRecord, StageInput, StageResult } from '../schemas/messages';
 import type { ModelRef } from '../schemas/model-ref';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
-import { stageLabel } from '../schemas/stage-names';
+import { stageLabel, type StageName } from '../schemas/stage-names';
 import { carryOn, firstCarry, runRound } from '../workflows/round';
 import type { StageRunner } from '../workflows/run-state';
 import type { LoadedConfig } from './load-config';
@@ -39,6 +39,15 @@ const answerMs = 5_000;
 
 export type ReuseOf = (stage: { readonly name: string; readonly round: number; readonly arm: string }) => StageReuse;
 
+/** A stage as it was looked for; without `keyed` its key cannot be known yet. */
+export type LookedStage = StageReuse & {
+  readonly name: StageName;
+  readonly round: number;
+  readonly arm: string;
+  readonly keyed?: KeyedStage;
+};
+export type OnStage = (stage: LookedStage) => void;
+
 /** The model that a config names, if its bytes are at hand. */
 export type ModelFinder = (name: string, model: ModelConfig) => Promise<ModelRef | undefined>;
 
@@ -47,20 +56,33 @@ export type ModelFinder = (name: string, model: ModelConfig) => Promise<ModelRef
  * answer.
  */
 export async function lookIntoStore(loaded: LoadedConfig): Promise<ReuseOf | string | undefined> {
+  return askStore(loaded, (store, find) => lookForStages(store, loaded, find));
+}
+
+/** The same for any question: `ask` is given the store and who finds models. */
+export async function askStore<Answer>(
+  loaded: LoadedConfig,
+  ask: (store: ArtifactStore, find: ModelFinder) => Promise<Answer>,
+): Promise<Answer | string | undefined> {
   let store: ArtifactStore | undefined;
   try {
     store = await openStore(loaded.config.platform);
     if (store === undefined) return undefined;
     await answers(store);
-    const env = await findPythonEnv();
-    const context = { configDir: loaded.configDir, ...(env ? { env } : {}) };
-    return await lookForStages(store, loaded, (name, model) => modelHere(name, model, context));
+    return await ask(store, await modelFinder(loaded.configDir));
   } catch (error) {
     const what = error instanceof ArteError ? error.data.what : error instanceof Error ? error.message : String(error);
     return `The store was not asked what it holds: ${what}`;
   } finally {
     store?.close();
   }
+}
+
+/** Finds what is here already, and fetches nothing. */
+export async function modelFinder(configDir: string): Promise<ModelFinder> {
+  const env = await findPythonEnv();
+  const context = { configDir, ...(env ? { env } : {}) };
+  return (name, model) => modelHere(name, model, context);
 }
 
 async function openStore(platform: RunConfig['platform']): Promise<ArtifactStore | undefined> {
@@ -88,6 +110,7 @@ export async function lookForStages(
   store: ArtifactStore,
   { config, configDir, files }: Pick<LoadedConfig, 'config' | 'configDir' | 'files'>,
   find: ModelFinder,
+  onStage: OnStage = () => undefined,
 ): Promise<ReuseOf> {
   const bundle = { config, files: await taskFiles(config, configDir, files) };
   const seen = new Map<string, StageReuse>();
@@ -97,7 +120,7 @@ export async function lookForStages(
   let carry = firstCarry(models, '');
   // A run that was made and stopped early has no further rounds to look for.
   while (carry.round <= config.rounds.count && !carry.stop) {
-    const made = await runRound(lookingRunner(store, bundle, carry.round, seen, evaluations), input, carry);
+    const made = await runRound(lookingRunner(store, bundle, carry.round, seen, evaluations, onStage), input, carry);
     carry = carryOn(carry, made, input);
   }
   // Every run writes a report of its own.
@@ -111,6 +134,7 @@ function lookingRunner(
   seen: Map<string, StageReuse>,
   /** Those found so far, of all rounds. */
   evaluations: EvaluationRecord[],
+  onStage: OnStage,
 ): StageRunner {
   return {
     async stage(name, inputs, { arm = '', evaluates, ...parts } = {}): Promise<StageResult> {
@@ -119,6 +143,8 @@ function lookingRunner(
       const found = dependsOn === undefined ? await findStage(store, bundle, stageInput) : undefined;
       const reuse = dependsOn === undefined ? { reused: found !== undefined } : { reused: null, dependsOn };
       seen.set(placeOf(name, round, arm), reuse);
+      const keyed = dependsOn === undefined ? keyOfAnyStage(bundle, stageInput) : undefined;
+      onStage({ name, round, arm, ...reuse, ...(keyed && { keyed }) });
       const result = found ?? absentStage(stageInput, dependsOn ?? `${stageLabel(name, arm)} of round ${round}`);
       if (evaluates) evaluations.push({ ...evaluates, round, key: result.key });
       return result;
@@ -146,7 +172,7 @@ function nameOf(role: string): string {
 }
 
 /** Task files by content, as `arte run` would put them into the bundle. */
-async function taskFiles(
+export async function taskFiles(
   config: RunConfig,
   configDir: string,
   stored: LoadedConfig['files'] = {},

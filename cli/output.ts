@@ -26,6 +26,7 @@ const badInputCodes: readonly ErrorCode[] = [
   'ArtifactNotFound',
   'RowNotFound',
   'RunStateConflict',
+  'PriceNotAgreed',
 ];
 
 /** The exit code that belongs to an error. */

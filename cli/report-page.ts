@@ -20,6 +20,7 @@ import {
   type AccuracyMark,
   type HistogramBin,
 } from './report-plots';
+import { plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
 import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 import { answerKinds, answerKindsIn, armTitle, macroAverages, nothingEvaluated, scoredAnswers } from './report-view';
@@ -40,7 +41,7 @@ export function reportPage(report: RunReport, details: ReportDetails, config: Ru
     section('preferences', 'Preferences', preferences(details, report)),
     section('pairs', 'Pairs side by side', pairs(details)),
     section('training-sets', 'Training sets', trainingSets(report)),
-    section('cost', 'Time and cost', cost(report)),
+    section('cost', 'Time and cost', `${cost(report)}${planned(report)}`),
     section('outcomes', 'How rows ended', outcomes(report)),
     section('lineage', 'Lineage', lineage(report)),
   ].filter(({ body }) => body !== '');
@@ -432,6 +433,18 @@ function cost({ stages, totals }: RunReport): string {
   return `${made.length === 0 ? '<p>Everything came from the store: this run spent nothing.</p>' : barPlot({ id: 'time', title: 'Time by stage, over all rounds', description: said(seconds) }, seconds, 'arm-aligned')}
 ${totals.cost > 0 ? barPlot({ id: 'money', title: `Cost by stage, ${totals.currency}`, description: said(money) }, money, 'arm-1') : ''}
 ${table('cost-table', 'What each stage took', columns, rows)}`;
+}
+
+function planned(report: RunReport): string {
+  const rows = plannedRows(report);
+  if (rows.length === 0) return '';
+  return `${table(
+    'planned-table',
+    plannedTitle,
+    Object.values(plannedColumns).map((title) => `${title.charAt(0).toUpperCase()}${title.slice(1)}`),
+    rows.map(({ stage, round, calls, tokens, seconds, cost: money }) => [stage, round, calls, tokens, seconds, money]),
+  )}
+<p>${plannedNote}</p>`;
 }
 
 function outcomes({ stages }: RunReport): string {

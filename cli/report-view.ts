@@ -8,6 +8,7 @@ import type { ArmName } from '../schemas/arms';
 import type { AnswerCounts, MacroMeasure, Measure, ReportArm, RunReport } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, formatCount, formatSeconds, printLine, table, wrapped, type TableColumn } from './output';
+import { plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
 import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 
@@ -33,6 +34,7 @@ export function printReport(report: RunReport): void {
   printDecisions(report, heading);
   printOrders(report, heading);
   printStages(report, heading);
+  printPlanned(report, heading);
   if (report.notes.length > 0) {
     printLine();
     for (const note of report.notes) {
@@ -416,6 +418,39 @@ function printStages(report: RunReport, heading: (title: string) => void): void 
   ]);
   printLine(table(columns, rows));
   printText('Stages run side by side: their times add up to more than the run took. Reused: found in the store.');
+}
+
+/** Plan against actual, of a run that was started with a plan. */
+function printPlanned(report: RunReport, heading: (title: string) => void): void {
+  const rows = plannedRows(report);
+  if (rows.length === 0) return;
+  printLine();
+  heading(plannedTitle);
+  const { stage, round, calls, tokens, seconds, cost } = plannedColumns;
+  const rounds = report.rounds.length > 1;
+  const priced = rows.some((row) => row.cost !== '');
+  printLine(
+    table(
+      [
+        { title: stage },
+        ...(rounds ? [right(round)] : []),
+        right(calls),
+        // Beside a cost there is no room for them; page and --json have both.
+        ...(priced ? [] : [right(tokens)]),
+        right(seconds),
+        ...(priced ? [right(cost)] : []),
+      ],
+      rows.map((row) => [
+        row.stage,
+        ...(rounds ? [row.round] : []),
+        row.calls,
+        ...(priced ? [] : [row.tokens]),
+        row.seconds,
+        ...(priced ? [row.cost] : []),
+      ]),
+    ),
+  );
+  printText(plannedNote);
 }
 
 // ---- figures -----------------------------------------------------------------------------------------------------

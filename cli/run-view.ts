@@ -62,6 +62,7 @@ export function renderRun(
   rates: ReadonlyMap<string, Rate>,
   config: RunConfig | undefined,
   color: Colors,
+  secondsLeft?: number,
 ): string[] {
   const { progress } = view;
   const lines = [
@@ -80,10 +81,16 @@ export function renderRun(
       `this round so far: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens, cost ${cost.toFixed(2)} ${config?.platform.currency ?? ''}`.trimEnd(),
     ),
   );
+  if (secondsLeft !== undefined) lines.push(color.dim(endsIn(secondsLeft)));
   lines.push(...failedLines(view, color));
   if (progress.attention && progress.status === 'NEEDS_ATTENTION') lines.push(...attentionLines(view, color));
   lines.push(...orderLines(view, color));
   return lines;
+}
+
+/** `the run ends in about 12m 30s`: by the plan, corrected by what was seen. */
+export function endsIn(secondsLeft: number): string {
+  return `the run ends in about ${formatSeconds(Math.ceil(secondsLeft))}`;
 }
 
 /** One line per event, for terminals that are none: what changed since the last look. */

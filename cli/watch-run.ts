@@ -9,6 +9,7 @@ import { colorsFor, exitCodes, formatSeconds, type ExitCode } from './output';
 import { viewRun, type RunView } from './run-progress';
 import {
   attentionLines,
+  endsIn,
   eventLine,
   failedLines,
   finishedLine,
@@ -17,6 +18,7 @@ import {
   renderRun,
   type Rate,
 } from './run-view';
+import { openEta } from './run-eta';
 import type { Session } from './session';
 
 /** How often a terminal is redrawn; each look is a few requests to the engine. */
@@ -31,6 +33,7 @@ export async function watchRun(session: Session, runId: string, { quiet = false 
   // With --json stdout belongs to the one document; what happens meanwhile is said on stderr.
   const screen = terminal ? terminalScreen() : plainScreen(quiet ? process.stderr : process.stdout);
   const meter = new RateMeter();
+  const eta = await openEta(session.store, runId);
   const leaving = new AbortController();
   const leave = (): void => leaving.abort();
   process.once('SIGINT', leave);
@@ -42,7 +45,7 @@ export async function watchRun(session: Session, runId: string, { quiet = false 
         const rate = meter.observe(stage, Date.now());
         if (rate) rates.set(stage.label, rate);
       }
-      screen.show(view, rates, config);
+      screen.show(view, rates, config, await eta(view, Date.now()));
       const code = exitCodeOfView(view);
       if (code !== undefined) return code;
       await pause(redrawMs, leaving.signal);
@@ -71,7 +74,13 @@ function leftBehind(runId: string): ExitCode {
 }
 
 interface Screen {
-  show(view: RunView, rates: ReadonlyMap<string, Rate>, config: Awaited<ReturnType<typeof openBundleOf>>): void;
+  show(
+    view: RunView,
+    rates: ReadonlyMap<string, Rate>,
+    config: Awaited<ReturnType<typeof openBundleOf>>,
+    /** Until the run is done, where that can be said. */
+    secondsLeft: number | undefined,
+  ): void;
   end(): void;
 }
 
@@ -79,8 +88,8 @@ function terminalScreen(): Screen {
   const color = colorsFor(process.stdout);
   let drawn = 0;
   return {
-    show(view, rates, config) {
-      const all = renderRun(view, rates, config, color);
+    show(view, rates, config, secondsLeft) {
+      const all = renderRun(view, rates, config, color, secondsLeft);
       // A terminal that is too low shows the end: what runs now matters more than what is done.
       const lines = all.slice(-Math.max(4, process.stdout.rows - 1));
       const up = drawn > 0 ? `\u001b[${drawn}A\u001b[0J` : '';
@@ -97,7 +106,7 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
   const spokenAt = new Map<string, number>();
   const startedAt = Date.now();
   return {
-    show(view, rates) {
+    show(view, rates, _, secondsLeft) {
       for (const record of view.finished) {
         const key = `${record.round} ${record.stage} ${record.arm}`;
         if (said.has(key)) continue;
@@ -109,7 +118,7 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
         if (stage.total === 0 || Date.now() - last < plainLineMs) continue;
         spokenAt.set(stage.label, Date.now());
         stream.write(
-          `  [${formatSeconds((Date.now() - startedAt) / 1000)}] ${eventLine(stage, rates.get(stage.label))}\n`,
+          `  [${formatSeconds((Date.now() - startedAt) / 1000)}] ${eventLine(stage, rates.get(stage.label))}${secondsLeft === undefined ? '' : `, ${endsIn(secondsLeft)}`}\n`,
         );
       }
       const failed = failedLines(view, color);

@@ -16,7 +16,7 @@ import type { ModelRequest, Usage } from '../schemas/rows';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import { signalLabel, signalsOf, type SignalName } from '../schemas/signals';
 import { respondentOfArm, type StageName } from '../schemas/stage-names';
-import { textScorer } from './served';
+import { textScorer, type AskedModel } from './served';
 import { signals } from './signals';
 
 type Price = ModelConfig['price'];
@@ -45,14 +45,23 @@ const roleOf: Partial<Record<StageName, 'teacher' | 'student'>> = {
   evaluate: 'student',
 };
 
-/** The prices of the model that a stage asks or trains; undefined where there is none. */
-export function priceOf(config: RunConfig, stage: StageName, arm: string): Price | undefined {
+/** The model that a stage asks or trains, as it is asked, and its role in the config; undefined where there is none. */
+export function askedModelOf(
+  config: RunConfig,
+  stage: StageName,
+  arm: string,
+): { readonly role: 'teacher' | 'student' | 'respondent'; readonly model: AskedModel } | undefined {
   const role = stage === 'evaluate' && asksTeacher(arm) ? 'teacher' : roleOf[stage];
   if (role === undefined) return undefined;
   const signal = stage === 'score-drafts' && scoredSignal(config, arm);
-  if (signal && signals[signal].asks === 'text') return textScorer(config).price;
+  if (signal && signals[signal].asks === 'text') return { role, model: textScorer(config) };
   const respondent = config.probe.respondents[respondentOfArm(arm) ?? -1];
-  return (respondent ?? config.models[role]).price;
+  return respondent ? { role: 'respondent', model: respondent } : { role, model: config.models[role] };
+}
+
+/** The prices of the model that a stage asks or trains; undefined where there is none. */
+export function priceOf(config: RunConfig, stage: StageName, arm: string): Price | undefined {
+  return askedModelOf(config, stage, arm)?.model.price;
 }
 
 /** The signal of a score-drafts stage: its arm, where a config has several. */

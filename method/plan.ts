@@ -103,12 +103,14 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
   const tokens = tokensOf(config, facts);
   const { teacher, student } = config.models;
   const stages: PlannedStage[] = [];
+  let branch: PlannedStage['branch'];
   const add = (stage: StageDraft): void => {
     const { name, round, arm = '', model = '', calls = 0, rows, steps = 0, input = 0, output = 0, price } = stage;
     stages.push({
       name,
       round,
       arm,
+      ...(branch === undefined ? {} : { branch }),
       model,
       calls,
       rows,
@@ -258,8 +260,11 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
     const arms = armsOfRound(armsOf(config.arms), round);
     for (const kinds of pairKindsOf(arms, config.align.method))
       add({ name: 'build-pairs', round, arm: pairsLabel(kinds), rows: pairsOf[kinds] });
+    branch = 'arte';
     makeArm(round, 'arte');
+    branch = 'beside';
     for (const arm of arms) if (arm !== 'arte') makeArm(round, arm);
+    branch = undefined;
     add({ name: 'decide', round, rows: 1 });
   }
   add({ name: 'report', round: config.rounds.count, rows: 1 });

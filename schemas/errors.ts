@@ -49,6 +49,7 @@ export const errorCodes = {
   ArtifactNotFound: { retryable: false },
   RowNotFound: { retryable: false },
   RunStateConflict: { retryable: false },
+  PriceNotAgreed: { retryable: false },
   Unexpected: { retryable: true },
 } as const;
 export type ErrorCode = keyof typeof errorCodes;

@@ -4,11 +4,61 @@
  */
 import type { StageName } from './stage-names';
 
+/** A figure that is not known exactly: it is expected between the two. */
+export interface Range {
+  readonly low: number;
+  readonly high: number;
+}
+
+/** Where figures come from. measured: from finished runs of this store. declared: a setting. assumed: a rule of thumb, wide. counted: arithmetic. */
+export interface FigureSource {
+  readonly kind: 'measured' | 'declared' | 'assumed' | 'counted';
+  readonly words: string;
+}
+
+/** What a stage is expected to take, if it is made whole. */
+export interface StagePrice {
+  readonly inputTokens: Range;
+  readonly outputTokens: Range;
+  readonly seconds: Range;
+  /** Of `seconds`, those in which a device of the workers' own serves or trains. */
+  readonly deviceSeconds: Range;
+  readonly diskBytes: Range;
+  /** In Plan.currency: tokens, and training by the hour. */
+  readonly cost: Range;
+  readonly from: { readonly seconds: FigureSource; readonly tokens: FigureSource };
+}
+
+/** The same of several stages. */
+export interface PriceTotals extends Omit<StagePrice, 'from'> {
+  readonly calls: number;
+}
+
+/** A plan with what it is expected to take. `left`: of what the store is not known to hold. */
+export interface PricedPlan extends Plan {
+  readonly prices: {
+    /** One for each of Plan.stages, in their order. */
+    readonly stages: readonly StagePrice[];
+    readonly all: PriceTotals;
+    readonly left: PriceTotals;
+  };
+}
+
+/** `runs/<runId>/plan.json`: the plan as it was made when the run was started. No part of any key; the report lays what came of it beside it. */
+export interface KeptPlan {
+  readonly schemaVersion: 1;
+  readonly runId: string;
+  readonly madeAt: string;
+  readonly plan: PricedPlan;
+}
+
 export interface PlannedStage {
   readonly name: StageName;
   readonly round: number;
   /** What the stage is made for, where one stage serves several: `arte`, `untuned-0shot`, `respondent-1-3shot`. */
   readonly arm: string;
+  /** Of what runs beside the making of `arte`, and of that: the two go on at the same time. Left out: nothing runs beside it. */
+  readonly branch?: 'arte' | 'beside';
   /** Whom it asks or trains. */
   readonly model: 'teacher' | 'student' | 'respondent' | '';
   /** Model calls when nothing fails and nothing is reused. */

@@ -8,6 +8,7 @@ import type { JsonObject } from './json';
 import type { RunStatus } from './messages';
 import type { RunAction } from './run-action';
 import type { ModelRef } from './model-ref';
+import type { PriceTotals, StagePrice } from './plan';
 import type { StageName } from './stage-names';
 
 /** Answers by how they were read; together all of them. All but the first two are no answer, and count as wrong. */
@@ -75,6 +76,15 @@ export interface ReportArm extends Measure {
   readonly comparisons: readonly Comparison[];
 }
 
+/** A plan's figures of a stage. `reused`: it was in the store when the plan was made. */
+export interface ReportPlanned extends Pick<StagePrice, 'inputTokens' | 'outputTokens' | 'seconds' | 'cost'> {
+  readonly calls: number;
+  readonly steps: number;
+  readonly reused: boolean | null;
+  /** Where the seconds come from. */
+  readonly from: string;
+}
+
 export interface ReportStage {
   readonly name: StageName;
   readonly round: number;
@@ -91,6 +101,8 @@ export interface ReportStage {
   /** Found in the store: its calls and seconds were spent by an earlier run and are not in this run's totals. */
   readonly reused: boolean;
   readonly cost: number;
+  /** What the plan said that was kept when the run was started; left out for a run without one, and a stage that it did not have. */
+  readonly planned?: ReportPlanned;
   /** What other runs have paid for in it, at this run's prices: this one found their answers in the store. */
   readonly paidByOthers: readonly { readonly runId: string; readonly calls: number; readonly cost: number }[];
   readonly outcomes: JsonObject;
@@ -132,6 +144,8 @@ export interface RunReport {
     readonly spent: number;
     readonly currency: string;
   };
+  /** The plan as it was made when the run was started: what was left to make then. What a changed config asked for since is not in it. */
+  readonly planned?: { readonly madeAt: string; readonly left: PriceTotals };
   /** Sentences a reader must not miss: coarse scores, short tasks, hosted identities, what may not be claimed. */
   readonly notes: readonly string[];
   /** What people did to the run, oldest first. */

@@ -203,6 +203,16 @@ const priceSchema = z
   .prefault({})
   .describe("In platform.currency. 0 for one's own machine.");
 
+const throughputSchema = z
+  .strictObject({
+    calls_per_second: rate.optional().describe('Calls answered in a second, as many at once as the endpoint takes.'),
+    output_tokens_per_second: rate.optional().describe('Tokens written in a second, of all calls together.'),
+    training_steps_per_second: rate.optional().describe('Optimizer steps in a second, with the settings of this run.'),
+  })
+  .describe(
+    'How fast the model is, for the time that a plan tells. What finished runs in the store measured of the same model goes first. Changes nothing that is made.',
+  );
+
 export const modelConfigSchema = z.strictObject({
   source: z
     .string()
@@ -234,6 +244,7 @@ export const modelConfigSchema = z.strictObject({
       "Licence of the weights as the Hugging Face hub names it (apache-2.0, llama3.2, …), for the cards of what is exported. Left out: the embedded model's own, else unknown.",
     ),
   price: priceSchema,
+  throughput: throughputSchema.optional(),
 });
 export type ModelConfig = z.infer<typeof modelConfigSchema>;
 
@@ -824,6 +835,14 @@ const budgetSchema = z
       .default(null)
       .describe(
         'The run parks before a shard or training that could pass this amount, in platform.currency, by the prices of the models. `arte budget set` raises it. null: no cap.',
+      ),
+    ask_above: z
+      .number()
+      .min(0)
+      .nullable()
+      .default(null)
+      .describe(
+        'When the plan may cost more than this, in platform.currency, `arte run` asks before it starts; without a terminal it wants --yes. null: never.',
       ),
   })
   .prefault({})

@@ -10,6 +10,7 @@ interface Options {
   readonly set?: readonly string[];
   readonly detach?: boolean;
   readonly json?: boolean;
+  readonly yes?: boolean;
 }
 
 export function register(program: Command): void {
@@ -23,6 +24,7 @@ export function register(program: Command): void {
       collectSettings,
     )
     .option('--detach', 'start it and come back at once')
+    .option('--yes', 'start it whatever it may cost (budget.ask_above)')
     .option('--json', 'print the report, or with --detach the id, as JSON')
     .description(
       'another run of a config that the store has, with settings changed; what does not depend on them is reused',

@@ -3,38 +3,92 @@
  * Needs no platform, no network and no models.
  */
 import type { Command } from 'commander';
-import { planRun } from '../../method/plan';
-import type { Plan, PlannedStage } from '../../schemas/plan';
+import { openLineage } from '../../activities/lineage';
+import { runKeys } from '../../activities/run-records';
+import type { ArtifactStore } from '../../drivers/store/store';
+import { hasPrices } from '../../method/ledger';
+import { ArteError } from '../../schemas/errors';
+import type { JsonValue } from '../../schemas/json';
+import type { Plan, PlannedStage, PricedPlan } from '../../schemas/plan';
 import { stageLabel } from '../../schemas/stage-names';
-import { loadConfig } from '../load-config';
-import { lookIntoStore } from '../look-into-store';
+import { loadConfig, type LoadedConfig } from '../load-config';
+import { askStore, taskFiles } from '../look-into-store';
 import { colorsFor, formatCount, printJson, printLine, table } from '../output';
-import { plannedTasks } from '../plan-facts';
+import { planAgainst, type PlanAgainst } from '../plan-against';
+import { againstLines, priceTable } from '../plan-prices';
+import { planAlone, planWithStore, type LookedPlan } from '../price-run';
 
 interface Options {
   readonly json?: boolean;
+  readonly against?: string;
 }
 
 export function register(program: Command): void {
   program
     .command('plan')
     .argument('<config>', "the run's YAML file")
-    .description('what a run will do: stages, calls, tokens, training steps, cost; starts nothing')
-    .option('--json', 'as JSON: {stages: [{name, round, calls, reused, …}], totals, notes}')
-    .action(async (path: string, { json }: Options) => {
+    .description('what a run will do and take: stages, calls, tokens, training steps, time, cost; starts nothing')
+    .option(
+      '--against <run>',
+      'say what changed since that run, and what is made again for it (default: the run of the same name)',
+    )
+    .option('--json', 'as JSON: {stages: [{name, round, calls, reused, …}], totals, prices, notes}')
+    .action(async (path: string, { json, against }: Options) => {
       const loaded = await loadConfig(path, { env: process.env });
-      const reuse = await lookIntoStore(loaded);
-      const facts = { tasks: plannedTasks(loaded), ...(typeof reuse === 'function' ? { reuseOf: reuse } : {}) };
-      const planned = planRun(loaded.config, facts);
-      const unasked = typeof reuse === 'string' ? [reuse] : [];
+      const looked = await askStore(loaded, async (store, find) => {
+        const withStore = await planWithStore(store, loaded, find);
+        return { ...withStore, against: await compare(store, loaded, withStore, against) };
+      });
+      if (against !== undefined && (looked === undefined || typeof looked === 'string'))
+        throw noStoreFor(against, looked);
+      const planned = typeof looked === 'object' ? looked.plan : planAlone(loaded);
+      const unasked = typeof looked === 'string' ? [looked] : [];
       const warned = loaded.warnings.map(({ path: place, what }) => `${place}: ${what} arte validate says more.`);
-      const plan: Plan = { ...planned, notes: [...warned, ...planned.notes, ...loaded.notes, ...unasked] };
-      if (json === true) printJson(plan);
-      else printPlan(plan);
+      const plan: PricedPlan = { ...planned, notes: [...warned, ...planned.notes, ...loaded.notes, ...unasked] };
+      const compared = typeof looked === 'object' ? looked.against : undefined;
+      if (json === true) printJson({ ...plan, ...(compared && { against: compared }) });
+      else printPlan(plan, hasPrices(loaded.config), compared);
     });
 }
 
-function printPlan(plan: Plan): void {
+/** Undefined where nobody named a run and none has the config's name. Errors: RunNotFound. */
+async function compare(
+  store: ArtifactStore,
+  loaded: LoadedConfig,
+  { looked }: LookedPlan,
+  against: string | undefined,
+): Promise<PlanAgainst | undefined> {
+  const runId = against ?? loaded.config.name;
+  if (against === undefined && (await store.getDocument(runKeys.record(runId))) === undefined) return undefined;
+  const lineage = await openLineage(store, runId);
+  const hashes = (files: object): JsonValue =>
+    Object.fromEntries(Object.entries(files).map(([path, { sha256 }]: [string, { sha256: string }]) => [path, sha256]));
+  const { config, configDir, files } = loaded;
+  return planAgainst(
+    lineage,
+    {
+      before: {
+        ...(lineage.bundle.config as unknown as { [name: string]: JsonValue }),
+        files: hashes(lineage.bundle.files),
+      },
+      now: {
+        ...(config as unknown as { [name: string]: JsonValue }),
+        files: hashes(await taskFiles(config, configDir, files)),
+      },
+    },
+    looked,
+  );
+}
+
+function noStoreFor(against: string, why: string | undefined): ArteError {
+  return new ArteError('PlatformDown', {
+    what: `There is no store to find the run ${against} in.`,
+    why: why ?? 'The platform of the config is not running here.',
+    next: 'arte up starts it. Without --against the plan is made as if the store were empty.',
+  });
+}
+
+function printPlan(plan: PricedPlan, hasPrice: boolean, against: PlanAgainst | undefined): void {
   const color = colorsFor(process.stdout);
   const test = plan.tasks.reduce((total, task) => total + task.test, 0);
   const count = plan.tasks.length === 1 ? 'one task' : `${plan.tasks.length} tasks`;
@@ -90,6 +144,13 @@ function printPlan(plan: Plan): void {
   );
   if (asked) printReuse(plan, priced);
   else printLine(`        counted as if the store were empty; what it holds already is not made again`);
+  printLine();
+  for (const line of priceTable(plan, hasPrice)) printLine(line);
+  printLine();
+  if (against) {
+    for (const line of againstLines(against)) printLine(line);
+    printLine();
+  }
   for (const note of plan.notes) printLine(`${color.dim('note')}    ${note}`);
 }
 

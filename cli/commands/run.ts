@@ -3,7 +3,11 @@ import type { Command } from 'commander';
 import { loadConfig, type LoadedConfig } from '../load-config';
 import { capNotes, planRun } from '../../method/plan';
 import { exitCodes, printJson, printLine, printNote, progress } from '../output';
+import { hasPrices } from '../../method/ledger';
+import { agreeOnPrice } from '../agree-on-price';
 import { plannedTasks } from '../plan-facts';
+import { priceLines } from '../plan-prices';
+import { keepPlan, planForStart } from '../price-run';
 import { printReport } from '../report-view';
 import { readReport } from '../read-report';
 import { openSession, type Session } from '../session';
@@ -14,6 +18,7 @@ interface Options {
   readonly id?: string;
   readonly detach?: boolean;
   readonly json?: boolean;
+  readonly yes?: boolean;
 }
 
 export function register(program: Command): void {
@@ -23,6 +28,7 @@ export function register(program: Command): void {
     .description('start a run, or attach to it, or resume it; Ctrl-C leaves it running')
     .option('--id <run>', 'id of the run (default: its name)')
     .option('--detach', 'start it and come back at once')
+    .option('--yes', 'start it whatever it may cost (budget.ask_above)')
     .option('--json', 'print the report, or with --detach the id, as JSON')
     .action(async (path: string, options: Options) => {
       process.exitCode = await runConfig(path, options);
@@ -58,18 +64,27 @@ export async function startAndWatch(
   session: Session,
   loaded: LoadedConfig,
   runId: string,
-  options: Pick<Options, 'detach' | 'json'>,
+  options: Pick<Options, 'detach' | 'json' | 'yes'>,
   line = progress('starting the run'),
 ): Promise<number> {
-  line.update('starting the run');
+  line.update('looking what is there already');
+  const plan = await planForStart(session.store, loaded, runId);
+  if (plan) {
+    line.done(`planned the run ${runId}`);
+    for (const text of priceLines(plan, hasPrices(loaded.config))) printNote(text);
+    await agreeOnPrice(loaded.config, plan, options.yes === true);
+  }
+  const starting = plan ? progress('starting the run') : line;
+  starting.update('starting the run');
   const started = await startRun(session, loaded, runId);
+  if (plan) await keepPlan(session.store, runId, plan);
   const words = {
     started: `run ${runId} started`,
     attached: `attached to run ${runId}`,
     resumed: `run ${runId} resumed: what is finished comes from the store`,
     done: `run ${runId} is done already`,
   };
-  line.done(words[started.how]);
+  starting.done(words[started.how]);
   if (started.set.length > 0)
     printNote(`note    it goes by its config as it was changed since: ${started.set.join(', ')}`);
   if (options.detach) {

@@ -8,6 +8,7 @@ import { hasPrices } from '../../method/ledger';
 import type { RunProgress } from '../../schemas/messages';
 import { colorsFor, exitCodes, printJson, printLine, table } from '../output';
 import { openBundleOf } from '../run-config-of';
+import { openEta } from '../run-eta';
 import { viewRun } from '../run-progress';
 import { actionLines, endLines, renderRun } from '../run-view';
 import { openSession, type Session } from '../session';
@@ -39,15 +40,20 @@ async function showRun(session: Session, runId: string, json: boolean): Promise<
   const view = await viewRun(session.client, session.store, runId);
   const config = await openBundleOf(session.store, runId);
   const actions = await readActions(session.store, runId);
+  const secondsLeft = await (await openEta(session.store, runId))(view, Date.now());
   const ceiling = await readCallCeiling(session.store, runId);
   const ledger = config && hasPrices(config) ? await readLedger(session.store, runId, config) : undefined;
   if (json) {
     const budget = config && ledger ? { budget: budgetSummary(runId, config, ledger) } : {};
-    printJson({ ...view.progress, finished: view.finished, live: view.live, ...budget, callCeiling: ceiling, actions });
+    const left = secondsLeft === undefined ? {} : { secondsLeft: Math.round(secondsLeft) };
+    printJson({
+      ...{ ...view.progress, ...left, finished: view.finished, live: view.live },
+      ...{ ...budget, callCeiling: ceiling, actions },
+    });
   } else {
     const color = colorsFor(process.stdout);
     const money = config && ledger ? budgetLine(runId, config, ledger) : undefined;
-    const lines = [...renderRun(view, new Map(), config, color), ...endLines(view, color)];
+    const lines = [...renderRun(view, new Map(), config, color, secondsLeft), ...endLines(view, color)];
     const facts = [money, ceilingLine(ceiling)].filter((line) => line !== undefined).map((line) => color.dim(line));
     const done = actionLines(actions, color);
     printLine(

@@ -124,7 +124,7 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
   return { runId, records: await records(), made, status: 'DONE' };
 }
 
-function baseModel(name: string): ModelRef {
+export function baseModel(name: string): ModelRef {
   const sha256 = sha256Hex(name);
   const source = { kind: 'embedded', name: 'SmolLM2-135M-Instruct' } as const;
   return { name, source, baseSha256: sha256, layers: [], contentSha256: sha256 };

@@ -1,0 +1,33 @@
+/** When a run that is looked at will be done, from the plan that was kept when it was started. Owns the reading; the arithmetic is method/eta.ts. */
+import { readStages, runKeys } from '../activities/run-records';
+import type { ArtifactStore } from '../drivers/store/store';
+import { secondsLeft } from '../method/eta';
+import type { StageRecord } from '../schemas/messages';
+import type { KeptPlan } from '../schemas/plan';
+import type { RunView } from './run-progress';
+
+/** Seconds that are left of a run that works; undefined of one that does not, and of one that was started without a plan. */
+export type Eta = (view: RunView, at: number) => Promise<number | undefined>;
+
+/** The plan and the rounds that are over are read once. */
+export async function openEta(store: ArtifactStore, runId: string): Promise<Eta> {
+  const kept = (await store.getDocument(runKeys.plan(runId))) as unknown as KeptPlan | undefined;
+  const over = new Map<number, readonly StageRecord[]>();
+  return async ({ progress, finished, live }, at) => {
+    if (!kept || progress.status !== 'RUNNING') return undefined;
+    const earlier: StageRecord[] = [];
+    for (let round = 1; round < progress.round; round += 1) {
+      const stages = over.get(round) ?? (await readStages(store, runId, round));
+      over.set(round, stages);
+      earlier.push(...stages);
+    }
+    return secondsLeft(kept.plan, {
+      round: progress.round,
+      finished: [...earlier, ...finished],
+      running: live.map(({ label, since, done, total }) => ({
+        ...{ label, done, total },
+        elapsedSeconds: Math.max(0, (at - Date.parse(since)) / 1000),
+      })),
+    });
+  };
+}

@@ -1,0 +1,148 @@
+/**
+ * When a run will be done: what is left of its plan, corrected by what its finished and running stages took.
+ *
+ * Owns the arithmetic. The plan is method/price-plan.ts, what has happened is the caller's. Converges: what is left shrinks to nothing, and the
+ * share of it that is guessed shrinks with every kind of stage that was seen. Pure.
+ */
+import type { PlannedStage, PricedPlan, StagePrice } from '../schemas/plan';
+import { stageLabel, type StageName } from '../schemas/stage-names';
+
+/** A stage that is done, and how long it took. */
+export interface FinishedStage {
+  readonly round: number;
+  readonly stage: StageName;
+  readonly arm: string;
+  readonly seconds: number;
+  /** Found in the store: it took nothing, and says nothing of how fast this run is. */
+  readonly reused: boolean;
+}
+
+/** A stage at work: `done` of `total`, where it says so (total 0: it does not). */
+export interface RunningStage {
+  /** stageLabel of it. */
+  readonly label: string;
+  readonly elapsedSeconds: number;
+  readonly done: number;
+  readonly total: number;
+}
+
+export interface RunSoFar {
+  /** The round under way: what belongs to earlier ones is over, whatever was planned. */
+  readonly round: number;
+  readonly finished: readonly FinishedStage[];
+  readonly running: readonly RunningStage[];
+}
+
+/** How strongly a kind's own correction holds: so much of its planned work, seen, weighs as much as all other kinds together. */
+const ownWorkShare = 0.1;
+/** Branches that run side by side slow each other down: where the plan's seconds are not measured beside each other, by this share of the shorter. */
+const contentionAssumed = 0.5;
+
+/** Seconds until the run is done, if nobody pauses it; undefined where the plan has nothing of it. */
+export function secondsLeft(
+  { stages, prices }: Pick<PricedPlan, 'stages' | 'prices'>,
+  so: RunSoFar,
+): number | undefined {
+  const planned = stages.map((stage, at) => itemOf(stage, prices.stages[at] as StagePrice));
+  if (planned.length === 0) return undefined;
+  const finished = new Map(so.finished.map((each) => [placeOf(each.round, stageLabel(each.stage, each.arm)), each]));
+  const running = new Map(so.running.map((each) => [placeOf(so.round, each.label), each]));
+  const corrections = correctionsOf(planned, finished, running);
+  let left = 0;
+  for (const round of new Set(planned.map((each) => each.round))) {
+    if (round < so.round) continue;
+    const branches = { shared: 0, arte: 0, beside: 0 };
+    let measured = true;
+    for (const item of planned) {
+      if (item.round !== round || finished.has(item.place) || item.reused) continue;
+      branches[item.branch ?? 'shared'] += leftOf(item, running.get(item.place), corrections(item.kind));
+      measured &&= item.measured;
+    }
+    const { shared, arte, beside } = branches;
+    left += shared + Math.max(arte, beside) + (measured ? 0 : contentionAssumed) * Math.min(arte, beside);
+  }
+  return left;
+}
+
+interface Item {
+  readonly place: string;
+  readonly round: number;
+  readonly branch: PlannedStage['branch'];
+  /** What is alike in speed: one model asked, one kind of training. */
+  readonly kind: string;
+  readonly seconds: number;
+  readonly reused: boolean;
+  readonly measured: boolean;
+}
+
+function itemOf(
+  { round, name, arm, branch, model, steps, calls, reused }: PlannedStage,
+  { seconds, from }: StagePrice,
+): Item {
+  return {
+    place: placeOf(round, stageLabel(name, arm)),
+    round,
+    branch,
+    kind: steps > 0 ? name : calls > 0 ? `${model} asked` : 'no model',
+    // The middle of a range whose ends are factors apart.
+    seconds: Math.sqrt(Math.max(seconds.low, secondsMin) * Math.max(seconds.high, secondsMin)),
+    reused: reused === true,
+    measured: from.seconds.kind === 'measured' || (calls === 0 && steps === 0),
+  };
+}
+
+/** No stage takes less, in seconds. */
+const secondsMin = 0.05;
+
+function placeOf(round: number, label: string): string {
+  return `${round} ${label}`;
+}
+
+/** Actual over planned seconds by kind; kinds of which nothing was seen go by all of them together. */
+function correctionsOf(
+  planned: readonly Item[],
+  finished: ReadonlyMap<string, FinishedStage>,
+  running: ReadonlyMap<string, RunningStage>,
+): (kind: string) => number {
+  const seen = new Map<string, { planned: number; actual: number }>();
+  const total = new Map<string, number>();
+  const all = { planned: 0, actual: 0 };
+  for (const { place, kind, seconds } of planned) {
+    total.set(kind, (total.get(kind) ?? 0) + seconds);
+    const work = workOf(seconds, finished.get(place), running.get(place));
+    if (!work) continue;
+    const of = seen.get(kind) ?? { planned: 0, actual: 0 };
+    seen.set(kind, { planned: of.planned + work.planned, actual: of.actual + work.actual });
+    all.planned += work.planned;
+    all.actual += work.actual;
+  }
+  const overall = all.planned > 0 ? all.actual / all.planned : 1;
+  return (kind) => {
+    const of = seen.get(kind);
+    if (!of) return overall;
+    const prior = ownWorkShare * (total.get(kind) ?? 0);
+    return (of.actual + prior * overall) / (of.planned + prior);
+  };
+}
+
+/** How much of a stage's planned work was seen, and how long that took. */
+function workOf(
+  seconds: number,
+  finished: FinishedStage | undefined,
+  running: RunningStage | undefined,
+): { planned: number; actual: number } | undefined {
+  if (finished) return finished.reused ? undefined : { planned: seconds, actual: finished.seconds };
+  if (!running || running.total === 0 || running.done === 0) return undefined;
+  return { planned: seconds * (running.done / running.total), actual: running.elapsedSeconds };
+}
+
+/** A stage that has done a part goes the more by its own speed, the larger that part is. */
+function leftOf({ seconds }: Item, running: RunningStage | undefined, correction: number): number {
+  const expected = seconds * correction;
+  if (!running) return expected;
+  const { elapsedSeconds, done, total } = running;
+  const byPlan = Math.max(0, expected - elapsedSeconds);
+  const share = total > 0 ? Math.min(1, done / total) : 0;
+  if (share === 0) return byPlan;
+  return share * ((elapsedSeconds * (1 - share)) / share) + (1 - share) * byPlan;
+}

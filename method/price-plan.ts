@@ -1,0 +1,397 @@
+/**
+ * What a plan is expected to take: tokens, money, seconds, device-hours and disk of every stage, each as a range with where it comes from.
+ *
+ * Owns the estimate. How often a thing is done is method/plan.ts; reading what finished runs measured is the caller's. A figure comes, in this
+ * order, from runs of the store that asked the very same model content through the same form of endpoint, from a setting (models.*.throughput),
+ * or from an assumption, which is wide.
+ *
+ * Invariants
+ * 1. Pure. Ranges have 0 <= low <= high; what is counted exactly is a range of no width.
+ * 2. Tokens never pass the ceiling of the plan where nothing was measured: high is max_tokens for every call.
+ * 3. What is measured is never taken for more than it is: one stage gives a wider range than several.
+ */
+import type { FigureSource, Plan, PlannedStage, PricedPlan, PriceTotals, Range, StagePrice } from '../schemas/plan';
+import type { RunConfig } from '../schemas/run-config';
+import { stageLabel, type StageName } from '../schemas/stage-names';
+import { canonicalJson } from './keys';
+import { askedModelOf, costOfCalls, trainingCost } from './ledger';
+import { charactersPerToken } from './plan';
+import { servedIdentity, type AskedModel } from './served';
+import type { JsonValue } from '../schemas/json';
+
+/** A stage that a run has made and paid for, as far as it tells how fast things go. */
+export interface Measurement {
+  readonly runId: string;
+  readonly stage: StageName;
+  readonly arm: string;
+  /** What was asked or trained, and how: `speedForm`. */
+  readonly form: string;
+  readonly calls: number;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** Of a training: what it took beside its steps (the device freed, the trainer started, the result stored). */
+  readonly startSeconds: number;
+  /** Of its outputs in the store. */
+  readonly bytes: number;
+}
+
+/** Content hashes of the models' weights as they came, by role; a model whose bytes are not here has none, and nothing measured counts for it. */
+export type BaseHashes = Partial<Record<'teacher' | 'student', string>>;
+
+export interface PriceFacts {
+  readonly measured?: readonly Measurement[];
+  readonly bases?: BaseHashes;
+}
+
+const trainings: readonly StageName[] = ['warm-up', 'train-dpo', 'train-sft'];
+
+/** Fewer calls than this, or less time than that, measure the start of a stage and not its speed. */
+const callsMeasuredMin = 8;
+const secondsMeasuredMin = 0.2;
+
+/** A measured rate may be off by this factor: one stage knows nothing of its own spread. */
+const spreadOfOne = 1.5;
+/** Several stages: the slowest and fastest of them, a little wider. */
+const spreadOfSeveral = 1.2;
+/** A declared rate is a person's round number. */
+const spreadDeclared = 1.3;
+/** A rate by tokens that another stage of the same model measured: prompts and answers of other lengths. */
+const spreadAcrossStages = 2;
+
+/** Prompts are estimated by characters; tokenizers differ by this factor. */
+const promptSpread = 1.3;
+/** Answers end by themselves: at the least at so much of max_tokens. */
+const answerShareMin = 0.1;
+/** Tokens a call, where they were measured. */
+const tokensSpread = 1.1;
+
+/**
+ * Output tokens in a second, of all calls together, where nobody knows: from a small machine to a large one. managed: llama.cpp, from a 7B model
+ * on a few cores to a small one on many. static: a hosted endpoint, from a slow one to a good GPU server.
+ */
+const assumedOutputRate: Readonly<Record<AskedModel['endpoint']['kind'], Range>> = {
+  managed: { low: 20, high: 2_000 },
+  static: { low: 200, high: 10_000 },
+  scorer: { low: 500, high: 20_000 },
+  scripted: { low: 5_000, high: 500_000 },
+};
+/** Optimizer steps in a second where nobody knows: a large model on few cores, a small one on a GPU. */
+const assumedStepRate: Range = { low: 0.02, high: 5 };
+/** Loading a model and its data before the first step, in seconds. */
+const trainingStart: Range = { low: 5, high: 60 };
+/** Starting and committing a stage of rows, or making one that asks nothing, in seconds. */
+const stageStart: Range = { low: 0.2, high: 3 };
+
+/** A row is kept in the shard's results and in the stage's output; beside its text it has this many bytes of names and hashes. */
+const rowCopies = 2;
+const rowFrameBytes = 400;
+/** Layer of a training that was never measured: an adapter of rank 16, or all weights, of a small and of a large model. */
+const assumedLayerBytes: Readonly<Record<'lora' | 'full', Range>> = {
+  lora: { low: 1e6, high: 4e8 },
+  full: { low: 2e8, high: 1.5e11 },
+};
+
+/** The plan with its prices. */
+export function pricePlan(config: RunConfig, plan: Plan, facts: PriceFacts = {}): PricedPlan {
+  const stages = plan.stages.map((stage) => priceStage(config, stage, facts));
+  const all = plan.stages.map((stage, at) => ({ stage, price: stages[at] as StagePrice }));
+  return {
+    ...plan,
+    prices: { stages, all: totalsOf(all), left: totalsOf(all.filter(({ stage }) => stage.reused !== true)) },
+  };
+}
+
+/**
+ * What must be the same for a speed to count: model content and endpoint, or model content and the settings of the training. Undefined where
+ * the content is not known or nothing is asked.
+ */
+export function speedForm(config: RunConfig, stage: StageName, arm: string, bases: BaseHashes): string | undefined {
+  const asked = askedModelOf(config, stage, arm);
+  if (!asked || asked.role === 'respondent') return undefined;
+  const base = bases[asked.role];
+  if (base === undefined) return undefined;
+  const form: JsonValue = trainings.includes(stage)
+    ? { base, training: stage, ...trainingForm(config, stage) }
+    : { base, ...endpointForm(asked.model) };
+  return canonicalJson(form);
+}
+
+function trainingForm(config: RunConfig, stage: StageName): { readonly [name: string]: JsonValue } {
+  const section = stage === 'train-dpo' ? config.align : stage === 'train-sft' ? config.sft : config.warm_up;
+  const { adapter, lora_rank, batch_size, gradient_accumulation, max_length, dtype } = section;
+  return { adapter, lora_rank, batch_size, gradient_accumulation, max_length, dtype };
+}
+
+/** How it is served, and what of the rest decides how fast. */
+function endpointForm({ endpoint }: AskedModel): { readonly [name: string]: JsonValue } {
+  const served = servedIdentity(endpoint);
+  switch (endpoint.kind) {
+    case 'managed':
+      return { served, slots: endpoint.slots, threads: endpoint.threads };
+    case 'static':
+      return { served, base_url: endpoint.base_url, model: endpoint.model, in_flight: endpoint.max_in_flight };
+    default:
+      return { served };
+  }
+}
+
+// ---- a stage -----------------------------------------------------------------------------------------------------
+
+const nothing: Range = { low: 0, high: 0 };
+
+function priceStage(config: RunConfig, stage: PlannedStage, { measured = [], bases = {} }: PriceFacts): StagePrice {
+  const form = speedForm(config, stage.name, stage.arm, bases);
+  const alike = form === undefined ? [] : measured.filter((one) => one.form === form);
+  if (trainings.includes(stage.name)) return priceTraining(config, stage, alike);
+  if (stage.calls > 0) return priceCalls(config, stage, alike);
+  const counted: FigureSource = { kind: 'counted', words: 'asks no model' };
+  return {
+    inputTokens: nothing,
+    outputTokens: nothing,
+    seconds: stageStart,
+    deviceSeconds: nothing,
+    diskBytes: rowsBytes(stage.rows, nothing),
+    cost: nothing,
+    from: { seconds: { kind: 'assumed', words: 'asks no model' }, tokens: counted },
+  };
+}
+
+function priceCalls(config: RunConfig, stage: PlannedStage, alike: readonly Measurement[]): StagePrice {
+  const asked = askedModelOf(config, stage.name, stage.arm);
+  const usable = alike.filter(({ calls, seconds }) => calls >= callsMeasuredMin && seconds >= secondsMeasuredMin);
+  const same = closest(usable, stage);
+  const { calls } = stage;
+  const ceiling = stage.outputTokens;
+  const tokens = same.length > 0 ? measuredTokens(calls, same, ceiling) : assumedTokens(stage);
+  const { seconds, from } = secondsOfCalls(stage, tokens.outputTokens, same, usable, asked?.model);
+  const own = asked !== undefined && ['managed', 'scorer'].includes(asked.model.endpoint.kind);
+  const price = asked?.model.price;
+  const cost = (side: keyof Range): number =>
+    price
+      ? costOfCalls(
+          { inputTokens: tokens.inputTokens[side], cachedInputTokens: 0, outputTokens: tokens.outputTokens[side] },
+          price,
+        )
+      : 0;
+  return {
+    inputTokens: tokens.inputTokens,
+    outputTokens: tokens.outputTokens,
+    seconds: plus(seconds, stageStart),
+    deviceSeconds: own ? seconds : nothing,
+    diskBytes: rowsBytes(Math.max(stage.rows, calls), tokens.outputTokens),
+    cost: { low: cost('low'), high: cost('high') },
+    from: { seconds: from, tokens: tokens.from },
+  };
+}
+
+/** Of the same stage those of the same arm, where there are some: shot counts and arms differ in the length of their prompts. */
+function closest(measured: readonly Measurement[], { name, arm }: PlannedStage): readonly Measurement[] {
+  const stage = measured.filter((one) => one.stage === name);
+  const same = stage.filter((one) => one.arm === arm);
+  return same.length > 0 ? same : stage;
+}
+
+function measuredTokens(calls: number, same: readonly Measurement[], ceiling: number) {
+  const input = spread(
+    same.map(({ inputTokens, calls: of }) => inputTokens / of),
+    tokensSpread,
+    tokensSpread,
+  );
+  const output = spread(
+    same.map(({ outputTokens, calls: of }) => outputTokens / of),
+    tokensSpread,
+    tokensSpread,
+  );
+  const from: FigureSource = { kind: 'measured', words: `measured: ${runsOf(same)}` };
+  const high = Math.min(ceiling, calls * output.high);
+  return {
+    inputTokens: whole(times(input, calls)),
+    outputTokens: whole({ low: Math.min(high, calls * output.low), high }),
+    from,
+  };
+}
+
+function assumedTokens({ inputTokens, outputTokens }: PlannedStage) {
+  const from: FigureSource = { kind: 'assumed', words: 'prompts by their length, answers up to max_tokens' };
+  return {
+    inputTokens: whole({ low: inputTokens / promptSpread, high: inputTokens * promptSpread }),
+    outputTokens: whole({ low: outputTokens * answerShareMin, high: outputTokens }),
+    from,
+  };
+}
+
+function secondsOfCalls(
+  { calls, name }: PlannedStage,
+  output: Range,
+  same: readonly Measurement[],
+  usable: readonly Measurement[],
+  model: AskedModel | undefined,
+): { seconds: Range; from: FigureSource } {
+  const at = (rate: Range): Range => ({ low: calls / rate.high, high: calls / rate.low });
+  const byTokens = (rate: Range): Range => ({ low: output.low / rate.high, high: output.high / rate.low });
+  if (same.length > 0) {
+    const rate = spread(
+      same.map((one) => one.calls / one.seconds),
+      spreadOfOne,
+      spreadOfSeveral,
+    );
+    return {
+      seconds: at(rate),
+      from: { kind: 'measured', words: `measured: ${words(rate)} calls/s, ${runsOf(same)}` },
+    };
+  }
+  const writing = usable.filter(({ outputTokens }) => outputTokens > 0);
+  if (writing.length > 0) {
+    const rate = spread(
+      writing.map((one) => one.outputTokens / one.seconds),
+      spreadAcrossStages,
+      spreadAcrossStages,
+    );
+    const other = [...new Set(writing.map(({ stage }) => stage))].filter((stage) => stage !== name).join(', ');
+    return {
+      seconds: byTokens(rate),
+      from: { kind: 'measured', words: `measured: ${words(rate)} tokens/s in ${other}, ${runsOf(writing)}` },
+    };
+  }
+  const declared = model?.throughput;
+  if (declared?.calls_per_second !== undefined) {
+    const rate = around(declared.calls_per_second, spreadDeclared);
+    return { seconds: at(rate), from: { kind: 'declared', words: 'declared: throughput.calls_per_second' } };
+  }
+  if (declared?.output_tokens_per_second !== undefined) {
+    const rate = around(declared.output_tokens_per_second, spreadDeclared);
+    return {
+      seconds: byTokens(rate),
+      from: { kind: 'declared', words: 'declared: throughput.output_tokens_per_second' },
+    };
+  }
+  const rate = assumedOutputRate[model?.endpoint.kind ?? 'managed'];
+  return { seconds: byTokens(rate), from: { kind: 'assumed', words: `assumed: ${words(rate)} tokens/s` } };
+}
+
+function priceTraining(config: RunConfig, stage: PlannedStage, alike: readonly Measurement[]): StagePrice {
+  const model = askedModelOf(config, stage.name, stage.arm)?.model;
+  const measured = alike.filter(({ steps, seconds }) => steps > 0 && seconds > 0);
+  const declared = model?.throughput?.training_steps_per_second;
+  const rate =
+    measured.length > 0
+      ? spread(
+          measured.map(({ steps, seconds }) => steps / seconds),
+          spreadOfOne,
+          spreadOfSeveral,
+        )
+      : declared === undefined
+        ? assumedStepRate
+        : around(declared, spreadDeclared);
+  const from: FigureSource =
+    measured.length > 0
+      ? { kind: 'measured', words: `measured: ${words(rate)} steps/s, ${runsOf(measured)}` }
+      : declared === undefined
+        ? { kind: 'assumed', words: `assumed: ${words(rate)} steps/s` }
+        : { kind: 'declared', words: 'declared: throughput.training_steps_per_second' };
+  const steps: Range = { low: stage.steps / rate.high, high: stage.steps / rate.low };
+  const start =
+    measured.length > 0
+      ? spread(
+          measured.map(({ startSeconds }) => startSeconds),
+          spreadOfOne,
+          spreadOfSeveral,
+        )
+      : trainingStart;
+  const seconds = plus(steps, start);
+  const price = model?.price;
+  const section = stage.name === 'train-dpo' ? config.align : stage.name === 'train-sft' ? config.sft : config.warm_up;
+  const bytes = measured.map((one) => one.bytes).filter((size) => size > 0);
+  return {
+    inputTokens: nothing,
+    outputTokens: nothing,
+    seconds,
+    deviceSeconds: seconds,
+    diskBytes: bytes.length > 0 ? spread(bytes, 1, 1) : assumedLayerBytes[section.adapter],
+    cost: price ? { low: trainingCost(seconds.low, price), high: trainingCost(seconds.high, price) } : nothing,
+    from: { seconds: from, tokens: { kind: 'counted', words: 'asks no model' } },
+  };
+}
+
+function rowsBytes(rows: number, output: Range): Range {
+  const of = (tokens: number): number => Math.round(rowCopies * (tokens * charactersPerToken + rows * rowFrameBytes));
+  return { low: Math.round(of(output.low) / 2), high: of(output.high) };
+}
+
+// ---- several stages ----------------------------------------------------------------------------------------------
+
+interface Priced {
+  readonly stage: PlannedStage;
+  readonly price: StagePrice;
+}
+
+/**
+ * Sums. Of seconds, high is one stage after another; low is the longer of the two branches that run side by side, as if they did not share
+ * their machines.
+ */
+function totalsOf(priced: readonly Priced[]): PriceTotals {
+  const sum = (of: (price: StagePrice) => Range): Range => ({
+    low: priced.reduce((total, { price }) => total + of(price).low, 0),
+    high: priced.reduce((total, { price }) => total + of(price).high, 0),
+  });
+  return {
+    calls: priced.reduce((total, { stage }) => total + stage.calls, 0),
+    inputTokens: sum((price) => price.inputTokens),
+    outputTokens: sum((price) => price.outputTokens),
+    seconds: { low: shortest(priced), high: sum((price) => price.seconds).high },
+    deviceSeconds: sum((price) => price.deviceSeconds),
+    diskBytes: sum((price) => price.diskBytes),
+    cost: sum((price) => price.cost),
+  };
+}
+
+function shortest(priced: readonly Priced[]): number {
+  const rounds = [...new Set(priced.map(({ stage }) => stage.round))];
+  return rounds.reduce((total, round) => {
+    const of = (branch: PlannedStage['branch']): number =>
+      priced
+        .filter(({ stage }) => stage.round === round && stage.branch === branch)
+        .reduce((sum, { price }) => sum + price.seconds.low, 0);
+    return total + of(undefined) + Math.max(of('arte'), of('beside'));
+  }, 0);
+}
+
+// ---- ranges ------------------------------------------------------------------------------------------------------
+
+function plus(one: Range, other: Range): Range {
+  return { low: one.low + other.low, high: one.high + other.high };
+}
+
+function times({ low, high }: Range, factor: number): Range {
+  return { low: low * factor, high: high * factor };
+}
+
+function whole({ low, high }: Range): Range {
+  return { low: Math.round(low), high: Math.round(high) };
+}
+
+function around(value: number, factor: number): Range {
+  return { low: value / factor, high: value * factor };
+}
+
+/** From the least to the most of what was seen, wider by a factor that depends on how often it was seen. */
+function spread(values: readonly number[], ofOne: number, ofSeveral: number): Range {
+  const factor = values.length === 1 ? ofOne : ofSeveral;
+  return { low: Math.min(...values) / factor, high: Math.max(...values) * factor };
+}
+
+/** Two significant digits say all that is known. */
+function words({ low, high }: Range): string {
+  const short = (value: number): string => String(Number(value.toPrecision(2)));
+  return `${short(low)} to ${short(high)}`;
+}
+
+/** Names of the runs that measured, the first few. */
+function runsOf(measured: readonly Measurement[]): string {
+  const runs = [...new Set(measured.map(({ runId }) => runId))];
+  const labels = new Set(measured.map(({ stage, arm }) => stageLabel(stage, arm)));
+  const named = runs.slice(0, 2).join(', ');
+  return `${measured.length} ${measured.length === 1 ? 'stage' : 'stages'}${labels.size === 1 ? ` (${[...labels].join('')})` : ''} of ${named}${runs.length > 2 ? ` and ${runs.length - 2} more` : ''}`;
+}

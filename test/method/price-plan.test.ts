@@ -1,0 +1,146 @@
+/**
+ * Goal: a plan's price is honest: measured where the very same model was measured, declared or assumed where not, never narrower than what is known.
+ * Method: one small config priced with nothing, with settings, and with measurements made up for its own forms; figures counted by hand.
+ */
+import { planRun } from '../../method/plan';
+import { pricePlan, speedForm, type Measurement } from '../../method/price-plan';
+import type { PricedPlan, StagePrice } from '../../schemas/plan';
+import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
+import type { StageName } from '../../schemas/stage-names';
+
+const bases = { teacher: 'a'.repeat(64), student: 'b'.repeat(64) };
+const tasks = [{ name: 't0', validation: 40, test: 100 }];
+
+function configOf(models: object = {}, more: object = {}): RunConfig {
+  const model = { source: 'embedded:SmolLM2-135M-Instruct' };
+  return runConfigSchema.parse({
+    ...{ version: 1, name: 'priced', tasks: [{ source: 'builtin', family: 'navigate' }], probe: { method: 'random' } },
+    models: { teacher: { ...model, ...models }, student: { ...model, ...models } },
+    ...more,
+  });
+}
+
+function priced(config: RunConfig, measured: readonly Measurement[] = []): PricedPlan {
+  return pricePlan(config, planRun(config, { tasks }), { measured, bases });
+}
+
+function stageOf(plan: PricedPlan, name: StageName, arm?: string): StagePrice {
+  const at = plan.stages.findIndex((stage) => stage.name === name && (arm === undefined || stage.arm === arm));
+  return plan.prices.stages[at]!;
+}
+
+function measurement(config: RunConfig, stage: StageName, more: Partial<Measurement>, of = bases): Measurement {
+  return {
+    ...{ runId: 'before', stage, arm: '', form: speedForm(config, stage, '', of)!, startSeconds: 0, bytes: 0 },
+    ...{ calls: 100, steps: 0, seconds: 50, inputTokens: 20_000, outputTokens: 8_000 },
+    ...more,
+  };
+}
+
+it('has ranges that are ranges, for every stage and everything it says', () => {
+  const { prices, stages } = priced(configOf());
+  expect(prices.stages).toHaveLength(stages.length);
+  for (const price of prices.stages) {
+    const { inputTokens, outputTokens, seconds, deviceSeconds, diskBytes, cost } = price;
+    for (const { low, high } of [inputTokens, outputTokens, seconds, deviceSeconds, diskBytes, cost]) {
+      expect(low).toBeGreaterThanOrEqual(0);
+      expect(high).toBeGreaterThanOrEqual(low);
+    }
+    expect(price.from.seconds.words).not.toBe('');
+  }
+  expect(stageOf(priced(configOf()), 'score-drafts').from.seconds.kind).toBe('assumed');
+  expect(prices.all.cost).toEqual({ low: 0, high: 0 });
+});
+
+it('takes a measured stage for the same model content and endpoint, and for no other', () => {
+  const config = configOf();
+  const own = measurement(config, 'score-drafts', {});
+  const { seconds, outputTokens, from } = stageOf(priced(config, [own]), 'score-drafts');
+  const calls = planRun(config, { tasks }).stages.find(({ name }) => name === 'score-drafts')!.calls;
+  // 2 calls/s and 80 tokens a call: half as fast and as long again at most.
+  expect(from.seconds).toMatchObject({ kind: 'measured', words: expect.stringContaining('before') as string });
+  expect(seconds.low).toBeLessThan(calls / 2);
+  expect(seconds.high).toBeGreaterThan(calls / 2);
+  expect(seconds.high / seconds.low).toBeLessThan(2.5);
+  expect(outputTokens.low).toBeLessThanOrEqual(calls * 80);
+  expect(outputTokens.high).toBeGreaterThanOrEqual(calls * 80);
+
+  const other = measurement(config, 'score-drafts', {}, { ...bases, student: 'c'.repeat(64) });
+  expect(stageOf(priced(config, [other]), 'score-drafts').from.seconds.kind).toBe('assumed');
+  const slots = configOf({ endpoint: { kind: 'managed', slots: 2 } });
+  expect(stageOf(priced(slots, [own]), 'score-drafts').from.seconds.kind).toBe('assumed');
+});
+
+it('is surer of several stages than of one, and less sure of another stage of the same model', () => {
+  const config = configOf();
+  const width = (measured: Measurement[], stage: StageName): number => {
+    const { low, high } = stageOf(priced(config, measured), stage).seconds;
+    return high / low;
+  };
+  const one = measurement(config, 'sample-rationales', {});
+  const alike = measurement(config, 'sample-rationales', { runId: 'later', seconds: 52 });
+  expect(width([one, alike], 'sample-rationales')).toBeLessThan(width([one], 'sample-rationales'));
+  expect(width([one], 'tailor-rationales')).toBeGreaterThan(width([one], 'sample-rationales'));
+  expect(stageOf(priced(config, [one]), 'tailor-rationales').from.seconds.words).toContain('sample-rationales');
+});
+
+it('does not take the start of a stage for its speed', () => {
+  const config = configOf();
+  const tiny = measurement(config, 'score-drafts', { calls: 2, seconds: 10 });
+  expect(stageOf(priced(config, [tiny]), 'score-drafts').from.seconds.kind).toBe('assumed');
+});
+
+it('goes by what the config declares where nothing was measured', () => {
+  const config = configOf({ throughput: { calls_per_second: 10, training_steps_per_second: 2 } });
+  const plan = priced(config);
+  const calls = plan.stages.find(({ name }) => name === 'score-drafts')!.calls;
+  const { seconds, from } = stageOf(plan, 'score-drafts');
+  expect(from.seconds).toEqual({ kind: 'declared', words: 'declared: throughput.calls_per_second' });
+  expect([seconds.low, seconds.high].map((value) => Math.round(value / (calls / 10)))).toEqual([1, 1]);
+  expect(stageOf(plan, 'train-sft', 'arte').from.seconds.kind).toBe('declared');
+});
+
+it('prices trainings by the hour, by the steps that were measured and what comes before them', () => {
+  const config = configOf({ price: { training_hour: 36 } });
+  const steps = planRun(config, { tasks }).stages.find(({ name }) => name === 'train-dpo')!.steps;
+  const made = measurement(config, 'train-dpo', {
+    calls: 0,
+    steps: 10,
+    seconds: 20,
+    startSeconds: 30,
+    bytes: 5_000_000,
+  });
+  const { cost, seconds, diskBytes } = stageOf(priced(config, [made]), 'train-dpo');
+  const expected = 2 * steps + 30;
+  expect(seconds.low).toBeLessThan(expected);
+  expect(seconds.high).toBeGreaterThan(expected);
+  // 36 an hour is a cent a second.
+  expect(cost.high).toBeCloseTo(seconds.high / 100, 6);
+  expect(diskBytes).toEqual({ low: 5_000_000, high: 5_000_000 });
+});
+
+it('costs no more than the ceiling of the plan but for the length of prompts, and less where answers were measured short', () => {
+  const config = configOf({ price: { input: 1, output: 10 } });
+  const plan = priced(config);
+  const { cost } = plan.prices.all;
+  expect(cost.high).toBeLessThan(plan.totals.cost * 1.3);
+  expect(cost.low).toBeLessThan(plan.totals.cost / 2);
+  const short = measurement(config, 'score-drafts', { outputTokens: 1_000 });
+  expect(stageOf(priced(config, [short]), 'score-drafts').cost.high).toBeLessThan(
+    stageOf(plan, 'score-drafts').cost.high,
+  );
+});
+
+it('counts what is left without what the store holds, and branches side by side at the least', () => {
+  const config = configOf();
+  const plan = pricePlan(
+    config,
+    planRun(config, { tasks, reuseOf: ({ name }) => ({ reused: name === 'score-drafts' }) }),
+  );
+  const { all, left } = plan.prices;
+  const scored = plan.stages.find(({ name }) => name === 'score-drafts')!.calls;
+  expect(all.calls - left.calls).toBe(scored);
+  const inOrder = plan.prices.stages.reduce((total, { seconds }) => total + seconds.low, 0);
+  expect(all.seconds.low).toBeLessThan(inOrder);
+  expect(plan.stages.filter(({ branch }) => branch === 'beside').map(({ arm }) => arm)).toContain('original_teacher');
+});
