@@ -133,6 +133,11 @@ class WatchedRun {
     }
   }
 
+  /** Asked again after something was waited for. */
+  private over(): boolean {
+    return this.ended;
+  }
+
   private now(): number {
     return (performance.now() - this.startedAt) / 1000;
   }
@@ -158,7 +163,7 @@ class WatchedRun {
   /** A supervisor that was killed is started again; nothing else is helped. */
   private async keepUp(): Promise<void> {
     while (!this.ended) {
-      if ((await livingState(this.dataDir)) === undefined && !this.ended) {
+      if ((await livingState(this.dataDir)) === undefined && !this.over()) {
         await ensurePlatform({ dataDir: this.dataDir, processes: this.order.processes }).catch(() => undefined);
       }
       await sleep(lookMs);
@@ -177,17 +182,7 @@ class WatchedRun {
       while (!this.ended && this.now() < until && this.pidsOf(part).length > 0) await sleep(lookMs);
       pids = this.pidsOf(part).length > 0 ? this.pidsOf(part) : pids;
     }
-    let struck = false;
-    if (!this.ended)
-      for (const pid of pids) {
-        try {
-          process.kill(pid, 'SIGKILL');
-          struck = true;
-        } catch {
-          // It ended by itself a moment ago.
-        }
-      }
-    if (!struck) {
+    if (!this.strike(pids)) {
       this.missed.push(part);
       return;
     }
@@ -196,6 +191,19 @@ class WatchedRun {
     this.order.onProgress(
       `killed ${part} at ${this.now().toFixed(1)}s${stages.length > 0 ? ` (${stages.join(', ')})` : ''}`,
     );
+  }
+
+  /** Whether any of them was there to be killed, in a run that goes on. */
+  private strike(pids: readonly number[]): boolean {
+    let struck = false;
+    for (const pid of this.ended ? [] : pids)
+      try {
+        process.kill(pid, 'SIGKILL');
+        struck = true;
+      } catch {
+        // It ended by itself a moment ago.
+      }
+    return struck;
   }
 
   private pidsOf(part: Part): number[] {

@@ -42,7 +42,7 @@ const nominalPrice = { input: 1, cached_input: 1, output: 2, training_hour: 0 } 
 /** The config in small, under the name of its selftest, and what was cut of it. */
 export function smallConfig(config: RunConfig): { readonly config: RunConfig; readonly cuts: readonly Cut[] } {
   const cuts: Cut[] = [];
-  const small = structuredClone(config) as Mutable<RunConfig>;
+  const small: Mutable<RunConfig> = structuredClone(config);
   const set = (path: string, value: unknown): void => {
     const names = path.split('.');
     const last = names.pop() ?? '';
@@ -124,7 +124,7 @@ export function smallConfig(config: RunConfig): { readonly config: RunConfig; re
   set('platform.temporal', { namespace: 'default', tls: false });
   set('platform.store', { prefix: '', region: 'us-east-1', force_path_style: true });
   small.name = `selftest-${config.name}`;
-  return { config: small as RunConfig, cuts };
+  return { config: small, cuts };
 }
 
 /** Whether the same request always gets the same answer, whatever is asked beside it and whoever was killed before. */

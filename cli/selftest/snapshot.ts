@@ -99,9 +99,11 @@ async function outputOf(store: ArtifactStore, ref: ArtifactRef): Promise<OutputS
 
 /** What makes a row this row and no other: its key or id, its cell, or its item; undefined where rows have nothing of the kind. */
 function identityOf(row: Record<string, unknown>): string | undefined {
-  const { key, id, draftId, probeId, task, itemId, shots } = row;
-  if (typeof key === 'string') return key;
-  if (typeof id === 'string') return id;
-  if (typeof draftId === 'string') return `${draftId} ${String(probeId ?? '')}`;
-  return typeof itemId === 'string' ? `${String(task)} ${itemId} ${String(shots ?? '')}` : undefined;
+  for (const names of [['key'], ['id'], ['draftId', 'probeId'], ['task', 'itemId', 'shots']])
+    if (typeof row[names[0] ?? ''] === 'string') {
+      const [last = ''] = names.slice(-2);
+      if (names.length < 3 || typeof row[last] === 'string')
+        return JSON.stringify(names.map((name) => row[name] ?? null));
+    }
+  return undefined;
 }
