@@ -11,6 +11,8 @@ import { rowStageNames, type StageName } from '../../schemas/stage-names';
 import type { Account, RunSnapshot, StageSnapshot } from './snapshot';
 
 export interface Comparison {
+  /** exact: everything had to be equal. rows: answers, or trainings on an accelerator, are not stable to the bit. */
+  readonly compared: 'exact' | 'rows';
   readonly stagesCompared: number;
   /** Same key and same bytes. */
   readonly equal: number;
@@ -69,6 +71,7 @@ export function compareRuns(undisturbed: RunSnapshot, killed: RunSnapshot, answe
   if (lostRows > 0) differing.push(`${lostRows} rows are lost`);
   if (duplicatedRows > 0) differing.push(`${duplicatedRows} rows stand there twice`);
   return {
+    compared: stable ? 'exact' : 'rows',
     stagesCompared: undisturbed.stages.length,
     equal,
     otherAnswers,
@@ -89,7 +92,7 @@ export function addsUp({ spent, cost, lost, open }: Account): boolean {
 const namedByWhatWasAsked: readonly StageName[] = ['score-drafts', 'score-sample', 'evaluate'];
 
 function trainedExactly({ device = 'cpu' }: StageSnapshot): boolean {
-  return device === 'cpu';
+  return !/^(cuda|mps|xpu|npu)/.test(device);
 }
 
 function asksModels({ stage }: StageSnapshot): boolean {

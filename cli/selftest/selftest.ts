@@ -31,8 +31,6 @@ export interface SelftestResult extends Comparison {
   readonly kills: number;
   readonly killed: readonly DoneKill[];
   readonly missed: readonly Part[];
-  /** stable: everything has to be equal. not stable: docs/selftest.md says what has to be. */
-  readonly answers: 'stable' | 'not stable';
   readonly ledger: { readonly undisturbed: Account; readonly killed: Account };
   readonly calls: { readonly undisturbed: number; readonly killed: number; readonly lostInFlight: number };
   readonly seconds: { readonly undisturbed: number; readonly killed: number };
@@ -67,8 +65,7 @@ export async function disturbed(order: SelftestOrder, undisturbed: SeenRun): Pro
     secondsMax: undisturbed.seconds * patience.times + kills * patience.secondsPerKill + patience.seconds,
   });
   onProgress(`killed run ended after ${seen.seconds.toFixed(0)}s, ${seen.kills.length} kills`);
-  const stable = answersAreStable(config);
-  const comparison = compareRuns(undisturbed.snapshot, seen.snapshot, stable);
+  const comparison = compareRuns(undisturbed.snapshot, seen.snapshot, answersAreStable(config));
   return {
     ok: comparison.differing.length === 0,
     config: config.name,
@@ -77,7 +74,6 @@ export async function disturbed(order: SelftestOrder, undisturbed: SeenRun): Pro
     killed: seen.kills,
     missed: seen.missed,
     ...comparison,
-    answers: stable ? 'stable' : 'not stable',
     ledger: { undisturbed: undisturbed.snapshot.account, killed: seen.snapshot.account },
     calls: {
       undisturbed: undisturbed.snapshot.calls,

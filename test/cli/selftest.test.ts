@@ -124,6 +124,7 @@ describe('two runs', () => {
 
   it('that are equal are equal', () => {
     expect(compareRuns(before, before, true)).toEqual({
+      compared: 'exact',
       ...{ stagesCompared: 1, equal: 1, otherAnswers: 0, followed: 0, differing: [], lostRows: 0, duplicatedRows: 0 },
     });
   });
