@@ -13,7 +13,9 @@ jest.setTimeout(10 * 60_000);
 it('a sequence of kills changes nothing of what a run comes to', async () => {
   const words = [join(packageRoot(), 'dist', 'bench', 'sequences.js'), '1', '1', '4'];
   // A sequence that differs ends the program with 1, and its last line says what differs.
-  const { stdout } = await promisify(execFile)(process.execPath, words).catch((error: { stdout: string }) => error);
+  const { stdout } = await promisify(execFile)(process.execPath, words).catch(
+    (error: unknown) => error as { stdout: string },
+  );
   const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { kills: number };
   expect(result).toMatchObject({ sequences: 1, equal: 1, failures: [] });
   expect(result.kills).toBeGreaterThanOrEqual(3);
