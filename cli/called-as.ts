@@ -36,6 +36,7 @@ export const commandNames = [
   'up',
   'down',
   'doctor',
+  'selftest',
   'setup',
   'worker',
 ] as const;

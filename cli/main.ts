@@ -45,6 +45,7 @@ const commands: Readonly<Record<CommandName, () => Promise<{ register(program: C
   up: () => import('./commands/up.js'),
   down: () => import('./commands/down.js'),
   doctor: () => import('./commands/doctor.js'),
+  selftest: () => import('./commands/selftest.js'),
   setup: () => import('./commands/setup.js'),
   worker: () => import('./commands/worker.js'),
 };
