@@ -3,6 +3,7 @@
  * Method: a round "made" by a runner that commits a manifest for every stage of the walk under its real key, into a store in memory; then
  * the look, with nothing changed, a setting changed, a stage gone, a model that is not here. And the command with no store at all.
  */
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,6 +17,7 @@ import { plannedTasks } from '../../cli/plan-facts';
 import { planRun } from '../../method/plan';
 import { packageRoot } from '../../drivers/package-root';
 import { mediaTypes, type ArtifactRef } from '../../schemas/artifact-ref';
+import type { StageManifest } from '../../schemas/manifest';
 import type { EvaluationRecord } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
 import type { Plan } from '../../schemas/plan';
@@ -60,6 +62,7 @@ async function makeAll(store: MemoryStore, config: RunConfig): Promise<Map<strin
   const bundleRef: ArtifactRef = await store.putBlob('{}', { mediaType: mediaTypes.json, rows: 1 });
   const input = alignInput('run', bundleRef, config);
   const evaluations: EvaluationRecord[] = [];
+  const asActivity = new MockActivityEnvironment({ workflowExecution: { workflowId: 'run', runId: 'run' } });
   const runner = (round: number): StageRunner => ({
     evaluations: () => store.putBlob(evaluationsText(evaluations), { mediaType: mediaTypes.json, rows: 1 }),
     async stage(name, inputs, { arm = '', evaluates, ...parts } = {}) {
@@ -87,7 +90,9 @@ async function makeAll(store: MemoryStore, config: RunConfig): Promise<Map<strin
         outputs[output] = await store.putBlob(`${keyed.key} ${output}`, { mediaType: mediaTypes.bytes, rows: 1 });
       if (!name.startsWith('train-')) delete outputs['layer'];
       const shape = { name, version: 1, settings: () => null };
-      return stageResult(await commitStage(store, shape, keyed, { outputs }, 1), stageInput, false);
+      // As an activity of the run: a manifest says who paid.
+      const manifest = await asActivity.run(() => commitStage(store, shape, keyed, { outputs }, 1));
+      return stageResult(manifest as StageManifest, stageInput, false);
     },
     together: async (one, other) => [await one(), await other()],
   });
