@@ -90,7 +90,7 @@ it('a sample says what the student gains in context, and how far the preference 
 });
 
 // No set is twenty times as long as the drafts.
-const failing = { length_ratio_min: 20 };
+const failing = { length_ratio_min: 20, length_ratio_max: null };
 
 it('a failed gate parks before the student is trained, and says what to look at', async () => {
   const error = await parked('gated', { rounds: { gates: failing } });
