@@ -89,17 +89,20 @@ function fMeasure(common: number, one: number, other: number): number {
 function rougeLReaches(one: TokenBag, other: TokenBag, threshold: number): boolean {
   const [m, n] = [one.tokens.length, other.tokens.length];
   if (fMeasure(Math.min(m, n), m, n) < threshold) return false;
-  if (fMeasure(sharedTokens(one.sorted, other.sorted), m, n) < threshold) return false;
+  if (fMeasure(sharedMembers(one.sorted, other.sorted), m, n) < threshold) return false;
   return fMeasure(commonSubsequence(one.tokens, other.tokens), m, n) >= threshold;
 }
 
-/** Tokens in common regardless of order, an upper bound of the common subsequence. */
-function sharedTokens(one: readonly string[], other: readonly string[]): number {
+/** How many members two ascending lists have in common. Of tokens: regardless of order, an upper bound of the common subsequence. */
+export function sharedMembers<Member extends string | number>(
+  one: readonly Member[],
+  other: readonly Member[],
+): number {
   let shared = 0;
   let [at, beside] = [0, 0];
   while (at < one.length && beside < other.length) {
-    const left = one[at] as string;
-    const right = other[beside] as string;
+    const left = one[at] as Member;
+    const right = other[beside] as Member;
     if (left === right) {
       shared += 1;
       at += 1;

@@ -8,7 +8,7 @@
  * compared in full, so that a run tells the same story twice and nothing is dropped by a hash's chance
  * (docs/decisions/0017-near-duplicates-are-found-exactly.md).
  */
-import { normaliseQuestion } from './hygiene';
+import { normaliseQuestion, sharedMembers } from './hygiene';
 
 /** Texts are compared by so many words at most: a runaway answer must not cost more than a long one. */
 export const comparedWordsMax = 4096;
@@ -92,18 +92,7 @@ function rankedSets(texts: readonly string[], shingle: number): number[][] {
 
 /** Jaccard similarity of two ascending lists of distinct numbers; 0 when both are empty, for an empty text is like no other. */
 function jaccardOf(one: readonly number[], other: readonly number[]): number {
-  let shared = 0;
-  let [at, beside] = [0, 0];
-  while (at < one.length && beside < other.length) {
-    const left = one[at] as number;
-    const right = other[beside] as number;
-    if (left === right) {
-      shared += 1;
-      at += 1;
-      beside += 1;
-    } else if (left < right) at += 1;
-    else beside += 1;
-  }
+  const shared = sharedMembers(one, other);
   const all = one.length + other.length - shared;
   return all === 0 ? 0 : shared / all;
 }
