@@ -125,7 +125,10 @@ export interface BenchPlatform {
   part(name: string, not?: number): Promise<PartState & { readonly pid: number }>;
 }
 
-async function openPlatform(dataDir: string): Promise<BenchPlatform & { close(): Promise<void> }> {
+async function openPlatform(
+  dataDir: string,
+  worker: readonly [string, string],
+): Promise<BenchPlatform & { close(): Promise<void> }> {
   const program = (...path: string[]): string[] => [join(packageRoot(), 'dist', ...path)];
   // Where the time goes: a profile of the worker, written when it ends, for Chrome's developer tools.
   const profileDir = process.env['ARTE_BENCH_PROFILE'];
@@ -135,7 +138,7 @@ async function openPlatform(dataDir: string): Promise<BenchPlatform & { close():
     onProgress: log,
     programs: {
       supervisor: program('workers', 'supervisor.js'),
-      worker: [...profiling, ...program('bench', 'worker.js')],
+      worker: [...profiling, ...program(...worker)],
     },
   });
   const connection = await Connection.connect(temporalConnectionOptions(addresses.temporal));
@@ -296,6 +299,10 @@ function readable(_: string, value: unknown): unknown {
   return typeof value === 'number' && !Number.isInteger(value) ? Number(value.toPrecision(4)) : value;
 }
 
+/** The worker with the bench stage in it, and arte's own. */
+const stageWorker = ['bench', 'worker.js'] as const;
+export const arteWorker = ['workers', 'main.js'] as const;
+
 /**
  * Run a bench on a platform of its own and print its figures as the last line of stdout. Whatever happens, nothing is left running: a
  * supervisor whose data directory has gone ends by itself.
@@ -303,6 +310,7 @@ function readable(_: string, value: unknown): unknown {
 export async function runBench(
   name: string,
   bench: (platform: BenchPlatform) => Promise<Record<string, unknown>>,
+  worker: readonly [string, string] = stageWorker,
 ): Promise<void> {
   const dataDir = mkdtempSync(join(tmpdir(), `arte-bench-${name}-`));
   const forget = (): void => rmSync(dataDir, { recursive: true, force: true });
@@ -312,7 +320,7 @@ export async function runBench(
       process.exit(1);
     });
   try {
-    const platform = await openPlatform(dataDir);
+    const platform = await openPlatform(dataDir, worker);
     try {
       const figures = await bench(platform);
       process.stdout.write(`${JSON.stringify({ bench: name, ...figures }, readable)}\n`);

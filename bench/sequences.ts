@@ -8,27 +8,16 @@
  *
  * npm run bench:sequences [-- SEQUENCES SEED KILLS SECONDS_MAX]   (20 1 6 0: no limit of time)
  */
-import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { judgeInput } from '../cli/load-config';
 import { disturbed, undisturbedRun, type SelftestResult } from '../cli/selftest/selftest';
 import { smallConfig } from '../cli/selftest/small-config';
 import type { SeenRun } from '../cli/selftest/disturbed-run';
-import { ensurePythonEnv } from '../drivers/local/python-env';
-import { packageRoot } from '../drivers/package-root';
 import { ArteError } from '../schemas/errors';
 import type { RunConfig } from '../schemas/run-config';
-
-/** A random two-layer Llama with a real tokenizer, which TRL trains in a second. */
-async function tinyModel(path: string): Promise<string> {
-  if (existsSync(path)) return path;
-  const { python } = await ensurePythonEnv({});
-  const script = join(packageRoot(), 'test', 'fixtures', 'make_tiny_model.py');
-  execFileSync(python, [script, path, '0'], { stdio: 'pipe' });
-  return path;
-}
+import { tinyModel } from './tiny-model';
 
 /** Shares of calls that fail; what is tried again succeeds, so the answers are those of a good network. */
 const badNetwork = {

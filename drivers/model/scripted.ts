@@ -89,6 +89,11 @@ export const scriptedScripts = {
       },
       p_right: { default: 1, describe: 'Share of targets and conclusions that are right.' },
       p_malformed: { default: 0, describe: 'Share of question answers that hold no question.' },
+      varied: {
+        default: false,
+        describe: 'Four words with a number that means nothing begin each rationale, so that hardly two are the same.',
+      },
+      numbers_up_to: { default: 99, describe: 'The largest number in a question: how many different ones there are.' },
       tag_rate: { default: 1, describe: 'Share of rationales that end in the answer tag.' },
     },
   },
@@ -250,8 +255,9 @@ function teacherQuestions({ prompt, request, options, draw }: ScriptCall): strin
     return request.jsonSchema === undefined ? 'I would rather talk about the weather.' : '{}';
   }
   const item = (index: number): { question: string; target: string } => {
-    const first = 1 + Math.floor(draw(`first ${String(index)}`) * 99);
-    const other = 1 + Math.floor(draw(`second ${String(index)}`) * 98);
+    const largest = Number(options.numbers_up_to);
+    const first = 1 + Math.floor(draw(`first ${String(index)}`) * largest);
+    const other = 1 + Math.floor(draw(`second ${String(index)}`) * (largest - 1));
     const second = other < first ? other : other + 1;
     const wording = largerWordings[Math.floor(draw(`wording ${String(index)}`) * largerWordings.length)];
     const right = draw(`right ${String(index)}`) < Number(options.p_right);
@@ -285,10 +291,13 @@ function teacherRationale({ prompt, options, draw }: ScriptCall): string {
   const right = draw('right') < Number(options.p_right);
   const said = right ? asked.answer : asked.other;
   const against = right ? asked.other : asked.answer;
+  const opening =
+    options.varied === true ? ` Rationale ${String(Math.floor(draw('varied') * 1_000_000))} goes so:` : '';
   const lead =
-    draw('short') < Number(options.p_short)
+    opening +
+    (draw('short') < Number(options.p_short)
       ? ` ${String(said)} is ${asked.word} than ${String(against)}.`
-      : ` Both numbers are on the number line, so I look where each of them stands. I begin with ${String(against)} and walk on until I come to ${String(said)}, which tells me that ${String(said)} is ${asked.word} than ${String(against)}.`;
+      : ` Both numbers are on the number line, so I look where each of them stands. I begin with ${String(against)} and walk on until I come to ${String(said)}, which tells me that ${String(said)} is ${asked.word} than ${String(against)}.`);
   return draw('tag') < Number(options.tag_rate) ? `${lead} ${open}${String(said)}${close}` : lead;
 }
 
