@@ -20,9 +20,9 @@ NUMBERS = ["zero", "one", "two", "three", "four", "five"]
 OPENING = "add two numbers . first we need to count on from one . what is two plus three ? the answer is <ans> five </ans>"
 
 
-def start(model: Path, batch_rows: int = 8) -> tuple[subprocess.Popen, str]:
+def start(model: Path, batch_rows: int = 8, device: str = "cpu") -> tuple[subprocess.Popen, str]:
     process = subprocess.Popen(
-        [sys.executable, str(SCORE), "--model", str(model), "--dtype", "float32", "--batch-rows", str(batch_rows), "--device", "cpu"],
+        [sys.executable, str(SCORE), "--model", str(model), "--dtype", "float32", "--batch-rows", str(batch_rows), "--device", device],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
