@@ -224,6 +224,8 @@ export async function runShardOf(
               done: progress.done,
               usage: progress.usage,
               inFlight: progress.inFlight,
+              device: lease.endpoint.id,
+              callsAtATime: { allowed: progress.concurrency.limit, most: progress.concurrency.ceiling },
               ...(progress.note === undefined ? {} : { note: progress.note }),
             });
           },

@@ -64,6 +64,7 @@ export async function trainLayer(
       done: progress.step,
       total: progress.maxSteps,
       metrics: { ...progress.metrics },
+      ...(progress.device === undefined ? {} : { device: progress.device }),
     });
     if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
   };

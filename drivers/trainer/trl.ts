@@ -59,6 +59,7 @@ const eventSchema = z.discriminatedUnion('event', [
     max_steps: count,
     metrics,
     checkpoint: z.string().optional(),
+    device: z.string().optional(),
   }),
   z.object({
     event: z.literal('done'),
@@ -180,6 +181,7 @@ async function watch(
             maxSteps: event.max_steps,
             metrics: event.metrics,
             ...(event.checkpoint === undefined ? {} : { checkpoint: event.checkpoint }),
+            ...(event.device === undefined ? {} : { device: event.device }),
           });
           break;
         case 'done': {
