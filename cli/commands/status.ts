@@ -3,9 +3,8 @@ import type { Command } from 'commander';
 import { readLedger } from '../../activities/budget';
 import { readCallCeiling } from '../../activities/call-ceiling';
 import { readActions } from '../../activities/run-actions';
-import { runKeys } from '../../activities/run-records';
 import { hasPrices } from '../../method/ledger';
-import type { RunProgress } from '../../schemas/messages';
+import { listRuns, nowOf } from '../list-runs';
 import { colorsFor, exitCodes, printJson, printLine, table } from '../output';
 import { openBundleOf } from '../run-config-of';
 import { openEta } from '../run-eta';
@@ -27,7 +26,7 @@ export function register(program: Command): void {
       try {
         process.exitCode =
           runId === undefined
-            ? await listRuns(session, options.json === true)
+            ? await showRuns(session, options.json === true)
             : await showRun(session, runId, options.json === true);
       } finally {
         await session.close();
@@ -63,31 +62,16 @@ async function showRun(session: Session, runId: string, json: boolean): Promise<
   return exitCodeOfView(view) ?? exitCodes.done;
 }
 
-async function listRuns(session: Session, json: boolean): Promise<number> {
-  const runs: RunProgress[] = [];
-  for await (const { key } of session.store.list('runs/')) {
-    const runId = /^runs\/([^/]+)\/progress\.json$/.exec(key)?.[1];
-    if (runId === undefined) continue;
-    const document = await session.store.getDocument(runKeys.progress(runId));
-    if (document === undefined) continue;
-    const stored = document as unknown as RunProgress;
-    // Only a run that had not ended when it last wrote needs the engine's word.
-    const ended = stored.status === 'DONE' || stored.status === 'CANCELLED';
-    runs.push(ended ? stored : (await viewRun(session.client, session.store, runId)).progress);
-  }
+async function showRuns(session: Session, json: boolean): Promise<number> {
+  const runs = await listRuns(session);
   if (json) printJson(runs);
   else if (runs.length === 0) printLine('There are no runs yet. arte quickstart makes one.');
   else {
     const columns = [{ title: 'run' }, { title: 'status' }, { title: 'round' }, { title: 'now' }, { title: 'started' }];
-    const now = (run: RunProgress): string =>
-      (run.status === 'NEEDS_ATTENTION' ? run.attention?.error.what : run.failed?.error.what) ??
-      (run.paused ? `paused by ${run.paused.by}` : undefined) ??
-      (run.approval ? `round ${run.approval.round} waits for arte approve or arte reject` : undefined) ??
-      run.current.map(({ stage }) => stage).join(', ');
     printLine(
       table(
         columns,
-        runs.map((run) => [run.runId, run.status, `${run.round}/${run.rounds}`, now(run), run.startedAt]),
+        runs.map((run) => [run.runId, run.status, `${run.round}/${run.rounds}`, nowOf(run), run.startedAt]),
       ),
     );
   }
