@@ -30,6 +30,13 @@ export interface TerminalOptions extends TerminalStreams {
   readonly onResize: () => void;
 }
 
+/** As Node's readline tells it. */
+interface TerminalKey {
+  readonly name?: string;
+  readonly ctrl?: boolean;
+  readonly meta?: boolean;
+}
+
 export interface Terminal {
   size(): Size;
   /** Show these lines, from the top. */
@@ -70,7 +77,9 @@ export function openTerminal({ input, output, onPress, onResize }: TerminalOptio
     input.setRawMode?.(false);
     input.pause();
   };
-  const onKeypress = (text: string | undefined, key: { name?: string; ctrl?: boolean } | undefined): void => {
+  const onKeypress = (text: string | undefined, key: TerminalKey | undefined): void => {
+    // Alt with a letter is no letter: it must not give the order of one. Esc alone comes with `meta`, too.
+    if (key?.meta === true && key.name !== 'escape') return;
     if (key?.ctrl === true && key.name === 'z') suspend();
     else onPress({ name: key?.name, ctrl: key?.ctrl, text });
   };

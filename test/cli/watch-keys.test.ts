@@ -112,8 +112,12 @@ describe('arte watch on a terminal', () => {
     // A key and Enter by mistake end nothing.
     terminal.type('x\r');
     await see('a reason belongs to it');
-    terminal.type('xnot this\u001b');
-    await see('not rejected');
+    terminal.type('xnot this');
+    await see('Why is the round rejected? not this');
+    terminal.type('\u001b');
+    await terminal.until('no question', () => !screen.text().includes('Why is the round'), patienceMs);
+    // Alt with a letter is no letter.
+    terminal.type('\u001ba');
     expect((await statusOf('steered')).status).toBe('NEEDS_APPROVAL');
     terminal.type('a');
     await see('round 1 of steered is approved');
