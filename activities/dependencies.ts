@@ -6,6 +6,15 @@ import type { ArtifactStore } from '../drivers/store/store';
 import type { Trainer } from '../drivers/trainer/trainer';
 import type { ModelConfig } from '../schemas/run-config';
 import type { ModelRef } from '../schemas/model-ref';
+import type { EngineLimits } from './row-engine/types';
+
+/** Where it is written down what work that stands still waited for. */
+export interface StallDumps {
+  /** Folder on this machine. */
+  readonly dir: string;
+  /** What must not stand in them: the secrets of this process, longest first. */
+  readonly secrets: readonly string[];
+}
 
 /** Of every role: refs in, refs out. */
 export interface StoreDependencies {
@@ -20,6 +29,9 @@ export interface InferDependencies extends StoreDependencies {
   /** Where `${env:NAME}` is looked up: the worker's own environment. */
   readonly environment: { readonly [name: string]: string | undefined };
   readonly resolveModel: (name: string, config: ModelConfig) => Promise<ModelRef>;
+  readonly stallDumps: StallDumps;
+  /** Other limits of the row engine than schemas/limits.ts: for tests. */
+  readonly engineLimits?: Partial<EngineLimits>;
 }
 
 /** Of the train role. */
@@ -29,4 +41,5 @@ export interface TrainDependencies extends StoreDependencies {
   readonly trainingDir: string;
   /** Keep the device free of model servers of this process, until the returned function is called. */
   readonly reserveDevice: (signal: AbortSignal) => Promise<() => void>;
+  readonly stallDumps: StallDumps;
 }

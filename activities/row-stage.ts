@@ -25,6 +25,7 @@ import type {
 import type { RowStageName } from '../schemas/stage-names';
 import { cancelDrainMs, shardRowsMax, wavesMax } from '../schemas/limits';
 import { ArteError } from '../schemas/errors';
+import { StallError } from '../schemas/stall-error';
 import { rowKey } from '../method/keys';
 import { servedIdentity, type AskedModel } from '../method/served';
 import type { RowSource, RowThresholds } from './row-engine/types';
@@ -49,6 +50,7 @@ import {
   type StageOutcome,
   type StageShape,
 } from './stage';
+import { withStallDump } from './stall-dump';
 import type { OpenBundle } from './bundle';
 
 /** A row before it has its key: what to ask, which sample of it, and what to remember. */
@@ -224,13 +226,18 @@ export async function runShardOf(
               done: progress.done,
               usage: progress.usage,
               inFlight: progress.inFlight,
+              device: lease.endpoint.id,
+              callsAtATime: { allowed: progress.concurrency.limit, most: progress.concurrency.ceiling },
               ...(progress.note === undefined ? {} : { note: progress.note }),
             });
           },
           signal,
           drainMs: () => (beat.isCalledOff() ? cancelDrainMs : 0),
           ceiling,
+          ...(dependencies.engineLimits && { limits: dependencies.engineLimits }),
         });
+      } catch (error) {
+        throw error instanceof StallError ? error.withLog(lease.log?.()) : error;
       } finally {
         ceiling.close();
         await lease.release();
@@ -238,7 +245,10 @@ export async function runShardOf(
     };
     const finished = (): Promise<ShardOutput | undefined> => finishedShard({ store, shardKey, journalDir });
     const onWait = (other: string): void => beat.report({ ...first, ...waitingFor(other) });
-    const leased = underLease({ store, key: shardKey, owner, attempt, signal: beat.signal, finished, onWait }, ask);
+    const stalled = { runId: owner, stage: stage.name, key: shardKey, attempt };
+    const asked = (signal: AbortSignal): Promise<ShardOutput> =>
+      withStallDump(store, dependencies.stallDumps, stalled, () => ask(signal));
+    const leased = underLease({ store, key: shardKey, owner, attempt, signal: beat.signal, finished, onWait }, asked);
     return account ? account.settleWith(leased) : leased;
   });
 }

@@ -38,6 +38,8 @@ export const runKeys = {
   report: (runId: string) => `runs/${runId}/report.json`,
   /** A folder of documents. */
   actions: (runId: string) => `runs/${runId}/actions/`,
+  /** A folder of documents: what was found when work stood still. */
+  stalls: (runId: string) => `runs/${runId}/stalls/`,
   ceiling: (runId: string) => `runs/${runId}/ceiling.json`,
 } as const;
 

@@ -14,7 +14,9 @@ import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
 import { withMeter } from './budget';
 import type { LeasedContext } from './leased-stage';
+import { currentRunId } from './run-of';
 import type { StageOutcome } from './stage';
+import { withStallDump } from './stall-dump';
 
 type TrainingSection = RunConfig['align'] | RunConfig['sft'] | RunConfig['warm_up'];
 
@@ -64,12 +66,16 @@ export async function trainLayer(
       done: progress.step,
       total: progress.maxSteps,
       metrics: { ...progress.metrics },
+      ...(progress.device === undefined ? {} : { device: progress.device }),
     });
     if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
   };
+  const stalled = { runId: currentRunId(), stage: context.input.stage, key, attempt: beat.attemptId };
   const releaseDevice = await dependencies.reserveDevice(signal);
   const { made: outcome, paidSeconds } = await withMeter(context.account, signal, (stop) =>
-    dependencies.trainer.train({ ...job, dataPath, workDir }, onProgress, stop),
+    withStallDump(store, dependencies.stallDumps, stalled, () =>
+      dependencies.trainer.train({ ...job, dataPath, workDir }, onProgress, stop),
+    ),
   ).finally(releaseDevice);
   await keeper.settled();
   beat.report({ ...first, phase: 'upload', done: outcome.steps, total: outcome.steps });

@@ -9,7 +9,8 @@ export interface RoundStep {
   readonly next: string;
 }
 
-const decisionWords: Readonly<Record<string, string>> = {
+/** What was decided about a round, in words. */
+export const decisionWords: Readonly<Record<string, string>> = {
   promote: 'promoted',
   'keep-best': 'not the best',
   reject: 'rejected by a gate',

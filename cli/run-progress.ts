@@ -24,6 +24,12 @@ export interface LiveStage {
   readonly inFlight: number;
   readonly usage: StageUsage;
   readonly metrics: Readonly<Record<string, number>>;
+  /** What does the work: the endpoint's id, or the device of a training. */
+  readonly device?: string;
+  /** Of rows: calls that the endpoint takes at a time now, and at most. */
+  readonly callsAtATime?: { readonly allowed: number; readonly most: number };
+  /** What the work itself says of how it goes: fewer calls than allowed, a store that does not answer. */
+  readonly note?: string;
   /** Of an attempt that failed and will be tried again, or of work that waits for money: neither is ever silent. */
   readonly trouble?: string;
 }
@@ -118,6 +124,7 @@ function fromHeartbeats(
   let trouble: string | undefined;
   const usage = { ...noUsage };
   let metrics: Record<string, number> = {};
+  let says: Pick<LiveStage, 'device' | 'callsAtATime' | 'note'> = {};
   for (const activity of pending) {
     if (activity.lastStartedTime) phase = 'working';
     const payload = activity.heartbeatDetails?.payloads?.[0];
@@ -129,6 +136,8 @@ function fromHeartbeats(
       ({ phase, unit } = beat);
       for (const name of Object.keys(usage) as (keyof typeof usage)[]) usage[name] += beat.usage[name];
       metrics = { ...metrics, ...(beat.metrics ?? {}) };
+      const { device, callsAtATime, note } = beat;
+      says = { ...says, ...(device && { device }), ...(callsAtATime && { callsAtATime }), ...(note && { note }) };
     }
     if ((activity.attempt ?? 1) > 1 && activity.lastFailure?.message) {
       trouble = `attempt ${activity.attempt ?? 0}: ${activity.lastFailure.message}`;
@@ -137,5 +146,6 @@ function fromHeartbeats(
   // One shard's heartbeat and the finished rows of the others overlap for a moment when a shard ends.
   if (total > 0) done = Math.min(done, total);
   if (total === 0 && finishedRows > 0) total = shardRowsMax;
-  return { ...base, unit, phase, done, total, inFlight, usage, metrics, ...(trouble === undefined ? {} : { trouble }) };
+  const failed = trouble === undefined ? {} : { trouble };
+  return { ...base, unit, phase, done, total, inFlight, usage, metrics, ...says, ...failed };
 }

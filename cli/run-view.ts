@@ -129,21 +129,36 @@ const phaseWords: Readonly<Record<string, string>> = {
   upload: 'puts the result into the store',
 };
 
-function amount(stage: LiveStage): string {
+/** `1,234/4,000 rows`, or what it does where nothing is counted. */
+export function amount(stage: LiveStage): string {
   const phase = phaseWords[stage.phase] ?? stage.phase;
   if (stage.total === 0) return phase;
   return `${formatCount(stage.done)}/${formatCount(stage.total)} ${stage.unit}${stage.phase === stage.unit || stage.phase === 'step' ? '' : ` (${phase})`}`;
 }
 
 function pace(stage: LiveStage, rate: Rate | undefined): string {
-  if (!rate || stage.total === 0) return '';
+  const facts = paceOf(stage, rate);
+  return facts.length === 0 ? '' : `  ${facts.join(', ')}`;
+}
+
+/** How fast a stage goes, in words that can stand apart; none where nothing is counted or seen yet. */
+export function paceOf(stage: LiveStage, rate: Rate | undefined): string[] {
+  if (!rate || stage.total === 0) return [];
   const left = (stage.total - stage.done) / rate.perSecond;
-  const tokens = rate.tokensPerSecond > 0 ? `, ${formatCount(rate.tokensPerSecond)} tok/s` : '';
-  return `  ${rate.perSecond.toFixed(1)}/s${tokens}, this stage ends in ${formatSeconds(left)}`;
+  return [
+    `${rate.perSecond.toFixed(1)}/s`,
+    ...(rate.tokensPerSecond > 0 ? [`${formatCount(rate.tokensPerSecond)} tok/s`] : []),
+    `this stage ends in ${formatSeconds(left)}`,
+  ];
 }
 
 function statusWord(status: RunView['progress']['status'], color: Colors): string {
-  const paint = {
+  return statusPaint(status, color)(status);
+}
+
+/** The colour of a status. */
+export function statusPaint(status: RunView['progress']['status'], color: Colors): (text: string) => string {
+  return {
     RUNNING: color.cyan,
     PAUSED: color.yellow,
     NEEDS_APPROVAL: color.yellow,
@@ -152,7 +167,6 @@ function statusWord(status: RunView['progress']['status'], color: Colors): strin
     FAILED: color.red,
     CANCELLED: color.yellow,
   }[status];
-  return paint(status);
 }
 
 /** What to type next, of a run that has ended. */

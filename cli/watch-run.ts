@@ -1,6 +1,6 @@
 /**
- * Watches a run until it ends, parks, or the person leaves. Redraws in place on a terminal, prints a line per event elsewhere.
- * Leaving (Ctrl-C) stops the watching, never the run. Owns the loop and its exit code.
+ * Watches a run until it ends, parks, or the person leaves. Redraws in place on a terminal, prints a line per event elsewhere;
+ * the whole screen with its keys, which `arte watch` has, is watch/. Leaving (Ctrl-C) stops the watching, never the run. Owns the loop and its exit code.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asTyped } from './called-as';
@@ -27,9 +27,13 @@ const redrawMs = 1_000;
 const plainLineMs = 10_000;
 
 /** Resolves with the command's exit code: 0 done, 1 failed or cancelled, 3 waits for a person, 130 left by Ctrl-C. */
-export async function watchRun(session: Session, runId: string, { quiet = false } = {}): Promise<ExitCode> {
+export async function watchRun(
+  session: Session,
+  runId: string,
+  { quiet = false, plain = false } = {},
+): Promise<ExitCode> {
   const config = await openBundleOf(session.store, runId);
-  const terminal = process.stdout.isTTY && process.env['TERM'] !== 'dumb' && !quiet;
+  const terminal = process.stdout.isTTY && process.env['TERM'] !== 'dumb' && !quiet && !plain;
   // With --json stdout belongs to the one document; what happens meanwhile is said on stderr.
   const screen = terminal ? terminalScreen() : plainScreen(quiet ? process.stderr : process.stdout);
   const meter = new RateMeter();
@@ -66,7 +70,8 @@ export function exitCodeOfView({ progress, engine }: RunView): ExitCode | undefi
   return undefined;
 }
 
-function leftBehind(runId: string): ExitCode {
+/** What is said to somebody who leaves a run that works. */
+export function leftBehind(runId: string): ExitCode {
   process.stderr.write(
     asTyped(`\nThe run goes on without you. Come back with: arte watch ${runId}   (stop it: arte cancel ${runId})\n`),
   );

@@ -3,12 +3,13 @@
 Owns the protocol between a Python child and the process that started it:
   stdin   the lifeline. Nothing is said on it; its end means that the parent is gone, and the child's process group ends at once.
   stdout  one JSON object per line with an `event`; written by `emit` only. What libraries print goes to stderr.
-  stderr  for people.
+  stderr  for people. SIGUSR1 has the stacks of all threads written there.
 Leaves to others: what the events mean (train.py, serve.py, export.py and the drivers that read them). Standard library only, so that
 it loads in milliseconds and a child is under its parent's eye before the heavy imports begin.
 """
 
 import dataclasses
+import faulthandler
 import fcntl
 import json
 import math
@@ -52,6 +53,8 @@ def watch_stdin() -> None:
         die()
 
     threading.Thread(target=watch, name="watch-stdin", daemon=True).start()
+    # Asked by a parent that has heard nothing for too long: where every thread stands, on stderr. Written in C, so it works in a process that hangs.
+    faulthandler.register(signal.SIGUSR1, file=2, all_threads=True)
 
 
 def claim_stdout() -> None:

@@ -2,7 +2,7 @@
 
 Owns: one training, from a Hugging Face folder and a JSONL file to a folder of safetensors, resumable at its last whole checkpoint.
 Leaves to others: which model and which rows (the caller), merging and converting the result (export.py), the store (the worker).
-Said on stdout, as JSON lines (see child.py): `progress` {phase, step, max_steps, metrics, checkpoint?}, `checkpoint-skipped`,
+Said on stdout, as JSON lines (see child.py): `progress` {phase, step, max_steps, metrics, checkpoint?, device?}, `checkpoint-skipped`,
 `waiting-for-device`, and last either `done` or `error`.
 
 Invariants
@@ -212,7 +212,8 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
             self.tokens = before["tokens"]
 
         def say(self, phase, state, **more):
-            emit("progress", phase=phase, step=state.global_step, max_steps=state.max_steps, metrics=self.metrics, **more)
+            now = {"step": state.global_step, "max_steps": state.max_steps, "metrics": self.metrics, "device": f"{device}, {dtype}"}
+            emit("progress", phase=phase, **now, **more)
 
         def on_train_begin(self, args, state, control, **_):
             state.logging_steps = max(1, math.ceil(state.max_steps / LOG_LINES_MAX))

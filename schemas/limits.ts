@@ -131,6 +131,20 @@ export const rowsStallFirstMs = 600_000;
 /** See rowsStallFloorMs: one slow row is not a stall. */
 export const rowsStallFactor = 8;
 
+/** Calls that a dump of a stall names, in flight and ended each: enough to see whether all are alike, and a few kilobytes. */
+export const stallCallsMax = 50;
+
+/** Lines of a log in such a dump, and characters of one: a Python traceback, or a server's last word. */
+export const stallLogLinesMax = 100;
+export const stallLogLineCharactersMax = 400;
+
+/** Bytes of one dump: it is read by a person, and put into the store while the store may be what is slow. */
+export const stallDumpBytesMax = 64 * 1024;
+
+/** Dumps that a machine keeps, and a run in the store: three attempts of a few stages; more say the same again. */
+export const stallDumpsOfMachineMax = 50;
+export const stallDumpsOfRunMax = 20;
+
 /** Outcome thresholds are not judged before this many rows are done: less says nothing about a share. */
 export const thresholdRowsMin = 20;
 

@@ -227,6 +227,10 @@ export interface ActivityProgress {
   readonly inFlight: number;
   /** Training loss, reward margin and the like; last values. */
   readonly metrics?: { readonly [name: string]: number };
+  /** What does the work: the endpoint's id, or the device of a training. Left out before that is known. */
+  readonly device?: string;
+  /** Of rows: calls that the endpoint takes at a time now, and at most. */
+  readonly callsAtATime?: { readonly allowed: number; readonly most: number };
   readonly note?: string;
 }
 

@@ -12,6 +12,7 @@ import { resolveModel } from '../drivers/model/resolve';
 import { createScriptedEndpoint } from '../drivers/model/scripted';
 import { createS3Store } from '../drivers/store/s3';
 import { createTrlTrainer } from '../drivers/trainer/trl';
+import { secretsIn } from '../method/environment-secrets';
 import type { PythonEnv } from '../drivers/local/python-env';
 import type { WorkerPlatform } from './worker-platform';
 
@@ -27,6 +28,7 @@ export function openDrivers(platform: WorkerPlatform, logger: Logger): OpenDrive
   const journalDir = join(dataDir, 'journals');
   const trainingDir = join(dataDir, 'training');
   const spoolDir = join(dataDir, 'spool');
+  const stallDumps = { dir: join(dataDir, 'stalls'), secrets: secretsIn(platform.environment) };
   for (const folder of [journalDir, trainingDir, spoolDir, logDir]) mkdirSync(folder, { recursive: true });
   const store = createS3Store({ ...platform.store, spoolDir });
   // One device: one lock for model servers and trainers, in this process and in others.
@@ -59,6 +61,7 @@ export function openDrivers(platform: WorkerPlatform, logger: Logger): OpenDrive
         pool,
         journalDir,
         environment: platform.environment,
+        stallDumps,
         resolveModel: (name, config) => resolveModel(name, config, { configDir: dataDir, env, cacheDir }),
       };
     },
@@ -71,7 +74,7 @@ export function openDrivers(platform: WorkerPlatform, logger: Logger): OpenDrive
         deviceLockPath,
         logDir,
       });
-      return { store, trainer, trainingDir, reserveDevice: (signal) => pool.reserve(signal) };
+      return { store, trainer, trainingDir, stallDumps, reserveDevice: (signal) => pool.reserve(signal) };
     },
     async close() {
       if (models) await (await models).pool.shutdown();

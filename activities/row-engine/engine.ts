@@ -25,6 +25,8 @@ import { ArteError, errorCodes } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
 import * as limits from '../../schemas/limits';
 import type { ShardOutput } from '../../schemas/messages';
+import type { StallFacts } from '../../schemas/stall-dump';
+import { StallError } from '../../schemas/stall-error';
 import { canonicalJson, seedFrom } from '../../method/keys';
 import { usageOfCallMax } from '../../method/ledger';
 import { journalFolder, removeJournals } from './journal';
@@ -184,6 +186,14 @@ async function removeTraces(run: Parameters<typeof finishedShard>[0]): Promise<v
   ]);
 }
 
+/** A call that has ended, for whoever asks why nothing more comes. */
+interface EndedCall {
+  readonly call: Call;
+  readonly outcome: string;
+  readonly status: number | undefined;
+  readonly at: number;
+}
+
 /** A call in flight. */
 class Call extends Ticket {
   constructor(
@@ -215,6 +225,10 @@ class Asking implements LimiterClient {
   private readonly order: RowOrder;
   private staged: Call[] = [];
   private inFlight = 0;
+  private readonly onTheWay = new Set<Call>();
+  /** A ring of the last ones. */
+  private readonly lastCalls: EndedCall[] = [];
+  private callsEnded = 0;
   private state: 'asking' | 'draining' | 'ended' = 'asking';
   private finish: { readonly resolve: () => void; readonly reject: (reason: unknown) => void } | undefined;
   private idle: (() => void) | undefined;
@@ -332,6 +346,7 @@ class Asking implements LimiterClient {
     }
     for (const call of staged) {
       this.inFlight += 1;
+      this.onTheWay.add(call);
       if (!written || this.calls.signal.aborted) this.ended(call, { kind: 'aborted' });
       else this.ask(call);
     }
@@ -371,6 +386,7 @@ class Asking implements LimiterClient {
     this.resumed.usage.outputTokens += usage.outputTokens;
     try {
       const reading = this.run.read(call.row, answer);
+      this.remember(call, reading.outcome, undefined);
       const before = this.troubles.get(call.index)?.before;
       const total = before ? addUsage(before.usage, usage) : usage;
       const line = resultLine(call.row, reading, answer, total);
@@ -416,6 +432,7 @@ class Asking implements LimiterClient {
       this.stop(error);
       return;
     }
+    this.remember(call, code, failure?.status);
     const { journal } = this.resumed;
     journal.records.failure(call.index, call.ask);
     journal.touch();
@@ -447,6 +464,7 @@ class Asking implements LimiterClient {
 
   private ended(call: Call, end: CallEnd): void {
     this.inFlight -= 1;
+    this.onTheWay.delete(call);
     this.run.ceiling?.give();
     this.order.release(call.index);
     this.limiter.finish(call, end);
@@ -475,6 +493,11 @@ class Asking implements LimiterClient {
     journal.touch();
     if (outcome !== 'ok') this.judge();
     this.finishIfDone();
+  }
+
+  private remember(call: Call, outcome: string, status: number | undefined): void {
+    this.lastCalls[this.callsEnded % limits.stallCallsMax] = { call, outcome, status, at: systemClock.now() };
+    this.callsEnded += 1;
   }
 
   private troubleOf(index: number): Trouble {
@@ -604,13 +627,35 @@ class Asking implements LimiterClient {
         ? settings.rowsStallFirstMs
         : Math.max(settings.rowsStallFloorMs, settings.rowsStallFactor * p99);
     if (now - last < patience) return undefined;
-    return new ArteError('RowsStalled', {
+    const text = {
       what: `No row was finished for ${Math.round((now - last) / 1000)} s; ${this.table.done} of ${this.table.length} rows are done and kept.`,
       why: `Waiting for ${this.inFlight} calls in flight at ${this.run.endpoint.id}, ${this.waiting.size} rows wait for a retry${
         this.lastFailure ? `; last failure: ${this.lastFailure.code}: ${clipped(this.lastFailure.message, 300)}` : ''
       }.`,
       next: 'It is tried again by itself; if it repeats, look at the model server and its log.',
-    });
+    };
+    const rows = this.standing(now);
+    return new StallError('RowsStalled', text, { phase: 'rows', silentMs: now - last, limitMs: patience, rows });
+  }
+
+  /** Where the rows are, by their keys: what a shard that stands still waits for. */
+  private standing(now: number): StallFacts['rows'] {
+    const { limit, closedForMs } = this.allowed();
+    const oldest = [...this.onTheWay].sort((one, other) => one.startedAt - other.startedAt);
+    const newest = [...this.lastCalls].sort((one, other) => other.at - one.at);
+    const whole = (ms: number): number => Math.max(0, Math.round(ms));
+    return {
+      ...{ endpoint: this.run.endpoint.id, done: this.table.done, total: this.table.length },
+      ...{ inFlight: this.inFlight, waitingForRetry: this.waiting.size },
+      ...{ callsAllowed: limit, closedForMs: whole(closedForMs) },
+      calls: oldest.slice(0, limits.stallCallsMax).map(({ index, row, ask, startedAt }) => ({
+        ...{ row: index, key: row.key, ask, ageMs: whole(now - startedAt) },
+      })),
+      lastCalls: newest.map(({ call, outcome, status, at }) => ({
+        ...{ row: call.index, key: call.row.key, outcome, ...(status === undefined ? {} : { status }) },
+        ...{ tookMs: whole(at - call.startedAt), agoMs: whole(now - at) },
+      })),
+    };
   }
 
   private report(): void {

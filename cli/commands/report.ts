@@ -3,12 +3,9 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { printJson, printLine } from '../output';
 import { readReport } from '../read-report';
-import { readDetails } from '../report-details';
-import { reportPage } from '../report-page';
 import { printReport } from '../report-view';
-import { openBundleOf } from '../run-config-of';
 import { openSession } from '../session';
-import { writeTextFile } from '../write-file';
+import { writeReportPage } from '../write-report';
 
 export function register(program: Command): void {
   program
@@ -21,14 +18,15 @@ export function register(program: Command): void {
       const session = await openSession({ start: false });
       try {
         const { store } = session;
-        const report = await readReport(store, runId);
         if (options.html !== undefined) {
           const path = resolve(options.html);
-          const config = await openBundleOf(store, runId);
-          await writeTextFile(path, reportPage(report, await readDetails(store, report), config));
+          await writeReportPage(store, runId, path);
           if (options.json) printJson({ path });
           else printLine(path);
-        } else if (options.json) printJson(report);
+          return;
+        }
+        const report = await readReport(store, runId);
+        if (options.json) printJson(report);
         else printReport(report);
       } finally {
         await session.close();

@@ -5,6 +5,7 @@
  */
 import type { ModelAnswer, ModelRequest } from '../../schemas/rows';
 import type { ModelRef, Quantization } from '../../schemas/model-ref';
+import type { LogTail } from '../../schemas/stall-dump';
 
 export interface Capabilities {
   readonly n: boolean;
@@ -43,6 +44,8 @@ export class CallFailure extends Error {
     message: string,
     /** From Retry-After in either form, where the server gave one. */
     readonly retryAfterMs?: number,
+    /** Of HTTP, where there was an answer. */
+    readonly status?: number,
   ) {
     super(message);
     this.name = 'CallFailure';
@@ -62,6 +65,8 @@ export interface ModelEndpoint {
 /** A held endpoint. Release it in `finally`; the pool may close the server once nobody holds it. */
 export interface ModelLease {
   readonly endpoint: ModelEndpoint;
+  /** The end of the server's log, where the server is ours. */
+  readonly log?: () => LogTail | undefined;
   release(): Promise<void>;
 }
 

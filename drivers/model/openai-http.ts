@@ -109,7 +109,8 @@ class HttpEndpoint implements OpenAiEndpoint {
     const chat = request.prompt.kind === 'chat';
     const body = JSON.stringify(requestBody(request, this.options));
     const response = await this.send(chat ? this.chatPath : this.completionPath, body, signal);
-    return readResponse(response, (cause, message, retryAfterMs) => this.failure(cause, message, retryAfterMs));
+    const { status } = response;
+    return readResponse(response, (cause, message, retryAfterMs) => this.failure(cause, message, retryAfterMs, status));
   }
 
   /** Log-probabilities of a given text. */
@@ -143,7 +144,7 @@ class HttpEndpoint implements OpenAiEndpoint {
   /** One request, its answer as JSON; any status but 200 is a failure. */
   private async ask(path: string, body: JsonObject, signal: AbortSignal): Promise<CompletionBody> {
     const response = await this.send(path, JSON.stringify(body), signal);
-    const fail: Fail = (cause, message, retryAfterMs) => this.failure(cause, message, retryAfterMs);
+    const fail: Fail = (cause, message, retryAfterMs) => this.failure(cause, message, retryAfterMs, response.status);
     if (response.status !== 200) {
       refusalOrFailure(response.status, response, fail);
       throw fail('bad-request', `HTTP ${String(response.status)}: ${quote(response.text)}`);
@@ -255,10 +256,10 @@ class HttpEndpoint implements OpenAiEndpoint {
     return this.failure(timeout ? 'timeout' : 'reset', `The connection failed: ${code} ${error.message}`);
   }
 
-  private failure(cause: CallFailureCause, message: string, retryAfterMs?: number): CallFailure {
+  private failure(cause: CallFailureCause, message: string, retryAfterMs?: number, status?: number): CallFailure {
     const { apiKey } = this.options;
     const text = `${this.id}: ${message}`;
-    return new CallFailure(cause, apiKey === undefined ? text : text.replaceAll(apiKey, '[key]'), retryAfterMs);
+    return new CallFailure(cause, apiKey === undefined ? text : text.replaceAll(apiKey, '[key]'), retryAfterMs, status);
   }
 }
 

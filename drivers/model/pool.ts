@@ -20,6 +20,7 @@ import { createHash } from 'node:crypto';
 import { ArteError } from '../../schemas/errors';
 import { modelServerCrashesMax, modelServerIdleMs, modelServerProbeMs } from '../../schemas/limits';
 import type { ModelRef } from '../../schemas/model-ref';
+import type { LogTail } from '../../schemas/stall-dump';
 import { llamaCppCapabilities, llamaCppConcurrency, startLlamaServer } from './llama-cpp';
 import type { LlamaServerOptions, ManagedSettings } from './llama-cpp';
 import type { Materializer } from './materialize';
@@ -163,7 +164,7 @@ class Pool implements ManagedModelPool {
       await release();
       throw error;
     }
-    return { endpoint: resident, release };
+    return { endpoint: resident, log: () => resident.log(), release };
   }
 
   /** Wait for a turn with the model of `key`; counted as a holder from the moment it is admitted. */
@@ -289,6 +290,7 @@ class Resident implements ModelEndpoint {
   private crashes = 0;
   /** Kept from the last server that ended by itself, for the error when it was one too many. */
   private lastEnd = '';
+  private lastLog: LogTail | undefined;
 
   constructor(
     readonly key: string,
@@ -321,6 +323,11 @@ class Resident implements ModelEndpoint {
       }
       throw error;
     }
+  }
+
+  /** Of the server that runs, or of the last one that ended by itself. */
+  log(): LogTail | undefined {
+    return this.server?.log() ?? this.lastLog;
   }
 
   /** The process gone, also one that is just being started. */
@@ -357,6 +364,7 @@ class Resident implements ModelEndpoint {
         if (this.server === server) {
           this.server = undefined;
           this.crashes += 1;
+          this.lastLog = server.log();
           this.lastEnd = `The last one ended with ${signal ?? `status ${String(code)}`}.`;
         }
       });

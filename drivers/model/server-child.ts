@@ -12,7 +12,9 @@
 import { randomBytes } from 'node:crypto';
 import { request } from 'undici';
 import { ArteError } from '../../schemas/errors';
-import { modelServerStartMs } from '../../schemas/limits';
+import { modelServerStartMs, stallLogLinesMax } from '../../schemas/limits';
+import type { LogTail } from '../../schemas/stall-dump';
+import { StallError } from '../../schemas/stall-error';
 import { startChild, type ChildExit } from '../process';
 import { failureError, parseEvent, type ChildFailure } from './export-form';
 import type { ModelEndpoint } from './model';
@@ -30,6 +32,8 @@ export interface ModelServer {
   readonly exited: Promise<ChildExit>;
   /** Whether it answers a question about itself in time: a server that hangs takes connections and does nothing. */
   responds(withinMs: number): Promise<boolean>;
+  /** The end of its log, without its key. */
+  log(): LogTail;
   /** Ends it; idempotent. */
   stop(): Promise<void>;
 }
@@ -79,6 +83,13 @@ export async function startServerChild(options: ServerChildOptions): Promise<Mod
     },
   });
 
+  const log = (): LogTail => ({
+    path: logPath,
+    lines: child
+      .tail()
+      .slice(-stallLogLinesMax)
+      .map((line) => line.replaceAll(apiKey, '[key]')),
+  });
   let timer: NodeJS.Timeout | undefined;
   let onAbort: (() => void) | undefined;
   const late = new Promise<'late'>((resolve) => {
@@ -103,15 +114,17 @@ export async function startServerChild(options: ServerChildOptions): Promise<Mod
     await child.stop(0);
     signal.throwIfAborted();
     const tail = child.tail().slice(-tailLinesMax);
+    if (outcome === 'late') {
+      throw new StallError('ModelServerFailed', lateWords(name, logPath, tail), {
+        ...{ phase: 'start', silentMs: modelServerStartMs, limitMs: modelServerStartMs, log: log() },
+      });
+    }
     if (failure !== undefined) {
       throw failureError({ ...failure, details: tail });
     }
     throw new ArteError('ModelServerFailed', {
       what: `${name} did not start.`,
-      why:
-        outcome === 'late'
-          ? `It was not ready after ${modelServerStartMs / 60_000} minutes.`
-          : endOf(await child.exited),
+      why: endOf(await child.exited),
       next: `Read ${logPath}; too little memory is the usual reason.`,
       details: tail,
     });
@@ -141,10 +154,20 @@ export async function startServerChild(options: ServerChildOptions): Promise<Mod
         return false;
       }
     },
+    log,
     async stop() {
       await child.stop();
       await exited;
     },
+  };
+}
+
+function lateWords(name: string, logPath: string, details: readonly string[]) {
+  return {
+    what: `${name} did not start.`,
+    why: `It was not ready after ${modelServerStartMs / 60_000} minutes.`,
+    next: `Read ${logPath}; too little memory is the usual reason.`,
+    details,
   };
 }
 

@@ -58,6 +58,8 @@ export interface TrainingProgress {
   readonly metrics: { readonly [name: string]: number };
   /** The newest whole checkpoint folder. */
   readonly checkpoint?: string;
+  /** What it trains on, once it has it. */
+  readonly device?: string;
 }
 
 export interface TrainingOutcome {

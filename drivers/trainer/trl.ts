@@ -12,10 +12,12 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { ArteError, errorCodes, type ErrorCode } from '../../schemas/errors';
-import { trainerStallMs } from '../../schemas/limits';
+import { stallLogLinesMax, trainerStallMs } from '../../schemas/limits';
 import type { ModelRef } from '../../schemas/model-ref';
+import { StallError } from '../../schemas/stall-error';
 import { startChild, type Child, type ChildExit } from '../process';
 import type { Trainer, TrainingJob, TrainingOutcome, TrainingProgress } from './trainer';
 
@@ -39,6 +41,10 @@ export type TrainPhase = keyof typeof trainerStallMs;
 /** What a shell or a guard makes of an end by SIGKILL (128 + 9). */
 const exitOfKilled = 137;
 
+/** What child.py answers with the stacks of its threads, and how long that may take: it is written by a signal handler, at once. */
+const stackSignal = 'SIGUSR1';
+const stackWaitMs = 500;
+
 /** Lines of the child's log that stand in an error. */
 const tailLinesMax = 15;
 
@@ -59,6 +65,7 @@ const eventSchema = z.discriminatedUnion('event', [
     max_steps: count,
     metrics,
     checkpoint: z.string().optional(),
+    device: z.string().optional(),
   }),
   z.object({
     event: z.literal('done'),
@@ -163,7 +170,7 @@ async function watch(
   const logPath = join(options.logDir, 'trainer.log');
   let done: TrainingOutcome | undefined;
   let failure: Extract<TrainerEvent, { event: 'error' }> | undefined;
-  const silence = new Silence({ ...trainerStallMs, ...options.stallMs }, () => void child.stop());
+  const silence = new Silence({ ...trainerStallMs, ...options.stallMs }, () => void endSilent(child));
   const child = startChild({
     name: 'trainer',
     command: options.python,
@@ -180,6 +187,7 @@ async function watch(
             maxSteps: event.max_steps,
             metrics: event.metrics,
             ...(event.checkpoint === undefined ? {} : { checkpoint: event.checkpoint }),
+            ...(event.device === undefined ? {} : { device: event.device }),
           });
           break;
         case 'done': {
@@ -209,6 +217,17 @@ async function watch(
   throw silence.tooLong ? stalled(silence, child, logPath) : failed(job, failure, exit, child, logPath);
 }
 
+/** Before it is ended a child that hangs says where: child.py answers the signal with the stacks of its threads, into the log. */
+async function endSilent(child: Child): Promise<void> {
+  try {
+    process.kill(child.pid, stackSignal);
+    await Promise.race([child.exited, delay(stackWaitMs)]);
+  } catch {
+    // It has ended in this moment.
+  }
+  await child.stop();
+}
+
 function parseEvent(line: string): TrainerEvent | undefined {
   try {
     return eventSchema.safeParse(JSON.parse(line)).data;
@@ -222,6 +241,7 @@ class Silence {
   tooLong = false;
   phase: TrainPhase = 'load';
   step = 0;
+  maxSteps = 0;
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -234,9 +254,12 @@ class Silence {
   }
 
   /** The child said something; where it was progress, its phase's limit counts from here. */
-  broken(progress: { readonly phase: TrainPhase; readonly step: number } | undefined): void {
+  broken(
+    progress: { readonly phase: TrainPhase; readonly step: number; readonly max_steps: number } | undefined,
+  ): void {
     this.phase = progress?.phase ?? this.phase;
     this.step = progress?.step ?? this.step;
+    this.maxSteps = progress?.max_steps ?? this.maxSteps;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => {
       this.tooLong = true;
@@ -249,13 +272,21 @@ class Silence {
   }
 }
 
-function stalled({ phase, step, limits }: Silence, child: Child, logPath: string): ArteError {
-  return new ArteError('TrainerStalled', {
-    what: `The training said nothing for ${String(limits[phase] / 1_000)} seconds in phase ${phase}, at step ${String(step)}.`,
-    why: 'The process hangs, or the machine is far too slow for this batch.',
-    next: `It is started again from its last checkpoint. If it stalls again, read ${logPath} and lower batch_size.`,
-    details: child.tail().slice(-tailLinesMax),
-  });
+function stalled({ phase, step, maxSteps, limits }: Silence, child: Child, logPath: string): StallError {
+  const limitMs = limits[phase];
+  return new StallError(
+    'TrainerStalled',
+    {
+      what: `The training said nothing for ${String(limitMs / 1_000)} seconds in phase ${phase}, at step ${String(step)}.`,
+      why: 'The process hangs, or the machine is far too slow for this batch.',
+      next: `It is started again from its last checkpoint. If it stalls again, read ${logPath} and lower batch_size.`,
+      details: child.tail().slice(-tailLinesMax),
+    },
+    {
+      ...{ phase, silentMs: limitMs, limitMs, training: { step, maxSteps } },
+      log: { path: logPath, lines: child.tail().slice(-stallLogLinesMax) },
+    },
+  );
 }
 
 /**

@@ -62,6 +62,31 @@ def test_dies_with_its_group_when_stdin_ends(script):
     child.stdout.close()
 
 
+def test_says_where_its_threads_stand_when_it_hangs(script):
+    child = start(
+        script("""
+            import threading
+            def waits_for_ever(): threading.Event().wait()
+            watch_stdin()
+            emit("ready")
+            waits_for_ever()
+        """),
+        stderr=subprocess.PIPE,
+    )
+    child.stdout.readline()
+    child.send_signal(signal.SIGUSR1)
+    said = ""
+    while "waits_for_ever" not in said:
+        line = child.stderr.readline()
+        assert line, said
+        said += line
+    assert child.poll() is None  # asked, not ended
+    child.stdin.close()
+    assert child.wait(5) == -signal.SIGKILL
+    child.stdout.close()
+    child.stderr.close()
+
+
 def test_dies_when_its_parent_is_killed(script):
     child = script("watch_stdin(); emit('ready', pid=os.getpid()); time.sleep(60)", "child.py.txt")
     parent = start(

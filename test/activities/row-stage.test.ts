@@ -113,6 +113,7 @@ function runIn(
   const dependencies: InferDependencies = {
     store,
     journalDir: join(folder, machine),
+    stallDumps: { dir: join(folder, 'stalls'), secrets: [] },
     environment: {},
     resolveModel: () => Promise.reject(new Error('no test resolves')),
     pool: {

@@ -169,6 +169,7 @@ async function run(score: { readonly [name: string]: JsonValue }): Promise<Run> 
               store,
               pool,
               journalDir: join(folder, String(waves.length)),
+              stallDumps: { dir: join(folder, 'stalls'), secrets: [] },
               environment: {},
               resolveModel: () => Promise.reject(new Error('no model is resolved here')),
             },

@@ -114,7 +114,8 @@ async function scored(
   if (opened.done) return opened.result;
   const wave: WaveInput = { stage, key: opened.key, wave: 0, waves: [], rows: opened.rows, startedAtMs: Date.now() };
   const resolve = () => Promise.reject(new Error('no model is resolved here'));
-  const dependencies = { store, pool, journalDir: folder, environment: {}, resolveModel: resolve };
+  const stallDumps = { dir: join(folder, 'stalls'), secrets: [] };
+  const dependencies = { store, pool, journalDir: folder, environment: {}, resolveModel: resolve, stallDumps };
   await environment.run(() => runShardOf(scoreDrafts, dependencies, { ...wave, offset: 0, length: opened.rows }));
   const committed = await environment.run<[], CommittedWave, () => Promise<CommittedWave>>(() =>
     commitWave(scoreDrafts, { store }, wave),

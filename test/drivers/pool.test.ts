@@ -21,6 +21,7 @@ import { packageRoot } from '../../drivers/package-root';
 import { processExists } from '../../drivers/process';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { ModelRef } from '../../schemas/model-ref';
+import type { LogTail } from '../../schemas/stall-dump';
 import { modelConfigSchema } from '../../schemas/run-config';
 import { chat } from './model.conformance';
 import { refuses } from '../support/ports';
@@ -87,6 +88,10 @@ class FakeServer implements ModelServer {
 
   responds(): Promise<boolean> {
     return Promise.resolve(!this.hangs);
+  }
+
+  log(): LogTail {
+    return { path: 'model-server.log', lines: [`log of ${this.model}`] };
   }
 
   async stop(): Promise<void> {

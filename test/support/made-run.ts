@@ -146,14 +146,18 @@ export function scriptedActivities(
     ...{ python: '', scriptDir: '', logDir: dir, deviceLockPath: join(dir, 'device.lock') },
     scripted: createScriptedEndpoint,
   });
+  const stallDumps = { dir: join(dir, 'stalls'), secrets: [] };
   const resolveModel = async (name: string): Promise<ModelRef> => baseModel(name);
   return {
     ...createIoActivities({ store }),
-    ...createInferActivities({ store, pool, journalDir: join(dir, 'journals'), environment: {}, resolveModel }),
+    ...createInferActivities({
+      ...{ store, pool, stallDumps, journalDir: join(dir, 'journals'), environment: {}, resolveModel },
+    }),
     ...createTrainActivities({
       store,
       trainer: training,
       trainingDir: join(dir, 'training'),
+      stallDumps,
       reserveDevice: async () => () => undefined,
     }),
   };

@@ -92,6 +92,7 @@ describe('all arms', () => {
   const dependencies = (): InferDependencies & TrainDependencies => ({
     store,
     journalDir: join(folder, 'journals'),
+    stallDumps: { dir: join(folder, 'stalls'), secrets: [] },
     environment: {},
     resolveModel: (name) => Promise.resolve(modelRef(name)),
     pool: {

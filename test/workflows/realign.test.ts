@@ -130,6 +130,7 @@ describe('a schedule', () => {
   const dependencies = (): InferDependencies & TrainDependencies => ({
     store,
     journalDir: join(folder, 'journals'),
+    stallDumps: { dir: join(folder, 'stalls'), secrets: [] },
     environment: {},
     resolveModel: (name, { source }) => {
       if (source.endsWith('/missing')) {
