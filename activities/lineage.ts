@@ -25,7 +25,7 @@ import { openBundle, type OpenBundle } from './bundle';
 import { rowStages } from './index';
 import { streamRows } from './read-rows';
 import { shardKeyOf, shardRecordKey } from './row-engine/shard-record';
-import { keyOfRow, type AnyRowStage, type PlannedRow, type PlannedRows } from './row-stage';
+import { collectResults, keyOfRow, type AnyRowStage, type PlannedRow, type PlannedRows } from './row-stage';
 import { noSuchRun, readRounds, readStages, runKeys } from './run-records';
 import { manifestKey, type StageContext } from './stage';
 
@@ -165,6 +165,7 @@ export async function* shardsOf(
   const before: ArtifactRef[] = [];
   const wavesOfStage = stage.wavesMax ?? wavesMax;
   let planned = stage.rows(loaded, []);
+  let soFar: ArtifactRef | undefined;
   for (let wave = 0, first = 0; wave < wavesOfStage && first < rowsInAll; wave += 1) {
     const results: ArtifactRef[] = [];
     const waveEnd = first + planned.length;
@@ -178,10 +179,11 @@ export async function* shardsOf(
     first = waveEnd;
     if (first >= rowsInAll || results.length < Math.ceil(planned.length / shardRowsMax)) return;
     waves.push(await mergedWave(store, results));
-    before.push(...results);
-    const next = await nextWave(stage, context, loaded, before, wave + 1 >= wavesOfStage);
+    const last = wave + 1 >= wavesOfStage;
+    const next = await nextWave(stage, context, loaded, { waves: before, own: results, last, ...(soFar && { soFar }) });
     if (!next) return;
-    planned = next;
+    before.push(...results);
+    ({ planned, soFar } = next);
   }
 }
 
@@ -190,20 +192,19 @@ async function nextWave(
   stage: AnyRowStage,
   context: StageContext,
   loaded: unknown,
-  before: readonly ArtifactRef[],
-  last: boolean,
-): Promise<PlannedRows | undefined> {
-  const results = async function* (): AsyncGenerator<RowResult> {
-    for (const ref of before) yield* streamRows(context.store, ref, rowResultSchema);
-  };
+  before: Parameters<typeof collectResults>[3],
+): Promise<{ readonly planned: PlannedRows; readonly soFar?: ArtifactRef } | undefined> {
   if (stage.plannedRows) {
-    // The plan was on its way from wave to wave only; the same results make the same one.
-    const collected = await stage.collect(context, loaded, results, last);
-    return collected.more && collected.plan ? stage.plannedRows(context, loaded, collected.plan) : undefined;
+    // What is written down is on its way from wave to wave only; the same results make the same plan.
+    const collected = await collectResults(stage, context, loaded, before);
+    if (!collected.more || !collected.plan) return undefined;
+    const { plan, soFar } = collected;
+    return { planned: await stage.plannedRows(context, loaded, plan), ...(soFar && { soFar }) };
   }
   const rows: RowResult[] = [];
-  for await (const row of results()) rows.push(row);
-  return stage.rows(loaded, rows);
+  for (const ref of [...before.waves, ...before.own])
+    for await (const row of streamRows(context.store, ref, rowResultSchema)) rows.push(row);
+  return { planned: stage.rows(loaded, rows) };
 }
 
 /** A wave's name is the content of its shards one after another (row-stage.ts, mergeShards). */

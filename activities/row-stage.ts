@@ -72,8 +72,17 @@ export interface PlannedRows {
 /** What collect says: outputs are whole, or the stage needs another wave. */
 export type Collected =
   | { readonly more: false; readonly outcome: Omit<StageOutcome, 'counts' | 'usage'> }
-  /** `plan`: the next wave's rows written down, for a stage that has `plannedRows`. */
-  | { readonly more: true; readonly plan?: ArtifactRef };
+  /**
+   * `plan`: the next wave's rows written down, for a stage that has `plannedRows`. `soFar`: what the stage needs to know of all results up to
+   * here, for the next collect.
+   */
+  | { readonly more: true; readonly plan?: ArtifactRef; readonly soFar?: ArtifactRef };
+
+/** The results that no earlier collect has written down: those of the last wave, and without `soFar` all. In row order. */
+export interface UnreadResults {
+  readonly soFar?: ArtifactRef;
+  readonly results: () => AsyncIterable<RowResult>;
+}
 
 export interface RowStage<Loaded> extends StageShape {
   readonly name: RowStageName;
@@ -94,12 +103,16 @@ export interface RowStage<Loaded> extends StageShape {
   /** Re-asks of a malformed answer: 0 where greedy sampling would say the same again. */
   repairs(loaded: Loaded): number;
   thresholds(bundle: OpenBundle): RowThresholds;
-  /** Turns all results, in row order over all waves, into outputs. `last` means: no further wave is allowed. */
+  /**
+   * Turns all results, in row order over all waves, into outputs. `last` means: no further wave is allowed. A stage of many waves reads
+   * `unread` until it is whole, so that a row is read twice and not once a wave.
+   */
   collect(
     context: StageContext,
     loaded: Loaded,
     results: () => AsyncIterable<RowResult>,
     last: boolean,
+    unread: UnreadResults,
   ): Promise<Collected>;
 }
 
@@ -270,21 +283,38 @@ export async function commitWave(
   const already = await finishedStage(store, keyed.key);
   if (already) return made(already);
   const loaded: unknown = await stage.load(context);
-  const refs = [...wave.waves, ...shards.map(({ results }) => results)];
-  const results = async function* (): AsyncGenerator<RowResult> {
-    for (const ref of refs) yield* streamRows(store, ref, rowResultSchema);
-  };
   const last = wave.wave + 1 >= (stage.wavesMax ?? wavesMax);
-  const collected = await stage.collect(context, loaded, results, last);
+  const own = shards.map(({ results }) => results);
+  const collected = await collectResults(stage, context, loaded, { ...wave, own, last });
   if (collected.more) {
     const merged = await mergeShards(store, shards);
-    const { plan } = collected;
-    const next = { waves: [...wave.waves, merged], ...(plan && { plan }) };
-    const rows = await rowsOfWave(stage, context, loaded, next);
-    return { done: false, wave: merged, rows: rows.length, ...(plan && { plan }) };
+    const { plan, soFar } = collected;
+    const written = { ...(plan && { plan }), ...(soFar && { soFar }) };
+    const rows = await rowsOfWave(stage, context, loaded, { waves: [...wave.waves, merged], ...written });
+    return { done: false, wave: merged, rows: rows.length, ...written };
   }
   const seconds = Math.max(0, Date.now() - wave.startedAtMs) / 1000;
   return made(await commitStage(store, stage, keyed, { ...collected.outcome, ...totals }, seconds));
+}
+
+/** What a stage makes of its results when the shards of a wave (`own`) are whole; `waves` are those before, with what was written of them. */
+export async function collectResults(
+  stage: AnyRowStage,
+  context: StageContext,
+  loaded: unknown,
+  {
+    waves,
+    own,
+    soFar,
+    last,
+  }: Pick<WaveInput, 'waves' | 'soFar'> & { readonly own: readonly ArtifactRef[]; readonly last: boolean },
+): Promise<Collected> {
+  const resultsOf = (refs: readonly ArtifactRef[]) =>
+    async function* (): AsyncGenerator<RowResult> {
+      for (const ref of refs) yield* streamRows(context.store, ref, rowResultSchema);
+    };
+  const results = resultsOf([...waves, ...own]);
+  return stage.collect(context, loaded, results, last, soFar ? { soFar, results: resultsOf(own) } : { results });
 }
 
 async function rowsOfWave(

@@ -5,8 +5,9 @@
  * item of its task; the score is the student's accuracy. The other signals ask how probable a text is to the student, once a cell or once a
  * draft; nothing is generated.
  *
- * Exhaustive mode asks every cell in one wave. Racing (method/racing.ts) asks in waves: the answers of the earlier ones, a byte a cell, decide
- * what comes next, and a plan of a line a draft is all that the workers of the next wave read.
+ * Exhaustive mode asks every cell in one wave. Racing (method/racing.ts) asks in waves: the answers of the earlier ones decide what comes
+ * next. Two artifacts of a line a draft go from wave to wave: the plan, which is all that the workers read, and the answers so far, a
+ * character a cell, to which a wave's commit adds its own rows. All rows are read again once, for the cells, when the race is over.
  */
 import { studentPrompt } from '../method/prompts';
 import type { Answers } from '../method/answer-model';
@@ -29,11 +30,13 @@ import { racingWavesMax } from '../schemas/limits';
 import {
   draftRowSchema,
   probeRowSchema,
+  raceAnswersRowSchema,
   raceAskRowSchema,
   type CellRow,
   type DraftRow,
   type ModelAnswer,
   type ProbeRow,
+  type RaceAnswersRow,
   type RaceAskRow,
   type RowReading,
   type RowResult,
@@ -47,7 +50,7 @@ import { taskRecordSchema, type TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readRows } from './read-rows';
 import { noStudentAnswer, readStudentAnswer, refusedReading, type StudentAnswer } from './reading';
-import type { PlannedRows, RowStage } from './row-stage';
+import type { PlannedRows, RowStage, UnreadResults } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef, type StageContext, type StageOutcome } from './stage';
 
@@ -139,12 +142,12 @@ export const scoreDrafts: RowStage<Loaded> = {
   },
   repairs: ({ config, signal }) => (signal.asks === 'answer' && config.score.temperature > 0 ? 2 : 0),
   thresholds: ({ config }) => config.score.thresholds,
-  async collect(context, loaded, results, last) {
+  async collect(context, loaded, results, last, unread) {
     const { store, config } = context;
     const { drafts, signal } = loaded;
     if (signal.asks === 'text')
       return { more: false, outcome: await collectValues(context, loaded, results, tieTolerance(config.score)) };
-    const raced = config.score.mode === 'racing' ? await afterWave(context, loaded, results, last) : undefined;
+    const raced = config.score.mode === 'racing' ? await afterWave(context, loaded, unread, last) : undefined;
     if (raced?.more === true) return raced;
     // The statistics need the whole matrix; it is held while it is committed, some 100 bytes a cell.
     const cellOf = async function* (): AsyncGenerator<CellRow> {
@@ -337,6 +340,15 @@ const asksOf = ({ drafts }: RacingTask, asks: readonly (readonly number[])[]): R
     return probes.length === 0 ? [] : [{ draftId: id, probes: [...probes] }];
   });
 
+const answersOf = ({ task, answers }: RacedTask): RaceAnswersRow[] =>
+  task.drafts.map(({ id }, row) => ({
+    draftId: id,
+    answers: Array.from(answers[row] as Answers, (answer) => (answer < 0 ? '-' : String(answer))).join(''),
+  }));
+
+const putRows = async (store: StageContext['store'], rows: readonly (RaceAskRow | RaceAnswersRow)[]) =>
+  store.putLines(rows.map((row) => JSON.stringify(row)));
+
 function askedRows(loaded: Loaded, asks: readonly RaceAskRow[]): PlannedRows {
   const drafts = new Map(loaded.drafts.map((draft) => [draft.id, draft]));
   return cellRows(
@@ -350,14 +362,14 @@ function askedRows(loaded: Loaded, asks: readonly RaceAskRow[]): PlannedRows {
 }
 
 type Raced =
-  | { readonly more: true; readonly plan: ArtifactRef }
+  | { readonly more: true; readonly plan: ArtifactRef; readonly soFar: ArtifactRef }
   | { readonly more: false; readonly scores: ScoreRow[]; readonly facts: RacingFacts };
 
-/** After a wave: the plan of the next one, or the scores. Holds a byte a cell, whatever the answers' length. */
+/** After a wave: the plan of the next one and the answers so far, or the scores. Holds a byte a cell, whatever the answers' length. */
 async function afterWave(
   { store }: StageContext,
   loaded: Loaded,
-  results: () => AsyncIterable<RowResult>,
+  { soFar, results }: UnreadResults,
   last: boolean,
 ): Promise<Raced> {
   const races = racesOf(loaded);
@@ -367,12 +379,13 @@ async function afterWave(
   const columnOf = new Map(
     races.flatMap(({ task }) => task.probes.map((id, column) => [`${task.name}/${id}`, column] as const)),
   );
-  let asked = 0;
+  if (soFar)
+    for (const { draftId, answers } of await readRows(store, soFar, raceAnswersRowSchema))
+      (rowOf.get(draftId) as Answers).set(Array.from(answers, (answer) => (answer === '-' ? -1 : Number(answer))));
   for await (const { meta, value } of results()) {
     const { d, p, t } = meta as unknown as Meta;
     const { correct } = (value ?? noStudentAnswer) as unknown as StudentAnswer;
     (rowOf.get(d) as Answers)[columnOf.get(`${t}/${String(p)}`) as number] = correct ? 1 : 0;
-    asked += 1;
   }
   const settings = racingSettings(loaded.config);
   const places: Partial<Record<Place, number>> = {};
@@ -383,11 +396,13 @@ async function afterWave(
     for (const place of step.places) places[place] = (places[place] ?? 0) + 1;
   }
   if (asks.length > 0 && !last)
-    return { more: true, plan: await store.putLines(asks.map((ask) => JSON.stringify(ask))) };
+    return { more: true, plan: await putRows(store, asks), soFar: await putRows(store, races.flatMap(answersOf)) };
   const scores = new Map(
     races.flatMap(({ task, answers }) => racedScores(task, answers).map((score) => [score.draftId, score] as const)),
   );
-  const exhaustive = races.reduce((sum, { task }) => sum + task.drafts.length * task.probes.length, 0);
+  const cells = races.flatMap(({ answers }) => answers);
+  const exhaustive = cells.reduce((sum, row) => sum + row.length, 0);
+  const asked = cells.reduce((sum, row) => sum + row.filter((answer) => answer >= 0).length, 0);
   return {
     more: false,
     scores: loaded.drafts.flatMap(({ id }) => scores.get(id) ?? []),

@@ -188,6 +188,8 @@ export interface WaveInput {
   readonly waves: readonly ArtifactRef[];
   /** What the stage wrote down about this wave's rows, where listing them from the results again would be dear. */
   readonly plan?: ArtifactRef;
+  /** What the stage wrote down of all results before this wave, so that its commit reads this wave's only. */
+  readonly soFar?: ArtifactRef;
   /** Rows of this wave. */
   readonly rows: number;
   /** When the stage was opened, epoch milliseconds: the manifest says how long the whole stage took. */
@@ -213,7 +215,13 @@ export interface ShardOutput {
 /** After a wave: the stage is whole, or it needs another one. */
 export type CommittedWave =
   | { readonly done: true; readonly result: StageResult }
-  | { readonly done: false; readonly wave: ArtifactRef; readonly plan?: ArtifactRef; readonly rows: number };
+  | {
+      readonly done: false;
+      readonly wave: ArtifactRef;
+      readonly plan?: ArtifactRef;
+      readonly soFar?: ArtifactRef;
+      readonly rows: number;
+    };
 
 /** Heartbeat details of a running shard or training: what watch shows live. */
 export interface ActivityProgress {

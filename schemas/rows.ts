@@ -181,6 +181,10 @@ export type CellRow = z.infer<typeof cellRowSchema>;
 export const raceAskRowSchema = z.object({ draftId: z.string(), probes: z.array(z.number().int().nonnegative()) });
 export type RaceAskRow = z.infer<typeof raceAskRowSchema>;
 
+/** Racing: what is known of a draft after some waves, a digit a probe item of its task: 1 right, 0 wrong, - not asked. */
+export const raceAnswersRowSchema = z.object({ draftId: z.string(), answers: z.string().regex(/^[01-]*$/) });
+export type RaceAnswersRow = z.infer<typeof raceAnswersRowSchema>;
+
 export const scoreRowSchema = z.object({
   draftId: z.string(),
   task: z.string(),

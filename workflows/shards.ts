@@ -45,8 +45,9 @@ export async function stageWorkflow(input: StageWorkflowInput): Promise<StageRes
       return continueAsNew<typeof stageWorkflow>({ stage: input.stage, resume: { wave, nextShard: end } });
     const committed = await io.commitWave(wave);
     if (committed.done) return committed.result;
-    const { wave: results, rows, plan } = committed;
-    wave = { ...wave, wave: wave.wave + 1, waves: [...wave.waves, results], rows, ...(plan && { plan }) };
+    const { wave: results, rows, plan, soFar } = committed;
+    const written = { ...(plan && { plan }), ...(soFar && { soFar }) };
+    wave = { ...wave, wave: wave.wave + 1, waves: [...wave.waves, results], rows, ...written };
     nextShard = 0;
   }
 }

@@ -68,14 +68,18 @@ describe('questions', () => {
   });
   const rows = written(['What is 4 + 5?', 'What is 3 + 3?', 'What is 2 + 7?', 'What is 6 + 3?']);
   const collect = (config: RunConfig, results: readonly RowResult[]) =>
-    sampleQuestions.collect(contextOf(config), loaded(config), () => all(results), false);
+    sampleQuestions.collect(contextOf(config), loaded(config), () => all(results), false, {
+      results: () => all(results),
+    });
 
   it('are asked for again in place of those that leak', async () => {
     const config = configOf();
     expect(await collect(config, rows.slice(0, 3))).toEqual({ more: true });
     expect(sampleQuestions.rows(loaded(config), rows.slice(0, 3)).length).toBeGreaterThan(0);
     const context = contextOf(config);
-    const done = await sampleQuestions.collect(context, loaded(config), () => all(rows), false);
+    const done = await sampleQuestions.collect(context, loaded(config), () => all(rows), false, {
+      results: () => all(rows),
+    });
     if (done.more) throw new Error('three of four are usable');
     expect(done.outcome.facts).toMatchObject({
       questions: 3,
@@ -145,7 +149,9 @@ describe('tailored examples', () => {
       ...['8', '10', '10', '8', '10'].slice(0, 4).map((answer, sample) => answered('6', sample, answer)),
     ];
     const context = contextOf(config);
-    const done = await tailorRationales.collect(context, loadedOf(config), () => all(rows), true);
+    const done = await tailorRationales.collect(context, loadedOf(config), () => all(rows), true, {
+      results: () => all(rows),
+    });
     if (done.more) throw new Error('there is one wave');
     const { outputs, facts } = done.outcome;
     expect(facts).toMatchObject({
