@@ -10,9 +10,11 @@ import { buildPairs } from './build-pairs';
 import { combineScoreRows } from './combine-scores';
 import { checkRound } from './check-round';
 import { checkScores } from './check-scores';
+import { checkUnseen } from './check-unseen';
 import { decide } from './decide';
 import { rowStages } from './index';
 import { prepareTasks } from './prepare-tasks';
+import { rewordSet } from './reword-set';
 import { servedShape } from './row-stage';
 import { selectProbes } from './select-probes';
 import { finishedStage, keyIn, stageResult, type KeyedStage, type StageShape } from './stage';
@@ -31,6 +33,8 @@ const wholeStages: Readonly<Record<Exclude<StageName, RowStageName | 'report'>, 
   'build-pairs': buildPairs,
   'select-drafts': selectDrafts,
   'check-round': checkRound,
+  'check-unseen': checkUnseen,
+  'reword-set': rewordSet,
   decide,
   'train-dpo': trainDpo,
   'train-sft': trainSft,

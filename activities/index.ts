@@ -35,6 +35,7 @@ import { buildPairs } from './build-pairs';
 import { combineScoreRows } from './combine-scores';
 import { checkRound } from './check-round';
 import { checkScores } from './check-scores';
+import { checkUnseen } from './check-unseen';
 import { decide } from './decide';
 import type { InferDependencies, StoreDependencies, TrainDependencies } from './dependencies';
 import { evaluate } from './evaluate';
@@ -46,6 +47,7 @@ import { planFiring } from './plan-firing';
 import { prepareTasks } from './prepare-tasks';
 import { writeReport } from './report';
 import { resolveModels } from './resolve-models';
+import { rewordSet } from './reword-set';
 import { commitWave, openRowStage, runShardOf, type AnyRowStage } from './row-stage';
 import { findVerdict, recordAction, reviseRun } from './run-actions';
 import { collectEvaluations, saveProgress, saveRound } from './run-records';
@@ -93,6 +95,8 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
     buildPairs: runWholeStage(buildPairs, dependencies),
     selectDrafts: runWholeStage(selectDrafts, dependencies),
     checkRound: runWholeStage(checkRound, dependencies),
+    checkUnseen: runWholeStage(checkUnseen, dependencies),
+    rewordSet: runWholeStage(rewordSet, dependencies),
     decide: runWholeStage(decide, dependencies),
     openRowStage: (input: StageInput) => openRowStage(rowStage(stages, input.stage), dependencies, input),
     commitWave: (wave: WaveInput) => commitWave(rowStage(stages, wave.stage.stage), dependencies, wave),
@@ -118,6 +122,8 @@ export interface IoActivities {
   buildPairs(input: StageInput): Promise<StageResult>;
   selectDrafts(input: StageInput): Promise<StageResult>;
   checkRound(input: StageInput): Promise<StageResult>;
+  checkUnseen(input: StageInput): Promise<StageResult>;
+  rewordSet(input: StageInput): Promise<StageResult>;
   decide(input: StageInput): Promise<StageResult>;
   openRowStage(input: StageInput): Promise<OpenedRowStage>;
   commitWave(wave: WaveInput): Promise<CommittedWave>;

@@ -11,6 +11,7 @@ import type { NextRound } from '../method/gates';
 import type { RowHygiene } from '../method/row-hygiene';
 import { itemsForReliability, reliabilityUsual, type ScoreQuality } from '../method/score';
 import { mean, sampleVariance } from '../method/statistics';
+import { transferTargets } from '../method/transfer';
 import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
@@ -26,18 +27,21 @@ import {
   type ReportPlanned,
   type ReportRound,
   type ReportStage,
+  type ReportTransfer,
   type RunReport,
 } from '../schemas/report';
 import type { RunConfig } from '../schemas/run-config';
 import { signalsOf } from '../schemas/signals';
 import { stageLabel } from '../schemas/stage-names';
 import { taskRecordSchema } from '../schemas/task';
+import { studentOfTarget, transferLabel } from '../schemas/transfer';
 import { formatMoney, readLedger } from './budget';
 import { openBundle } from './bundle';
+import type { UnseenFacts } from './check-unseen';
 import type { RacingFacts } from './score-drafts';
 import { readRows } from './read-rows';
 import { readActions } from './run-actions';
-import { readRounds, runKeys } from './run-records';
+import { readRounds, runKeys, transfersIn } from './run-records';
 import { finishedStage } from './stage';
 
 /** A difference below this is one of rounding. */
@@ -62,7 +66,8 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   const earlier = rounds.flatMap((round) =>
     (round.earlier ?? []).map((record) => reportStage(input.runId, record, manifests.get(record.key), config)),
   );
-  const arms = await reportArms(store, rounds, manifests);
+  const arms = await reportLines(store, rounds.at(-1)?.evaluations ?? [], rounds, manifests);
+  const transfer = await reportTransfer(store, rounds, manifests, config);
   const { spent } = ledgerTotals(await readLedger(store, input.runId, config));
   const totals = { ...totalsOf([...stages, ...earlier], config), spent };
   const report: RunReport = {
@@ -73,6 +78,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     rounds: rounds.flatMap((round) => reportRound(round, manifests)),
     ...bestRoundOf(rounds),
     arms,
+    ...(transfer.length > 0 && { transfer }),
     stages,
     totals,
     ...(kept && { planned: { madeAt: kept.madeAt, left: kept.plan.prices.left } }),
@@ -184,28 +190,50 @@ function bestRoundOf(rounds: readonly RoundRecord[]): { bestRound?: number } {
   return best === undefined ? {} : { bestRound: best };
 }
 
-async function reportArms(
+/** The transfer, target by target in the config's order; one family of comparisons, as the arms are one. */
+async function reportTransfer(
   store: ArtifactStore,
   rounds: readonly RoundRecord[],
   manifests: ReadonlyMap<string, StageManifest>,
-): Promise<ReportArm[]> {
+  config: RunConfig,
+): Promise<ReportTransfer[]> {
+  const made = transfersIn(rounds.flatMap(({ stages }) => stages));
+  const evaluations = transferTargets(config).flatMap((target) => made.filter(({ to }) => to === target));
+  const lines = await reportLines(store, evaluations, rounds, manifests);
+  return lines.flatMap(({ to, ...line }) => {
+    if (to === undefined) return [];
+    const model = config.transfer.students[studentOfTarget(to) ?? -1]?.source;
+    return [{ ...line, to, ...(model !== undefined && { model }) }];
+  });
+}
+
+/** The lines of evaluations, with their comparisons. */
+async function reportLines(
+  store: ArtifactStore,
+  evaluations: readonly EvaluationRecord[],
+  rounds: readonly RoundRecord[],
+  manifests: ReadonlyMap<string, StageManifest>,
+): Promise<(ReportArm & Pick<EvaluationRecord, 'to'>)[]> {
   const stages = rounds.flatMap((round) => round.stages);
   const categories = await categoriesOf(store, stages, manifests);
-  const evaluated: (Pick<EvaluationRecord, 'arm' | 'round' | 'shots' | 'key'> & { predictions: PredictionRow[] })[] =
-    [];
-  for (const { arm, round, shots, key } of rounds.at(-1)?.evaluations ?? []) {
-    const ref = manifests.get(key)?.outputs['predictions'];
-    if (ref) evaluated.push({ arm, round, shots, key, predictions: await readRows(store, ref, predictionRowSchema) });
+  const evaluated: (EvaluationRecord & { predictions: PredictionRow[] })[] = [];
+  for (const evaluation of evaluations) {
+    const ref = manifests.get(evaluation.key)?.outputs['predictions'];
+    if (ref) evaluated.push({ ...evaluation, predictions: await readRows(store, ref, predictionRowSchema) });
   }
   const lines = linesOf(evaluated);
   const comparisons = compareArms(lines);
-  return lines.map(({ arm, round, shots, key, predictions, students, byStudent }, at) => {
+  return lines.map(({ arm, round, shots, to, key, predictions, students, byStudent }, at) => {
+    const trainedAs = to === undefined ? arm : transferLabel(to, arm);
     const { overall, byTask, byCategory } = evaluatePredictions(predictions, categories, students);
     const accuracies = byStudent.map((own) => mean(own.map(({ correct }) => Number(correct))));
-    const trained = stages.find((stage) => stage.stage === 'train-sft' && stage.arm === arm && stage.round === round);
+    const trained = stages.find(
+      (stage) => stage.stage === 'train-sft' && stage.arm === trainedAs && stage.round === round,
+    );
     const facts = manifests.get(trained?.key ?? '')?.facts;
     return {
       name: arm,
+      ...(to !== undefined && { to }),
       round,
       shots,
       stageKey: key,
@@ -225,10 +253,14 @@ async function categoriesOf(
   stages: readonly StageRecord[],
   manifests: ReadonlyMap<string, StageManifest>,
 ): Promise<Map<string, string>> {
-  const prepared = stages.find(({ stage }) => stage === 'prepare-tasks');
-  const ref = manifests.get(prepared?.key ?? '')?.outputs['tasks'];
-  const tasks = ref ? await readRows(store, ref, taskRecordSchema) : [];
-  return new Map(tasks.map(({ name, category }) => [name, category]));
+  const categories = new Map<string, string>();
+  // Of the run's tasks and of the unseen ones: no two of them have one name.
+  for (const key of new Set(stages.filter(({ stage }) => stage === 'prepare-tasks').map((prepared) => prepared.key))) {
+    const ref = manifests.get(key)?.outputs['tasks'];
+    for (const { name, category } of ref ? await readRows(store, ref, taskRecordSchema) : [])
+      categories.set(name, category);
+  }
+  return categories;
 }
 
 function measures(groups: Metrics['byTask']): Record<string, Measure> {
@@ -366,7 +398,7 @@ function notesOf(
     notes.push(
       `Examples were dropped, so the students were trained on sets of ${[...sizes].sort((one, other) => one - other).join(', ')}; steps and seed are the same.`,
     );
-  notes.push(...leakNotes(stages, config));
+  notes.push(...leakNotes(stages, config), ...unseenNotes(stages));
   if (config.sft.seeds > 1)
     notes.push(
       `Accuracies are means over ${config.sft.seeds} students from seeds of their own. Intervals and p values are about the items, for these students; how far students of one arm lie apart is the standard deviation beside them.`,
@@ -390,6 +422,17 @@ function leakNotes(stages: readonly ReportStage[], config: RunConfig): string[] 
     if (leaked === 0 || (name !== 'tailor-rationales' && name !== 'select-drafts')) return [];
     return [
       `${leaked} examples under ${arm} (round ${round}) repeat test items and were kept (hygiene.contamination.action: keep): its accuracy may be told, not learnt.`,
+    ];
+  });
+}
+
+/** Unseen tasks that the alignment has seen after all. */
+function unseenNotes(stages: readonly ReportStage[]): string[] {
+  return stages.flatMap(({ name, facts }) => {
+    const { drafts, contaminatedTest, contaminatedProbe } = facts as UnseenFacts;
+    if (name !== 'check-unseen' || contaminatedTest + contaminatedProbe === 0) return [];
+    return [
+      `Of the ${drafts} drafts that the teacher was aligned by, ${contaminatedTest} repeat test items and ${contaminatedProbe} validation items of the unseen tasks: what it carries over to them may be told, not learnt.`,
     ];
   });
 }
@@ -440,7 +483,12 @@ function roundNotes(rounds: readonly RoundRecord[], config: RunConfig): string[]
   return [
     ...failures,
     ...(best === 0
-      ? ['No round was accepted: nothing that was trained here may be used for the result of the run.']
+      ? [
+          'No round was accepted: nothing that was trained here may be used for the result of the run.',
+          ...(transferTargets(config).length > 0
+            ? ['No round was accepted, so nothing was carried over (transfer).']
+            : []),
+        ]
       : []),
     ...(decided.length > 1 && best > 0
       ? [

@@ -7,7 +7,7 @@ import { openBundle } from './bundle';
 import type { InferDependencies } from './dependencies';
 import { withHeartbeat } from './heartbeat';
 
-/** The teacher, the student and the respondents of a run. Errors: ModelNotFound, ModelIncomplete. */
+/** The teacher, the students and the respondents of a run. Errors: ModelNotFound, ModelIncomplete. */
 export async function resolveModels(
   { store, resolveModel }: InferDependencies,
   { bundle }: ResolveInput,
@@ -29,7 +29,7 @@ export async function resolveModels(
 
 /** The models that a run of this config asks or trains, each resolved under its name. */
 export async function modelsOf(
-  { models, probe }: Pick<RunConfig, 'models' | 'probe'>,
+  { models, probe, transfer }: Pick<RunConfig, 'models' | 'probe' | 'transfer'>,
   resolve: (name: string, model: ModelConfig) => Promise<ModelRef>,
 ): Promise<ResolvedModels> {
   const teacher = await resolve('teacher', models.teacher);
@@ -39,5 +39,7 @@ export async function modelsOf(
     for (const [index, model] of probe.respondents.entries())
       respondents.push(await resolve(`respondent-${index}`, model));
   }
-  return { teacher, student, respondents };
+  const others: ModelRef[] = [];
+  for (const [index, model] of transfer.students.entries()) others.push(await resolve(`other-${index}`, model));
+  return { teacher, student, respondents, others };
 }

@@ -168,6 +168,15 @@ export function evaluationsText(records: readonly EvaluationRecord[]): string {
 }
 
 function evaluationsIn(stages: readonly StageRecord[]): EvaluationRecord[] {
+  return allEvaluationsIn(stages).filter(({ to }) => to === undefined);
+}
+
+/** The evaluations of a transfer, target by target as they were made: they stand in the report, and decide nothing. */
+export function transfersIn(stages: readonly StageRecord[]): EvaluationRecord[] {
+  return allEvaluationsIn(stages).filter(({ to }) => to !== undefined);
+}
+
+function allEvaluationsIn(stages: readonly StageRecord[]): EvaluationRecord[] {
   return inOrder(stages.flatMap(({ evaluates, round, key }) => (evaluates ? [{ ...evaluates, round, key }] : [])));
 }
 

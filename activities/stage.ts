@@ -18,6 +18,7 @@ import type { StageName } from '../schemas/stage-names';
 import type { ArtifactStore } from '../drivers/store/store';
 import { withLayer } from '../drivers/model/layers';
 import { stageKey } from '../method/keys';
+import { transferConfig } from '../method/transfer';
 import { openBundle, type OpenBundle } from './bundle';
 import { currentRunId } from './run-of';
 import { recordStage } from './run-records';
@@ -55,6 +56,7 @@ export interface WholeStage<Dependencies extends { readonly store: ArtifactStore
 }
 
 export interface KeyedStage {
+  /** The bundle as the stage goes by it: of one that is made for a transfer, with the target in its config. */
   readonly bundle: OpenBundle;
   readonly key: string;
   readonly inputs: Readonly<Record<string, string>>;
@@ -67,7 +69,9 @@ export async function keyOf(store: ArtifactStore, shape: StageShape, input: Stag
 }
 
 /** The same where the bundle is at hand; it need not be in the store. */
-export function keyIn(bundle: OpenBundle, shape: StageShape, input: StageInput): KeyedStage {
+export function keyIn(given: OpenBundle, shape: StageShape, input: StageInput): KeyedStage {
+  const { transfer } = input;
+  const bundle = transfer === undefined ? given : { ...given, config: transferConfig(given.config, transfer) };
   const inputs: Record<string, string> = {};
   for (const [name, ref] of Object.entries(input.inputs)) inputs[name] = ref.sha256;
   if (input.model) inputs['model'] = input.model.contentSha256;

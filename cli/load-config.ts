@@ -19,7 +19,7 @@ import {
   withConfigTechniques,
 } from '../method/check-config';
 import type { ConfigProblem, ConfigPurpose, Segment } from '../method/check-config';
-import { judgeItems } from '../method/check-items';
+import { judgeItems, judgeUnseen } from '../method/check-items';
 import { judgeLengths } from '../method/check-lengths';
 import { createScriptedEndpoint, scriptedScripts } from '../drivers/model/scripted';
 import { configProblem } from '../method/config-problem';
@@ -73,6 +73,8 @@ export interface LoadedConfig {
   readonly files?: Readonly<Record<string, ArtifactRef>>;
   /** The tasks with their items, in the config's order; tasks that are only declared have none and are left out. */
   readonly tasks: readonly TaskRecord[];
+  /** The same of the unseen tasks (transfer.tasks). */
+  readonly unseen: readonly TaskRecord[];
   /** What a run can be made with and is probably not meant: each with its place, like a problem. */
   readonly warnings: readonly PlacedProblem[];
   /** Gold examples by task, where it has any. */
@@ -114,7 +116,7 @@ export async function judgeInput(
   configDir: string,
   { env, purpose = 'plan', read }: LoadOptions & { readonly read?: TaskFileReader },
 ): Promise<
-  Pick<LoadedConfig, 'tasks' | 'gold' | 'notes'> & {
+  Pick<LoadedConfig, 'tasks' | 'unseen' | 'gold' | 'notes'> & {
     config?: RunConfig;
     problems: readonly ConfigProblem[];
     warnings: readonly ConfigProblem[];
@@ -125,17 +127,18 @@ export async function judgeInput(
   const here = purpose !== 'worker';
   const {
     tasks,
+    unseen,
     gold,
     problems: ofTasks,
     warnings: ofItems,
   } = here
-    ? await readTasks(input, configDir, judged.config, read)
-    : { tasks: [], gold: new Map<string, number>(), problems: [], warnings: [] };
+    ? await readAllTasks(input, configDir, judged.config, read)
+    : { tasks: [], unseen: [], gold: new Map<string, number>(), problems: [], warnings: [] };
   // Prompts are made by the config's own words: they are measured once it is sound without them.
   const lengths =
     judged.config === undefined || judged.problems.length + ofTasks.length > 0
       ? { problems: [], warnings: [] }
-      : judgeLengths(judged.config, tasks);
+      : judgeLengths(judged.config, tasks, unseen);
   const ofModels =
     judged.config === undefined || !here
       ? []
@@ -143,6 +146,7 @@ export async function judgeInput(
   return {
     ...(judged.config === undefined ? {} : { config: withAbsoluteModels(judged.config, configDir) }),
     tasks,
+    unseen,
     gold,
     problems: [...judged.problems, ...ofTasks, ...ofModels, ...lengths.problems],
     warnings: [...ofItems, ...lengths.warnings],
@@ -276,15 +280,43 @@ export function problemText(file: string, { line, column, path, what, why, inste
 
 // ---- tasks -------------------------------------------------------------------------------------------------------
 
-/** Reads every task whose own section is sound, even when another part of the config is not: all problems at once. */
-async function readTasks(
+interface ReadTasks {
+  readonly tasks: readonly TaskRecord[];
+  /** Where each of them stands in the config, in the same order. */
+  readonly places: readonly (readonly Segment[])[];
+  readonly gold: ReadonlyMap<string, number>;
+  readonly problems: readonly ConfigProblem[];
+  readonly warnings: readonly ConfigProblem[];
+}
+
+/** The tasks of the run and the unseen ones, and whether these are. */
+async function readAllTasks(
   input: unknown,
   configDir: string,
   config: RunConfig | undefined,
+  read?: TaskFileReader,
+): Promise<ReadTasks & { readonly unseen: readonly TaskRecord[] }> {
+  const given = input as { tasks?: unknown; transfer?: { tasks?: unknown } } | null;
+  const own = await readTasks(given?.tasks, ['tasks'], configDir, config, read);
+  const others = await readTasks(given?.transfer?.tasks, ['transfer', 'tasks'], configDir, config, read);
+  return {
+    ...own,
+    unseen: others.tasks,
+    problems: [...own.problems, ...others.problems, ...judgeUnseen(others.tasks, own.tasks, others.places)],
+    warnings: [...own.warnings, ...others.warnings],
+  };
+}
+
+/** Reads every task of a list whose own section is sound, even when another part of the config is not: all problems at once. */
+async function readTasks(
+  list: unknown,
+  place: readonly Segment[],
+  configDir: string,
+  config: RunConfig | undefined,
   read: TaskFileReader = (path) => readTaskFile(resolve(configDir, path)),
-): Promise<{ tasks: TaskRecord[]; gold: Map<string, number>; problems: ConfigProblem[]; warnings: ConfigProblem[] }> {
-  const list = (input as { tasks?: unknown } | null)?.tasks;
+): Promise<ReadTasks> {
   const tasks: TaskRecord[] = [];
+  const places: (readonly Segment[])[] = [];
   const gold = new Map<string, number>();
   const problems: ConfigProblem[] = [];
   const warnings: ConfigProblem[] = [];
@@ -296,24 +328,24 @@ async function readTasks(
       problems: found,
       gold: examples,
       warnings: seen = [],
-    } = await readTask(parsed.data, index, configDir, config, read);
+    } = await readTask(parsed.data, [...place, index], configDir, config, read);
     problems.push(...found);
     warnings.push(...seen);
     if (task === undefined) continue;
     tasks.push(task);
+    places.push([...place, index]);
     if (examples) gold.set(task.name, examples);
   }
-  return { tasks, gold, problems, warnings };
+  return { tasks, places, gold, problems, warnings };
 }
 
 async function readTask(
   task: TaskConfig,
-  index: number,
+  place: readonly Segment[],
   configDir: string,
   config: RunConfig | undefined,
   read: TaskFileReader,
 ): Promise<{ task?: TaskRecord; gold?: number; problems: ConfigProblem[]; warnings?: readonly ConfigProblem[] }> {
-  const place: readonly Segment[] = ['tasks', index];
   const texts = new Map<string, string>();
   const problems: ConfigProblem[] = [];
   for (const { setting, path } of taskFilesOf(task)) {
@@ -447,6 +479,7 @@ export function withAbsoluteModels(config: RunConfig, configDir: string): RunCon
     ...config,
     models: { teacher: absolute(config.models.teacher), student: absolute(config.models.student) },
     probe: { ...config.probe, respondents: config.probe.respondents.map(absolute) },
+    transfer: { ...config.transfer, students: config.transfer.students.map(absolute) },
   };
 }
 

@@ -21,6 +21,7 @@ import { isEmbedded, storeAddressOf } from '../drivers/open';
 import { createS3Store } from '../drivers/store/s3';
 import type { ArtifactStore } from '../drivers/store/store';
 import { taskFilesOf } from '../method/check-config';
+import { allTasks } from '../method/transfer';
 import { sha256Hex } from '../method/keys';
 import type { StageReuse } from '../method/plan';
 import { mediaTypes, type ArtifactRef } from '../schemas/artifact-ref';
@@ -31,6 +32,7 @@ import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import { stageLabel, type StageName } from '../schemas/stage-names';
 import { carryOn, firstCarry, runRound } from '../workflows/round';
 import type { StageRunner } from '../workflows/run-state';
+import { runTransfer } from '../workflows/transfer';
 import type { LoadedConfig } from './load-config';
 import { alignInput } from '../method/align-input';
 
@@ -118,11 +120,16 @@ export async function lookForStages(
   const input = alignInput('plan', absentRef('the bundle'), config);
   const evaluations: EvaluationRecord[] = [];
   let carry = firstCarry(models, '');
+  const looking = (round: number): StageRunner => lookingRunner(store, bundle, round, seen, evaluations, onStage);
+  let tasks: ArtifactRef | undefined;
   // A run that was made and stopped early has no further rounds to look for.
   while (carry.round <= config.rounds.count && !carry.stop) {
-    const made = await runRound(lookingRunner(store, bundle, carry.round, seen, evaluations, onStage), input, carry);
+    const made = await runRound(looking(carry.round), input, carry);
     carry = carryOn(carry, made, input);
+    ({ tasks } = made);
   }
+  // Where the plan has it, also of a run that stopped early.
+  if (tasks) await runTransfer(looking(config.rounds.count), input, carry, tasks);
   // Every run writes a report of its own.
   return ({ name, round, arm }) => seen.get(placeOf(name, round, arm)) ?? { reused: name === 'report' ? false : null };
 }
@@ -146,7 +153,7 @@ function lookingRunner(
       const keyed = dependsOn === undefined ? keyOfAnyStage(bundle, stageInput) : undefined;
       onStage({ name, round, arm, ...reuse, ...(keyed && { keyed }) });
       const result = found ?? absentStage(stageInput, dependsOn ?? `${stageLabel(name, arm)} of round ${round}`);
-      if (evaluates) evaluations.push({ ...evaluates, round, key: result.key });
+      if (evaluates && evaluates.to === undefined) evaluations.push({ ...evaluates, round, key: result.key });
       return result;
     },
     evaluations() {
@@ -165,10 +172,11 @@ function placeOf(name: string, round: number, arm: string): string {
   return `${round} ${stageLabel(name, arm)}`;
 }
 
-/** `respondent-2` as the config writes it. */
+/** `respondent-2` and `other-2` as the config writes them. */
 function nameOf(role: string): string {
-  const respondent = /^respondent-(\d+)$/.exec(role)?.[1];
-  return respondent === undefined ? `models.${role}` : `probe.respondents[${respondent}]`;
+  const [, kind, index] = /^(respondent|other)-(\d+)$/.exec(role) ?? [];
+  if (index === undefined) return `models.${role}`;
+  return kind === 'other' ? `transfer.students[${index}]` : `probe.respondents[${index}]`;
 }
 
 /** Task files by content, as `arte run` would put them into the bundle. */
@@ -178,7 +186,7 @@ export async function taskFiles(
   stored: LoadedConfig['files'] = {},
 ): Promise<Record<string, ArtifactRef>> {
   const files: Record<string, ArtifactRef> = {};
-  for (const { path } of config.tasks.flatMap(taskFilesOf)) {
+  for (const { path } of allTasks(config).flatMap(taskFilesOf)) {
     const known = stored[path];
     if (known) {
       files[path] = known;

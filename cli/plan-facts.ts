@@ -1,12 +1,30 @@
 /** What a plan needs to know of the tasks, from a loaded config: counts and mean lengths. */
 import { taskNameOf } from '../method/check-config';
-import type { PlannedTask } from '../method/plan';
+import type { PlanFacts, PlannedTask } from '../method/plan';
+import type { TaskConfig } from '../schemas/run-config';
+import type { TaskRecord } from '../schemas/task';
 import type { LoadedConfig } from './load-config';
 
-/** One entry per task of the config, in its order; declared tasks by what they declare. */
-export function plannedTasks({ config, tasks, gold }: Pick<LoadedConfig, 'config' | 'tasks' | 'gold'>): PlannedTask[] {
-  const records = new Map(tasks.map((task) => [task.name, task]));
-  return config.tasks.map((task) => {
+/** One entry per task of the config, and per unseen one, in their order; declared tasks by what they declare. */
+export function plannedTasks({
+  config,
+  tasks,
+  unseen,
+  gold,
+}: Pick<LoadedConfig, 'config' | 'tasks' | 'unseen' | 'gold'>): Pick<PlanFacts, 'tasks' | 'unseen'> {
+  return {
+    tasks: plannedOf(config.tasks, tasks, gold),
+    unseen: plannedOf(config.transfer.tasks, unseen, gold),
+  };
+}
+
+function plannedOf(
+  configured: readonly TaskConfig[],
+  read: readonly TaskRecord[],
+  gold: LoadedConfig['gold'],
+): PlannedTask[] {
+  const records = new Map(read.map((task) => [task.name, task]));
+  return configured.map((task) => {
     const name = taskNameOf(task);
     if (task.source === 'declared') {
       return {

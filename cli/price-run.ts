@@ -23,7 +23,7 @@ export interface LookedPlan {
 
 /** The plan as if the store were empty: nothing is measured, and nothing found. */
 export function planAlone(loaded: LoadedConfig): PricedPlan {
-  return pricePlan(loaded.config, planRun(loaded.config, { tasks: plannedTasks(loaded) }));
+  return pricePlan(loaded.config, planRun(loaded.config, plannedTasks(loaded)));
 }
 
 /** The plan by what the store holds and its runs have measured. */
@@ -34,7 +34,7 @@ export async function planWithStore(
 ): Promise<LookedPlan> {
   const looked: LookedStage[] = [];
   const reuseOf = await lookForStages(store, loaded, find, (stage) => looked.push(stage));
-  const plan = planRun(loaded.config, { tasks: plannedTasks(loaded), reuseOf });
+  const plan = planRun(loaded.config, { ...plannedTasks(loaded), reuseOf });
   const bases = await basesOf(loaded, find);
   return { plan: pricePlan(loaded.config, plan, { measured: await measuredRuns(store), bases }), looked };
 }

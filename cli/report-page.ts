@@ -23,6 +23,7 @@ import {
 import { plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
 import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
+import { setSuffix, targetLegends, targetTitle, transferTitle, unseenReport } from './report-transfer';
 import { answerKinds, answerKindsIn, armTitle, macroAverages, nothingEvaluated, scoredAnswers } from './report-view';
 import { areShares, scoreText } from './score-text';
 
@@ -37,6 +38,7 @@ const pairCharactersMax = 1_200;
 export function reportPage(report: RunReport, details: ReportDetails, config: RunConfig | undefined): string {
   const sections = [
     section('students', 'Students', students(report, config)),
+    section('transfer', transferTitle, transfer(report)),
     section('rounds', 'Rounds and gates', roundsAndGates(report)),
     section('preferences', 'Preferences', preferences(details, report)),
     section('pairs', 'Pairs side by side', pairs(details)),
@@ -208,7 +210,7 @@ function answersTable(
 <dl class="legend">${kinds.map((kind) => `<div><dt>${capital(answerKinds[kind].title)}</dt><dd>${escaped(answerKinds[kind].means)}</dd></div>`).join('')}</dl>`;
 }
 
-function byTask(report: RunReport): string {
+function byTask(report: RunReport, id = 'tasks-table', caption = 'Accuracy by task, %, with 95 % intervals'): string {
   const { arms } = report;
   const tasks = [...new Set(arms.flatMap((arm) => Object.keys(arm.byTask)))];
   if (tasks.length < 2) return '';
@@ -219,7 +221,7 @@ function byTask(report: RunReport): string {
       return measure ? `${percent(measure.accuracy)} (${percent(measure.low)} to ${percent(measure.high)})` : '';
     }),
   ]);
-  return table('tasks-table', 'Accuracy by task, %, with 95 % intervals', ['Student trained on', ...tasks], rows);
+  return table(id, caption, ['Student trained on', ...tasks], rows);
 }
 
 /** The aligned student is always the same colour; the others follow in the order of the report. */
@@ -232,6 +234,60 @@ function colorOf(arm: string, names: readonly string[]): string {
 
 function difference({ difference: by, low, high, p, verdict }: Comparison): string {
   return `${signed(by)} (${signed(low)} to ${signed(high)}), p ${p.toFixed(3)}: ${verdict}`;
+}
+
+// ---- transfer ----------------------------------------------------------------------------------------------------
+
+function transfer(report: RunReport): string {
+  const { transfer: lines = [] } = report;
+  if (lines.length === 0) return '';
+  const unseen = unseenReport(report);
+  const averages = macroAverages(unseen);
+  const seeds = lines.some((line) => line.students.accuracies.length > 1);
+  const names = [...new Set(lines.map(({ name }) => name))];
+  const shots = [...new Set(lines.map((line) => line.shots))].sort((one, other) => one - other);
+  const plots = shots.map((count) => {
+    const marks = lines
+      .filter((line) => line.shots === count)
+      .map((line): AccuracyMark => {
+        const { round, accuracy, low, high } = line;
+        const name = `${targetTitle(line.to)}: ${armTitle(line, report)}`;
+        return { name, color: colorOf(line.name, names), round, accuracy, low, high };
+      });
+    const said = marks.map(
+      ({ name, accuracy, low, high }) => `${name} ${percent(accuracy)} % (${percent(low)} to ${percent(high)})`,
+    );
+    const title = `Accuracy on the test items, ${count}-shot, with 95 % intervals`;
+    return intervalPlot({ id: `transfer-${count}`, title, description: said.join('; ') }, marks);
+  });
+  const columns = [
+    ...['To', 'Student trained on', 'Shots', 'Accuracy, %', '95 % interval'],
+    ...averages.map(({ title }) => `Mean ${title}, %`),
+    ...(seeds ? ['SD over seeds'] : []),
+    seeds ? 'Answers' : 'Items',
+    ...["Against the unaligned teacher's student", 'Against the untuned student'],
+  ];
+  const rows = lines.map((line) => {
+    const against = (baseline: string): string => {
+      const comparison = line.comparisons.find((one) => one.against === baseline);
+      return comparison ? difference(comparison) : '';
+    };
+    return [
+      ...[targetTitle(line.to), armTitle(line, report), line.shots, percent(line.accuracy)],
+      `${percent(line.low)} to ${percent(line.high)}`,
+      ...averages.map(({ of }) =>
+        line.to === 'tasks' ? `${percent(of(line).accuracy)} ± ${percent(of(line).stderr)}` : '',
+      ),
+      ...(seeds ? [line.students.accuracies.length > 1 ? percent(line.students.standardDeviation) : ''] : []),
+      ...[line.n, against('original_teacher'), against('untuned')],
+    ];
+  });
+  return `${plots.join('\n')}
+${table('transfer-table', 'Students and tasks that the teacher was not aligned for', columns, rows)}
+${targetLegends(report)
+  .map((legend) => `<p class="legend">${escaped(legend)}</p>`)
+  .join('\n')}
+${byTask(unseen, 'unseen-table', 'Unseen tasks: accuracy by task, %, with 95 % intervals')}`;
 }
 
 // ---- rounds ------------------------------------------------------------------------------------------------------
@@ -483,8 +539,13 @@ function trainingSets(report: RunReport): string {
     'training-sets-table',
     'What students were trained on, and what was left out of it',
     Object.values(trainingSetTitles).map((title) => `${title.charAt(0).toUpperCase()}${title.slice(1)}`),
-    rows.map(({ arm, round, examples, agreeing, leftOut, duplicates, leaks, words }) => [
-      ...[armTitle({ name: arm }, report), round, formatCount(examples), `${Math.round(100 * agreeing)} %`],
+    rows.map(({ arm, label, round, examples, agreeing, leftOut, duplicates, leaks, words }) => [
+      ...[
+        `${armTitle({ name: arm }, report)}${setSuffix(label)}`,
+        round,
+        formatCount(examples),
+        `${Math.round(100 * agreeing)} %`,
+      ],
       ...[leftOut, duplicates, leaks, words],
     ]),
   );

@@ -5,9 +5,12 @@
 import type { RowHygiene } from '../method/row-hygiene';
 import type { ArmName } from '../schemas/arms';
 import type { RunReport } from '../schemas/report';
+import { readTransferLabel } from '../schemas/transfer';
 
 export interface TrainingSetRow {
   readonly arm: ArmName;
+  /** What the stages of the set are called: the arm, or that of a transfer. */
+  readonly label: string;
   readonly round: number;
   readonly examples: number;
   /** Share of examples whose answer is their question's target. */
@@ -30,7 +33,7 @@ export const trainingSetTitles = {
   duplicates: 'duplicates, exact + near',
   leaks: 'repeat test + probe items',
   words: 'words of a rationale: 10, 50, 90 %',
-} as const satisfies Record<keyof TrainingSetRow, string>;
+} as const satisfies Record<Exclude<keyof TrainingSetRow, 'label'>, string>;
 
 /** One row for each set that a student was trained on, in the order they were made. */
 export function trainingSetRows({ stages }: Pick<RunReport, 'stages'>): TrainingSetRow[] {
@@ -49,7 +52,8 @@ export function trainingSetRows({ stages }: Pick<RunReport, 'stages'>): Training
     const { rationale } = own.words;
     return [
       {
-        arm: arm as ArmName,
+        arm: (readTransferLabel(arm)?.arm ?? arm) as ArmName,
+        label: arm,
         round,
         examples: Number(facts['examples']),
         agreeing: Number(facts['agreeing']) / Number(facts['examples']),

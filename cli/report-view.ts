@@ -5,12 +5,28 @@
  * that say the same in every line are left out.
  */
 import type { ArmName } from '../schemas/arms';
-import type { AnswerCounts, MacroMeasure, Measure, ReportArm, RunReport } from '../schemas/report';
+import type {
+  AnswerCounts,
+  Comparison,
+  MacroMeasure,
+  Measure,
+  ReportArm,
+  ReportTransfer,
+  RunReport,
+} from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, formatCount, formatSeconds, printLine, table, wrapped, type TableColumn } from './output';
 import { plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
 import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
+import {
+  setSuffix,
+  targetLegends,
+  targetTitle,
+  transferComparisons,
+  transferTitle,
+  unseenReport,
+} from './report-transfer';
 
 /** Columns of the widest table, in a run with several rounds, shot counts and seeds: most terminals have as many. */
 export const reportWidthMax = 100;
@@ -29,6 +45,7 @@ export function printReport(report: RunReport): void {
     printText(nothingEvaluated(report));
     printLine();
   } else printArms(report, heading);
+  printTransfer(report, heading);
   printScores(report, heading);
   printTrainingSets(report, heading);
   printDecisions(report, heading);
@@ -60,7 +77,7 @@ function printTrainingSets(report: RunReport, heading: (title: string) => void):
         ...[right('examples'), right('agree'), right('duplicates'), right('leaks'), right('words')],
       ],
       rows.map((row) => [
-        ...[armTitle({ name: row.arm }, report), ...(several ? [row.round] : [])],
+        ...[`${armTitle({ name: row.arm }, report)}${setSuffix(row.label)}`, ...(several ? [row.round] : [])],
         ...[formatCount(row.examples), `${points(row.agreeing)} %`, row.duplicates, row.leaks, row.words],
       ]),
     ),
@@ -68,7 +85,7 @@ function printTrainingSets(report: RunReport, heading: (title: string) => void):
   const [head] = rows;
   const same = rows.every(({ leftOut }) => leftOut === head?.leftOut);
   for (const row of same ? rows.slice(0, 1) : rows) {
-    const whose = `${armTitle({ name: row.arm }, report)}${several ? `, round ${row.round}` : ''}`;
+    const whose = `${armTitle({ name: row.arm }, report)}${setSuffix(row.label)}${several ? `, round ${row.round}` : ''}`;
     printText(`Left out${same ? '' : ` of ${whose}`}: ${row.leftOut}.`);
   }
   printText(
@@ -166,12 +183,56 @@ function words({ examples, steps }: NonNullable<ReportArm['training']>): string 
   return `${formatCount(examples)}, ${formatCount(steps)}`;
 }
 
+/** What the alignment is worth for other students and tasks: lines as the arms have them, target by target. */
+function printTransfer(report: RunReport, heading: (title: string) => void): void {
+  const { transfer: lines = [] } = report;
+  if (lines.length === 0) return;
+  const shots = new Set(lines.map((line) => line.shots)).size > 1;
+  const students = lines.some((line) => line.students.accuracies.length > 1);
+  const columns = [{ title: 'to' }, { title: 'student trained on' }, ...(shots ? [right('shots')] : [])];
+  const cells = (line: ReportTransfer): (string | number)[] => [
+    targetTitle(line.to),
+    armTitle(line, report),
+    ...(shots ? [line.shots] : []),
+  ];
+  heading(`${transferTitle}: accuracy on the test items, %`);
+  printLine(
+    table(
+      [...columns, { title: 'accuracy (95 % interval)' }, right('n'), ...(students ? [right('sd over seeds')] : [])],
+      lines.map((line) => [
+        ...cells(line),
+        interval(line),
+        formatCount(line.n),
+        ...(students ? [line.students.accuracies.length > 1 ? points(line.students.standardDeviation) : ''] : []),
+      ]),
+    ),
+  );
+  for (const legend of targetLegends(report)) printText(legend);
+  printLine();
+  for (const against of ['original_teacher', 'untuned'] as const) {
+    const rows = transferComparisons(report, against);
+    if (rows.length === 0) continue;
+    heading(`${transferTitle} against ${baselineTitles[against]}, on the items that both answered`);
+    printLine(
+      table(
+        [...columns, ...comparisonColumns],
+        rows.map(({ line, comparison }) => [...cells(line), ...comparisonCells(comparison)]),
+      ),
+    );
+    printLine();
+  }
+  const unseen = unseenReport(report);
+  if (unseen.arms.length === 0) return;
+  printMacro(unseen, heading, 'Unseen tasks: accuracy');
+  printGroups(unseen, 'Unseen tasks by task, accuracy (95 % interval), %', ({ byTask }) => byTask, heading);
+}
+
 /** Averages in which tasks or categories count the same, where there are several of them. */
-function printMacro(report: RunReport, heading: (title: string) => void): void {
+function printMacro(report: RunReport, heading: (title: string) => void, what = 'Accuracy'): void {
   const averages = macroAverages(report);
   if (averages.length === 0) return;
   const name = nameOf(report);
-  heading('Accuracy as a mean in which each counts the same, % ± standard error');
+  heading(`${what} as a mean in which each counts the same, % ± standard error`);
   printLine(
     table(
       [...name.columns, ...averages.map(({ title }) => right(title))],
@@ -211,20 +272,25 @@ function printComparisons(
   });
   if (rows.length === 0) return;
   const name = nameOf(report);
-  const whom = against === 'untuned' ? 'the untuned student' : "the unaligned teacher's student";
-  heading(`Against ${whom}, on the items that both answered`);
+  heading(`Against ${baselineTitles[against]}, on the items that both answered`);
   printLine(
     table(
-      [...name.columns, { title: 'points (95 % interval)' }, right('p'), { title: 'may be called' }],
-      rows.map(({ arm, comparison: { difference, low, high, p, verdict } }) => [
-        ...name.cells(arm),
-        `${signed(difference)} (${signed(low)} to ${signed(high)})`,
-        p.toFixed(3),
-        verdict,
-      ]),
+      [...name.columns, ...comparisonColumns],
+      rows.map(({ arm, comparison }) => [...name.cells(arm), ...comparisonCells(comparison)]),
     ),
   );
   printLine();
+}
+
+const baselineTitles = { untuned: 'the untuned student', original_teacher: "the unaligned teacher's student" } as const;
+const comparisonColumns: readonly TableColumn[] = [
+  { title: 'points (95 % interval)' },
+  right('p'),
+  { title: 'may be called' },
+];
+
+function comparisonCells({ difference, low, high, p, verdict }: Comparison): string[] {
+  return [`${signed(difference)} (${signed(low)} to ${signed(high)})`, p.toFixed(3), verdict];
 }
 
 interface AnswersRow {

@@ -15,6 +15,7 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { alignInput } from '../method/align-input';
 import { taskFilesOf } from '../method/check-config';
 import { canonicalJson } from '../method/keys';
+import { allTasks } from '../method/transfer';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
@@ -93,7 +94,11 @@ export async function storeBundle(
   { config, configDir, files: known = {} }: Pick<LoadedConfig, 'config' | 'configDir' | 'files'>,
 ): Promise<ArtifactRef> {
   const files: Record<string, ArtifactRef> = {};
-  for (const path of new Set(config.tasks.flatMap(taskFilesOf).map((file) => file.path))) {
+  for (const path of new Set(
+    allTasks(config)
+      .flatMap(taskFilesOf)
+      .map((file) => file.path),
+  )) {
     if (known[path]) {
       files[path] = known[path];
       continue;

@@ -4,6 +4,7 @@ import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { AlignInput } from '../schemas/messages';
 import type { RunConfig } from '../schemas/run-config';
 import { signalsOf } from '../schemas/signals';
+import { isReworded, transferTargets } from './transfer';
 import { hasGold } from './warm-up';
 
 /** What the workflow needs of a config: everything else is read by activities from the bundle. */
@@ -25,6 +26,12 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
     signals: signalsOf(config.score),
     approval: config.rounds.approval,
     respondentShots: config.probe.method === 'irt' ? config.probe.respondent_shots : [],
+    ...(transferTargets(config).length > 0 && {
+      transfer: {
+        students: config.transfer.students.map((_, index) => ({ reworded: isReworded(config, index) })),
+        tasks: config.transfer.tasks.length > 0,
+      },
+    }),
   };
 }
 

@@ -10,6 +10,7 @@ import type { ResolvedModels } from '../schemas/messages';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import { canonicalJson, sha256Hex } from './keys';
 import { servedIdentity } from './served';
+import { transferTargets } from './transfer';
 
 /** Digits of the key in the id of a run: two of a million alignments of one student agree in them by chance in one case of 500. */
 const keyDigits = 12;
@@ -22,10 +23,10 @@ export function alignmentConfig(config: RunConfig, student: ModelConfig, runId: 
 /** @param files Content hashes of the task files, by path. */
 export function alignmentKey(
   config: RunConfig,
-  { teacher, student, respondents }: ResolvedModels,
+  { teacher, student, respondents, others }: ResolvedModels,
   files: Readonly<Record<string, string>>,
 ): string {
-  const { name: _, budget: __, platform: ___, promotion: ____, models, probe, ...settings } = config;
+  const { name: _, budget: __, platform: ___, promotion: ____, models, probe, transfer, ...settings } = config;
   const asked = (model: ModelConfig, contentSha256: string): JsonValue => ({
     content: contentSha256,
     served: servedIdentity(model.endpoint),
@@ -39,6 +40,13 @@ export function alignmentKey(
         ...(probe as unknown as Record<string, JsonValue>),
         respondents: respondents.map((ref, index) => asked(probe.respondents[index] as ModelConfig, ref.contentSha256)),
       },
+      // Left out where nothing is asked for, so that a config from before there was such a setting has the key that it had.
+      ...(transferTargets(config).length > 0 && {
+        transfer: {
+          students: others.map((ref, index) => asked(transfer.students[index] as ModelConfig, ref.contentSha256)),
+          tasks: transfer.tasks as unknown as JsonValue,
+        },
+      }),
       models: {
         teacher: asked(models.teacher, teacher.contentSha256),
         student: asked(models.student, student.contentSha256),

@@ -22,7 +22,7 @@ import type { AnswerSpec, TaskRecord } from '../schemas/task';
 import { canonicalAnswer, closeIsUnmistakable, labelsOf } from './answers';
 import { configProblem, pathText, type ConfigProblem, type Segment } from './config-problem';
 import { explainShape, nearestName, type ShapeIssue } from './explain-shape';
-import { hasPrices } from './ledger';
+import { hasPrices, type ModelRole } from './ledger';
 import { builtinTechniques, questionPairsOfTask, rationalePairsOfTask } from './plan';
 import { promptProblems, reminderProblem } from './prompts';
 import { firstBlockOf } from './racing';
@@ -206,6 +206,7 @@ function crossFieldFindings(
     ...countFindings(config),
     ...capFindings(config),
     ...promotionFindings(config),
+    ...transferFindings(config),
     ...platformFindings(config),
     ...environment.findings,
   ];
@@ -279,29 +280,45 @@ function fileStem(path: string): string {
   return file.replace(/\.[^.]*$/, '').toLowerCase();
 }
 
+interface PlacedTask {
+  readonly task: TaskConfig;
+  readonly segments: readonly Segment[];
+  /** Of transfer.tasks. */
+  readonly unseen: boolean;
+}
+
+/** Every task that the config names, with its place. */
+export function placedTasks({ tasks, transfer }: Pick<RunConfig, 'tasks' | 'transfer'>): readonly PlacedTask[] {
+  return [
+    ...tasks.map((task, index) => ({ task, segments: ['tasks', index], unseen: false })),
+    ...transfer.tasks.map((task, index) => ({ task, segments: ['transfer', 'tasks', index], unseen: true })),
+  ];
+}
+
 function taskFindings(config: RunConfig, { purpose }: JudgeOptions): Finding[] {
   const findings: Finding[] = [];
-  const seen = new Map<string, number>();
-  for (const [index, task] of config.tasks.entries()) {
+  const seen = new Map<string, string>();
+  for (const { task, segments, unseen } of placedTasks(config)) {
     const name = taskNameOf(task);
+    const place = pathText(segments);
     const earlier = seen.get(name);
     if (earlier !== undefined) {
       findings.push(
         finding(
-          ['tasks', index],
+          segments,
           {
-            what: `Two tasks are called "${name}": tasks[${earlier}] and tasks[${index}].`,
+            what: `Two tasks are called "${name}": ${earlier} and ${place}.`,
             why: 'Drafts, scores and reports are kept by the name of the task.',
             instead: `Give this one a name of its own, such as "name: ${name}-2".`,
           },
-          [`tasks[${earlier}]`],
+          [earlier],
         ),
       );
     }
-    seen.set(name, index);
+    seen.set(name, place);
     if (task.source === 'declared' && purpose === 'run') {
       findings.push(
-        finding(['tasks', index, 'source'], {
+        finding([...segments, 'source'], {
           what: `The task "${name}" is only declared: it says how many items it has, not which.`,
           why: 'Counts are enough to plan; a run needs the questions.',
           instead:
@@ -314,22 +331,22 @@ function taskFindings(config: RunConfig, { purpose }: JudgeOptions): Finding[] {
       task.description === undefined
     ) {
       findings.push(
-        finding(['tasks', index, 'description'], {
+        finding([...segments, 'description'], {
           what: `The task "${name}" has no description.`,
           why: 'It opens every prompt: the teacher writes questions from it and the student is told what to do by it.',
           instead: 'Write one or two sentences, such as "description: Decide which of two numbers is larger."',
         }),
       );
     }
-    if (task.answer !== undefined) findings.push(...answerFindings(index, name, task.answer));
-    findings.push(...shotFindings(config, index, task));
+    if (task.answer !== undefined) findings.push(...answerFindings(segments, name, task.answer));
+    findings.push(...shotFindings(config, segments, task, unseen));
   }
   return findings;
 }
 
-function answerFindings(index: number, name: string, answer: AnswerSpec): Finding[] {
+function answerFindings(segments: readonly Segment[], name: string, answer: AnswerSpec): Finding[] {
   const { type, labels } = answer;
-  const place: readonly Segment[] = ['tasks', index, 'answer', 'labels'];
+  const place: readonly Segment[] = [...segments, 'answer', 'labels'];
   if (type === 'boolean' || type === 'yes-no') {
     const allowed = labelsOf({ type, labels: [] });
     const wrong = labels.filter((label) => !allowed.some((known) => known.toLowerCase() === label.toLowerCase()));
@@ -373,15 +390,17 @@ function answerFindings(index: number, name: string, answer: AnswerSpec): Findin
   return [];
 }
 
-/** k-shot demonstrations are the task's seeds: there must be k of them. */
-function shotFindings(config: RunConfig, index: number, task: TaskConfig): Finding[] {
+/** k-shot demonstrations are the task's seeds: there must be k of them. Respondents are asked about none of the unseen tasks. */
+function shotFindings(config: RunConfig, segments: readonly Segment[], task: TaskConfig, unseen: boolean): Finding[] {
   if (task.source === 'files') return [];
   const seeds = task.source === 'declared' ? task.seed_items : task.split.seeds;
-  const place: readonly Segment[] =
-    task.source === 'declared' ? ['tasks', index, 'seed_items'] : ['tasks', index, 'split', 'seeds'];
+  const place: readonly Segment[] = [
+    ...segments,
+    ...(task.source === 'declared' ? ['seed_items'] : ['split', 'seeds']),
+  ];
   const wanted: readonly { readonly where: string; readonly shots: readonly number[] }[] = [
     { where: 'evaluate.shots', shots: config.evaluate.shots },
-    ...(config.probe.method === 'irt'
+    ...(config.probe.method === 'irt' && !unseen
       ? [{ where: 'probe.respondent_shots', shots: config.probe.respondent_shots }]
       : []),
   ];
@@ -491,14 +510,14 @@ function promptFindings(config: RunConfig): Finding[] {
 
 /** A reminder of the user's own against tasks whose answers the config itself names; the others are judged with their items. */
 function reminderFindings(config: RunConfig): Finding[] {
-  return config.tasks.flatMap((task, index) => {
+  return placedTasks(config).flatMap(({ task, segments }) => {
     const problem =
       task.answer === undefined || task.source !== 'declared'
         ? undefined
         : reminderText(task.answer, taskNameOf(task), config.prompts);
     return problem === undefined
       ? []
-      : [finding(problem.segments, problem, [`tasks[${index}].answer`, 'prompts.answer_open'])];
+      : [finding(problem.segments, problem, [`${pathText(segments)}.answer`, 'prompts.answer_open'])];
   });
 }
 
@@ -517,7 +536,7 @@ function reminderText(answer: AnswerSpec, name: string, prompts: RunConfig['prom
 function closingFindings(config: RunConfig): Finding[] {
   const close = config.prompts.answer_close.trim();
   if (close === '' || !(closeIsUnmistakable(close) || close.length === 1)) return [];
-  return config.tasks.flatMap((task, index) => {
+  return placedTasks(config).flatMap(({ task, segments }) => {
     const cut = (task.answer?.labels ?? []).filter((label) => label.includes(close));
     if (cut.length === 0) return [];
     return [
@@ -528,7 +547,7 @@ function closingFindings(config: RunConfig): Finding[] {
           why: 'Such an answer would be cut off at the tag and counted as wrong.',
           instead: 'Write a closing tag that no answer holds, such as </ans>.',
         },
-        [`tasks[${index}].answer`],
+        [`${pathText(segments)}.answer`],
       ),
     ];
   });
@@ -537,7 +556,7 @@ function closingFindings(config: RunConfig): Finding[] {
 // ---- models ------------------------------------------------------------------------------------------------------
 
 interface NamedModel {
-  readonly role: 'teacher' | 'student' | 'respondent';
+  readonly role: ModelRole;
   readonly segments: readonly Segment[];
   readonly model: ModelConfig;
 }
@@ -550,6 +569,11 @@ export function namedModels(config: RunConfig): readonly NamedModel[] {
     ...config.probe.respondents.map((model, index) => ({
       role: 'respondent' as const,
       segments: ['probe', 'respondents', index],
+      model,
+    })),
+    ...config.transfer.students.map((model, index) => ({
+      role: 'other' as const,
+      segments: ['transfer', 'students', index],
       model,
     })),
   ];
@@ -595,10 +619,11 @@ function modelFindings(config: RunConfig): Finding[] {
       continue;
     }
     if (!model.source.startsWith('hosted:')) continue;
-    if (role === 'student' || (role === 'teacher' && (config.align.method !== 'none' || hasGold(config)))) {
+    const isStudent = role === 'student' || role === 'other';
+    if (isStudent || (role === 'teacher' && (config.align.method !== 'none' || hasGold(config)))) {
       findings.push(
         finding(source, {
-          what: `The ${role} is a hosted model, which cannot be trained here.`,
+          what: `${role === 'other' ? 'This student' : `The ${role}`} is a hosted model, which cannot be trained here.`,
           why:
             role === 'teacher'
               ? `${config.align.method === 'none' ? 'The warm-up on the gold examples of the tasks' : `align.method: ${config.align.method}`} changes the weights of the teacher, and a hosted model keeps its own.`
@@ -622,12 +647,12 @@ function modelFindings(config: RunConfig): Finding[] {
 
 /** A static endpoint serves what it was started with; what a training makes of the model is not asked there. */
 function staticNotes(config: RunConfig): string[] {
-  const trained = config.align.method === 'none' && !hasGold(config) ? ['student'] : ['student', 'teacher'];
+  const trained = ['student', 'other', ...(config.align.method === 'none' && !hasGold(config) ? [] : ['teacher'])];
   return namedModels(config)
     .filter(({ role, model }) => trained.includes(role) && model.endpoint.kind === 'static')
     .map(
       ({ role, segments }) =>
-        `${pathText(segments)} has a static endpoint, which serves the weights it was started with: the trained ${role} cannot be asked there. For a run to its end use kind: managed.`,
+        `${pathText(segments)} has a static endpoint, which serves the weights it was started with: the trained ${role === 'other' ? 'student' : role} cannot be asked there. For a run to its end use kind: managed.`,
     );
 }
 
@@ -987,7 +1012,7 @@ function capFindings(config: RunConfig): Finding[] {
         instead:
           'Write models.teacher.price and models.student.price (and those of probe.respondents), or leave the cap out.',
       },
-      ['models', 'probe.respondents'],
+      ['models', 'probe.respondents', 'transfer.students'],
     ),
   ];
 }
@@ -1008,6 +1033,63 @@ function promotionFindings(config: RunConfig): Finding[] {
         ['tasks'],
       ),
     );
+}
+
+/** What a transfer would not be one from, or could not be made. */
+function transferFindings(config: RunConfig): Finding[] {
+  return [...otherStudentFindings(config), ...unseenTaskFindings(config)];
+}
+
+/** Another student is another one. */
+function otherStudentFindings({ models, transfer }: RunConfig): Finding[] {
+  const identity = ({ source, revision, prompt_style: style }: ModelConfig): string =>
+    [source, revision, style].join(' ');
+  const named = [
+    { place: 'models.student', model: models.student },
+    ...transfer.students.map((model, index) => ({ place: `transfer.students[${index}]`, model })),
+  ];
+  return transfer.students.flatMap((model, index) => {
+    const same = named.slice(0, index + 1).find((one) => identity(one.model) === identity(model));
+    if (!same) return [];
+    return [
+      finding(
+        ['transfer', 'students', index],
+        {
+          what: `transfer.students[${index}] is the model of ${same.place}, ${model.source}, prompted in the same form.`,
+          why: 'Transfer is to a student that the teacher was not aligned for; this one stands in the report already.',
+          instead: 'Name another model, or take it out.',
+        },
+        [same.place],
+      ),
+    ];
+  });
+}
+
+/** Nothing of an unseen task reaches the alignment, and there is one to carry over. */
+function unseenTaskFindings({ align, transfer }: RunConfig): Finding[] {
+  const findings = transfer.tasks.flatMap((task, index) => {
+    if (task.gold === undefined) return [];
+    return [
+      finding(['transfer', 'tasks', index, 'gold'], {
+        what: `The unseen task "${taskNameOf(task)}" has gold examples.`,
+        why: 'The teacher learns from gold examples before it is aligned: the task would not be unseen.',
+        instead: 'Leave gold out here.',
+      }),
+    ];
+  });
+  if (align.method !== 'none' || transfer.tasks.length === 0) return findings;
+  return [
+    ...findings,
+    finding(
+      ['transfer', 'tasks'],
+      {
+        what: 'transfer.tasks compares what an aligned and an unaligned teacher write, and with align.method: none there is only one teacher.',
+        why: "The student's preferences then choose among drafts, and unseen tasks have none.",
+        instead: 'Take transfer.tasks out (transfer.students can stay), or write "align: {method: dpo}".',
+      },
+      ['align.method'],
+    ),
+  ];
 }
 
 function probeFindings(config: RunConfig): Finding[] {
@@ -1069,7 +1151,10 @@ function lengthFindings(config: RunConfig): Finding[] {
     ['score.max_tokens', config.score.max_tokens],
     ['evaluate.max_tokens', config.evaluate.max_tokens],
   ];
-  const lengths = { teacher, student, respondent: [['probe.max_tokens', config.probe.max_tokens]] as const };
+  const lengths = {
+    ...{ teacher, student, respondent: [['probe.max_tokens', config.probe.max_tokens]] as const },
+    other: [['evaluate.max_tokens', config.evaluate.max_tokens]] as const,
+  };
   return namedModels(config).flatMap(({ role, segments, model }) => {
     const { endpoint } = model;
     if (endpoint.kind !== 'managed') return [];
@@ -1079,7 +1164,7 @@ function lengthFindings(config: RunConfig): Finding[] {
         finding(
           [...segments, 'endpoint', 'context_tokens'],
           {
-            what: `${setting} is ${tokens}, but the ${role}'s server holds only ${endpoint.context_tokens} tokens of prompt and answer.`,
+            what: `${setting} is ${tokens}, but the ${role === 'other' ? 'student' : role}'s server holds only ${endpoint.context_tokens} tokens of prompt and answer.`,
             why: 'The prompt would have no room left.',
             instead: `Write a context_tokens above ${tokens} and the prompt's length, or lower ${setting}.`,
           },

@@ -9,6 +9,7 @@
 import type { TaskRecord } from '../schemas/task';
 import { canonicalAnswer } from './answers';
 import { configProblem, type ConfigProblem, type Segment } from './config-problem';
+import { normaliseQuestion } from './hygiene';
 
 /** What stops a run, and what a person should look at before starting one. */
 export interface Findings {
@@ -37,6 +38,35 @@ export function judgeItems(record: TaskRecord, remarks: SourceRemarks, segments:
       ...descriptionWarnings(record, remarks, segments),
     ],
   };
+}
+
+/**
+ * Unseen tasks whose test items stand in the run's own tasks: what the teacher is aligned on, or the rounds are chosen by, is not unseen.
+ * @param places Where each unseen task stands in the config.
+ */
+export function judgeUnseen(
+  unseen: readonly TaskRecord[],
+  tasks: readonly TaskRecord[],
+  places: readonly (readonly Segment[])[],
+): ConfigProblem[] {
+  const owners = new Map<string, string>();
+  for (const { name, seeds, validation, test } of tasks)
+    for (const { question } of [...seeds, ...validation, ...test]) owners.set(normaliseQuestion(question), name);
+  return unseen.flatMap(({ name, test }, index) => {
+    const seen = test.flatMap(({ question }) => {
+      const owner = owners.get(normaliseQuestion(question));
+      return owner === undefined ? [] : [{ question, owner }];
+    });
+    const [first] = seen;
+    if (!first) return [];
+    return [
+      configProblem(places[index] ?? [], {
+        what: `${seen.length} of ${test.length} test items of the unseen task "${name}" stand in the task "${first.owner}" of the run, the first is "${clipped(first.question)}".`,
+        why: 'What the teacher is aligned on, or its rounds are chosen by, is not unseen: its accuracy could not be called transfer.',
+        instead: 'Give it items of its own, or take it out.',
+      }),
+    ];
+  });
 }
 
 // ---- targets that all are the same -------------------------------------------------------------------------------

@@ -34,9 +34,13 @@ interface Asked {
   readonly task: string;
 }
 
-/** Judge the lengths of a config whose tasks were read; tasks that are only declared are left out. */
-export function judgeLengths(config: RunConfig, tasks: readonly TaskRecord[]): Findings {
-  const findings = [...contextFindings(config, tasks), ...trainingFindings(config, tasks)];
+/** Judge the lengths of a config whose tasks were read, the unseen ones too; tasks that are only declared are left out. */
+export function judgeLengths(
+  config: RunConfig,
+  tasks: readonly TaskRecord[],
+  unseen: readonly TaskRecord[] = [],
+): Findings {
+  const findings = [...contextFindings(config, tasks, unseen), ...trainingFindings(config, tasks, unseen)];
   return {
     problems: findings.flatMap(({ sure, problem }) => (sure ? [problem] : [])),
     warnings: findings.flatMap(({ sure, problem }) => (sure ? [] : [problem])),
@@ -50,16 +54,26 @@ interface LengthFinding {
 
 // ---- contexts ----------------------------------------------------------------------------------------------------
 
-function contextFindings(config: RunConfig, tasks: readonly TaskRecord[]): LengthFinding[] {
+function contextFindings(
+  config: RunConfig,
+  tasks: readonly TaskRecord[],
+  unseen: readonly TaskRecord[],
+): LengthFinding[] {
   return namedModels(config).flatMap(({ role, segments, model }) => {
     const { endpoint, prompt_style: style } = model;
     if (endpoint.kind !== 'managed') return [];
     const context = endpoint.context_tokens;
-    const asked = tasks
-      .flatMap((task) => {
-        if (role === 'teacher') return askedOfTeacher(config, task, style);
-        return role === 'student' ? askedOfStudent(config, task, style) : askedOfRespondent(config, task, style);
-      })
+    const askedOf = {
+      teacher: askedOfTeacher,
+      student: askedOfStudent,
+      respondent: askedOfRespondent,
+      other: evaluated,
+    };
+    const ofUnseen = { teacher: askedToTailor, student: evaluated, respondent: none, other: none };
+    const asked = [
+      ...tasks.flatMap((task) => askedOf[role](config, task, style)),
+      ...unseen.flatMap((task) => ofUnseen[role](config, task, style)),
+    ]
       // Longer answers than the context are a problem without any item (check-config.ts).
       .filter(({ maxTokens }) => maxTokens < context);
     const longest = mostOf(asked, (one) => one.characters / charactersPerToken + one.maxTokens);
@@ -71,7 +85,7 @@ function contextFindings(config: RunConfig, tasks: readonly TaskRecord[]): Lengt
       {
         sure,
         problem: configProblem([...segments, 'endpoint', 'context_tokens'], {
-          what: `The longest prompt for the ${role} has about ${tokens} tokens (task "${longest.task}"), and ${longest.setting} is ${longest.maxTokens}: together ${tokens + longest.maxTokens}, but its server holds ${context}.`,
+          what: `The longest prompt for the ${role === 'other' ? 'student' : role} has about ${tokens} tokens (task "${longest.task}"), and ${longest.setting} is ${longest.maxTokens}: together ${tokens + longest.maxTokens}, but its server holds ${context}.`,
           why: `A prompt that does not fit is refused, and an answer is cut off where the context ends, before max_tokens. Tokens are estimated at ${charactersPerToken} characters each.`,
           instead: `Write at least ${roundUp(tokens + longest.maxTokens)}, or lower ${longest.setting}.`,
         }),
@@ -83,21 +97,32 @@ function contextFindings(config: RunConfig, tasks: readonly TaskRecord[]): Lengt
 type Style = Parameters<typeof studentPrompt>[4];
 
 function askedOfTeacher(config: RunConfig, task: TaskRecord, style: Style): Asked[] {
-  const { questions, rationales, tailor } = config;
+  const { questions, rationales } = config;
   const { question } = longestItem([...task.seeds, ...task.validation]);
   const forQuestions = lengthOf(questionPrompt(task, config, style, questions.per_call, 0));
   const underTechniques = Math.max(
     ...task.techniques.map((technique) => lengthOf(rationalePrompt(task, technique, question, config, style))),
   );
-  const naive = lengthOf(naivePrompt(task, question, config, style));
   return [
     asked(task, 'questions.max_tokens', forQuestions, questions.max_tokens),
-    asked(task, 'tailor.questions.max_tokens', forQuestions, tailor.questions.max_tokens),
     asked(task, 'rationales.max_tokens', underTechniques, rationales.max_tokens),
-    asked(task, 'tailor.rationales.max_tokens', naive, tailor.rationales.max_tokens),
+    ...askedToTailor(config, task, style),
     ...(config.arms.includes('teacher') ? evaluated(config, task, style) : []),
   ];
 }
+
+function askedToTailor(config: RunConfig, task: TaskRecord, style: Style): Asked[] {
+  const { questions, tailor } = config;
+  const { question } = longestItem([...task.seeds, ...task.validation]);
+  const forQuestions = lengthOf(questionPrompt(task, config, style, questions.per_call, 0));
+  const naive = lengthOf(naivePrompt(task, question, config, style));
+  return [
+    asked(task, 'tailor.questions.max_tokens', forQuestions, tailor.questions.max_tokens),
+    asked(task, 'tailor.rationales.max_tokens', naive, tailor.rationales.max_tokens),
+  ];
+}
+
+const none = (): Asked[] => [];
 
 function askedOfStudent(config: RunConfig, task: TaskRecord, style: Style): Asked[] {
   const { score, probe, rationales } = config;
@@ -137,11 +162,16 @@ function shotsLength(
 
 // ---- trainings ---------------------------------------------------------------------------------------------------
 
-function trainingFindings(config: RunConfig, tasks: readonly TaskRecord[]): LengthFinding[] {
+function trainingFindings(
+  config: RunConfig,
+  tasks: readonly TaskRecord[],
+  unseen: readonly TaskRecord[],
+): LengthFinding[] {
   const { align, sft, models, tailor, rationales } = config;
   const trainings = [
     {
       section: 'sft',
+      of: [...tasks, ...unseen],
       maxLength: sft.max_length,
       answerTokens: tailor.rationales.max_tokens,
       promptOf: (task: TaskRecord, question: string) =>
@@ -152,6 +182,7 @@ function trainingFindings(config: RunConfig, tasks: readonly TaskRecord[]): Leng
       : [
           {
             section: 'align',
+            of: tasks,
             maxLength: align.max_length,
             answerTokens: rationales.max_tokens,
             promptOf: (task: TaskRecord, question: string) =>
@@ -159,8 +190,8 @@ function trainingFindings(config: RunConfig, tasks: readonly TaskRecord[]): Leng
           },
         ]),
   ];
-  return trainings.flatMap(({ section, maxLength, answerTokens, promptOf }) => {
-    const prompts = tasks.map((task) => {
+  return trainings.flatMap(({ section, of, maxLength, answerTokens, promptOf }) => {
+    const prompts = of.map((task) => {
       const items = [...task.seeds, ...task.validation, ...task.test];
       const length = (item: Pick<TaskItem, 'question'>): number => lengthOf(promptOf(task, item.question));
       return { shortest: length(shortestItem(items)), longest: length(longestItem(items)) };

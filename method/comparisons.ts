@@ -13,6 +13,7 @@
 import type { ArmName } from '../schemas/arms';
 import type { Comparison } from '../schemas/report';
 import type { PredictionRow } from '../schemas/rows';
+import type { TransferTarget } from '../schemas/transfer';
 import { rightsByItem } from './evaluate';
 import { seedFrom } from './keys';
 import {
@@ -38,6 +39,8 @@ export interface EvaluatedArm extends AnswerSet {
   readonly arm: ArmName;
   readonly round: number;
   readonly shots: number;
+  /** Of a transfer: what to. Compared is what has the same target. */
+  readonly to?: TransferTarget;
 }
 
 /** What trained arms are compared with: did training help at all, and did it help more than the unaligned teacher's set? */
@@ -84,7 +87,7 @@ export function compareArms(
   for (const against of baselines) {
     const members = arms.flatMap((own, at) => {
       if (own.arm === 'untuned' || own.arm === 'teacher' || own.arm === against) return [];
-      const baseline = arms.find(({ arm, shots }) => arm === against && shots === own.shots);
+      const baseline = arms.find(({ arm, shots, to }) => arm === against && shots === own.shots && to === own.to);
       if (!baseline) return [];
       return [{ at, comparison: compareAnswers(own, baseline, shown(own) ? bootstrapResamples : 0) }];
     });
@@ -98,21 +101,22 @@ export function compareArms(
   return comparisons;
 }
 
-/** Evaluations of one line of the report (arm, round, shot count) taken together: a line may have several students. In first-seen order. */
+/** Evaluations of one line of the report (arm, round, shot count, target) taken together: a line may have several students. In first-seen order. */
 export function linesOf<Row extends AnswerSet['predictions'][number]>(
-  evaluations: readonly (Pick<EvaluatedArm, 'arm' | 'round' | 'shots' | 'key'> & {
+  evaluations: readonly (Pick<EvaluatedArm, 'arm' | 'round' | 'shots' | 'to' | 'key'> & {
     readonly predictions: readonly Row[];
   })[],
 ): (EvaluatedArm & { readonly predictions: readonly Row[]; readonly byStudent: readonly (readonly Row[])[] })[] {
   const lines = new Map<string, { first: (typeof evaluations)[number]; byStudent: (readonly Row[])[] }>();
   for (const evaluation of evaluations) {
-    const name = [evaluation.arm, evaluation.round, evaluation.shots].join('/');
+    const name = [evaluation.arm, evaluation.round, evaluation.shots, evaluation.to ?? ''].join('/');
     const line = lines.get(name) ?? { first: evaluation, byStudent: [] };
     line.byStudent.push(evaluation.predictions);
     lines.set(name, line);
   }
-  return [...lines.values()].map(({ first: { arm, round, shots, key }, byStudent }) => ({
+  return [...lines.values()].map(({ first: { arm, round, shots, to, key }, byStudent }) => ({
     ...{ arm, round, shots, key, byStudent },
+    ...(to !== undefined && { to }),
     predictions: byStudent.flat(),
     students: byStudent.length,
   }));

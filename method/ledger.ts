@@ -16,6 +16,7 @@ import type { ModelRequest, Usage } from '../schemas/rows';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import { signalLabel, signalsOf, type SignalName } from '../schemas/signals';
 import { respondentOfArm, type StageName } from '../schemas/stage-names';
+import { readTransferLabel, studentOfTarget } from '../schemas/transfer';
 import { textScorer, type AskedModel } from './served';
 import { signals } from './signals';
 
@@ -45,14 +46,21 @@ const roleOf: Partial<Record<StageName, 'teacher' | 'student'>> = {
   evaluate: 'student',
 };
 
+/** What a model is in a config. other: one of transfer.students. */
+export type ModelRole = 'teacher' | 'student' | 'respondent' | 'other';
+
 /** The model that a stage asks or trains, as it is asked, and its role in the config; undefined where there is none. */
 export function askedModelOf(
   config: RunConfig,
   stage: StageName,
   arm: string,
-): { readonly role: 'teacher' | 'student' | 'respondent'; readonly model: AskedModel } | undefined {
+): { readonly role: ModelRole; readonly model: AskedModel } | undefined {
   const role = stage === 'evaluate' && asksTeacher(arm) ? 'teacher' : roleOf[stage];
   if (role === undefined) return undefined;
+  const transfer = readTransferLabel(arm);
+  const other =
+    transfer && role === 'student' ? config.transfer.students[studentOfTarget(transfer.to) ?? -1] : undefined;
+  if (other) return { role: 'other', model: other };
   const signal = stage === 'score-drafts' && scoredSignal(config, arm);
   if (signal && signals[signal].asks === 'text') return { role, model: textScorer(config) };
   const respondent = config.probe.respondents[respondentOfArm(arm) ?? -1];
@@ -71,8 +79,8 @@ function scoredSignal({ score }: RunConfig, arm: string): SignalName | undefined
 }
 
 /** Whether anything costs anything: without a price there is no account to keep. */
-export function hasPrices({ models, probe }: RunConfig): boolean {
-  return [models.teacher, models.student, ...probe.respondents].some(({ price }) =>
+export function hasPrices({ models, probe, transfer }: RunConfig): boolean {
+  return [models.teacher, models.student, ...probe.respondents, ...transfer.students].some(({ price }) =>
     Object.values(price).some((amount) => amount > 0),
   );
 }

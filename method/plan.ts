@@ -14,8 +14,10 @@ import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import type { Plan, PlanLeft, PlannedStage } from '../schemas/plan';
 import { signalLabel, signalsOf } from '../schemas/signals';
 import { respondentArm } from '../schemas/stage-names';
+import { studentOfTarget, taughtArms, transferLabel } from '../schemas/transfer';
 import { scoresTexts, textScorer } from './served';
 import { signals } from './signals';
+import { allTasks, isReworded, transferConfig, transferTargets } from './transfer';
 import { hasGold } from './warm-up';
 
 export interface PlannedTask {
@@ -36,6 +38,8 @@ export type StageReuse = Pick<PlannedStage, 'reused' | 'dependsOn'>;
 
 export interface PlanFacts {
   readonly tasks: readonly PlannedTask[];
+  /** The unseen tasks of transfer.tasks. */
+  readonly unseen?: readonly PlannedTask[];
   /** Whether the store holds the stage already. Left out: no store was asked. */
   readonly reuseOf?: (stage: Pick<PlannedStage, 'name' | 'round' | 'arm'>) => StageReuse;
 }
@@ -67,13 +71,15 @@ export function planRun(config: RunConfig, facts: PlanFacts): Plan {
   return {
     name: config.name,
     rounds: config.rounds.count,
-    tasks: facts.tasks.map(({ name, validation, test }) => ({ name, validation, test })),
+    tasks: facts.tasks.map(sizeOf),
+    ...(facts.unseen && facts.unseen.length > 0 && { unseen: facts.unseen.map(sizeOf) }),
     stages,
     totals: {
       calls: sum(calls),
       teacherCalls: sum(calls, 'teacher'),
       studentCalls: sum(calls, 'student'),
       respondentCalls: sum(calls, 'respondent'),
+      otherCalls: sum(calls, 'other'),
       inputTokens: sum((stage) => stage.inputTokens),
       outputTokens: sum((stage) => stage.outputTokens),
       cost,
@@ -83,6 +89,10 @@ export function planRun(config: RunConfig, facts: PlanFacts): Plan {
     currency: config.platform.currency,
     notes: [...planNotes(config, facts), ...capNotes(config, cost)],
   };
+}
+
+function sizeOf({ name, validation, test }: PlannedTask): Plan['tasks'][number] {
+  return { name, validation, test };
 }
 
 function leftOf(stages: readonly PlannedStage[]): PlanLeft {
@@ -99,8 +109,6 @@ function leftOf(stages: readonly PlannedStage[]): PlanLeft {
 // ---- the stages, in the order of workflows/round.ts --------------------------------------------------------------
 
 function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
-  const counts = countsOf(config, facts);
-  const tokens = tokensOf(config, facts);
   const { teacher, student } = config.models;
   const stages: PlannedStage[] = [];
   let branch: PlannedStage['branch'];
@@ -121,45 +129,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
       cost: roundMoney((calls * (input * (price?.input ?? 0) + output * (price?.output ?? 0))) / 1_000_000),
     });
   };
-  const evaluate = (round: number, arm: string, model: 'student' | 'teacher' = 'student'): void => {
-    for (const shots of config.evaluate.shots) {
-      add({
-        name: 'evaluate',
-        round,
-        arm: `${arm}-${shots}shot`,
-        model,
-        calls: counts.test,
-        rows: counts.test,
-        input: tokens.asked(shots),
-        output: config.evaluate.max_tokens,
-        price: config.models[model].price,
-      });
-    }
-  };
-  const tailor = (round: number, arm: ArmName): void => {
-    add({
-      name: 'tailor-questions',
-      round,
-      arm,
-      model: 'teacher',
-      calls: counts.tailorCalls,
-      rows: counts.tailored,
-      input: tokens.questionPrompt,
-      output: config.tailor.questions.max_tokens * config.questions.answers_per_call,
-      price: teacher.price,
-    });
-    add({
-      name: 'tailor-rationales',
-      round,
-      arm,
-      model: 'teacher',
-      calls: counts.tailored * answersPerExample(config.tailor),
-      rows: counts.tailored,
-      input: tokens.asked(0),
-      output: config.tailor.rationales.max_tokens,
-      price: teacher.price,
-    });
-  };
+  const { counts, tokens, evaluate, tailor, train } = armStages(config, facts, add);
   const scoreSample = (round: number, arm: 'gain' | 'agreement', cells: number): void =>
     add({
       ...{ name: 'score-sample', round, arm, model: 'student', calls: cells, rows: cells },
@@ -185,12 +155,7 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
         add({ name: 'check-round', round, rows: 1 });
       }
     }
-    const steps = trainingSteps(counts.tailored, config.sft);
-    for (let student = 1; student <= config.sft.seeds; student += 1) {
-      const label = studentLabel(arm, student);
-      add({ name: 'train-sft', round, arm: label, model: 'student', rows: counts.tailored, steps });
-      evaluate(round, label);
-    }
+    train(round, arm);
   };
 
   for (let round = 1; round <= config.rounds.count; round += 1) {
@@ -267,8 +232,95 @@ function plannedStages(config: RunConfig, facts: PlanFacts): PlannedStage[] {
     branch = undefined;
     add({ name: 'decide', round, rows: 1 });
   }
+  addTransfer(config, facts, add);
   add({ name: 'report', round: config.rounds.count, rows: 1 });
   return stages;
+}
+
+type AddStage = (stage: StageDraft) => void;
+
+/** The stages that arms have in common: of the run, or of what a transfer puts in its place. `label`: what their arm is called there. */
+function armStages(
+  config: RunConfig,
+  facts: PlanFacts,
+  add: AddStage,
+  label: (arm: string) => string = (arm) => arm,
+  whose: 'student' | 'other' = 'student',
+) {
+  const counts = countsOf(config, facts);
+  const tokens = tokensOf(config, facts);
+  const { teacher } = config.models;
+  const evaluate = (round: number, arm: string, model: 'student' | 'teacher' = 'student'): void => {
+    for (const shots of config.evaluate.shots) {
+      add({
+        name: 'evaluate',
+        round,
+        arm: label(`${arm}-${shots}shot`),
+        model: model === 'student' ? whose : model,
+        calls: counts.test,
+        rows: counts.test,
+        input: tokens.asked(shots),
+        output: config.evaluate.max_tokens,
+        price: config.models[model].price,
+      });
+    }
+  };
+  const tailor = (round: number, arm: ArmName): void => {
+    add({
+      name: 'tailor-questions',
+      round,
+      arm: label(arm),
+      model: 'teacher',
+      calls: counts.tailorCalls,
+      rows: counts.tailored,
+      input: tokens.questionPrompt,
+      output: config.tailor.questions.max_tokens * config.questions.answers_per_call,
+      price: teacher.price,
+    });
+    add({
+      name: 'tailor-rationales',
+      round,
+      arm: label(arm),
+      model: 'teacher',
+      calls: counts.tailored * answersPerExample(config.tailor),
+      rows: counts.tailored,
+      input: tokens.asked(0),
+      output: config.tailor.rationales.max_tokens,
+      price: teacher.price,
+    });
+  };
+  const train = (round: number, arm: ArmName): void => {
+    const steps = trainingSteps(counts.tailored, config.sft);
+    for (let student = 1; student <= config.sft.seeds; student += 1) {
+      const name = studentLabel(arm, student);
+      add({ name: 'train-sft', round, arm: label(name), model: whose, rows: counts.tailored, steps });
+      evaluate(round, name);
+    }
+  };
+  return { counts, tokens, evaluate, tailor, train };
+}
+
+/** After the last round: in the order of workflows/transfer.ts. */
+function addTransfer(config: RunConfig, { tasks, unseen = [] }: PlanFacts, add: AddStage): void {
+  const round = config.rounds.count;
+  for (const target of transferTargets(config)) {
+    const label = (arm: string): string => transferLabel(target, arm);
+    const other = studentOfTarget(target);
+    const own = { tasks: other === undefined ? unseen : tasks };
+    const whose = other === undefined ? 'student' : 'other';
+    const made = armStages(transferConfig(config, target), own, add, label, whose);
+    if (other === undefined) {
+      add({ name: 'prepare-tasks', round, arm: label(''), rows: made.counts.items });
+      add({ name: 'check-unseen', round, arm: label(''), rows: 1 });
+    }
+    made.evaluate(round, 'untuned');
+    for (const arm of taughtArms) {
+      if (other === undefined) made.tailor(round, arm);
+      else if (isReworded(config, other))
+        add({ name: 'reword-set', round, arm: label(arm), rows: made.counts.tailored });
+      made.train(round, arm);
+    }
+  }
 }
 
 interface StageDraft extends Pick<PlannedStage, 'name' | 'round' | 'rows'> {
@@ -496,9 +548,13 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
         : "The student's probabilities come from its own endpoint, a call a row.",
     );
   }
-  const declared = config.tasks.filter(({ source }) => source === 'declared').length;
-  if (declared > 0) {
-    notes.push(`${declared} of ${config.tasks.length} tasks are only declared: this can be planned, not run.`);
+  const all = allTasks(config);
+  const declared = all.filter(({ source }) => source === 'declared').length;
+  if (declared > 0) notes.push(`${declared} of ${all.length} tasks are only declared: this can be planned, not run.`);
+  if (transferTargets(config).length > 0 && config.rounds.count > 1) {
+    notes.push(
+      'What transfer asks for is made after the last round, whichever that is, with the teacher and the set of the best one.',
+    );
   }
   if (config.align.method !== 'none' && config.pairs.question.per_task > questionPairsOfTask(config)) {
     notes.push(

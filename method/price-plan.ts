@@ -109,7 +109,7 @@ export function pricePlan(config: RunConfig, plan: Plan, facts: PriceFacts = {})
  */
 export function speedForm(config: RunConfig, stage: StageName, arm: string, bases: BaseHashes): string | undefined {
   const asked = askedModelOf(config, stage, arm);
-  if (!asked || asked.role === 'respondent') return undefined;
+  if (!asked || asked.role === 'respondent' || asked.role === 'other') return undefined;
   const base = bases[asked.role];
   if (base === undefined) return undefined;
   const form: JsonValue = trainings.includes(stage)

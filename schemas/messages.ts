@@ -11,6 +11,7 @@ import type { StageName } from './stage-names';
 import type { OutcomeCounts } from './rows';
 import type { Order } from './run-action';
 import type { JsonValue } from './json';
+import type { TaughtArm, TransferTarget } from './transfer';
 
 /** Task queues by role; one machine may serve all of them. */
 export const taskQueues = {
@@ -64,6 +65,12 @@ export interface AlignInput {
   readonly measureGain: boolean;
   /** DPO also sees the pairs of so many rounds before; null: of all. */
   readonly accumulate: number | null;
+  /** What is looked at after the last round; left out where the config asks for nothing. */
+  readonly transfer?: {
+    /** The other students, in the config's order: `reworded` where one is prompted in another form than the run's own. */
+    readonly students: readonly { readonly reworded: boolean }[];
+    readonly tasks: boolean;
+  };
   /** Whether a person is asked after each round. */
   readonly approval: 'off' | 'every';
   /** When the run was started first, whatever became of it since. */
@@ -87,6 +94,10 @@ export interface AlignCarry {
   readonly rollBacks: number;
   /** Rounds that a gate kept from becoming the best. */
   readonly rejected: readonly number[];
+  /** What students were trained on: the set of the unaligned teacher, and that of the best round. */
+  readonly sets: TrainingSets;
+  /** The drafts of all rounds, where unseen tasks must not stand in them (transfer.tasks). */
+  readonly drafts: readonly ArtifactRef[];
   /** Preference pairs of earlier rounds that DPO may see again, oldest first. */
   readonly pairs: readonly ArtifactRef[];
   /** The training set that the teacher wrote before it was ever aligned: gates measure drift from it. */
@@ -96,11 +107,20 @@ export interface AlignCarry {
   readonly startedAt: string;
 }
 
+/** A training set: the examples with their evidence, and the rows that the trainer reads. */
+export interface TrainingSet {
+  readonly tailored: ArtifactRef;
+  readonly sft: ArtifactRef;
+}
+export type TrainingSets = Readonly<Partial<Record<TaughtArm, TrainingSet>>>;
+
 export interface ResolvedModels {
   readonly teacher: ModelRef;
   readonly student: ModelRef;
   /** Respondents of the IRT preference set, where the config names some. */
   readonly respondents: readonly ModelRef[];
+  /** The other students of transfer.students. */
+  readonly others: readonly ModelRef[];
 }
 
 /** Whose answers a stage of evaluation is made of. */
@@ -109,6 +129,8 @@ export interface EvaluatedStudent {
   /** Which of the arm's students, from 1. */
   readonly student: number;
   readonly shots: number;
+  /** Of a transfer: what to. Such an evaluation decides nothing about a round. */
+  readonly to?: TransferTarget;
 }
 
 export interface EvaluationRecord extends EvaluatedStudent {
@@ -134,6 +156,11 @@ export interface StageInput {
   readonly model?: ModelRef;
   /** DPO's reference policy where it is not the model itself. */
   readonly reference?: ModelRef;
+  /**
+   * Made for a transfer: the stage goes by the config with another student, or the unseen tasks, in the place of the run's own (method/transfer.ts).
+   * No part of the key but by what it changes.
+   */
+  readonly transfer?: TransferTarget;
   /** Small extra settings that are not in the config: {shots: 3}. Part of the key. */
   readonly extra?: { readonly [name: string]: JsonValue };
   /** Under this the run's records have the stage. No part of the key; a stage without a place is recorded nowhere. */

@@ -59,8 +59,8 @@ export interface PlannedStage {
   readonly arm: string;
   /** Of what runs beside the making of `arte`, and of that: the two go on at the same time. Left out: nothing runs beside it. */
   readonly branch?: 'arte' | 'beside';
-  /** Whom it asks or trains. */
-  readonly model: 'teacher' | 'student' | 'respondent' | '';
+  /** Whom it asks or trains. other: one of transfer.students. */
+  readonly model: 'teacher' | 'student' | 'respondent' | 'other' | '';
   /** Model calls when nothing fails and nothing is reused. */
   readonly calls: number;
   /** Rows that the stage puts out: items, probes, questions, drafts, cells, pairs, examples, predictions. */
@@ -91,6 +91,8 @@ export interface Plan {
   readonly name: string;
   readonly rounds: number;
   readonly tasks: readonly { readonly name: string; readonly validation: number; readonly test: number }[];
+  /** The unseen tasks of transfer.tasks, where there are some. */
+  readonly unseen?: Plan['tasks'];
   readonly stages: readonly PlannedStage[];
   readonly totals: {
     readonly calls: number;
@@ -98,6 +100,8 @@ export interface Plan {
     readonly studentCalls: number;
     /** Calls of models that only answer for the preference set (probe.respondents). */
     readonly respondentCalls: number;
+    /** Calls of the other students (transfer.students). */
+    readonly otherCalls: number;
     readonly inputTokens: number;
     readonly outputTokens: number;
     readonly cost: number;

@@ -10,6 +10,7 @@ import type { RunAction } from './run-action';
 import type { ModelRef } from './model-ref';
 import type { PriceTotals, StagePrice } from './plan';
 import type { StageName } from './stage-names';
+import type { TransferTarget } from './transfer';
 
 /** Answers by how they were read; together all of them. All but the first two are no answer, and count as wrong. */
 export type AnswerCounts = {
@@ -76,6 +77,13 @@ export interface ReportArm extends Measure {
   readonly comparisons: readonly Comparison[];
 }
 
+/** A line of the transfer table: untuned, original_teacher or arte, for a student or for tasks that the teacher was not aligned for. */
+export interface ReportTransfer extends ReportArm {
+  readonly to: TransferTarget;
+  /** The other student, as the config names its source; left out where it is the run's own. */
+  readonly model?: string;
+}
+
 /** A plan's figures of a stage. `reused`: it was in the store when the plan was made. */
 export interface ReportPlanned extends Pick<StagePrice, 'inputTokens' | 'outputTokens' | 'seconds' | 'cost'> {
   readonly calls: number;
@@ -129,6 +137,8 @@ export interface RunReport {
   /** The round whose teacher and student are the run's result; 0 where every round was rejected by a gate. Left out before the first decision. */
   readonly bestRound?: number;
   readonly arms: readonly ReportArm[];
+  /** Target by target; left out where the config asks for no transfer. */
+  readonly transfer?: readonly ReportTransfer[];
   readonly stages: readonly ReportStage[];
   readonly totals: {
     readonly calls: number;

@@ -889,6 +889,26 @@ const promotionSchema = z
     'When an alignment that a schedule made replaces the one before it as the current one of its student (the first: the untuned student). Changes nothing of what is made.',
   );
 
+const transferSchema = z
+  .strictObject({
+    students: z
+      .array(modelConfigSchema)
+      .default([])
+      .describe(
+        "Other students. Each is trained on the final set of arte and on that of original_teacher, as the run's own student was, and evaluated on the run's tasks; untuned it stands beside. Paper: other students learn from the data made for one.",
+      ),
+    tasks: z
+      .array(taskConfigSchema)
+      .default([])
+      .describe(
+        "Unseen tasks: no probe, draft or pair comes from them. Both teachers, the aligned and the unaligned one, write tailor.per_task examples for each; the run's student is trained on either set and evaluated on them. Paper: the aligned teacher writes for tasks that it was not aligned on.",
+      ),
+  })
+  .prefault({})
+  .describe(
+    'How far the alignment carries: to students and tasks that the teacher was not aligned for. Made after the last round, with the teacher and the set of the best one, in as many students, examples and steps as the arms.',
+  );
+
 // ---- platform ----------------------------------------------------------------------------------------------------
 
 const platformSchema = z
@@ -960,6 +980,7 @@ export const runConfigSchema = z
     warm_up: warmUpSchema,
     evaluate: evaluateSchema,
     arms: armsSchema,
+    transfer: transferSchema,
     rounds: roundsSchema,
     budget: budgetSchema,
     publish: publishSchema,

@@ -15,6 +15,8 @@ export const stageNames = [
   'select-drafts',
   'score-sample',
   'check-round',
+  'check-unseen',
+  'reword-set',
   'train-sft',
   'evaluate',
   'decide',

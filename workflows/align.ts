@@ -9,32 +9,43 @@ import { infer, io } from './activity-options';
 import { carryOn, firstCarry, runRound, type RoundOutcome } from './round';
 import { createRunState, type RunState } from './run-state';
 import { ConfigChanged } from './steering';
+import { runTransfer } from './transfer';
 
 export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
   const startedAt = input.startedAt ?? input.carry?.startedAt ?? new Date().toISOString();
   const round = input.carry?.round ?? 1;
   const run = createRunState(input, round, startedAt);
+  let saved: RoundOutcome | undefined;
+  const save = async (made: RoundOutcome): Promise<void> => {
+    const { teacher, student, decision } = made;
+    await io.saveRound({ runId: input.runId, round, models: { teacher, student }, decision });
+    saved = made;
+  };
   try {
     await run.save();
     const carry = await run.walk(
       async () => input.carry ?? firstCarry(await infer.resolveModels({ bundle: input.bundle }), startedAt),
     );
     run.describeStudent(carry.models.student.name);
-    const makeRound = async (): Promise<RoundOutcome> => {
-      const made = await runRound(run, input, carry);
-      const save = ({ teacher, student, decision }: RoundOutcome): Promise<void> =>
-        io.saveRound({ runId: input.runId, round, models: { teacher, student }, decision });
+    const makeRound = async (): Promise<AlignCarry | undefined> => {
+      let made = await runRound(run, input, carry);
       // Saved before anyone is asked: it is what the answer is about.
       await save(made);
-      if (input.approval !== 'every') return made;
-      const outcome = judged(made, await run.verdict(made.decided), carry);
-      await save(outcome);
-      return outcome;
+      if (input.approval === 'every') {
+        made = judged(made, await run.verdict(made.decided), carry);
+        await save(made);
+      }
+      const next = carryOn(carry, made, input);
+      if (made.decision['decision'] !== 'rejected' && round < input.rounds && !next.stop) return next;
+      if (input.transfer) {
+        await runTransfer(run, input, next, made.tasks);
+        // Once more, with the stages that were made since.
+        await save(made);
+      }
+      return undefined;
     };
-    const outcome = await run.walk(makeRound);
-    const isWanted = outcome.decision['decision'] !== 'rejected';
-    const next = carryOn(carry, outcome, input);
-    if (isWanted && round < input.rounds && !next.stop) {
+    const next = await run.walk(makeRound);
+    if (next) {
       await run.atRest();
       return await continueAsNew<typeof alignWorkflow>({ ...input, carry: next });
     }
@@ -46,7 +57,11 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
     }
     if (isCancellation(error)) {
       // What the broken-off round made is paid for: its stages are recorded as they are finished, and stand in the report too.
-      await CancellationScope.nonCancellable(() => finish(run, input));
+      const kept = saved;
+      await CancellationScope.nonCancellable(async () => {
+        if (kept) await save(kept);
+        await finish(run, input);
+      });
     }
     throw error;
   }

@@ -7,7 +7,6 @@ import {
   pairKindsOf,
   pairsLabel,
   recipeOf,
-  studentLabel,
   type ArmName,
   type ArmRecipe,
   type PairKinds,
@@ -16,10 +15,10 @@ import type { ArtifactRef } from '../schemas/artifact-ref';
 import type {
   AlignCarry,
   AlignInput,
-  EvaluatedStudent,
   ResolvedModels,
-  StageInput,
   StageResult,
+  TrainingSet,
+  TrainingSets,
 } from '../schemas/messages';
 import type { JsonObject } from '../schemas/json';
 import type { NextRound } from '../method/gates';
@@ -27,6 +26,7 @@ import type { ModelRef } from '../schemas/model-ref';
 import { signalLabel, standardSignal } from '../schemas/signals';
 import { respondentArm } from '../schemas/stage-names';
 import type { StageRunner } from './run-state';
+import { evaluate, modelOf, out, setOf, trainStudents, written } from './students';
 
 export interface RoundOutcome {
   /** The models of the run, with the teacher as it is after its warm-up. */
@@ -38,12 +38,18 @@ export interface RoundOutcome {
   readonly decision: JsonObject;
   /** Key of the stage that decided. */
   readonly decided: string;
+  readonly tasks: ArtifactRef;
+  readonly drafts: ArtifactRef;
+  /** The sets of the arms that a transfer takes up. */
+  readonly sets: TrainingSets;
   /** The set of the teacher as it came, which gates measure drift from; and the round's preference pairs. */
   readonly firstSet?: ArtifactRef;
   readonly pairs?: ArtifactRef;
 }
 
 type ArmOutcome = Pick<RoundOutcome, 'teacher' | 'student'> & {
+  /** Where a student was trained. */
+  readonly set?: TrainingSet;
   /** Where the teacher was aligned. */
   readonly checked?: Checked;
 };
@@ -88,10 +94,16 @@ export async function runRound(run: StageRunner, input: AlignInput, given: Align
 
   // align the teacher, tailor the training set, train the student; beside it what it is compared with
   const shared = { tasks, probes, drafts, scores, pairs };
-  const [arte] = await run.together(
+  const [arte, original] = await run.together(
     () => makeArm(run, input, carry, 'arte', shared),
     async () => {
-      for (const arm of arms) if (arm !== 'arte') await makeArm(run, input, carry, arm, shared);
+      let set: TrainingSet | undefined;
+      for (const arm of arms) {
+        if (arm === 'arte') continue;
+        const made = await makeArm(run, input, carry, arm, shared);
+        if (arm === 'original_teacher') set = made.set;
+      }
+      return set;
     },
   );
 
@@ -104,7 +116,8 @@ export async function runRound(run: StageRunner, input: AlignInput, given: Align
   const { facts: decision, key: decided } = await run.stage('decide', { evaluations }, { extra });
   const { teacher: made, student: trained } = arte;
   return {
-    ...{ teacher: made, student: trained, decision, decided, models },
+    ...{ teacher: made, student: trained, decision, decided, models, tasks, drafts },
+    sets: { ...(original && { original_teacher: original }), ...(arte.set && { arte: arte.set }) },
     ...(arte.checked ? { firstSet: arte.checked.firstSet } : {}),
     ...(pairsOfRound ? { pairs: pairsOfRound } : {}),
   };
@@ -167,16 +180,9 @@ async function makeArm(
     await evaluate(run, input, tasks, asked);
     return { teacher, student: models.student };
   }
-  const { writer, sft, checked } = await trainingSet(run, input, carry, arm, recipe, shared);
-  const students: ModelRef[] = [];
-  for (let student = 1; student <= input.trainingSeeds; student += 1) {
-    const extra = student === 1 ? {} : { extra: { student } };
-    const parts = { model: models.student, arm: studentLabel(arm, student), ...extra };
-    const model = modelOf(await run.stage('train-sft', { sft }, parts));
-    students.push(model);
-    await evaluate(run, input, tasks, { arm, student, model, role: 'student' });
-  }
-  return { teacher: writer, student: students[0] ?? models.student, ...(checked && { checked }) };
+  const { writer, set, checked } = await trainingSet(run, input, carry, arm, recipe, shared);
+  const student = await trainStudents(run, input, tasks, arm, models.student, set.sft);
+  return { teacher: writer, student, set, ...(checked && { checked }) };
 }
 
 /** What an arm's student is trained on, and the teacher it comes from. The set of an aligned teacher passes the gates first. */
@@ -187,21 +193,21 @@ async function trainingSet(
   arm: ArmName,
   recipe: Exclude<ArmRecipe, { kind: 'asked' }>,
   shared: Shared,
-): Promise<{ writer: ModelRef; sft: ArtifactRef; checked?: Checked }> {
+): Promise<{ writer: ModelRef; set: TrainingSet; checked?: Checked }> {
   const { tasks, drafts, scores, pairs } = shared;
   const { teacher } = carry;
   if (recipe.kind === 'chosen') {
     const selected = await run.stage('select-drafts', { tasks, drafts, scores }, { arm, extra: { ...recipe.choice } });
-    return { writer: teacher, sft: out(selected, 'sft') };
+    return { writer: teacher, set: setOf(selected) };
   }
   const dpo = recipe.pairs === 'none' ? undefined : pairs[recipe.pairs];
   const aligned = dpo && (await align(run, input, carry, arm, dpo));
   const writer = aligned ? modelOf(aligned) : teacher;
   const shown = recipe.shown === 'own' ? { extra: { shown: 'own' } } : {};
   const tailored = await written(run, tasks, writer, arm, shown);
-  const sft = out(tailored, 'sft');
-  if (arm !== 'arte' || !aligned) return { writer, sft };
-  return { writer, sft, checked: await checkRound(run, input, carry, aligned.key, out(tailored, 'tailored'), shared) };
+  const set = setOf(tailored);
+  if (arm !== 'arte' || !aligned) return { writer, set };
+  return { writer, set, checked: await checkRound(run, input, carry, aligned.key, set.tailored, shared) };
 }
 
 interface Checked {
@@ -232,18 +238,6 @@ async function checkRound(
     { extra: { training, ...sample } },
   );
   return { gates: checked.key, firstSet };
-}
-
-/** A training set in a teacher's own words: questions, and a rationale for each. */
-async function written(
-  run: StageRunner,
-  tasks: ArtifactRef,
-  model: ModelRef,
-  arm: ArmName,
-  shown: Pick<StageInput, 'extra'>,
-): Promise<StageResult> {
-  const questions = out(await run.stage('tailor-questions', { tasks }, { model, arm, ...shown }), 'questions');
-  return run.stage('tailor-rationales', { tasks, questions }, { model, arm });
 }
 
 /** DPO on the student's preferences. */
@@ -281,45 +275,12 @@ async function askRespondents(
   return responses;
 }
 
-/** Accuracy on the held-out test set, once per shot count. */
-async function evaluate(
-  run: StageRunner,
-  { shots: shotCounts }: AlignInput,
-  tasks: ArtifactRef,
-  {
-    arm,
-    student,
-    model,
-    role,
-  }: Pick<EvaluatedStudent, 'arm' | 'student'> & {
-    readonly model: ModelRef;
-    readonly role: 'student' | 'teacher';
-  },
-): Promise<void> {
-  for (const shots of shotCounts) {
-    const extra = { shots, split: 'test', ...(role === 'teacher' ? { role } : {}) };
-    const label = `${studentLabel(arm, student)}-${shots}shot`;
-    await run.stage('evaluate', { tasks }, { model, extra, arm: label, evaluates: { arm, student, shots } });
-  }
-}
-
-function out(result: StageResult, name: string): ArtifactRef {
-  const ref = result.outputs[name];
-  if (!ref) throw new Error(`stage ${result.stage} left no output ${name}`);
-  return ref;
-}
-
-function modelOf(result: StageResult): ModelRef {
-  if (!result.model) throw new Error(`stage ${result.stage} left no model`);
-  return result.model;
-}
-
 /** What the first round begins with. */
 export function firstCarry(models: ResolvedModels, startedAt: string): AlignCarry {
   const { teacher } = models;
   return {
     ...{ round: 1, models, teacher, bestTeacher: teacher, bestRound: 0, startedAt },
-    ...{ rollBacks: 0, rejected: [], pairs: [] },
+    ...{ rollBacks: 0, rejected: [], pairs: [], sets: {}, drafts: [] },
   };
 }
 
@@ -330,10 +291,10 @@ export function firstCarry(models: ResolvedModels, startedAt: string): AlignCarr
 export function carryOn(
   carry: AlignCarry,
   made: RoundOutcome,
-  { accumulate }: Pick<AlignInput, 'accumulate'>,
+  { accumulate, transfer }: Pick<AlignInput, 'accumulate' | 'transfer'>,
 ): AlignCarry {
   const { round } = carry;
-  const { decision, firstSet, models } = made;
+  const { decision, firstSet, models, sets } = made;
   const bestRound = Number(decision['bestRound'] ?? round);
   const before = bestRound === 0 ? models.teacher : carry.bestTeacher;
   const bestTeacher = bestRound === round ? made.teacher : before;
@@ -348,6 +309,9 @@ export function carryOn(
     teacher: rollsBack ? bestTeacher : made.teacher,
     bestRound,
     bestTeacher,
+    // The unaligned teacher's set comes from the first round, whatever became of that.
+    sets: bestRound === round ? { ...carry.sets, ...sets } : { ...sets, ...carry.sets },
+    drafts: transfer?.tasks ? [...carry.drafts, made.drafts] : [],
     rollBacks: carry.rollBacks + Number(rollsBack),
     rejected: decision['decision'] === 'reject' ? [...carry.rejected, round] : carry.rejected,
     // The last ones; of `0` slice would take all.

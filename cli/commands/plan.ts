@@ -131,8 +131,9 @@ function printPlan(plan: PricedPlan, hasPrice: boolean, against: PlanAgainst | u
   const { totals } = plan;
   printLine();
   const respondents = totals.respondentCalls > 0 ? `, ${formatCount(totals.respondentCalls)} of the respondents` : '';
+  const others = totals.otherCalls > 0 ? `, ${formatCount(totals.otherCalls)} of other students` : '';
   printLine(
-    `${color.bold('in all')}  ${formatCount(totals.calls)} calls: ${formatCount(totals.teacherCalls)} of the teacher, ${formatCount(totals.studentCalls)} of the student${respondents}`,
+    `${color.bold('in all')}  ${formatCount(totals.calls)} calls: ${formatCount(totals.teacherCalls)} of the teacher, ${formatCount(totals.studentCalls)} of the student${respondents}${others}`,
   );
   printLine(
     `        ${shortCount(totals.inputTokens)} tokens in, at most ${shortCount(totals.outputTokens)} out; ${formatCount(totals.trainingSteps)} optimizer steps`,

@@ -153,7 +153,7 @@ async function sayWhatIsMade(loaded: LoadedConfig): Promise<void> {
     if (reuse !== undefined) printNote(reuse);
     return;
   }
-  const plan = planRun(loaded.config, { tasks: plannedTasks(loaded), reuseOf: reuse });
+  const plan = planRun(loaded.config, { ...plannedTasks(loaded), reuseOf: reuse });
   printReuse(plan, plan.totals.cost > 0);
 }
 

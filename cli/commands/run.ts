@@ -40,7 +40,7 @@ export async function runConfig(path: string, options: Options): Promise<number>
   const loaded = await loadConfig(path, { env: process.env, purpose: 'run' });
   const runId = options.id ?? loaded.config.name;
   checkRunId(runId);
-  const { cost } = planRun(loaded.config, { tasks: plannedTasks(loaded) }).totals;
+  const { cost } = planRun(loaded.config, plannedTasks(loaded)).totals;
   for (const { path: place, what } of loaded.warnings) printNote(`warn    ${place}: ${what}`);
   for (const note of capNotes(loaded.config, cost)) printNote(`note    ${note}`);
   const line = progress('connecting');

@@ -47,18 +47,19 @@ function shown({ segments: _segments, at: _at, ...problem }: PlacedProblem): Sho
   return problem;
 }
 
-function printSound(path: string, { config, tasks, warnings, notes }: LoadedConfig): void {
+function printSound(path: string, { config, tasks, unseen, warnings, notes }: LoadedConfig): void {
   const color = colorsFor(process.stdout);
   const rounds = config.rounds.count === 1 ? 'one round' : `${config.rounds.count} rounds`;
   printLine(
     `${color.green('sound')}  ${path}: ${config.tasks.length === 1 ? 'one task' : `${config.tasks.length} tasks`}, ${rounds}`,
   );
-  for (const { name, answer, seeds, validation, test } of tasks) {
+  for (const { name, answer, seeds, validation, test } of [...tasks, ...unseen]) {
+    const what = unseen.some((task) => task.name === name) ? `${answer.type}, unseen` : answer.type;
     printLine(
-      `       ${name} (${answer.type}): ${formatCount(seeds.length)} seeds, ${formatCount(validation.length)} validation, ${formatCount(test.length)} test`,
+      `       ${name} (${what}): ${formatCount(seeds.length)} seeds, ${formatCount(validation.length)} validation, ${formatCount(test.length)} test`,
     );
   }
-  const declared = config.tasks.length - tasks.length;
+  const declared = config.tasks.length + config.transfer.tasks.length - tasks.length - unseen.length;
   if (declared > 0) printLine(`       ${formatCount(declared)} only declared: enough to plan, not to run`);
   for (const warning of warnings) {
     const [first = '', ...rest] = problemText(path, warning).split('\n');

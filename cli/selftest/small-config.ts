@@ -20,6 +20,8 @@ const most = {
   test: 10,
   probes: 6,
   respondents: 2,
+  others: 1,
+  unseen: 1,
   respondentShots: 2,
   agreementQuestions: 2,
   questions: 12,
@@ -66,6 +68,12 @@ export function smallConfig(config: RunConfig): { readonly config: RunConfig; re
     atMost(`tasks.${index}.split.validation`, most.validation);
     atMost(`tasks.${index}.split.test`, most.test);
   }
+  atMost('transfer.students', most.others);
+  atMost('transfer.tasks', most.unseen);
+  for (const index of small.transfer.tasks.keys()) {
+    atMost(`transfer.tasks.${index}.split.validation`, most.validation);
+    atMost(`transfer.tasks.${index}.split.test`, most.test);
+  }
   atMost('probe.size', most.probes);
   atMost('probe.respondents', most.respondents);
   atMost('probe.respondent_shots', most.respondentShots);
@@ -111,6 +119,7 @@ export function smallConfig(config: RunConfig): { readonly config: RunConfig; re
     'models.teacher',
     'models.student',
     ...small.probe.respondents.map((_, at) => `probe.respondents.${at}`),
+    ...small.transfer.students.map((_, at) => `transfer.students.${at}`),
   ]) {
     const { endpoint, price } = get(path) as ModelConfig;
     // Answers of one slot do not depend on what else is being answered.
@@ -133,8 +142,8 @@ export function answersAreStable(config: RunConfig): boolean {
   return modelsOf(config).every(({ endpoint }) => stable(endpoint));
 }
 
-function modelsOf({ models, probe }: RunConfig): readonly ModelConfig[] {
-  return [models.teacher, models.student, ...probe.respondents];
+function modelsOf({ models, probe, transfer }: RunConfig): readonly ModelConfig[] {
+  return [models.teacher, models.student, ...probe.respondents, ...transfer.students];
 }
 
 function said(value: unknown): string {

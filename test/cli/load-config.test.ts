@@ -358,6 +358,44 @@ describe('tasks and lengths that no run can make sense of', () => {
   });
 });
 
+describe('unseen tasks', () => {
+  const transfer = (tasks: string, students = ''): string => `transfer:\n  tasks:\n  ${tasks}\n${students}`;
+  const other = Array.from({ length: 40 }, (_, index) => ({
+    question: `What is ${index} times 3?`,
+    target: String(3 * index),
+  }));
+  const unseen = jsonlTask.replace('sums.jsonl', 'products.jsonl').replace('name: sums', 'name: products');
+
+  it('are read, and come apart from the tasks of the run', async () => {
+    write('sums.jsonl', sums);
+    write('products.jsonl', other);
+    const { tasks, unseen: read } = await load(configWith(jsonlTask, transfer(unseen)), { purpose: 'run' });
+    expect(tasks.map(({ name }) => name)).toEqual(['sums']);
+    expect(read).toMatchObject([{ name: 'products', seeds: { length: 3 }, test: { length: 10 } }]);
+  });
+
+  it('with test items of a task of the run are refused, at their place', async () => {
+    write('sums.jsonl', sums);
+    write('products.jsonl', [...other.slice(0, 30), ...sums.slice(0, 3)]);
+    const config = configWith(jsonlTask, transfer(unseen.replace('test: 10', 'test: rest')));
+    const problems = await problemsOf(config);
+    expect(problems).toMatchObject([{ path: 'transfer.tasks[0]', line: 10 }]);
+    expect(problems[0]?.what).toMatch(
+      /^[1-3] of \d+ test items of the unseen task "products" stand in the task "sums" of the run, the first is "What is [0-2] \+ 1\?"\.$/,
+    );
+  });
+
+  it('that are not there, and other students that are no model, are told with their lines', async () => {
+    write('sums.jsonl', sums);
+    const students = '  students:\n    - { source: ./no-such-model }\n';
+    const problems = await problemsOf(
+      configWith(jsonlTask, transfer(unseen.replace('products.jsonl', 'gone.jsonl'), students)),
+    );
+    expect(problems.map(({ path }) => path)).toEqual(['transfer.tasks[0].path', 'transfer.students[0].source']);
+    expect(problems[0]?.what).toContain('gone.jsonl');
+  });
+});
+
 describe('models on this machine', () => {
   const withTeacher = (source: string): string => {
     write('sums.jsonl', sums);

@@ -23,6 +23,7 @@ import type { ModelRef } from '../../schemas/model-ref';
 import type { Plan } from '../../schemas/plan';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import { carryOn, firstCarry, runRound } from '../../workflows/round';
+import { runTransfer } from '../../workflows/transfer';
 import type { StageRunner } from '../../workflows/run-state';
 import { MemoryStore } from '../activities/row-engine/memory-store';
 import { runCommand } from '../support/command';
@@ -58,7 +59,10 @@ const here: ModelFinder = (name) => Promise.resolve(modelRef(name));
 async function makeAll(store: MemoryStore, config: RunConfig): Promise<Map<string, string>> {
   const bundle = { config, files: {} };
   const made = new Map<string, string>();
-  const models = { teacher: modelRef('teacher'), student: modelRef('student'), respondents: [] };
+  const models = {
+    ...{ teacher: modelRef('teacher'), student: modelRef('student'), respondents: [] },
+    others: config.transfer.students.map((_, index) => modelRef(`other-${index}`)),
+  };
   const bundleRef: ArtifactRef = await store.putBlob('{}', { mediaType: mediaTypes.json, rows: 1 });
   const input = alignInput('run', bundleRef, config);
   const evaluations: EvaluationRecord[] = [];
@@ -97,14 +101,18 @@ async function makeAll(store: MemoryStore, config: RunConfig): Promise<Map<strin
     together: async (one, other) => [await one(), await other()],
   });
   let carry = firstCarry(models, 'then');
-  while (carry.round <= config.rounds.count)
-    carry = carryOn(carry, await runRound(runner(carry.round), input, carry), input);
+  for (let round = 1; round <= config.rounds.count; round += 1) {
+    const outcome = await runRound(runner(round), input, carry);
+    carry = carryOn(carry, outcome, input);
+    if (round === config.rounds.count) await runTransfer(runner(round), input, carry, outcome.tasks);
+  }
   return made;
 }
 
 async function planned(store: MemoryStore, config: RunConfig, find: ModelFinder = here): Promise<Plan> {
-  const tasks = plannedTasks({ config: { ...config, tasks: [] }, tasks: [], gold: new Map() });
-  return planRun(config, { tasks, reuseOf: await lookForStages(store, { config, configDir }, find) });
+  const none = { ...config, tasks: [], transfer: { students: [], tasks: [] } };
+  const facts = plannedTasks({ config: none, tasks: [], unseen: [], gold: new Map() });
+  return planRun(config, { ...facts, reuseOf: await lookForStages(store, { config, configDir }, find) });
 }
 
 /** `round name arm` of the stages with this answer. */
@@ -173,6 +181,33 @@ it('a manifest that is gone is to be made, though what follows may be there when
     reused: null,
     dependsOn: 'train-dpo of round 1',
   });
+});
+
+it('a transfer is looked for as the run makes it, with what it was made of', async () => {
+  const unseen = { source: 'builtin', family: 'navigate', split: { validation: 8, test: 10 } };
+  const student = { source: 'embedded:SmolLM2-135M-Instruct', prompt_style: 'completion' };
+  const transferred = (learning_rate = 2e-5): RunConfig =>
+    configOf((config) => {
+      config['transfer'] = { students: [student], tasks: [unseen] };
+      config['sft'] = { learning_rate };
+    });
+  await makeAll(store, configOf());
+  // Added to a run that is there: only the transfer is left, and of it what follows from nothing that is to be made is known to be.
+  const before = await planned(store, transferred());
+  const left = before.stages.filter(({ reused }) => reused !== true).map(({ name, arm }) => `${name} ${arm}`);
+  expect(left.filter((stage) => !stage.includes('transfer-'))).toEqual(['report ']);
+  expect(withReuse(before, false)).toEqual([
+    ...['2 evaluate transfer-student-1-untuned-0shot', '2 evaluate transfer-student-1-untuned-3shot'],
+    ...['2 reword-set transfer-student-1-original_teacher', '2 reword-set transfer-student-1-arte'],
+    ...['2 prepare-tasks transfer-tasks', '2 report '],
+  ]);
+  await makeAll(store, transferred());
+  expect(withReuse(await planned(store, transferred()), true)).toHaveLength(before.stages.length - 1);
+  const changed = await planned(store, transferred(1e-3));
+  expect(withReuse(changed, false)).toEqual(
+    expect.arrayContaining(['2 train-sft transfer-student-1-arte', '2 train-sft transfer-tasks-arte']),
+  );
+  expect(withReuse(changed, true)).toContain('2 tailor-rationales transfer-tasks-arte');
 });
 
 it('a model that is not here is named', async () => {

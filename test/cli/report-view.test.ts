@@ -133,3 +133,47 @@ it('of a run that was cancelled before a student was evaluated says so instead o
   );
   expect((await printed({ ...cancelled, stages: [] })).replaceAll('\n', ' ')).toContain('before its first stage');
 });
+
+describe('a transfer', () => {
+  const tasks = { piqa: 'commonsense', gsm8k: 'arithmetic' };
+  const of = (more: Partial<Parameters<typeof madeReport>[0]> = {}): RunReport =>
+    madeReport({ arms: standing, tasks, transfer: ['student-1', 'student-2', 'tasks'], ...more });
+
+  it('has a table of its own, with intervals and paired tests, and says what the targets are', async () => {
+    const report = of();
+    const text = await printed(report);
+    const own = text.slice(text.indexOf('Transfer: accuracy'), text.indexOf('What each stage took'));
+    const figures = (share: number): string => (100 * share).toFixed(1);
+    for (const { to, accuracy, low, high, comparisons } of report.transfer ?? []) {
+      const title = to === 'tasks' ? 'unseen tasks' : to.replace('-', ' ');
+      expect(own).toMatch(new RegExp(`${title} .*${figures(accuracy)} \\(${figures(low)} to ${figures(high)}\\)`));
+      for (const { p, verdict } of comparisons)
+        expect(own).toMatch(new RegExp(`${title} .*${p.toFixed(3)} +${verdict}`));
+    }
+    const said = own.replace(/\s+/g, ' ');
+    expect(said).toContain('student 2 is hf:somebody/another-student-student-2: trained on the sets');
+    expect(said).toContain('unseen tasks are piqa, gsm8k: both teachers wrote a set for them');
+    expect(own).toMatch(/Unseen tasks by task.*\n.*piqa.*gsm8k/);
+    expect(own).toContain('Unseen tasks: accuracy as a mean in which each counts the same');
+    expect(await printed(madeReport({ arms: standing, tasks }))).not.toContain('ransfer');
+  });
+
+  it('fits, with all arms, shot counts and seeds', async () => {
+    const text = await printed(of({ shots: [0, 3], students: 2 }));
+    expect(text.split('\n').filter((line) => line.length > reportWidthMax)).toEqual([]);
+    expect(text).not.toMatch(/NaN|undefined|\[object/);
+  });
+
+  it('stands on the page as it does on the screen', () => {
+    const report = of({ shots: [0, 3], students: 2 });
+    const page = reportPage(report, { rounds: [], pairs: [] }, undefined);
+    const own = /<section id="transfer"[\s\S]*?<\/section>/.exec(page)?.[0] ?? '';
+    expect(own.match(/<tr>/g)?.length).toBeGreaterThanOrEqual(2 + (report.transfer?.length ?? 0) + 6);
+    for (const { comparisons } of report.transfer ?? [])
+      for (const { p, verdict } of comparisons) expect(own).toContain(`p ${p.toFixed(3)}: ${verdict}`);
+    expect(own).toContain('hf:somebody/another-student-student-1');
+    expect(reportPage(madeReport({ arms: standing, tasks }), { rounds: [], pairs: [] }, undefined)).not.toContain(
+      'id="transfer"',
+    );
+  });
+});

@@ -45,6 +45,7 @@ describe('a config in small', () => {
       tasks: [{ source: 'builtin', family: 'larger-number' }],
       models: { teacher: hosted, student: { source: '/models/student' } },
       align: { method: 'none' },
+      transfer: { students: [{ source: '/models/other', endpoint: { kind: 'managed' } }, { source: '/models/third' }] },
       budget: { cap: 5 },
       platform: {
         temporal: { address: 'temporal.example.org:7233' },
@@ -62,6 +63,9 @@ describe('a config in small', () => {
     expect(config.budget.cap).toBe(5);
     expect(cuts).toContainEqual({ path: 'questions.per_task', from: '250', to: '12' });
     expect(cuts).toContainEqual({ path: 'tasks.0.split.test', from: 'rest', to: '10' });
+    expect(config.transfer.students.map(({ source, endpoint }) => [source, endpoint])).toEqual([
+      ['/models/other', expect.objectContaining({ slots: 1 })],
+    ]);
     expect(whole.questions.per_task).toBe(250);
     expect(answersAreStable(config)).toBe(false);
   });

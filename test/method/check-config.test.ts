@@ -615,3 +615,102 @@ describe('arms', () => {
     expect(judge(withSetting('align.method', 'none', withSetting('pairs.minimum', 10_000))).problems).toEqual([]);
   });
 });
+
+describe('transfer', () => {
+  const other = (change: Json = {}): Json => ({ source: 'hf:google/gemma-7b', ...change });
+  const unseen = (change: Json = {}): Json => ({
+    ...{ source: 'builtin', family: 'navigate', split: { seeds: 3, validation: 8, test: 10 } },
+    ...change,
+  });
+  const judged = (transfer: Json, config: Json = soundConfig()): Judgement =>
+    judge(withSetting('transfer', transfer, config));
+
+  it('to other students and unseen tasks is sound, and is nothing where nothing is asked for', () => {
+    expect(judged({ students: [other()], tasks: [unseen()] }).problems).toEqual([]);
+    expect(judge(soundConfig()).config?.transfer).toEqual({ students: [], tasks: [] });
+  });
+
+  it('needs no probe items of an unseen task', () => {
+    expect(judged({ tasks: [unseen({ split: { seeds: 3, validation: 0, test: 10 } })] }).problems).toEqual([]);
+  });
+
+  it.each<[string, Json, string, string]>([
+    [
+      'the student of the run itself',
+      { students: [{ source: 'embedded:SmolLM2-135M-Instruct' }] },
+      'transfer.students[0]',
+      'models.student',
+    ],
+    ['one student twice', { students: [other(), other()] }, 'transfer.students[1]', 'transfer.students[0]'],
+    [
+      'a hosted student',
+      { students: [other({ source: 'hosted:openai/gpt', endpoint: endpoint({ per_request_sampling: true }) })] },
+      'transfer.students[0].source',
+      'cannot be trained',
+    ],
+    [
+      'a source that says nothing',
+      { students: [other({ source: 'hf:gemma' })] },
+      'transfer.students[0].source',
+      'ORG/NAME',
+    ],
+    [
+      'an endpoint that takes no raw text',
+      { students: [other({ prompt_style: 'completion', endpoint: endpoint() })] },
+      'transfer.students[0].endpoint.capabilities.completion',
+      'completion',
+    ],
+    [
+      'a context as long as an answer',
+      { students: [other({ endpoint: { kind: 'managed', context_tokens: 256 } })] },
+      'transfer.students[0].endpoint.context_tokens',
+      'evaluate.max_tokens',
+    ],
+    [
+      'a task of the run',
+      { tasks: [unseen({ family: 'larger-number' })] },
+      'transfer.tasks[0]',
+      'Two tasks are called "larger-number": tasks[0] and transfer.tasks[0]',
+    ],
+    ['gold examples', { tasks: [unseen({ gold: 'gold.jsonl' })] }, 'transfer.tasks[0].gold', 'would not be unseen'],
+    [
+      'fewer seeds than shots',
+      { tasks: [unseen({ split: { seeds: 1, validation: 8, test: 10 } })] },
+      'transfer.tasks[0].split.seeds',
+      'evaluate.shots asks for 3 shots',
+    ],
+    [
+      'no description',
+      { tasks: [{ source: 'jsonl', path: 'a.jsonl', name: 'a' }] },
+      'transfer.tasks[0].description',
+      'has no description',
+    ],
+    ['a key that is not known', { studens: [] }, 'transfer.studens', 'students'],
+  ])('%s is refused', (_, transfer, path, words) => {
+    const { problems } = judged(transfer);
+    expect(problems.map((problem) => problem.path)).toEqual([path]);
+    expect([problems[0]?.what, problems[0]?.why, problems[0]?.instead].join(' ')).toContain(words);
+  });
+
+  it('of the same weights prompted in another form is to another student', () => {
+    const student = { source: 'embedded:SmolLM2-135M-Instruct', prompt_style: 'completion' };
+    expect(judged({ students: [student] }).problems).toEqual([]);
+  });
+
+  it('to unseen tasks needs an aligned teacher; to students it does not', () => {
+    const none = (): Json => withSetting('questions.per_task', 250, withSetting('align', { method: 'none' }));
+    expect(judged({ students: [other()] }, none()).problems).toEqual([]);
+    const { problems } = judged({ tasks: [unseen()] }, none());
+    expect(problems.map(({ path }) => path)).toEqual(['transfer.tasks']);
+    expect(problems[0]?.what).toContain('only one teacher');
+  });
+
+  it('says what a declared unseen task and a static endpoint are good for', () => {
+    const declared = { source: 'declared', name: 'piqa', description: 'Choose.', test_items: 9 };
+    expect(judged({ tasks: [declared] }).problems).toEqual([]);
+    const { problems } = judge(withSetting('transfer', { tasks: [declared] }), 'run');
+    expect(problems.map(({ path }) => path)).toEqual(['transfer.tasks[0].source']);
+    const { notes } = judged({ students: [other({ endpoint: endpoint({ per_request_sampling: true }) })] });
+    expect(notes).toEqual([expect.stringContaining('transfer.students[0] has a static endpoint')]);
+  });
+});

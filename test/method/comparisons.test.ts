@@ -3,7 +3,7 @@
  * Method: a report's worth of answers judged by statsmodels (test/golden/statistics.py: exact McNemar, Holm over a column), and cases by hand.
  */
 import type { ArmName } from '../../schemas/arms';
-import { compareArms, type EvaluatedArm } from '../../method/comparisons';
+import { compareArms, linesOf, type EvaluatedArm } from '../../method/comparisons';
 import golden from '../golden/statistics.json';
 
 const evaluated = (arm: ArmName, shots: number, answers: string, round = 1, students = 1): EvaluatedArm => ({
@@ -88,4 +88,33 @@ it('does not take the answers of three students who agree for three times as man
   const three = compareArms([thrice(base, 'original_teacher'), thrice(better, 'arte')])[1]?.[0];
   for (const name of ['difference', 'low', 'high', 'p'] as const)
     expect(three?.[name]).toBeCloseTo(one?.[name] ?? NaN, 12);
+});
+
+it('of a transfer compares what has one target, in one family over all of them', () => {
+  const towards = (to: 'tasks' | 'student-1', arm: EvaluatedArm): EvaluatedArm => ({ ...arm, to });
+  // Six items more, right in one arm and wrong in the other: p = 2 / 2^6 alone, twice that beside another target.
+  const base = '0'.repeat(6) + '1'.repeat(20);
+  const better = '1'.repeat(26);
+  const original = (answers: string) => evaluated('original_teacher', 0, answers);
+  const arte = (answers: string) => evaluated('arte', 0, answers);
+  const alone = compareArms([towards('tasks', original(base)), towards('tasks', arte(better))]);
+  expect(alone[1]?.[0]?.p).toBeCloseTo(2 / 2 ** 6, 12);
+  const both = compareArms([
+    ...[towards('student-1', original(better)), towards('student-1', arte(better))],
+    ...[towards('tasks', original(base)), towards('tasks', arte(better))],
+  ]);
+  expect(both[1]).toMatchObject([{ against: 'original_teacher', difference: 0, p: 1 }]);
+  expect(both[3]?.[0]?.difference).toBeCloseTo(6 / 26, 12);
+  expect(both[3]?.[0]?.p).toBeCloseTo((2 * 2) / 2 ** 6, 12);
+  // Another target's baseline is none.
+  expect(compareArms([original(base), towards('tasks', arte(better))])).toEqual([[], []]);
+});
+
+it('takes the students of one target together, and those of another apart', () => {
+  const key = { key: 'k', predictions: [{ task: 't', itemId: '1', correct: true }] };
+  const of = (to?: 'tasks') => ({ arm: 'arte' as const, round: 1, shots: 0, ...key, ...(to && { to }) });
+  expect(linesOf([of(), of('tasks'), of('tasks')]).map(({ to, students }) => [to, students])).toEqual([
+    [undefined, 1],
+    ['tasks', 2],
+  ]);
 });

@@ -233,6 +233,7 @@ describe('prices', () => {
         student: { source: 'hosted:p/s', price: { input: 0.5 } },
       },
       probe: { respondents: [{ source: 'hosted:p/r', price: { input: 4 } }] },
+      transfer: { students: [{ source: 'a' }, { source: 'b', price: { input: 8, training_hour: 72 } }] },
       ...change,
     });
   const usage = {
@@ -250,6 +251,11 @@ describe('prices', () => {
     ['the teacher where an arm asks it itself', { stage: 'evaluate', arm: 'teacher-0shot' }, 0, 2.75],
     ['a respondent, which answers under an arm of its own', { stage: 'evaluate', arm: 'respondent-0-3shot' }, 0, 3],
     ['a training, by the hour', { stage: 'train-dpo', arm: '' }, 100, 2.75 + 1],
+    ['another student', { stage: 'evaluate', arm: 'transfer-student-2-arte-0shot' }, 0, 6],
+    ['another student that is trained', { stage: 'train-sft', arm: 'transfer-student-2-arte-seed2' }, 100, 6 + 2],
+    ['another student without a price', { stage: 'evaluate', arm: 'transfer-student-1-untuned-0shot' }, 0, 0],
+    ['the teacher that writes for unseen tasks', { stage: 'tailor-questions', arm: 'transfer-tasks-arte' }, 0, 2.75],
+    ['the student on unseen tasks', { stage: 'evaluate', arm: 'transfer-tasks-untuned-0shot' }, 0, 0.375],
     ['nobody', { stage: 'build-pairs', arm: '' }, 100, 0],
   ] as const)('are those of %s', (_, of, seconds, cost) => {
     expect(costOf(of, usage, seconds, config())).toBeCloseTo(cost, 10);
@@ -263,7 +269,11 @@ describe('prices', () => {
 
   it('are looked for in every model', () => {
     expect(hasPrices(config())).toBe(true);
-    const free = { models: { teacher: { source: 'hosted:p/t' }, student: { source: 'hosted:p/s' } } };
+    const free = {
+      models: { teacher: { source: 'hosted:p/t' }, student: { source: 'hosted:p/s' } },
+      transfer: {},
+    };
+    expect(hasPrices(config({ ...free, transfer: config().transfer, probe: {} }))).toBe(true);
     expect(hasPrices(config(free))).toBe(true);
     expect(hasPrices(config({ ...free, probe: {} }))).toBe(false);
   });

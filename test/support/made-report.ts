@@ -5,8 +5,9 @@ import { seededRandom } from '../../method/keys';
 import { mean, sampleVariance } from '../../method/statistics';
 import type { ArmName } from '../../schemas/arms';
 import type { ModelRef } from '../../schemas/model-ref';
-import { reportVersion, type ReportArm, type RunReport } from '../../schemas/report';
+import { reportVersion, type ReportArm, type ReportTransfer, type RunReport } from '../../schemas/report';
 import type { PredictionRow, RowOutcome } from '../../schemas/rows';
+import { transferArms, type TransferTarget } from '../../schemas/transfer';
 
 export interface MadeReport {
   readonly arms: readonly ArmName[];
@@ -15,6 +16,8 @@ export interface MadeReport {
   readonly students?: number;
   /** Items a task. Default: 30. */
   readonly items?: number;
+  /** Targets that the standing arms are carried over to. */
+  readonly transfer?: readonly TransferTarget[];
   /** Task -> category. */
   readonly tasks: Readonly<Record<string, string>>;
 }
@@ -24,7 +27,15 @@ const endings: readonly RowOutcome[] = [
   ...(['ok', 'ok', 'ok', 'ok', 'ok', 'ok', 'truncated', 'truncated', 'malformed', 'ok'] as const),
 ];
 
-export function madeReport({ arms, rounds = 1, shots = [0], students = 1, items = 30, tasks }: MadeReport): RunReport {
+export function madeReport({
+  arms,
+  rounds = 1,
+  shots = [0],
+  students = 1,
+  items = 30,
+  transfer = [],
+  tasks,
+}: MadeReport): RunReport {
   const random = seededRandom(1);
   const predictions = (): PredictionRow[] =>
     Object.keys(tasks).flatMap((task) =>
@@ -38,20 +49,19 @@ export function madeReport({ arms, rounds = 1, shots = [0], students = 1, items 
         };
       }),
     );
+  const evaluated = (arm: ArmName, round: number, to?: TransferTarget) =>
+    shots.flatMap((count) =>
+      Array.from({ length: arm === 'untuned' || arm === 'teacher' ? 1 : students }, () => ({
+        ...{ arm, round, shots: count, key: 'e'.repeat(64), predictions: predictions() },
+        ...(to && { to }),
+      })),
+    );
   const lines = linesOf(
     Array.from({ length: rounds }, (_, at) => at + 1).flatMap((round) =>
-      arms
-        .filter((arm) => round === 1 || arm === 'arte')
-        .flatMap((arm) =>
-          shots.flatMap((count) =>
-            Array.from({ length: arm === 'untuned' || arm === 'teacher' ? 1 : students }, () => ({
-              ...{ arm, round, shots: count, key: 'e'.repeat(64), predictions: predictions() },
-            })),
-          ),
-        ),
+      arms.filter((arm) => round === 1 || arm === 'arte').flatMap((arm) => evaluated(arm, round)),
     ),
   );
-  const comparisons = compareArms(lines);
+  const carried = linesOf(transfer.flatMap((to) => transferArms.flatMap((arm) => evaluated(arm, rounds, to))));
   const usage = { calls: 6_261, inputTokens: 12_345_678, cachedInputTokens: 9_876_543, outputTokens: 1_234_567 };
   const lost = { lostCalls: 0, lostInputTokens: 0 };
   return {
@@ -70,25 +80,12 @@ export function madeReport({ arms, rounds = 1, shots = [0], students = 1, items 
       },
       ...{ teacher: model, student: model, artifacts: {} },
     })),
-    arms: lines.map((line, at): ReportArm => {
-      const { overall, byTask, byCategory } = evaluatePredictions(
-        line.predictions,
-        new Map(Object.entries(tasks)),
-        line.students,
-      );
-      const accuracies = line.byStudent.map((own) => mean(own.map(({ correct }) => Number(correct))));
-      const macro = (groups: typeof byTask) => ({
-        groups: Object.keys(groups).length,
-        ...macroAverage(Object.values(groups)),
-      });
-      return {
-        ...overall,
-        ...{ name: line.arm, round: line.round, shots: line.shots, stageKey: line.key, byTask, byCategory },
-        macro: { overTasks: macro(byTask), overCategories: macro(byCategory) },
-        students: { accuracies, standardDeviation: Math.sqrt(sampleVariance(accuracies)) },
-        ...(line.arm === 'untuned' || line.arm === 'teacher' ? {} : { training: { examples: 6_750, steps: 422 } }),
-        comparisons: comparisons[at] ?? [],
-      };
+    arms: reported(lines, tasks),
+    ...(carried.length > 0 && {
+      transfer: reported(carried, tasks).map((arm, at): ReportTransfer => {
+        const to = carried[at]?.to ?? 'tasks';
+        return { ...arm, to, ...(to === 'tasks' ? {} : { model: `hf:somebody/another-student-${to}` }) };
+      }),
     }),
     stages: lines.map(({ arm, round, shots: count, key }) => ({
       ...{ name: 'evaluate', round, arm: `${arm}-${count}shot`, key, ...usage, ...lost },
@@ -99,6 +96,32 @@ export function madeReport({ arms, rounds = 1, shots = [0], students = 1, items 
       'What a reader must not miss is said in a sentence that is longer than a line of a terminal, '.repeat(2).trim(),
     ],
   };
+}
+
+type Lines = ReturnType<typeof linesOf<PredictionRow>>;
+
+function reported(lines: Lines, tasks: MadeReport['tasks']): ReportArm[] {
+  const comparisons = compareArms(lines);
+  return lines.map((line, at): ReportArm => {
+    const { overall, byTask, byCategory } = evaluatePredictions(
+      line.predictions,
+      new Map(Object.entries(tasks)),
+      line.students,
+    );
+    const accuracies = line.byStudent.map((own) => mean(own.map(({ correct }) => Number(correct))));
+    const macro = (groups: typeof byTask) => ({
+      groups: Object.keys(groups).length,
+      ...macroAverage(Object.values(groups)),
+    });
+    return {
+      ...overall,
+      ...{ name: line.arm, round: line.round, shots: line.shots, stageKey: line.key, byTask, byCategory },
+      macro: { overTasks: macro(byTask), overCategories: macro(byCategory) },
+      students: { accuracies, standardDeviation: Math.sqrt(sampleVariance(accuracies)) },
+      ...(line.arm === 'untuned' || line.arm === 'teacher' ? {} : { training: { examples: 6_750, steps: 422 } }),
+      comparisons: comparisons[at] ?? [],
+    };
+  });
 }
 
 const model: ModelRef = {

@@ -38,6 +38,7 @@ import type { ModelRef } from '../../schemas/model-ref';
 import { stageLabel, type StageName } from '../../schemas/stage-names';
 import { carryOn, firstCarry, runRound } from '../../workflows/round';
 import type { RunState } from '../../workflows/run-state';
+import { runTransfer } from '../../workflows/transfer';
 import { writeScriptedLoop, type ScriptedLoop } from './loop-config';
 
 export interface MadeRun {
@@ -72,7 +73,10 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
   });
   const activities = inProcess(store, folder, runId);
   const input = alignInput(runId, bundle, config);
-  const models = { teacher: baseModel('teacher'), student: baseModel('student'), respondents: [] };
+  const models = {
+    ...{ teacher: baseModel('teacher'), student: baseModel('student'), respondents: [] },
+    others: config.transfer.students.map((_, index) => baseModel(`other-${index}`)),
+  };
   let carry: AlignCarry = firstCarry(models, createdAt);
   const save = (status: RunStatus, more: Partial<RunProgress> = {}): Promise<void> => {
     const { round } = carry;
@@ -105,10 +109,12 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
       // One after another: a test wants the same order each time.
       const together: RunState['together'] = async (one, other) => [await one(), await other()];
       const evaluations = (): Promise<ArtifactRef> => collectEvaluations(store, runId, round);
-      const outcome = await runRound({ stage, together, evaluations }, input, carry);
-      const { teacher, student, decision } = outcome;
-      await saveRound(store, { runId, round, models: { teacher, student }, decision });
+      const runner = { stage, together, evaluations };
+      const outcome = await runRound(runner, input, carry);
+      const { teacher, student, decision, tasks } = outcome;
       carry = carryOn(carry, outcome, input);
+      if (round === input.rounds) await runTransfer(runner, input, carry, tasks);
+      await saveRound(store, { runId, round, models: { teacher, student }, decision });
     }
   } catch (error) {
     if (!(error instanceof Stopped)) throw error;
@@ -174,6 +180,8 @@ function inProcess(store: ArtifactStore, folder: string, runId: string): (input:
     'check-scores': (input) => activities.checkScores(input),
     'build-pairs': (input) => activities.buildPairs(input),
     'check-round': (input) => activities.checkRound(input),
+    'check-unseen': (input) => activities.checkUnseen(input),
+    'reword-set': (input) => activities.rewordSet(input),
     decide: (input) => activities.decide(input),
     'train-dpo': (input) => activities.trainDpo(input),
     'train-sft': (input) => activities.trainSft(input),

@@ -118,11 +118,13 @@ function standIns(
     buildPairs: whole,
     selectDrafts: whole,
     checkRound: whole,
+    checkUnseen: whole,
+    rewordSet: whole,
     decide: whole,
     trainDpo: whole,
     trainSft: whole,
     warmUp: whole,
-    resolveModels: async () => ({ teacher: model('teacher'), student: model('student'), respondents: [] }),
+    resolveModels: async () => ({ teacher: model('teacher'), student: model('student'), respondents: [], others: [] }),
     openRowStage: async (input) => ({ done: false, key: sha(`${input.stage}${input.model?.name ?? ''}`), rows: 3 }),
     runShard: async (shard) => {
       recorded.shards.push(shard);
@@ -472,7 +474,7 @@ describe('alignWorkflow', () => {
   it('asks every respondent with every shot count before it selects the preference set by IRT', async () => {
     const respondents = [model('small'), model('smaller')];
     const activities = standIns(recorded, {
-      resolveModels: async () => ({ teacher: model('teacher'), student: model('student'), respondents }),
+      resolveModels: async () => ({ teacher: model('teacher'), student: model('student'), respondents, others: [] }),
     });
     await withWorkers(activities, async () =>
       (await start(input('irt', { rounds: 1, respondentShots: [0, 1] }))).result(),

@@ -4,34 +4,18 @@
  * Method: the workflow and the activities as workers run them, on a real Temporal server and a real S3 store. Models answer by script; the
  * trainer is a stand-in that notes its jobs and leaves a layer that follows from what it was given.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker } from '@temporalio/worker';
-import { createInferActivities, createIoActivities, createTrainActivities } from '../../activities';
-import type { InferDependencies, TrainDependencies } from '../../activities/dependencies';
 import { readRows } from '../../activities/read-rows';
 import { runKeys } from '../../activities/run-records';
-import { alignInput } from '../../cli/start-run';
-import type { ModelEndpoint } from '../../drivers/model/model';
-import { createScriptedEndpoint } from '../../drivers/model/scripted';
 import type { ArtifactStore } from '../../drivers/store/store';
-import type { TrainingJob } from '../../drivers/trainer/trainer';
-import { canonicalJson, sha256Hex } from '../../method/keys';
 import { planRun } from '../../method/plan';
 import { armNames, type ArmName } from '../../schemas/arms';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
-import type { JsonValue } from '../../schemas/json';
 import { payloadBytesMax } from '../../schemas/limits';
-import { taskQueues } from '../../schemas/messages';
-import type { ModelRef } from '../../schemas/model-ref';
 import type { RunReport } from '../../schemas/report';
 import { questionRowSchema, tailoredRowSchema } from '../../schemas/rows';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
-import { startTestS3, type TestS3 } from '../support/s3';
-import { quietRuntime, startTemporal, workflowBundle } from '../support/temporal';
+import { modelRef, startWorkflowRuns, type WorkflowRuns } from '../support/workflow-run';
 
 jest.setTimeout(5 * 60_000);
 
@@ -71,93 +55,21 @@ function configOf(change: Record<string, unknown> = {}): RunConfig {
 }
 
 describe('all arms', () => {
-  let env: TestWorkflowEnvironment;
-  let s3: TestS3;
+  let runs: WorkflowRuns;
   let store: ArtifactStore;
-  let folder: string;
-  const jobs: (TrainingJob & { rows: number })[] = [];
+  let jobs: WorkflowRuns['jobs'];
+  const run = (runId: string, config: RunConfig): Promise<RunReport> => runs.run(runId, config);
 
   beforeAll(async () => {
-    quietRuntime();
-    folder = mkdtempSync(join(tmpdir(), 'arte-arms-'));
-    [env, s3] = await Promise.all([startTemporal(), startTestS3()]);
-    store = s3.fresh();
+    runs = await startWorkflowRuns('arms');
+    ({ store, jobs } = runs);
   });
-  afterAll(async () => {
-    store.close();
-    await Promise.all([env.teardown(), s3.stop()]);
-    rmSync(folder, { recursive: true, force: true });
-  });
-
-  const dependencies = (): InferDependencies & TrainDependencies => ({
-    store,
-    journalDir: join(folder, 'journals'),
-    stallDumps: { dir: join(folder, 'stalls'), secrets: [] },
-    environment: {},
-    resolveModel: (name) => Promise.resolve(modelRef(name)),
-    pool: {
-      lease: (model, settings) => {
-        if (settings.kind !== 'scripted') throw new Error('only scripts answer here');
-        const endpoint = createScriptedEndpoint(settings.script, settings.options);
-        return Promise.resolve({ endpoint: inOwnWords(model, endpoint), release: () => Promise.resolve() });
-      },
-      reserve: () => Promise.resolve(() => undefined),
-    },
-    trainingDir: join(folder, 'trainings'),
-    reserveDevice: () => Promise.resolve(() => undefined),
-    trainer: {
-      async train(job) {
-        const data = await readFile(job.dataPath, 'utf8');
-        const rows = data.trim().split('\n').length;
-        jobs.push({ ...job, rows });
-        const outputDir = join(job.workDir, 'output');
-        await mkdir(outputDir, { recursive: true });
-        await writeFile(
-          join(outputDir, 'adapter_model.safetensors'),
-          sha256Hex(data + canonicalJson({ ...job.settings })),
-        );
-        const facts = { seconds: 1, metrics: {}, tokens: 1, device: 'none', dtype: 'float32', resumedFromSteps: [] };
-        return { outputDir, rows, steps: job.settings.maxSteps, ...facts };
-      },
-    },
-  });
-
-  async function run(runId: string, config: RunConfig): Promise<RunReport> {
-    const bundle = await store.putBlob(
-      canonicalJson({ schemaVersion: 1, config: config as unknown as JsonValue, files: {} }),
-      { mediaType: 'application/json', rows: 1 },
-    );
-    const given = dependencies();
-    const activities = {
-      ...createIoActivities(given),
-      ...createInferActivities(given),
-      ...createTrainActivities(given),
-    };
-    const { nativeConnection: connection } = env;
-    const workers = await Promise.all([
-      Worker.create({ connection, taskQueue: taskQueues.workflows, workflowBundle: await workflowBundle() }),
-      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
-        Worker.create({ connection, taskQueue, activities }),
-      ),
-    ]);
-    const running = Promise.all(workers.map((worker) => worker.run()));
-    try {
-      await env.client.workflow.execute('alignWorkflow', {
-        workflowId: runId,
-        taskQueue: taskQueues.workflows,
-        args: [alignInput(runId, bundle, config)],
-      });
-    } finally {
-      for (const worker of workers) worker.shutdown();
-      await running;
-    }
-    return (await store.getDocument(runKeys.report(runId))) as unknown as RunReport;
-  }
+  afterAll(() => runs.stop());
 
   describe('of one run', () => {
     const config = configOf();
     let report: RunReport;
-    let students: typeof jobs;
+    let students: WorkflowRuns['jobs'];
 
     beforeAll(async () => {
       report = await run('all', config);
@@ -263,7 +175,7 @@ describe('all arms', () => {
     const evaluations = report.stages.filter(({ name, round }) => name === 'evaluate' && round === 1);
     expect(evaluations).toHaveLength(2 * (students + 2));
     expect(report.rounds.map(({ decision }) => decision['round'])).toEqual([1, 2]);
-    const messages = await messagesOf(env, 'many');
+    const messages = await messagesOf(runs.env, 'many');
     const largest = messages.reduce((most, message) => (message.bytes > most.bytes ? message : most));
     expect(largest.bytes).toBeGreaterThan(1_000);
     expect({ ...largest, isSmall: largest.bytes < payloadBytesMax }).toMatchObject({ isSmall: true });
@@ -316,23 +228,4 @@ function payloadBytes(value: unknown): number[] {
   const { payloads } = value as { payloads?: readonly { data?: Uint8Array | null }[] };
   if (payloads) return [payloads.reduce((sum, { data }) => sum + (data?.length ?? 0), 0)];
   return Object.values(value).flatMap(payloadBytes);
-}
-
-function modelRef(name: string): ModelRef {
-  const sha = sha256Hex(name);
-  return { name, source: { kind: 'embedded', name }, baseSha256: sha, layers: [], contentSha256: sha };
-}
-
-/** A teacher that was trained words its rationales in its own way, so that every arm has a set of its own. */
-function inOwnWords({ layers, contentSha256 }: ModelRef, endpoint: ModelEndpoint): ModelEndpoint {
-  if (layers.length === 0) return endpoint;
-  return {
-    ...endpoint,
-    async complete(request, signal) {
-      const answer = await endpoint.complete(request, signal);
-      return request.jsonSchema === undefined
-        ? { ...answer, text: ` ${contentSha256.slice(0, 6)}:${answer.text}` }
-        : answer;
-    },
-  };
 }
