@@ -1,5 +1,5 @@
 /**
- * What a run leaves in the store besides its stages: progress, rounds, ledger, report, actions, under `runs/<runId>/`. A run can be looked at, reported and
+ * What a run leaves in the store besides its stages: progress, rounds, ledger, report, actions, notices, under `runs/<runId>/`. A run can be looked at, reported and
  * started again from these when the engine's history is gone. Owns the keys, and how the line of a stage gets into the record of its round.
  *
  * Invariants
@@ -38,6 +38,8 @@ export const runKeys = {
   report: (runId: string) => `runs/${runId}/report.json`,
   /** A folder of documents. */
   actions: (runId: string) => `runs/${runId}/actions/`,
+  /** A folder of documents. */
+  notices: (runId: string) => `runs/${runId}/notices/`,
   ceiling: (runId: string) => `runs/${runId}/ceiling.json`,
 } as const;
 

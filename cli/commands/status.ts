@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { readLedger } from '../../activities/budget';
 import { readCallCeiling } from '../../activities/call-ceiling';
+import { noticeWarnings, readNotices } from '../../activities/notify';
 import { readActions } from '../../activities/run-actions';
 import { runKeys } from '../../activities/run-records';
 import { hasPrices } from '../../method/ledger';
@@ -41,6 +42,7 @@ async function showRun(session: Session, runId: string, json: boolean): Promise<
   const config = await openBundleOf(session.store, runId);
   const actions = await readActions(session.store, runId);
   const secondsLeft = await (await openEta(session.store, runId))(view, Date.now());
+  const notices = await readNotices(session.store, runId);
   const ceiling = await readCallCeiling(session.store, runId);
   const ledger = config && hasPrices(config) ? await readLedger(session.store, runId, config) : undefined;
   if (json) {
@@ -48,13 +50,16 @@ async function showRun(session: Session, runId: string, json: boolean): Promise<
     const left = secondsLeft === undefined ? {} : { secondsLeft: Math.round(secondsLeft) };
     printJson({
       ...{ ...view.progress, ...left, finished: view.finished, live: view.live },
-      ...{ ...budget, callCeiling: ceiling, actions },
+      ...{ ...budget, callCeiling: ceiling, actions, notices },
     });
   } else {
     const color = colorsFor(process.stdout);
     const money = config && ledger ? budgetLine(runId, config, ledger) : undefined;
     const lines = [...renderRun(view, new Map(), config, color, secondsLeft), ...endLines(view, color)];
-    const facts = [money, ceilingLine(ceiling)].filter((line) => line !== undefined).map((line) => color.dim(line));
+    const facts = [
+      ...[money, ceilingLine(ceiling)].filter((line) => line !== undefined).map((line) => color.dim(line)),
+      ...noticeWarnings(notices).map((line) => color.yellow(line)),
+    ];
     const done = actionLines(actions, color);
     printLine(
       [...lines, ...(facts.length > 0 ? ['', ...facts] : []), ...(done.length > 0 ? ['', ...done] : [])].join('\n'),

@@ -11,6 +11,7 @@ import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { createInferActivities, createIoActivities, createTrainActivities } from '../../activities';
+import { createNotifier } from '../../drivers/notify/open';
 import type { InferDependencies, TrainDependencies } from '../../activities/dependencies';
 import { readRows } from '../../activities/read-rows';
 import { runKeys } from '../../activities/run-records';
@@ -128,7 +129,7 @@ describe('all arms', () => {
     );
     const given = dependencies();
     const activities = {
-      ...createIoActivities(given),
+      ...createIoActivities({ ...given, notifier: createNotifier({ commands: false }) }),
       ...createInferActivities(given),
       ...createTrainActivities(given),
     };
