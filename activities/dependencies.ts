@@ -2,6 +2,7 @@
  * What activities are given (style.md 6: drivers are handed in). Owns nothing but the list; workers/wire.ts opens them.
  */
 import type { ModelPool } from '../drivers/model/model';
+import type { Notifier } from '../drivers/notify/notifier';
 import type { ArtifactStore } from '../drivers/store/store';
 import type { Trainer } from '../drivers/trainer/trainer';
 import type { ModelConfig } from '../schemas/run-config';
@@ -19,6 +20,13 @@ export interface StallDumps {
 /** Of every role: refs in, refs out. */
 export interface StoreDependencies {
   readonly store: ArtifactStore;
+}
+
+/** Of the io role: also tells of runs. */
+export interface IoDependencies extends StoreDependencies {
+  readonly notifier: Notifier;
+  /** Where `${env:NAME}` is looked up: the worker's own environment. */
+  readonly environment: { readonly [name: string]: string | undefined };
 }
 
 /** Of the infer role: asks models, row by row. */

@@ -2,7 +2,7 @@
 import type { EndpointSettings } from '../drivers/model/model';
 import { ArteError } from '../schemas/errors';
 import type { AskedModel } from '../method/served';
-import { secretReferencePattern } from '../schemas/run-config';
+import { secretReferencePattern } from '../schemas/secrets';
 
 type Environment = { readonly [name: string]: string | undefined };
 

@@ -19,6 +19,7 @@ import type {
   Verdict,
   WaveInput,
 } from '../schemas/messages';
+import type { Notice, SendInput } from '../schemas/notification';
 import type { RunAction } from '../schemas/run-action';
 import type { RowStageName, StageName } from '../schemas/stage-names';
 import type {
@@ -37,12 +38,13 @@ import { checkRound } from './check-round';
 import { checkScores } from './check-scores';
 import { checkUnseen } from './check-unseen';
 import { decide } from './decide';
-import type { InferDependencies, StoreDependencies, TrainDependencies } from './dependencies';
+import type { InferDependencies, IoDependencies, TrainDependencies } from './dependencies';
 import { evaluate } from './evaluate';
 import { guarded } from './failures';
 import { beating } from './heartbeat';
 import { runLeasedStage } from './leased-stage';
 import { judgeAlignment } from './judge-alignment';
+import { sendNotification } from './notify';
 import { planFiring } from './plan-firing';
 import { prepareTasks } from './prepare-tasks';
 import { writeReport } from './report';
@@ -85,7 +87,7 @@ function rowStage(stages: RowStages, name: StageName): AnyRowStage {
 }
 
 /** Queue arte-io: everything that only reads and writes the store. */
-export function createIoActivities(dependencies: StoreDependencies, stages: RowStages = rowStages): IoActivities {
+export function createIoActivities(dependencies: IoDependencies, stages: RowStages = rowStages): IoActivities {
   const { store } = dependencies;
   const activities: IoActivities = {
     prepareTasks: runWholeStage(prepareTasks, dependencies),
@@ -111,6 +113,7 @@ export function createIoActivities(dependencies: StoreDependencies, stages: RowS
     recordAction: ({ id, ...action }) => recordAction(store, action, id),
     findVerdict: (of) => findVerdict(store, of),
     reviseRun: (change) => reviseRun(store, change),
+    sendNotification: (message: SendInput) => sendNotification(dependencies, message),
   };
   return guarded(beating(activities));
 }
@@ -138,6 +141,7 @@ export interface IoActivities {
   recordAction(action: Omit<RunAction, 'schemaVersion'> & { readonly id: string }): Promise<void>;
   findVerdict(of: Parameters<typeof findVerdict>[1]): Promise<Verdict | undefined>;
   reviseRun(change: Parameters<typeof reviseRun>[1]): Promise<void>;
+  sendNotification(message: SendInput): Promise<Notice>;
 }
 
 /** Queue arte-infer: everything that asks a model. */

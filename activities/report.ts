@@ -39,6 +39,7 @@ import { formatMoney, readLedger } from './budget';
 import { openBundle } from './bundle';
 import type { UnseenFacts } from './check-unseen';
 import type { RacingFacts } from './score-drafts';
+import { noticeWarnings, readNotices } from './notify';
 import { readRows } from './read-rows';
 import { readActions } from './run-actions';
 import { readRounds, runKeys, transfersIn } from './run-records';
@@ -87,6 +88,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
       ...lossNotes(stages, config),
       ...paymentNotes(input.runId, stages, totals, config),
       ...notesOf(config, stages, arms, rounds),
+      ...noticeWarnings(await readNotices(store, input.runId)),
       ...(input.status === 'CANCELLED'
         ? [
             'Calls of stages that were broken off are not in this account; their answers are kept for when the run goes on.',

@@ -1,5 +1,5 @@
 /**
- * What a run leaves in the store besides its stages: progress, rounds, ledger, report, actions, under `runs/<runId>/`. A run can be looked at, reported and
+ * What a run leaves in the store besides its stages: progress, rounds, ledger, report, actions, notices, under `runs/<runId>/`. A run can be looked at, reported and
  * started again from these when the engine's history is gone. Owns the keys, and how the line of a stage gets into the record of its round.
  *
  * Invariants
@@ -40,6 +40,8 @@ export const runKeys = {
   actions: (runId: string) => `runs/${runId}/actions/`,
   /** A folder of documents: what was found when work stood still. */
   stalls: (runId: string) => `runs/${runId}/stalls/`,
+  /** A folder of documents: what was told to whom. */
+  notices: (runId: string) => `runs/${runId}/notices/`,
   ceiling: (runId: string) => `runs/${runId}/ceiling.json`,
 } as const;
 

@@ -16,7 +16,8 @@ export async function endStrandedRun(client: Client, runId: string): Promise<boo
   const current = workerDeploymentInfo?.routingConfig?.currentDeploymentVersion?.buildId;
   if (!current || current === pinned) return false;
   const reason = `its version ${pinned} has no worker any more; started again on ${current}`;
-  const query = `RootWorkflowId = "${runId}" AND ExecutionStatus = "Running"`;
+  // Messages about it go on under the new version.
+  const query = `RootWorkflowId = "${runId}" AND ExecutionStatus = "Running" AND WorkflowType != "notifyWorkflow"`;
   for await (const { workflowId } of client.workflow.list({ query }))
     await client.workflow.getHandle(workflowId).terminate(reason);
   return true;

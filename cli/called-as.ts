@@ -25,6 +25,7 @@ export const commandNames = [
   'clone',
   'concurrency',
   'budget',
+  'notify',
   'students',
   'schedule',
   'report',

@@ -34,6 +34,7 @@ const commands: Readonly<Record<CommandName, () => Promise<{ register(program: C
   clone: () => import('./commands/clone.js'),
   concurrency: () => import('./commands/concurrency.js'),
   budget: () => import('./commands/budget.js'),
+  notify: () => import('./commands/notify.js'),
   students: () => import('./commands/students.js'),
   schedule: () => import('./commands/schedule.js'),
   report: () => import('./commands/report.js'),

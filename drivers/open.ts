@@ -9,7 +9,8 @@ import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { ArteError } from '../schemas/errors';
 import { embeddedAddresses } from './local/platform-state';
 import type { PlatformAddresses, StoreAddress, TemporalAddress } from '../schemas/platform';
-import { secretReferencePattern, type RunConfig } from '../schemas/run-config';
+import type { RunConfig } from '../schemas/run-config';
+import { secretReferencePattern } from '../schemas/secrets';
 
 /** A worker's addresses from its environment: the supervisor's state file ($ARTE_PLATFORM), else the clients' own variables. */
 export async function addressesFromEnvironment(environment: Environment): Promise<PlatformAddresses> {

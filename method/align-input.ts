@@ -25,6 +25,7 @@ export function alignInput(runId: string, bundle: ArtifactRef, config: RunConfig
     accumulate: accumulatedRounds(config.pairs.accumulate),
     signals: signalsOf(config.score),
     approval: config.rounds.approval,
+    notify: config.notify.map(({ on }) => on),
     respondentShots: config.probe.method === 'irt' ? config.probe.respondent_shots : [],
     ...(transferTargets(config).length > 0 && {
       transfer: {

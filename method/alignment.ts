@@ -3,7 +3,7 @@
  *
  * Owns the identity of an alignment. Leaves what a run is made of to the config, reuse inside it to the keys of its stages.
  * Invariant: an alignment's key holds the content of its models and task files and the settings, and nothing that changes only where, how fast or
- * at what price it is made: no address, secret, name, budget or platform.
+ * at what price it is made, or who is told: no address, secret, name, budget, notify or platform.
  */
 import type { JsonValue } from '../schemas/json';
 import type { ResolvedModels } from '../schemas/messages';
@@ -26,7 +26,7 @@ export function alignmentKey(
   { teacher, student, respondents, others }: ResolvedModels,
   files: Readonly<Record<string, string>>,
 ): string {
-  const { name: _, budget: __, platform: ___, promotion: ____, models, probe, transfer, ...settings } = config;
+  const { name: _, budget: __, platform: ___, promotion: ____, notify: _____, models, probe, transfer, ...settings } = config;
   const asked = (model: ModelConfig, contentSha256: string): JsonValue => ({
     content: contentSha256,
     served: servedIdentity(model.endpoint),

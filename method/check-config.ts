@@ -8,13 +8,8 @@
  * the wrong shape is replaced by a harmless one while the rest is judged, and nothing that touches it is judged);
  * a text that may be a secret is never repeated.
  */
-import {
-  runConfigSchema,
-  secretReferencePattern,
-  type ModelConfig,
-  type RunConfig,
-  type TaskConfig,
-} from '../schemas/run-config';
+import { headerReferencePattern, secretReferencePattern } from '../schemas/secrets';
+import { runConfigSchema, type ModelConfig, type RunConfig, type TaskConfig } from '../schemas/run-config';
 import { armsOf, pairKindsOf, recipeOf } from '../schemas/arms';
 import { embeddedModels } from '../schemas/model-ref';
 import { signalNames, signalsOf } from '../schemas/signals';
@@ -23,6 +18,7 @@ import { canonicalAnswer, closeIsUnmistakable, labelsOf } from './answers';
 import { configProblem, pathText, type ConfigProblem, type Segment } from './config-problem';
 import { explainShape, nearestName, type ShapeIssue } from './explain-shape';
 import { hasPrices, type ModelRole } from './ledger';
+import { urlProblem } from './notify-address';
 import { builtinTechniques, questionPairsOfTask, rationalePairsOfTask } from './plan';
 import { promptProblems, reminderProblem } from './prompts';
 import { firstBlockOf } from './racing';
@@ -207,6 +203,7 @@ function crossFieldFindings(
     ...capFindings(config),
     ...promotionFindings(config),
     ...transferFindings(config),
+    ...notifyFindings(config),
     ...platformFindings(config),
     ...environment.findings,
   ];
@@ -1185,6 +1182,28 @@ function roundFindings(config: RunConfig): Finding[] {
   ];
 }
 
+// ---- messages ----------------------------------------------------------------------------------------------------
+
+function notifyFindings({ notify }: RunConfig): Finding[] {
+  return notify.flatMap((target, index) => {
+    if (target.kind !== 'webhook' || secretReferencePattern.test(target.url)) return [];
+    const problem = urlProblem(target.url, target.allow_http);
+    if (problem === undefined) return [];
+    return [
+      finding(
+        ['notify', index, 'url'],
+        {
+          what: `The address ${problem}`,
+          why: 'A message tells of models, money and errors, and its headers hold secrets: it goes to an address that can be trusted, or the config says that it need not be.',
+          instead:
+            'Write https://…, http://127.0.0.1:PORT/… for this machine, ${env:NAME} for an address that is a secret, or "allow_http: true" beside it.',
+        },
+        [`notify[${index}].allow_http`],
+      ),
+    ];
+  });
+}
+
 // ---- platform and environment ------------------------------------------------------------------------------------
 
 function platformFindings(config: RunConfig): Finding[] {
@@ -1272,12 +1291,22 @@ export function secretReferences(
           model.endpoint.kind === 'static' ? model.endpoint.api_key : undefined,
         ] as const,
     ),
+    ...config.notify.flatMap((target, index) =>
+      target.kind === 'command'
+        ? []
+        : [
+            [['notify', index, 'url'], target.url] as const,
+            ...Object.entries(target.headers).map(
+              ([name, value]) => [['notify', index, 'headers', name], value] as const,
+            ),
+          ],
+    ),
     [['platform', 'temporal', 'api_key'], temporal.api_key],
     [['platform', 'store', 'access_key_id'], store.access_key_id],
     [['platform', 'store', 'secret_access_key'], store.secret_access_key],
   ];
   return candidates.flatMap(([segments, reference]) => {
-    const name = reference === undefined ? undefined : secretReferencePattern.exec(reference)?.[1];
+    const name = reference === undefined ? undefined : headerReferencePattern.exec(reference)?.[2];
     return name === undefined ? [] : [{ segments, name }];
   });
 }

@@ -50,6 +50,7 @@ export const errorCodes = {
   RowNotFound: { retryable: false },
   RunStateConflict: { retryable: false },
   PriceNotAgreed: { retryable: false },
+  NotificationFailed: { retryable: true },
   Unexpected: { retryable: true },
 } as const;
 export type ErrorCode = keyof typeof errorCodes;

@@ -297,3 +297,26 @@ export const restPatienceMs = 30_000;
 
 /** How often a worker looks for the ceiling that a person has set to a run's calls in flight. One small request per run and process. */
 export const ceilingLookMs = 2_000;
+
+// ---- messages about a run ------------------------------------------------------------------------------------------
+
+/** Targets of one config: each is an activity of every message. */
+export const notifyTargetsMax = 8;
+
+/** A target is tried so often: with the waits below for about forty minutes, in which a receiver is restarted or a network comes back. */
+export const notifyAttemptsMax = 10;
+
+/** Before the second attempt; doubled each time. */
+export const notifyRetryMs = 5_000;
+
+/** The longest wait between two attempts. */
+export const notifyRetryMaxMs = 10 * 60_000;
+
+/** A worker that is lost in an attempt is noticed after this; the message is then sent again, under its id. */
+export const notifyHeartbeatMs = 30_000;
+
+/** A message that found no worker for so long is of no interest any more. */
+export const notifyLifeMs = 24 * 3_600_000;
+
+/** `arte notify test` waits so long: every target at once, one attempt of a minute at most, and a worker that has just been started. */
+export const notifyTestPatienceMs = 90_000;

@@ -6,6 +6,7 @@ import type { ArtifactRef } from './artifact-ref';
 import type { ErrorData } from './errors';
 import type { StageUsage } from './manifest';
 import type { ModelRef } from './model-ref';
+import type { NotifyEvent } from './notification';
 import type { SignalName } from './signals';
 import type { StageName } from './stage-names';
 import type { OutcomeCounts } from './rows';
@@ -73,6 +74,8 @@ export interface AlignInput {
   };
   /** Whether a person is asked after each round. */
   readonly approval: 'off' | 'every';
+  /** Of each target of `notify`: what it is told. Left out by runs of older versions: none. */
+  readonly notify?: readonly (readonly NotifyEvent[])[];
   /** When the run was started first, whatever became of it since. */
   readonly startedAt?: string;
   /** Set from the second round on. */

@@ -5,11 +5,12 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
-import type { InferDependencies, StoreDependencies, TrainDependencies } from '../activities/dependencies';
+import type { InferDependencies, IoDependencies, TrainDependencies } from '../activities/dependencies';
 import { createMaterializer, type Materializer } from '../drivers/model/materialize';
 import { createModelPool, type ManagedModelPool } from '../drivers/model/pool';
 import { resolveModel } from '../drivers/model/resolve';
 import { createScriptedEndpoint } from '../drivers/model/scripted';
+import { createNotifier } from '../drivers/notify/open';
 import { createS3Store } from '../drivers/store/s3';
 import { createTrlTrainer } from '../drivers/trainer/trl';
 import { secretsIn } from '../method/environment-secrets';
@@ -17,7 +18,7 @@ import type { PythonEnv } from '../drivers/local/python-env';
 import type { WorkerPlatform } from './worker-platform';
 
 export interface OpenDrivers {
-  io(): StoreDependencies;
+  io(): IoDependencies;
   infer(): Promise<InferDependencies>;
   train(): Promise<TrainDependencies>;
   close(): Promise<void>;
@@ -53,7 +54,12 @@ export function openDrivers(platform: WorkerPlatform, logger: Logger): OpenDrive
   };
 
   return {
-    io: () => ({ store }),
+    io() {
+      const { environment } = platform;
+      // On the embedded platform whoever starts a run is whoever the worker runs as.
+      const commands = environment['ARTE_PLATFORM'] !== undefined || environment['ARTE_NOTIFY_COMMANDS'] === '1';
+      return { store, environment, notifier: createNotifier({ commands }) };
+    },
     async infer() {
       const { env, pool } = await openModels();
       return {

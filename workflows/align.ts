@@ -2,10 +2,19 @@
  * alignWorkflow: one run of ARTE. One Temporal run per round; between rounds it continues as new, carrying refs and counters only.
  * Owns rounds, the run's end and its record; one round is round.ts, parking is run-state.ts, what a person may tell it steering.ts.
  */
-import { allHandlersFinished, CancellationScope, condition, continueAsNew, isCancellation } from '@temporalio/workflow';
+import {
+  allHandlersFinished,
+  CancellationScope,
+  condition,
+  continueAsNew,
+  isCancellation,
+  TemporalFailure,
+} from '@temporalio/workflow';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { AlignCarry, AlignInput, RunProgress, Verdict } from '../schemas/messages';
 import { infer, io } from './activity-options';
+import { errorDataOf } from './attention';
+import { saidOf } from './notify';
 import { carryOn, firstCarry, runRound, type RoundOutcome } from './round';
 import { createRunState, type RunState } from './run-state';
 import { ConfigChanged } from './steering';
@@ -62,6 +71,9 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
         if (kept) await save(kept);
         await finish(run, input);
       });
+    } else if (error instanceof TemporalFailure) {
+      // What ends the workflow. An error of its code does not: the engine tries that again.
+      await run.tell('failed', saidOf(errorDataOf(error), input.runId));
     }
     throw error;
   }
@@ -94,6 +106,12 @@ async function finish(run: RunState, input: AlignInput, makeRound?: () => Promis
     : write());
   run.set({ status, report });
   await run.save();
+  await run.tell(makeRound ? 'finished' : 'cancelled', {
+    what: makeRound ? `The run ${input.runId} is done.` : `The run ${input.runId} was cancelled.`,
+    next: makeRound
+      ? `arte report ${input.runId} shows what came of it.`
+      : `Nothing that was paid for is lost: arte retry ${input.runId} starts it again.`,
+  });
   await condition(allHandlersFinished);
   return run.progress();
 }

@@ -31,6 +31,7 @@ import { io, train } from './activity-options';
 import { errorDataOf } from './attention';
 import { whenAffordable } from './budget';
 import { progressQuery } from './messages';
+import { createTell, saidOf, type Tell } from './notify';
 import { stageWorkflow } from './shards';
 import { ConfigChanged, createSteering, type Steering } from './steering';
 
@@ -72,6 +73,7 @@ export interface RunState extends StageRunner, Pick<Steering, 'verdict' | 'atRes
   /** Leave the progress in the store, for when the engine's history is gone. */
   save(): Promise<void>;
   describeStudent(name: string): void;
+  readonly tell: Tell;
 }
 
 export function createRunState(input: AlignInput, round: number, startedAt: string): RunState {
@@ -117,7 +119,8 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   const onStopped = (): void => {
     failing = undefined;
   };
-  const steering = createSteering({ runId: input.runId, round, progress, become, onStopped });
+  const tell = createTell(input, progress);
+  const steering = createSteering({ runId: input.runId, round, progress, become, onStopped, tell });
   setHandler(progressQuery, progress);
   upsertSearchAttributes([
     { key: roundKey, value: round },
@@ -170,6 +173,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
 
   return {
     stage,
+    tell,
     verdict: steering.verdict,
     atRest: steering.atRest,
     async together(one, other) {
@@ -210,6 +214,8 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
           }
           attention = { stage: at, error: namingRun(data, input.runId), since: new Date().toISOString() };
           await become('NEEDS_ATTENTION');
+          const event = data.code === 'BudgetExhausted' || data.code === 'BudgetReserved' ? 'budget' : 'parked';
+          await tell(event, { stage: at, ...saidOf(attention.error, input.runId) });
           await steering.untilRetried();
           attention = undefined;
           await become('RUNNING');

@@ -20,6 +20,7 @@ import { restPatienceMs } from '../schemas/limits';
 import type { AlignInput, RetryOrder, RunProgress, RunStatus, Verdict } from '../schemas/messages';
 import type { Order, RunActionKind } from '../schemas/run-action';
 import { io } from './activity-options';
+import type { Tell } from './notify';
 import { approveUpdate, pauseUpdate, rejectUpdate, resumeUpdate, retryUpdate } from './messages';
 
 /** The run goes by another config from now on: the workflow begins again with this input. Thrown out of a walk. */
@@ -39,6 +40,7 @@ export interface SteeredRun {
   become(status: RunStatus): Promise<void>;
   /** The walk was broken off: what it had begun to say of a failure is no longer so. */
   onStopped(): void;
+  readonly tell: Tell;
 }
 
 export interface Steering {
@@ -239,6 +241,10 @@ export function createSteering(run: SteeredRun): Steering {
       if (before) return before;
       approval = { round, key, since: new Date().toISOString() };
       await run.become('NEEDS_APPROVAL');
+      await run.tell('needs_approval', {
+        what: `Round ${round} of the run ${runId} waits for a word.`,
+        next: `arte approve ${runId} goes on, arte reject ${runId} ends it; arte status ${runId} shows the round.`,
+      });
       await condition(() => verdict !== undefined || changed !== undefined);
       approval = undefined;
       heedChange();

@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { readLedger } from '../../activities/budget';
 import { readCallCeiling } from '../../activities/call-ceiling';
+import { noticeWarnings, readNotices } from '../../activities/notify';
 import { readActions } from '../../activities/run-actions';
 import { noSuchRun, runKeys } from '../../activities/run-records';
 import { readStalls } from '../../activities/stall-dump';
@@ -72,6 +73,7 @@ async function showRun(session: Session, runId: string, json: boolean): Promise<
   const config = await openBundleOf(session.store, runId);
   const actions = await readActions(session.store, runId);
   const secondsLeft = await (await openEta(session.store, runId))(view, Date.now());
+  const notices = await readNotices(session.store, runId);
   const ceiling = await readCallCeiling(session.store, runId);
   const stalls = await readStalls(session.store, runId, stallsShownMax);
   const ledger = config && hasPrices(config) ? await readLedger(session.store, runId, config) : undefined;
@@ -80,14 +82,17 @@ async function showRun(session: Session, runId: string, json: boolean): Promise<
     const left = secondsLeft === undefined ? {} : { secondsLeft: Math.round(secondsLeft) };
     printJson({
       ...{ ...view.progress, ...left, finished: view.finished, live: view.live },
-      ...{ ...budget, callCeiling: ceiling, actions },
+      ...{ ...budget, callCeiling: ceiling, actions, notices },
       stalls: stalls.map(({ at, stage, code, what, host, file }) => ({ at, stage, code, what, host, file })),
     });
   } else {
     const color = colorsFor(process.stdout);
     const money = config && ledger ? budgetLine(runId, config, ledger) : undefined;
     const lines = [...renderRun(view, new Map(), config, color, secondsLeft), ...endLines(view, color)];
-    const facts = [money, ceilingLine(ceiling)].filter((line) => line !== undefined).map((line) => color.dim(line));
+    const facts = [
+      ...[money, ceilingLine(ceiling)].filter((line) => line !== undefined).map((line) => color.dim(line)),
+      ...noticeWarnings(notices).map((line) => color.yellow(line)),
+    ];
     const parts = [facts, stallLines(runId, stalls, color), actionLines(actions, color)];
     printLine([...lines, ...parts.flatMap((part) => (part.length > 0 ? ['', ...part] : []))].join('\n'));
   }

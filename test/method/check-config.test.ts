@@ -714,3 +714,50 @@ describe('transfer', () => {
     expect(notes).toEqual([expect.stringContaining('transfer.students[0] has a static endpoint')]);
   });
 });
+
+describe('whom a run tells', () => {
+  const hook = (change: Json = {}): Json =>
+    withSetting('notify', [{ kind: 'webhook', url: 'https://example.org/x', ...change }]);
+
+  it.each<[string, Json]>([
+    ['https', {}],
+    ['http on this machine', { url: 'http://127.0.0.1:9000/x' }],
+    ['http to another one, where that is said', { url: 'http://example.org/x', allow_http: true }],
+    ['an address from the environment', { url: '${env:HOOK}' }],
+    ['a header from the environment', { headers: { Authorization: 'Bearer ${env:HOOK}' } }],
+  ])('%s is accepted', (_, change) => {
+    expect(judge(hook(change), 'run', { HOOK: 'x' }).problems).toEqual([]);
+  });
+
+  it.each<[string, Json, string, string]>([
+    ['http to another machine', { url: 'http://example.org/x' }, 'notify[0].url', 'plain http'],
+    ['no URL', { url: 'example.org' }, 'notify[0].url', 'no URL'],
+    ['another protocol', { url: 'ftp://example.org' }, 'notify[0].url', 'neither http nor https'],
+    ['a user in the address', { url: 'https://me@example.org' }, 'notify[0].url', 'user name'],
+    ['a written header', { headers: { 'X-Token': 'hunter22' } }, 'notify[0].headers.X-Token', 'written out'],
+    [
+      'a key in a header',
+      { headers: { Authorization: 'Bearer hunter22' } },
+      'notify[0].headers.Authorization',
+      'written out',
+    ],
+    ['an unknown event', { on: ['stopped'] }, 'notify[0].on[0]', 'stopped'],
+    [
+      'an address that is a secret',
+      { url: ['https://hooks.slack', '.com/services/T0/B0/abcdef'].join('') },
+      'notify[0].url',
+      'a secret itself',
+    ],
+  ])('%s is refused, and no secret repeated', (_, change, path, what) => {
+    const { problems } = judge(hook(change), 'run');
+    expect(problems).toMatchObject([{ path, what: expect.stringContaining(what) as string }]);
+    expect(JSON.stringify(problems)).not.toMatch(/hunter22|abcdef/);
+  });
+
+  it('needs its secrets set before it starts', () => {
+    const { problems } = judge(hook({ headers: { Authorization: 'Bearer ${env:HOOK_TOKEN}' } }), 'run');
+    expect(problems).toMatchObject([
+      { path: 'notify[0].headers.Authorization', what: expect.stringContaining('HOOK_TOKEN') as string },
+    ]);
+  });
+});

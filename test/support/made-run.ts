@@ -18,6 +18,7 @@ import { loadConfig } from '../../cli/load-config';
 import { alignInput } from '../../cli/start-run';
 import { createModelPool } from '../../drivers/model/pool';
 import { createScriptedEndpoint } from '../../drivers/model/scripted';
+import { createNotifier } from '../../drivers/notify/open';
 import type { Trainer } from '../../drivers/trainer/trainer';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { canonicalJson, sha256Hex } from '../../method/keys';
@@ -123,7 +124,7 @@ export async function makeRun(store: ArtifactStore, folder: string, toMake: RunT
   }
   const environment = new MockActivityEnvironment({ workflowExecution: { workflowId: runId, runId } });
   const toReport: ReportInput = { runId, bundle, rounds: input.rounds, status: 'DONE' };
-  const write = (): Promise<ArtifactRef> => createIoActivities({ store }).writeReport(toReport);
+  const write = (): Promise<ArtifactRef> => scriptedActivities(store, folder).writeReport(toReport);
   const report: ArtifactRef = await environment.run(write);
   carry = { ...carry, round: input.rounds };
   await save('DONE', { report });
@@ -141,6 +142,7 @@ export function scriptedActivities(
   store: ArtifactStore,
   folder: string,
   training: Trainer = trainer,
+  environment: Readonly<Record<string, string>> = {},
 ): IoActivities & InferActivities & TrainActivities {
   const dir = join(folder, 'work');
   mkdirSync(join(dir, 'journals'), { recursive: true });
@@ -155,9 +157,9 @@ export function scriptedActivities(
   const stallDumps = { dir: join(dir, 'stalls'), secrets: [] };
   const resolveModel = async (name: string): Promise<ModelRef> => baseModel(name);
   return {
-    ...createIoActivities({ store }),
+    ...createIoActivities({ store, environment, notifier: createNotifier({ commands: true }) }),
     ...createInferActivities({
-      ...{ store, pool, stallDumps, journalDir: join(dir, 'journals'), environment: {}, resolveModel },
+      ...{ store, pool, stallDumps, journalDir: join(dir, 'journals'), environment, resolveModel },
     }),
     ...createTrainActivities({
       store,

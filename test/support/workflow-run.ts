@@ -14,6 +14,7 @@ import { runKeys } from '../../activities/run-records';
 import { alignInput } from '../../cli/start-run';
 import type { ModelEndpoint } from '../../drivers/model/model';
 import { createScriptedEndpoint } from '../../drivers/model/scripted';
+import { createNotifier } from '../../drivers/notify/open';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { TrainingJob } from '../../drivers/trainer/trainer';
 import { canonicalJson, sha256Hex } from '../../method/keys';
@@ -85,7 +86,7 @@ export async function startWorkflowRuns(name: string): Promise<WorkflowRuns> {
       );
       const given = dependencies();
       const activities = {
-        ...createIoActivities(given),
+        ...createIoActivities({ ...given, notifier: createNotifier({ commands: false }) }),
         ...createInferActivities(given),
         ...createTrainActivities(given),
       };

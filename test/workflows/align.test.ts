@@ -134,6 +134,9 @@ function standIns(
     saveProgress: async (progress) => {
       recorded.saved.push(progress);
     },
+    sendNotification: async () => {
+      throw new Error('nobody is to be told');
+    },
     collectEvaluations: async ({ round }) => ref(`evaluations ${round}`),
     saveRound: async (end) => {
       recorded.rounds.push(end);

@@ -12,6 +12,7 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import pino from 'pino';
 import { createInferActivities, createIoActivities, createTrainActivities } from '../../activities';
+import { createNotifier } from '../../drivers/notify/open';
 import type { InferDependencies, TrainDependencies } from '../../activities/dependencies';
 import { runKeys } from '../../activities/run-records';
 import { readLastFiring } from '../../activities/schedules';
@@ -93,7 +94,7 @@ describe('a schedule', () => {
     store = s3.fresh();
     const given = dependencies();
     const activities = {
-      ...createIoActivities(given),
+      ...createIoActivities({ ...given, notifier: createNotifier({ commands: false }) }),
       ...createInferActivities(given),
       ...createTrainActivities(given),
     };
