@@ -13,10 +13,14 @@ export function desktopOpener(
 }
 
 /** Open it; the program outlives this one. Resolves with whether it was started: one that is not installed is no failure of ours. */
-export async function openOnDesktop(path: string, opener = desktopOpener()): Promise<boolean> {
+export async function openOnDesktop(
+  path: string,
+  opener = desktopOpener(),
+  env: NodeJS.ProcessEnv = process.env,
+): Promise<boolean> {
   if (opener === undefined) return false;
   return new Promise((resolve) => {
-    const child = spawn(opener, [path], { detached: true, shell: false, stdio: 'ignore' });
+    const child = spawn(opener, [path], { detached: true, shell: false, stdio: 'ignore', env });
     child.once('spawn', () => {
       child.unref();
       resolve(true);

@@ -140,7 +140,7 @@ class FullScreen {
       : follower
         ? runScreen(follower.runId, this.watched, { ...bottom, canGoBack }, size, color)
         : runsScreen(this.runs, this.selected, bottom, size, color);
-    terminal.draw(lines.map((line) => asTyped(line)));
+    terminal.draw(lines);
   }
 
   press(press: Press): void {
@@ -287,7 +287,7 @@ class FullScreen {
   }
 
   private say(kind: Saying['kind'], text: string): void {
-    this.saying = { kind, text };
+    this.saying = { kind, text: asTyped(text) };
   }
 
   private isOver(): boolean {

@@ -1,5 +1,6 @@
 /** All runs without a terminal: a line when one begins, changes its state or its round, until none is under way. */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { asTyped } from '../called-as';
 import { listRuns, nowOf } from '../list-runs';
 import { colorsFor, exitCodes, type ExitCode } from '../output';
 import type { Session } from '../session';
@@ -17,9 +18,9 @@ export async function followList(session: Session, stream: NodeJS.WriteStream): 
       const state = `${run.status}  round ${run.round} of ${run.rounds}`;
       if (said.get(run.runId) === state) continue;
       said.set(run.runId, state);
-      stream.write(`${color.bold(run.runId)}  ${state}  ${shown(nowOf(run))}`.trimEnd() + '\n');
+      stream.write(`${color.bold(run.runId)}  ${state}  ${shown(asTyped(nowOf(run)))}`.trimEnd() + '\n');
     }
-    if (runs.length === 0) stream.write('There are no runs yet. arte quickstart makes one.\n');
+    if (runs.length === 0) stream.write(asTyped('There are no runs yet. arte quickstart makes one.\n'));
     if (!runs.some(({ status }) => status === 'RUNNING')) {
       const waits = runs.some(({ status }) => ['NEEDS_ATTENTION', 'NEEDS_APPROVAL', 'PAUSED'].includes(status));
       return waits ? exitCodes.waiting : exitCodes.done;

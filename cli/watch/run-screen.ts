@@ -4,6 +4,7 @@
  */
 import picocolors from 'picocolors';
 import { formatMoney } from '../../activities/budget';
+import { asTyped } from '../called-as';
 import { formatCount, formatSeconds, type Colors } from '../output';
 import type { LiveStage } from '../run-progress';
 import {
@@ -166,15 +167,18 @@ function messageLines({ view }: WatchedRun, width: number, color: Colors): strin
     ...(status === 'NEEDS_ATTENTION' ? attentionLines(view, plainColors) : []),
     ...orderLines(view, plainColors),
   ];
-  const lines = said.flatMap((line) => {
-    const indent = /^(?:what|why|next|now)? +/.exec(line)?.[0].length ?? 0;
-    if (line === '') return [''];
-    if (indent === 0) return broken(line, width).map((part) => row(width, [{ text: part, paint: color.yellow }]));
-    const [first = '', ...more] = broken(line.slice(indent), width - indent);
-    return [line.slice(0, indent) + first, ...more.map((part) => ' '.repeat(indent) + part)].map((part) =>
-      row(width, [part]),
-    );
-  });
+  // Before it is measured: under npx a command is longer.
+  const lines = said
+    .map((line) => asTyped(line))
+    .flatMap((line) => {
+      const indent = /^(?:what|why|next|now)? +/.exec(line)?.[0].length ?? 0;
+      if (line === '') return [''];
+      if (indent === 0) return broken(line, width).map((part) => row(width, [{ text: part, paint: color.yellow }]));
+      const [first = '', ...more] = broken(line.slice(indent), width - indent);
+      return [line.slice(0, indent) + first, ...more.map((part) => ' '.repeat(indent) + part)].map((part) =>
+        row(width, [part]),
+      );
+    });
   return lines;
 }
 

@@ -1,5 +1,6 @@
 /** All runs on the whole screen, one of them selected. Pure. */
 import type { RunProgress } from '../../schemas/messages';
+import { asTyped } from '../called-as';
 import { nowOf } from '../list-runs';
 import type { Colors } from '../output';
 import { statusPaint } from '../run-view';
@@ -50,13 +51,13 @@ export function runsScreen(
         { text: isSelected ? '▸ ' : '  ', paint: color.cyan },
         { text: id, ...(isSelected ? { paint: color.bold } : {}) },
         { text: `  ${state}`, paint: statusPaint(run.status, color) },
-        `  ${of}  ${nowOf(run)}`,
+        `  ${of}  ${asTyped(nowOf(run))}`,
       ],
       showsStart ? [{ text: run.startedAt.slice(0, 16).replace('T', ' '), paint: color.dim }] : [],
     );
   };
   const body = (lines: number): string[] => {
-    if (runs?.length === 0) return [row(width, ['There are no runs yet. arte quickstart makes one.'])];
+    if (runs?.length === 0) return [row(width, [asTyped('There are no runs yet. arte quickstart makes one.')])];
     const all = runs ?? [];
     const at = all.findIndex(({ runId }) => runId === selected);
     // The selected one is always in sight.

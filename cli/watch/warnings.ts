@@ -2,6 +2,9 @@
 import type { RunView } from '../run-progress';
 import type { Warning } from './watched-run';
 
+/** Concurrency that adapts is no warning; the screen has its figures. */
+const adapting = /^\d+ of \d+ calls at a time$/;
+
 /** As many as the highest screens show. */
 const keptMax = 40;
 
@@ -12,7 +15,7 @@ export class Warnings {
   observe({ live, progress }: RunView, at: number): void {
     for (const { label, trouble, note } of live) {
       if (trouble !== undefined) this.add({ at, about: label, text: trouble });
-      if (note !== undefined) this.add({ at, about: label, text: note });
+      if (note !== undefined && !adapting.test(note)) this.add({ at, about: label, text: note });
     }
     const { failed } = progress;
     if (failed) this.add({ at, about: failed.stage, text: `${failed.error.code}: ${failed.error.what}` });

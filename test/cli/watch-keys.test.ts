@@ -8,11 +8,13 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readActions } from '../../activities/run-actions';
+import { withStallDump } from '../../activities/stall-dump';
 import { loadConfig } from '../../cli/load-config';
 import { startRun } from '../../cli/start-run';
 import { createS3Store } from '../../drivers/store/s3';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { packageRoot } from '../../drivers/package-root';
+import { StallError } from '../../schemas/stall-error';
 import { progressQuery } from '../../workflows/messages';
 import { writeScriptedLoop } from '../support/loop-config';
 import { Platform } from '../support/platform';
@@ -67,10 +69,13 @@ describe('arte watch on a terminal', () => {
     await startRun(platform.session, await loadConfig(path, { env: {}, purpose: 'run' }), name);
   }
 
-  function watch(words: readonly string[], more: NodeJS.ProcessEnv = {}): PseudoTerminal {
+  const watch = (words: readonly string[], more: NodeJS.ProcessEnv = {}): PseudoTerminal =>
+    arte(['watch', ...words], more);
+
+  function arte(words: readonly string[], more: NodeJS.ProcessEnv = {}): PseudoTerminal {
     const fixtures = join(packageRoot(), 'test', 'fixtures');
     const program = [join(fixtures, 'run-typescript.cjs'), join(fixtures, 'run-command.ts')];
-    return openPseudoTerminal([process.execPath, '-r', ...program, 'watch', ...words], {
+    return openPseudoTerminal([process.execPath, '-r', ...program, ...words], {
       ...{ columns: 100, rows: 30, cwd: folder },
       env: { ...env, ...more },
     });
@@ -204,7 +209,37 @@ describe('arte watch on a terminal', () => {
       plain.signal('SIGINT');
       expect(await plain.ended).toEqual({ code: 130, signal: null, restored: true });
     }
+
+    // All runs in lines, until none works.
+    const all = watch(['--plain']);
+    await all.until(
+      'both',
+      () => /slow {2}RUNNING[^]*steered {2}DONE|steered {2}DONE[^]*slow {2}RUNNING/.test(all.screen.text()),
+      patienceMs,
+    );
     await platform.session.client.workflow.getHandle('slow').cancel();
+    expect(await all.ended).toEqual({ code: 0, signal: null, restored: true });
+    expect(all.screen.isAlternate).toBe(false);
+    expect(all.screen.text()).toMatch(/slow {2}CANCELLED/);
+  });
+
+  it('what stood still is named by arte status, on a machine that has not seen it', async () => {
+    const facts = { phase: 'step', silentMs: 900_000, limitMs: 900_000, training: { step: 3, maxSteps: 8 } };
+    const log = { path: '/elsewhere/trainer.log', lines: ['the last word'] };
+    const stall = new StallError('TrainerStalled', { what: 'w', why: 'y', next: 'n' }, { ...facts, log });
+    const work = { runId: 'steered', stage: 'train-dpo', key: 'b'.repeat(64), attempt: '1-0001' };
+    const dumps = { dir: join(folder, 'elsewhere', 'stalls'), secrets: [] };
+    await expect(withStallDump(store, dumps, work, () => Promise.reject(stall))).rejects.toThrow('written down');
+    rmSync(dumps.dir, { recursive: true });
+    const status = arte(['status', 'steered']);
+    expect((await status.ended).code).toBe(0);
+    expect(status.screen.text()).toMatch(/train-dpo stood still for 15m 0s \(TrainerStalled\)/);
+    // A line that is longer than the terminal wraps.
+    expect(status.screen.text().replaceAll('\n', '')).toContain(dumps.dir);
+    const all = arte(['status', 'steered', '--stalls']);
+    expect((await all.ended).code).toBe(0);
+    expect(all.screen.text()).toMatch(/step {5}3 of 8/);
+    expect(all.screen.text()).toContain('the last word');
   });
 
   it('a run that nobody knows is an error that stays on the screen', async () => {

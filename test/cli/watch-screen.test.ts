@@ -112,10 +112,13 @@ const parked = watched(
   { secondsLeft: undefined, money: undefined, warnings: [] },
 );
 
-const asked: WatchedRun = { ...watched({
-  progress: progress({ status: 'NEEDS_APPROVAL', approval: { round: 2, key: 'k', since: '2026-03-01T12:30:00Z' } }),
-  finished: [finished('decide')],
-}), secondsLeft: undefined };
+const asked: WatchedRun = {
+  ...watched({
+    progress: progress({ status: 'NEEDS_APPROVAL', approval: { round: 2, key: 'k', since: '2026-03-01T12:30:00Z' } }),
+    finished: [finished('decide')],
+  }),
+  secondsLeft: undefined,
+};
 
 const runs: RunProgress[] = [
   progress({ runId: 'done-long-ago', status: 'DONE', startedAt: '2026-02-01T10:00:00Z' }),
@@ -324,6 +327,11 @@ it('a warning that differs in its figures only is told once, with the newest of 
   add('the store is away', 2);
   add('no answer for 11 s', 3);
   expect(warnings.all().map(({ text }) => text)).toEqual(['the store is away', 'no answer for 11 s']);
+  // Concurrency that adapts is none.
+  warnings.observe(atWork.view, 4);
+  expect(warnings.all()).toHaveLength(2);
+  warnings.observe({ ...atWork.view, live: [{ ...scoring, trouble: 'attempt 2: no memory' }] }, 5);
+  expect(warnings.all().at(-1)).toEqual({ at: 5, about: 'score-drafts', text: 'attempt 2: no memory' });
 });
 
 describe('keys', () => {

@@ -19,6 +19,12 @@ it('an endpoint that is away is said to be before its rows are given up', () => 
   expect(limits.endpointDownMs).toBeLessThan(waitedMs / 2);
 });
 
+it('a dump of a stall has room for its log, which a child remembers, and is one PUT', () => {
+  expect(limits.stallLogLinesMax * limits.stallLogLineCharactersMax).toBeLessThanOrEqual(limits.stallDumpBytesMax);
+  expect(limits.stallLogLinesMax).toBeLessThanOrEqual(limits.childTailLinesMax);
+  expect(limits.stallDumpBytesMax).toBeLessThan(limits.storeSinglePutBytesMax);
+});
+
 it('a stage of a million rows keeps its history short and its window within what Temporal advises', () => {
   const shards = Math.ceil(1_000_000 / limits.shardRowsMax);
   expect(shards).toBeLessThanOrEqual(2 * limits.shardsPerRunMax);
