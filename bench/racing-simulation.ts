@@ -2,7 +2,7 @@
  * Races over matrices that are known in full, and what came of them beside exhaustive scoring; simulated students to make such matrices.
  * Owns the measures of bench/racing.ts, which test/method/racing.test.ts holds racing to on a small scale. Everything follows from seeds.
  */
-import { seededRandom } from '../method/keys';
+import { seededRandom, shuffled } from '../method/keys';
 import { buildQuestionPairs, buildRationalePairs, type PreferencePair } from '../method/pairs';
 import type { Answers } from '../method/answer-model';
 import {
@@ -15,9 +15,9 @@ import {
   type RacingTask,
 } from '../method/racing';
 import { questionScores, scoreDrafts } from '../method/score';
-import { mean } from '../method/statistics';
+import { correlation, mean, sampleVariance } from '../method/statistics';
 import { racingWavesMax } from '../schemas/limits';
-import type { ScoreRow } from '../schemas/rows';
+import type { CellRow, ScoreRow } from '../schemas/rows';
 
 /** A task whose every cell is known. */
 export interface WholeMatrix {
@@ -42,14 +42,17 @@ export interface SimulationSettings {
   /** Standard deviations of ability between questions, and between the drafts of one. */
   readonly questionSpread: number;
   readonly draftSpread: number;
+  /** Standard deviation of the items' difficulties. Default 1.2. */
+  readonly difficultySpread?: number;
 }
 
 const draftsPerQuestion = 4;
 const itemsOfTruth = 400;
 
 /**
- * A student by the 2PL model: drafts are the respondents, log discrimination N(0, 0.4), difficulty N(0, 1.2). Items are drawn first, and
- * drafts next, so that another number of probe items leaves the drafts as they are.
+ * A student by the 2PL model: drafts are the respondents, log discrimination N(0, 0.4), difficulty N(0, 1.2): one item in fourteen is answered by
+ * the middling draft alike nine times in ten or more. With N(0, 2.5) it is four in ten. Items are drawn first, and drafts next, so that another
+ * number of probe items leaves the drafts as they are.
  */
 export function simulatedStudent({
   seed,
@@ -57,12 +60,13 @@ export function simulatedStudent({
   probes,
   questionSpread,
   draftSpread,
+  difficultySpread = 1.2,
 }: SimulationSettings): SimulatedStudent {
   const item = normals(seed * 2 + 1);
   const draft = normals(seed * 2);
   const uniform = seededRandom(seed);
   const itemsOf = (count: number) =>
-    Array.from({ length: count }, () => ({ a: Math.exp(0.4 * item()), b: 1.2 * item() }));
+    Array.from({ length: count }, () => ({ a: Math.exp(0.4 * item()), b: difficultySpread * item() }));
   const population = itemsOf(itemsOfTruth);
   const asked = itemsOf(probes);
   const abilities = Array.from({ length: questions }, () => {
@@ -181,9 +185,9 @@ export function race({ task, answers: all }: WholeMatrix, settings: RacingSettin
   return { scores: racedScores(task, answers), answers, calls, waves, places };
 }
 
-/** Exhaustive scores of a matrix. */
-export function exhaustiveScores({ task, answers }: WholeMatrix): ScoreRow[] {
-  const cells = task.drafts.flatMap(({ id: draftId }, row) =>
+/** A matrix as cells. */
+export function cellsOf({ task, answers }: WholeMatrix): CellRow[] {
+  return task.drafts.flatMap(({ id: draftId }, row) =>
     task.probes.map((probeId, item) => ({
       draftId,
       probeId,
@@ -192,21 +196,84 @@ export function exhaustiveScores({ task, answers }: WholeMatrix): ScoreRow[] {
       outcome: 'ok' as const,
     })),
   );
+}
+
+/** Exhaustive scores of a matrix. */
+export function exhaustiveScores(matrix: WholeMatrix): ScoreRow[] {
+  const { task } = matrix;
   return scoreDrafts(
-    cells,
+    cellsOf(matrix),
     task.drafts.map((draft) => ({ ...draft, task: task.name })),
   );
 }
 
-/** Summed gap, in the scores given, of the rationale pairs that some scores lead to. */
-export function rationaleGap(
+/** Gap by question, in the scores given, of the rationale pairs that some scores lead to; 0 where a question has none. */
+export function rationaleGaps(
   task: RacingTask,
   by: readonly ScoreRow[],
   scoreOf: (draftId: string) => number,
   settings: RacingSettings,
-): number {
+): Map<string, number> {
   const drafts = task.drafts.map((draft) => ({ ...draft, task: task.name }));
-  return gapOf(buildRationalePairs(drafts, by, settings.pairs).pairs, scoreOf);
+  const questionOf = new Map(task.drafts.map(({ id, questionId }) => [id, questionId]));
+  const gaps = new Map(task.drafts.map(({ questionId }) => [questionId, 0]));
+  for (const pair of buildRationalePairs(drafts, by, settings.pairs).pairs)
+    gaps.set(questionOf.get(pair.chosenId) as string, gapOf([pair], scoreOf));
+  return gaps;
+}
+
+/** Their sum. */
+export function rationaleGap(...of: Parameters<typeof rationaleGaps>): number {
+  return [...rationaleGaps(...of).values()].reduce((sum, gap) => sum + gap, 0);
+}
+
+/** A ratio of two sums over things drawn independently (simulations, questions), and its standard error by resampling them. */
+export interface Share {
+  readonly share: number;
+  readonly stderr: number;
+}
+
+/** Resamples of a bootstrap: its own error is then a twentieth of the standard error. */
+const resamples = 400;
+
+/** A mean of ratios would be ruled by what has hardly anything to divide by. */
+export function shareOf(parts: readonly (readonly [kept: number, of: number])[], seed: number): Share {
+  const random = seededRandom(seed);
+  const ratio = (drawn: typeof parts): number => {
+    const of = drawn.reduce((sum, part) => sum + part[1], 0);
+    return of === 0 ? 0 : drawn.reduce((sum, part) => sum + part[0], 0) / of;
+  };
+  const drawn = Array.from({ length: resamples }, () =>
+    ratio(parts.map(() => parts[Math.floor(random() * parts.length)] as (typeof parts)[number])),
+  );
+  return { share: ratio(parts), stderr: Math.sqrt(sampleVariance(drawn)) };
+}
+
+/** Random halves that the reliability within questions is averaged over. */
+const reliabilityHalves = 50;
+
+/**
+ * How far half of the items tells a question's drafts apart as the other half does: correlation of the halves' scores less the question's mean,
+ * stepped up to all items by Spearman and Brown. What racing has to find; `score.reliability_min` looks at all drafts of a task, which questions
+ * tell apart too. 0 where the halves do not agree.
+ */
+export function reliabilityWithin({ task, answers }: WholeMatrix): number {
+  const items = [...task.probes.keys()];
+  const correlations = Array.from({ length: reliabilityHalves }, (_, seed) => {
+    const order = shuffled(items, seed);
+    const half = Math.floor(items.length / 2);
+    const [one, other] = [order.slice(0, half), order.slice(half, 2 * half)].map((part) => {
+      const scores = answers.map((row) => mean(part.map((item) => row[item] as number)));
+      const ofQuestion = new Map<string, number[]>();
+      task.drafts.forEach(({ questionId }, at) =>
+        ofQuestion.set(questionId, [...(ofQuestion.get(questionId) ?? []), scores[at] as number]),
+      );
+      return task.drafts.map(({ questionId }, at) => (scores[at] as number) - mean(ofQuestion.get(questionId) ?? []));
+    });
+    return correlation(one ?? [], other ?? []) ?? 0;
+  });
+  const r = Math.max(0, mean(correlations));
+  return (2 * r) / (1 + r);
 }
 
 /** The same of the question pairs, per pair, so that a pair more or less does not count. */

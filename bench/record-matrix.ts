@@ -1,20 +1,21 @@
 /**
- * Records a whole draft x probe matrix from a real student, for bench/racing.ts to race over: bench/data/<family>-<questions>.jsonl.
- * Questions and probe items are a family's own; the drafts are what the embedded model writes about them under the family's techniques, and the
- * answers are what it says with each draft as its one demonstration, through llama.cpp. Prompts, sampling and reading are those of the
- * stages, settings those of examples/quickstart.yaml.
+ * Records whole draft x probe matrices from a real student, for bench/racing.ts to race over: OUT/<task>-<questions>.jsonl (matrix-file.ts), a
+ * file a task. Prompts, sampling and reading are those of the stages. Killed, it goes on where it was when it is called again.
  *
- * A line that says where it is from, then a line a draft. Texts stay out: `rationale` tells equal ones apart.
- * Run: npm run build && node dist/bench/record-matrix.js FAMILY [questions] [probe items]
+ * Drafts are those of a run in the store (--run, whatever teacher it had), those of a file (--drafts, lines as in a run's drafts), or what a
+ * model (--teacher, the config's otherwise) writes about the families' own questions. Probe items are the run's validation items and, where
+ * these do not do, more of the family's that stand nowhere in the run.
+ *
+ * Run: npm run build && node dist/bench/record-matrix.js TASK... [--questions 40] [--items 80] [--run RUN] [--round 1] [--drafts FILE]
+ *   [--teacher MODEL] [--config examples/quickstart.yaml] [--out bench/data]
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
+import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { endpointSettings } from '../activities/endpoint-settings';
 import { noStudentAnswer, type StudentAnswer } from '../activities/reading';
-import type { PlannedRows, RowStage } from '../activities/row-stage';
-import { sampleRationales } from '../activities/sample-rationales';
 import { scoreDrafts } from '../activities/score-drafts';
 import { ensurePythonEnv } from '../drivers/local/python-env';
 import { createMaterializer } from '../drivers/model/materialize';
@@ -24,100 +25,132 @@ import { resolveModel } from '../drivers/model/resolve';
 import { packageRoot } from '../drivers/package-root';
 import { createS3Store } from '../drivers/store/s3';
 import { families } from '../method/families';
+import { normaliseQuestion } from '../method/hygiene';
+import { sha256Hex } from '../method/keys';
 import { signals } from '../method/signals';
-import { isCorrect } from '../method/answers';
-import { runConfigSchema } from '../schemas/run-config';
-import type { DraftRow, ProbeRow, QuestionRow, RowReading } from '../schemas/rows';
+import { runConfigSchema, type RunConfig } from '../schemas/run-config';
+import type { DraftRow, ProbeRow } from '../schemas/rows';
 import type { TaskRecord } from '../schemas/task';
+import { askRows } from './ask-rows';
+import { draftsOfFile, draftsOfRun, familyTask, writtenDrafts } from './matrix-drafts';
+import { besideFile, openRecording } from './matrix-file';
 
-const [familyName = 'larger-number', questionCount = 40, probeCount = 40] = process.argv
-  .slice(2)
-  .map((argument, at) => (at === 0 ? argument : Number(argument))) as [string?, number?, number?];
+const { values: options, positionals: names } = parseArgs({
+  allowPositionals: true,
+  options: {
+    questions: { type: 'string', default: '40' },
+    items: { type: 'string', default: '80' },
+    run: { type: 'string' },
+    round: { type: 'string', default: '1' },
+    drafts: { type: 'string' },
+    teacher: { type: 'string' },
+    config: { type: 'string', default: join(packageRoot(), 'examples', 'quickstart.yaml') },
+    out: { type: 'string', default: join(packageRoot(), 'bench', 'data') },
+  },
+});
+const questionCount = Number(options.questions);
+const itemCount = Number(options.items);
 
-const config = runConfigSchema.parse(
-  parse(readFileSync(join(packageRoot(), 'examples', 'quickstart.yaml'), 'utf8')) as unknown,
-);
+const log = (line: string): void => void process.stderr.write(`${line}\n`);
 
-/** Every row's reading, in row order; rows whose prompts begin alike are asked one after another by the same asker. */
-async function askAll<Loaded>(
-  stage: RowStage<Loaded>,
-  loaded: Loaded,
-  rows: PlannedRows,
-  endpoint: ModelEndpoint,
-): Promise<RowReading[]> {
-  const readings: RowReading[] = [];
-  let next = 0;
-  let done = 0;
-  const asker = async (): Promise<void> => {
-    while (next < rows.length) {
-      const start = next;
-      next = rows.runEnd?.(start) ?? start + 1;
-      for (let index = start, end = next; index < end; index += 1) {
-        const { request, meta } = rows.row(index);
-        const answer = await endpoint.complete(request, new AbortController().signal);
-        readings[index] = stage.read(loaded, { key: String(index), request, meta }, answer);
-        done += 1;
-        if (done % 200 === 0) process.stderr.write(`${stage.name}: ${done} of ${rows.length}\n`);
-      }
-    }
-  };
-  await Promise.all(Array.from({ length: endpoint.concurrency.max }, asker));
-  return readings;
-}
-
-async function draftsOf(
-  task: TaskRecord,
-  questions: readonly QuestionRow[],
-  endpoint: ModelEndpoint,
-): Promise<DraftRow[]> {
-  const asked = questions.flatMap((question) =>
-    task.techniques.map((technique) => ({ id: `${question.id}/${technique.name}`, task, technique, question })),
+/** The task's validation items, and more of its family that are no item of the task and no question of a draft. */
+function probesOf(
+  { name, seeds, validation, test }: TaskRecord,
+  drafts: readonly DraftRow[],
+  seed: number,
+): ProbeRow[] {
+  const taken = new Set(
+    [...seeds, ...validation, ...test, ...drafts].map(({ question }) => normaliseQuestion(question)),
   );
-  const loaded = { config, drafts: asked, byId: new Map(asked.map((draft) => [draft.id, draft])) };
-  const readings = await askAll(sampleRationales, loaded, sampleRationales.rows(loaded, []), endpoint);
-  return asked.flatMap(({ id, technique, question: { id: questionId, question, target } }, index) => {
-    const { outcome, value } = readings[index] as RowReading;
-    if (outcome !== 'ok') return [];
-    const { rationale, answer } = value as { rationale: string; answer: string | null };
-    const agrees = answer !== null && isCorrect(answer, target, task.answer, question);
-    const row = { id, task: task.name, questionId, question, target, technique: technique.name, rationale, answer };
-    return [{ ...row, agrees, from: id }];
-  });
+  const missing = itemCount - validation.length;
+  const more =
+    missing <= 0
+      ? []
+      : (families.get(name)?.generate(missing + 2 * taken.size, seed + 1) ?? [])
+          .filter(({ question }) => !taken.has(normaliseQuestion(question)))
+          .map((item, at) => ({ ...item, id: `more-${at}` }));
+  const items = [...validation, ...more].slice(0, itemCount);
+  if (items.length < itemCount) throw new Error(`${name} has ${items.length} probe items of ${itemCount}`);
+  return items.map(({ id, question, target }) => ({ id, task: name, question, target, discrimination: null }));
 }
 
-async function answersOf(
+async function recordAnswers(
+  file: string,
+  about: string,
+  config: RunConfig,
+  student: string,
   task: TaskRecord,
   drafts: readonly DraftRow[],
-  probes: readonly ProbeRow[],
   endpoint: ModelEndpoint,
-): Promise<string[]> {
+): Promise<void> {
+  const probes = probesOf(task, drafts, config.seed);
+  const recording = openRecording(
+    file,
+    sha256Hex(JSON.stringify({ student, score: config.score, prompts: config.prompts, task, drafts, probes })),
+  );
+  const left = drafts.filter((_, at) => !recording.finished.has(at));
+  log(`${task.name}: ${drafts.length} drafts x ${probes.length} items, ${recording.finished.size} drafts are there`);
+  const exhaustive: RunConfig = { ...config, score: { ...config.score, mode: 'exhaustive' } };
   const loaded = {
-    config,
+    config: exhaustive,
     signal: signals.icl_accuracy,
     tasks: new Map([[task.name, task]]),
-    drafts,
+    drafts: left,
     probes: new Map([[task.name, probes]]),
     probeById: new Map(probes.map((probe) => [`${task.name}/${probe.id}`, probe])),
   };
-  const readings = await askAll(scoreDrafts, loaded, scoreDrafts.rows(loaded, []), endpoint);
-  const digits = readings.map(({ value }) => (((value ?? noStudentAnswer) as StudentAnswer).correct ? '1' : '0'));
-  return drafts.map((_, row) => digits.slice(row * probes.length, (row + 1) * probes.length).join(''));
+  const indexOf = new Map(drafts.map(({ id }, at) => [id, at]));
+  // A run of rows is a draft with all its probe items.
+  await askRows(scoreDrafts, loaded, endpoint, (run) => {
+    const digits = run.map(({ reading: { value } }) =>
+      ((value ?? noStudentAnswer) as StudentAnswer).correct ? '1' : '0',
+    );
+    const { d } = run[0]?.meta as { readonly d: string };
+    recording.add(indexOf.get(d) as number, digits.join(''));
+  });
+  const texts = drafts.map(({ rationale }) => rationale.trim());
+  const questions = [...new Set(drafts.map(({ questionId }) => questionId))];
+  const seen = new Map<string, number>();
+  recording.finish(
+    about,
+    drafts.map(({ questionId, agrees }, at) => {
+      const question = String(questions.indexOf(questionId)).padStart(2, '0');
+      const ofQuestion = seen.get(question) ?? 0;
+      seen.set(question, ofQuestion + 1);
+      const text = texts[at] as string;
+      const rationale = text === '' ? '' : String(texts.indexOf(text));
+      return { id: `d${question}-${ofQuestion}`, questionId: `q${question}`, rationale, agrees };
+    }),
+  );
+}
+
+/** A task and its drafts, where these are there already. */
+interface Recorded {
+  readonly task: TaskRecord;
+  readonly drafts?: readonly DraftRow[];
+}
+
+/** What to record, and the config whose prompts and settings are asked by. */
+async function sources(): Promise<{
+  readonly config: RunConfig;
+  readonly recorded: readonly Recorded[];
+  readonly from: string;
+}> {
+  const { run, round, drafts, config: file } = options;
+  const ofFile = (): RunConfig => runConfigSchema.parse(parse(readFileSync(file, 'utf8')) as unknown);
+  if (run === undefined && drafts === undefined)
+    return { config: ofFile(), recorded: names.map((name) => ({ task: familyTask(name) })), from: '' };
+  const { tasks, from, config } =
+    run === undefined ? { ...draftsOfFile(drafts ?? ''), config: ofFile() } : await draftsOfRun(run, Number(round));
+  return { config, from, recorded: tasks.filter(({ task }) => names.length === 0 || names.includes(task.name)) };
 }
 
 async function main(): Promise<void> {
-  const family = families.get(familyName);
-  if (!family) throw new Error(`no family is called ${familyName}`);
-  const { name, category, description, answer } = family;
-  const techniques = [...(family.techniques ?? [])];
-  const task: TaskRecord = { name, category, description, answer, seeds: [], validation: [], test: [], techniques };
-  const items = family.generate(questionCount + probeCount, config.seed);
-  const questions = items
-    .slice(0, questionCount)
-    .map(({ id, question, target }): QuestionRow => ({ id, task: name, question, target, from: id }));
-  const probes = items
-    .slice(questionCount)
-    .map(({ id, question, target }): ProbeRow => ({ id, task: name, question, target, discrimination: null }));
-
+  const { config, recorded, from: known } = await sources();
+  if (recorded.length === 0) throw new Error('name a task to record');
+  const { student } = config.models;
+  const teacher = { ...config.models.teacher, ...(options.teacher !== undefined && { source: options.teacher }) };
+  mkdirSync(options.out, { recursive: true });
   const env = await ensurePythonEnv();
   const folder = mkdtempSync(join(tmpdir(), 'arte-record-'));
   const at = {
@@ -142,29 +175,34 @@ async function main(): Promise<void> {
       throw new Error('no scripted model is recorded');
     },
   });
+  const leased = async (role: 'teacher' | 'student', of: RunConfig['models']['student']) => {
+    const model = await resolveModel(role, of, { configDir: process.cwd(), env, cacheDir: at.cacheDir });
+    const lease = () => pool.lease(model, endpointSettings(of, process.env), new AbortController().signal);
+    return { model, lease };
+  };
+  const files: string[] = [];
   try {
-    const { student } = config.models;
-    const model = await resolveModel('student', student, { configDir: folder, env, cacheDir: at.cacheDir });
-    const lease = await pool.lease(model, endpointSettings(student, process.env), new AbortController().signal);
-    const drafts = await draftsOf(task, questions, lease.endpoint);
-    const answers = await answersOf(task, drafts, probes, lease.endpoint);
-    await lease.release();
-    const texts = drafts.map(({ rationale }) => rationale.trim());
-    const about =
-      `SmolLM2-135M-Instruct (q8_0, llama.cpp) as teacher and student, family ${name}, seed ${config.seed}, by bench/record-matrix.ts: ` +
-      'a line a draft, its answers to the probe items as digits, 1 right. rationale tells equal texts apart, it does not say what they say.';
-    const lines = drafts.map(({ questionId, technique, rationale, agrees }, row) => {
-      const question = `q${String(questions.findIndex(({ id }) => id === questionId)).padStart(2, '0')}`;
-      const draft = task.techniques.findIndex(({ name: of }) => of === technique);
-      const id = `d${question.slice(1)}-${draft}`;
-      const text = rationale.trim() === '' ? '' : String(texts.indexOf(rationale.trim()));
-      return JSON.stringify({ id, questionId: question, rationale: text, agrees, answers: answers[row] });
-    });
-    const file = join(packageRoot(), 'bench', 'data', `${name}-${questionCount}.jsonl`);
-    writeFileSync(file, `${[JSON.stringify({ about }), ...lines].join('\n')}\n`);
-    process.stdout.write(
-      `${JSON.stringify({ bench: 'record-matrix', file, drafts: drafts.length, probes: probeCount })}\n`,
-    );
+    const asked = await leased('student', student);
+    for (const { task, drafts: there } of recorded) {
+      const file = join(options.out, `${task.name}-${questionCount}.jsonl`);
+      const by = sha256Hex(JSON.stringify({ teacher, seed: config.seed, rationales: config.rationales })).slice(0, 8);
+      const kept = besideFile(file, `drafts-${by}`);
+      const lease = async () => (await leased('teacher', teacher)).lease();
+      const all = there ?? (await writtenDrafts(kept, config, task, questionCount, lease));
+      const questions = new Set([...new Set(all.map(({ questionId }) => questionId))].slice(0, questionCount));
+      const drafts = all.filter(({ questionId }) => questions.has(questionId));
+      if (drafts.length === 0) throw new Error(`${task.name} has no drafts`);
+      const from = there ? known : `drafts of ${teacher.source} about the family's own questions`;
+      const about =
+        `${student.source} as student, task ${task.name}, seed ${config.seed}, ${from}, by bench/record-matrix.ts: a line a draft, ` +
+        'its answers to the probe items as digits, 1 right. rationale tells equal texts apart, it does not say what they say.';
+      const { endpoint, release } = await asked.lease();
+      await recordAnswers(file, about, config, asked.model.contentSha256, task, drafts, endpoint);
+      await release();
+      rmSync(kept, { force: true });
+      files.push(relative(process.cwd(), file));
+    }
+    process.stdout.write(`${JSON.stringify({ bench: 'record-matrix', files })}\n`);
   } finally {
     await pool.shutdown();
     store.close();
