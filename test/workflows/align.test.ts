@@ -53,6 +53,9 @@ const model = (name: string): ModelRef => ({
 const usage = { calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, lostCalls: 0, lostInputTokens: 0 };
 const counts = { ok: 1, malformed: 0, refused: 0, truncated: 0, failed: 0 };
 
+/** The name that a ref was made of. */
+const nameOf = (uri: string): string => Buffer.from(uri.replace('blobs/', ''), 'hex').toString().replace(/\.+$/, '');
+
 /** What each stage hands on, by the names that later stages ask for. */
 const outputsOf: Record<string, readonly string[]> = {
   'prepare-tasks': ['tasks', 'gold'],
@@ -63,6 +66,7 @@ const outputsOf: Record<string, readonly string[]> = {
   'combine-scores': ['scores'],
   'build-pairs': ['pairs', 'dpo'],
   'select-drafts': ['tailored', 'sft'],
+  'reword-set': ['sft'],
   'tailor-questions': ['questions'],
   'tailor-rationales': ['tailored', 'sft'],
   evaluate: ['predictions', 'metrics'],
@@ -358,6 +362,85 @@ describe('alignWorkflow', () => {
       ]);
       expect(of('decide').map(({ extra }) => extra?.['rejected'])).toEqual([undefined, [1]]);
       expect(of('decide').map(({ extra }) => typeof extra?.['gates'])).toEqual(['string', 'string']);
+    });
+
+    it('carries over the teacher and the set of the best round, after the last one and out of its decision', async () => {
+      const facts = [
+        { decision: 'promote', bestRound: 1, next: next(1) },
+        { decision: 'keep-best', bestRound: 1, next: next(1) },
+      ];
+      // Sets are told apart by the teacher that wrote them.
+      const tailored: IoActivities['commitWave'] = async ({ stage }) => {
+        const made = result(stage, recorded);
+        if (stage.stage !== 'tailor-rationales') return { done: true, result: made };
+        const writer = stage.model?.name ?? '';
+        return {
+          done: true,
+          result: { ...made, outputs: { tailored: ref(`set ${writer}`), sft: ref(`sft ${writer}`) } },
+        };
+      };
+      const transfer = { students: [{ reworded: false }, { reworded: true }], tasks: true };
+      await withWorkers(
+        standIns(recorded, {
+          decide: decisions(facts),
+          commitWave: tailored,
+          resolveModels: async () => ({
+            ...{ teacher: model('teacher'), student: model('student'), respondents: [] },
+            others: [model('other'), model('another')],
+          }),
+        }),
+        async () => (await start(input('transfer', { shots: [0], transfer }))).result(),
+      );
+      const last = recorded.stages.map(({ stage }) => stage).lastIndexOf('decide');
+      const carried = recorded.stages.slice(last + 1);
+      expect(recorded.stages.slice(0, last).some((stage) => stage.transfer !== undefined)).toBe(false);
+      expect(
+        carried.every(({ transfer: to, place }) => to !== undefined && place?.arm.startsWith(`transfer-${to}`)),
+      ).toBe(true);
+      const shown = carried.map(({ stage, model: of_, inputs, place }) =>
+        [
+          place?.arm.replace('transfer-', ''),
+          stage,
+          of_?.name ?? '',
+          ...Object.values(inputs).map(({ uri }) => nameOf(uri)),
+        ].join(' '),
+      );
+      expect(shown).toEqual([
+        'student-1-untuned-0shot evaluate other prepare-tasks/tasks',
+        'student-1-original_teacher train-sft other sft teacher',
+        'student-1-original_teacher-0shot evaluate other+ prepare-tasks/tasks',
+        // Of the first round, the best; the second one's teacher is teacher++.
+        'student-1-arte train-sft other sft teacher+',
+        'student-1-arte-0shot evaluate other+ prepare-tasks/tasks',
+        'student-2-untuned-0shot evaluate another prepare-tasks/tasks',
+        'student-2-original_teacher reword-set  prepare-tasks/tasks set teacher',
+        'student-2-original_teacher train-sft another reword-set/sft',
+        'student-2-original_teacher-0shot evaluate another+ prepare-tasks/tasks',
+        'student-2-arte reword-set  prepare-tasks/tasks set teacher+',
+        'student-2-arte train-sft another reword-set/sft',
+        'student-2-arte-0shot evaluate another+ prepare-tasks/tasks',
+        'tasks prepare-tasks ',
+        'tasks check-unseen  prepare-tasks/tasks sample-rationales/drafts sample-rationales/drafts',
+        'tasks-untuned-0shot evaluate student prepare-tasks/tasks',
+        'tasks-original_teacher tailor-questions teacher prepare-tasks/tasks',
+        'tasks-original_teacher tailor-rationales teacher prepare-tasks/tasks tailor-questions/questions',
+        'tasks-original_teacher train-sft student sft teacher',
+        'tasks-original_teacher-0shot evaluate student+ prepare-tasks/tasks',
+        'tasks-arte tailor-questions teacher+ prepare-tasks/tasks',
+        'tasks-arte tailor-rationales teacher+ prepare-tasks/tasks tailor-questions/questions',
+        'tasks-arte train-sft student sft teacher+',
+        'tasks-arte-0shot evaluate student+ prepare-tasks/tasks',
+      ]);
+      // Saved when it was decided, and again with what was carried over.
+      expect(recorded.rounds.map(({ round }) => round)).toEqual([1, 2, 2]);
+      expect(Math.max(...recorded.payloads)).toBeLessThan(payloadBytesMax);
+    });
+
+    it('carries nothing over where no round was accepted', async () => {
+      const transfer = { students: [{ reworded: false }], tasks: true };
+      await walk('none-accepted', { rounds: 1, transfer }, [{ decision: 'reject', bestRound: 0, next: next(0) }]);
+      expect(recorded.stages.some((stage) => stage.transfer !== undefined)).toBe(false);
+      expect(recorded.reports).toBe(1);
     });
 
     it('stops on a plateau, with a report of the rounds that were made', async () => {
@@ -725,6 +808,45 @@ describe('alignWorkflow', () => {
       await handle.executeUpdate(retryUpdate, { args: [{ by: 'test' }] });
       expect(((await handle.result()) as RunProgress).status).toBe('DONE');
     });
+  });
+
+  it('parks on a failure of the transfer and goes on with it when told; cancelled there it keeps the round with what was made since', async () => {
+    let broken = true;
+    const data = { code: 'TrainingFailed', what: 'No memory.', why: 'Too large.', next: 'Smaller.', retryable: false };
+    const activities = standIns(recorded, {
+      trainSft: async (of) => {
+        if (broken && of.transfer)
+          throw ApplicationFailure.create({ message: data.what, type: data.code, nonRetryable: true, details: [data] });
+        return result(of, recorded);
+      },
+    });
+    const transfer = { students: [{ reworded: false }], tasks: false };
+    const parked = async (runId: string) => {
+      const handle = await start(input(runId, { rounds: 1, shots: [0], transfer }));
+      const seen = await until(async () => {
+        const progress = await handle.query(progressQuery);
+        return progress.status === 'NEEDS_ATTENTION' ? progress : undefined;
+      });
+      expect(seen.attention).toMatchObject({ stage: 'train-sft', error: { code: 'TrainingFailed' } });
+      expect(recorded.rounds.map(({ round }) => round)).toEqual([1]);
+      return handle;
+    };
+    await withWorkers(activities, async () => {
+      const handle = await parked('transfer-cancelled');
+      await handle.cancel();
+      await expect(handle.result()).rejects.toThrow(WorkflowFailedError);
+      expect(recorded.rounds.map(({ round, decision }) => [round, decision['bestRound']])).toEqual([
+        [1, 1],
+        [1, 1],
+      ]);
+      recorded.rounds.length = 0;
+      const again = await parked('transfer-parked');
+      broken = false;
+      await again.executeUpdate(retryUpdate, { args: [{ by: 'somebody' }] });
+      expect(((await again.result()) as RunProgress).status).toBe('DONE');
+    });
+    expect(recorded.stages.filter(({ stage, transfer: to }) => stage === 'train-sft' && to)).toHaveLength(2);
+    expect(recorded.rounds.length).toBeGreaterThanOrEqual(3);
   });
 
   it('cancels with cleanup: the shard sees it, the report is written, the store says CANCELLED', async () => {
