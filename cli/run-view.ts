@@ -129,7 +129,8 @@ const phaseWords: Readonly<Record<string, string>> = {
   upload: 'puts the result into the store',
 };
 
-function amount(stage: LiveStage): string {
+/** `1,234/4,000 rows`, or what it does where nothing is counted. */
+export function amount(stage: LiveStage): string {
   const phase = phaseWords[stage.phase] ?? stage.phase;
   if (stage.total === 0) return phase;
   return `${formatCount(stage.done)}/${formatCount(stage.total)} ${stage.unit}${stage.phase === stage.unit || stage.phase === 'step' ? '' : ` (${phase})`}`;

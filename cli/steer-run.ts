@@ -51,7 +51,7 @@ export function notUnderWay(runId: string, status: RunProgress['status'], verb: 
   });
 }
 
-interface SteeringCommand {
+export interface SteeringCommand {
   readonly name: string;
   readonly description: string;
   readonly update: UpdateDefinition<RunProgress, [Order]>;

@@ -1,14 +1,17 @@
 /** `arte resume RUN`: go on after a pause. */
 import type { Command } from 'commander';
 import { resumeUpdate } from '../../workflows/messages';
-import { registerOrder } from '../steer-run';
+import { registerOrder, type SteeringCommand } from '../steer-run';
+
+/** Also of the key in `arte watch`. */
+export const resumeOrder: SteeringCommand = {
+  name: 'resume',
+  description:
+    'go on with a paused run: finished stages and rows come from the store, a training from its checkpoint',
+  update: resumeUpdate,
+  done: ({ runId }) => [`run ${runId} goes on; arte watch ${runId} shows it`],
+};
 
 export function register(program: Command): void {
-  registerOrder(program, {
-    name: 'resume',
-    description:
-      'go on with a paused run: finished stages and rows come from the store, a training from its checkpoint',
-    update: resumeUpdate,
-    done: ({ runId }) => [`run ${runId} goes on; arte watch ${runId} shows it`],
-  });
+  registerOrder(program, resumeOrder);
 }

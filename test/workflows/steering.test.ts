@@ -7,20 +7,17 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { Worker } from '@temporalio/worker';
 import { readActions } from '../../activities/run-actions';
 import { readRounds, runKeys } from '../../activities/run-records';
 import { changedConfig } from '../../cli/changed-config';
 import { loadConfig } from '../../cli/load-config';
-import type { Session } from '../../cli/session';
 import { alignInput, startRun, storeBundle } from '../../cli/start-run';
 import { steer } from '../../cli/steer-run';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { Trainer } from '../../drivers/trainer/trainer';
 import { ArteError } from '../../schemas/errors';
 import type { StageManifest } from '../../schemas/manifest';
-import { taskQueues, type RunProgress, type RunRecord } from '../../schemas/messages';
+import type { RunProgress, RunRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import {
   approveUpdate,
@@ -31,54 +28,14 @@ import {
   retryUpdate,
 } from '../../workflows/messages';
 import { writeScriptedLoop } from '../support/loop-config';
-import { scriptedActivities, trainer } from '../support/made-run';
+import { trainer } from '../support/made-run';
+import { Platform } from '../support/platform';
 import { startTestS3, type TestS3 } from '../support/s3';
-import { quietRuntime, startTemporal, workflowBundle } from '../support/temporal';
+import { quietRuntime } from '../support/temporal';
 
 jest.setTimeout(240_000);
 
 const by = { by: 'ana@test' };
-
-/** A platform without processes: one server, one worker a queue, one store. */
-class Platform {
-  constructor(
-    readonly env: TestWorkflowEnvironment,
-    readonly session: Session,
-    private readonly workers: readonly Worker[],
-    private readonly running: Promise<unknown>,
-  ) {}
-
-  static async open(store: ArtifactStore, folder: string, training?: Trainer): Promise<Platform> {
-    const env = await startTemporal();
-    const { nativeConnection: connection, client } = env;
-    const activities = scriptedActivities(store, folder, training);
-    const workers = await Promise.all([
-      Worker.create({ connection, taskQueue: taskQueues.workflows, workflowBundle: await workflowBundle() }),
-      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
-        Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: 100 }),
-      ),
-    ]);
-    const session = { client, store, embedded: false, close: async () => undefined };
-    return new Platform(env, session, workers, Promise.all(workers.map((worker) => worker.run())));
-  }
-
-  /** With everything that the server knew. */
-  async close(): Promise<void> {
-    for (const worker of this.workers) worker.shutdown();
-    await this.running;
-    await this.env.teardown();
-  }
-
-  async until(runId: string, isSo: (progress: RunProgress) => boolean): Promise<RunProgress> {
-    const handle = this.session.client.workflow.getHandle(runId);
-    for (;;) {
-      const progress = await handle.query(progressQuery);
-      if (isSo(progress)) return progress;
-      if (progress.attention) throw new Error(`parked: ${JSON.stringify(progress.attention)}`);
-      await new Promise((resolve) => setTimeout(resolve, 50));
-    }
-  }
-}
 
 const isAt = (round: number, stage: string) => (progress: RunProgress) =>
   progress.round === round && progress.current.some((each) => each.stage === stage);

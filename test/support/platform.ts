@@ -1,0 +1,51 @@
+/** A platform in the test's own process: the real Temporal and a real store, the real workflows and activities, models by script, a trainer that is given. */
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { Worker } from '@temporalio/worker';
+import type { Session } from '../../cli/session';
+import type { ArtifactStore } from '../../drivers/store/store';
+import type { Trainer } from '../../drivers/trainer/trainer';
+import { taskQueues, type RunProgress } from '../../schemas/messages';
+import { progressQuery } from '../../workflows/messages';
+import { scriptedActivities } from './made-run';
+import { startTemporal, workflowBundle } from './temporal';
+
+/** A platform without processes: one server, one worker a queue, one store. */
+export class Platform {
+  constructor(
+    readonly env: TestWorkflowEnvironment,
+    readonly session: Session,
+    private readonly workers: readonly Worker[],
+    private readonly running: Promise<unknown>,
+  ) {}
+
+  static async open(store: ArtifactStore, folder: string, training?: Trainer): Promise<Platform> {
+    const env = await startTemporal();
+    const { nativeConnection: connection, client } = env;
+    const activities = scriptedActivities(store, folder, training);
+    const workers = await Promise.all([
+      Worker.create({ connection, taskQueue: taskQueues.workflows, workflowBundle: await workflowBundle() }),
+      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
+        Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: 100 }),
+      ),
+    ]);
+    const session = { client, store, embedded: false, close: async () => undefined };
+    return new Platform(env, session, workers, Promise.all(workers.map((worker) => worker.run())));
+  }
+
+  /** With everything that the server knew. */
+  async close(): Promise<void> {
+    for (const worker of this.workers) worker.shutdown();
+    await this.running;
+    await this.env.teardown();
+  }
+
+  async until(runId: string, isSo: (progress: RunProgress) => boolean): Promise<RunProgress> {
+    const handle = this.session.client.workflow.getHandle(runId);
+    for (;;) {
+      const progress = await handle.query(progressQuery);
+      if (isSo(progress)) return progress;
+      if (progress.attention) throw new Error(`parked: ${JSON.stringify(progress.attention)}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
