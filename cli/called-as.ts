@@ -16,6 +16,7 @@ export const commandNames = [
   'run',
   'status',
   'watch',
+  'ui',
   'pause',
   'resume',
   'approve',

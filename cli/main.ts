@@ -11,6 +11,7 @@ import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../drivers/package-root';
 import { ArteError, type ErrorData } from '../schemas/errors';
 import { commandNames, type CommandName } from './called-as';
+import { engineLost } from './engine-lost';
 import { exitCodeOf, exitCodes, forbidColor, printError, printJson } from './output';
 
 const commands: Readonly<Record<CommandName, () => Promise<{ register(program: Command): void }>>> = {
@@ -25,6 +26,7 @@ const commands: Readonly<Record<CommandName, () => Promise<{ register(program: C
   run: () => import('./commands/run.js'),
   status: () => import('./commands/status.js'),
   watch: () => import('./commands/watch.js'),
+  ui: () => import('./commands/ui.js'),
   pause: () => import('./commands/pause.js'),
   resume: () => import('./commands/resume.js'),
   approve: () => import('./commands/approve.js'),
@@ -98,23 +100,6 @@ function errorDocument(error: unknown): { error: ErrorData } {
   if (error instanceof ArteError) return { error: error.data };
   const what = error instanceof Error ? error.message : String(error);
   return { error: { code: 'Unexpected', what, why: '', next: 'Run it again with --verbose.', retryable: false } };
-}
-
-/**
- * The engine went away under a command that was talking to it. Told by the name of the client's error, so that a command that needs no engine
- * does not load its client.
- */
-function engineLost(error: unknown): ArteError | undefined {
-  if (!(error instanceof Error) || error.name !== 'ServiceError') return undefined;
-  return new ArteError(
-    'PlatformDown',
-    {
-      what: 'Temporal stopped answering in the middle of this command.',
-      why: error.cause instanceof Error ? error.cause.message : error.message,
-      next: 'Nothing is lost: arte up, then arte watch RUN or the same command again. arte doctor looks at each part.',
-    },
-    { cause: error },
-  );
 }
 
 async function main(words: readonly string[]): Promise<void> {

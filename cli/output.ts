@@ -38,6 +38,9 @@ export function exitCodeOf(error: unknown): ExitCode {
 
 export type Colors = ReturnType<typeof picocolors.createColors>;
 
+/** Colour functions that change nothing: for what is no terminal, such as a page. */
+export const noColors: Colors = picocolors.createColors(false);
+
 let colorForbidden = false;
 
 /** --no-color. */

@@ -241,3 +241,80 @@ export function sharePlot(text: PlotText, rows: readonly ShareRow[]): string {
   });
   return plot(text, top + step * rows.length + 4, legend.join('') + drawn.join('\n'));
 }
+
+// ---- curves ------------------------------------------------------------------------------------------------------
+
+export interface CurveLine {
+  readonly name: string;
+  readonly color: ColorClass;
+  /** In the order of x. */
+  readonly points: readonly { readonly x: number; readonly y: number }[];
+}
+
+export interface CurveAxes {
+  /** What x counts: `step`, `seconds since the stage began`. */
+  readonly x: string;
+  /** A value of y in words; also those of the axis. */
+  readonly y: (value: number) => string;
+  /** Y begins here, where that means something: 0 of a rate. Else at the lowest value. */
+  readonly from?: number;
+  /** X ends here, where it is known how far it goes. */
+  readonly until?: number;
+}
+
+/** Lines of y over x, of a training or of a speed. A line of one point is a mark; lines without points are left out. */
+export function curvePlot(text: PlotText, lines: readonly CurveLine[], axes: CurveAxes): string {
+  const drawn = lines.filter(({ points }) => points.length > 0);
+  const isSeveral = drawn.length > 1;
+  const [left, right, top, height] = [64, isSeveral ? 220 : 70, 12, 220];
+  const bottom = height - 40;
+  const [xs, ys] = [drawn.flatMap(({ points }) => points.map(({ x }) => x)), drawn.flatMap(valuesOf)];
+  const xTicks = ticks(Math.min(...xs), Math.max(...xs, axes.until ?? -Infinity), 6);
+  const yTicks = ticks(Math.min(...ys, axes.from ?? Infinity), Math.max(...ys), 4);
+  const [lowX, highX] = [Math.min(...xs), Math.max(...xs, axes.until ?? -Infinity)];
+  const [lowY, highY] = [Math.min(...ys, yTicks[0] ?? 0), Math.max(...ys, yTicks.at(-1) ?? 1)];
+  const x = (of: number): number => left + ((of - lowX) / (highX - lowX || 1)) * (width - left - right);
+  const y = (of: number): number => bottom - ((of - lowY) / (highY - lowY || 1)) * (bottom - top);
+  const grid = [
+    ...yTicks.map(
+      (of) => line(left, y(of), width - right, y(of), 'grid') + label(left - 8, y(of) + 4, axes.y(of), 'muted', 'end'),
+    ),
+    ...xTicks
+      .filter((of) => of >= lowX && of <= highX)
+      .map((of) => label(x(of), bottom + 18, of.toLocaleString('en-US'), 'muted', 'middle')),
+    label((left + width - right) / 2, bottom + 34, axes.x, 'muted', 'middle'),
+  ];
+  const ends = apart(
+    drawn.map((each) => y(valuesOf(each).at(-1) ?? 0)),
+    16,
+    bottom,
+  );
+  const marks = drawn.map(({ name, color, points }, index) => {
+    const last = points.at(-1) as CurveLine['points'][number];
+    const said = `${name}: ${axes.y(last.y)} at ${axes.x} ${last.x.toLocaleString('en-US')}`;
+    const path = points.map((point) => `${round(x(point.x))},${round(y(point.y))}`).join(' ');
+    const at = ends[index] ?? 0;
+    const words = isSeveral
+      ? `<circle cx="${width - right + 16}" cy="${at}" r="4" class="fill ${color}"/>${label(width - right + 26, at + 4, cut(`${axes.y(last.y)}  ${name}`, right - 30))}`
+      : label(x(last.x) + 10, y(last.y) + 4, axes.y(last.y));
+    return `<g><title>${escaped(said)}</title>${points.length > 1 ? `<polyline points="${path}" class="curve ${color}"/>` : ''}
+<circle cx="${round(x(last.x))}" cy="${round(y(last.y))}" r="4" class="fill ring ${color}"/>${words}</g>`;
+  });
+  return plot(text, height, grid.join('') + line(left, bottom, width - right, bottom, 'axis') + marks.join('\n'));
+}
+
+function valuesOf({ points }: CurveLine): number[] {
+  return points.map(({ y }) => y);
+}
+
+/** Round values that span a range, about so many of them: steps of 1, 2 or 5 times a power of ten. */
+export function ticks(low: number, high: number, about: number): number[] {
+  if (!(high > low)) return [low];
+  const rough = (high - low) / about;
+  const power = 10 ** Math.floor(Math.log10(rough));
+  const step = power * ([1, 2, 5].find((factor) => factor * power >= rough) ?? 10);
+  const first = Math.floor(low / step + 1e-9);
+  const found: number[] = [];
+  for (let at = first; at * step < high + step * (1 - 1e-9); at += 1) found.push(Number((at * step).toPrecision(12)));
+  return found;
+}

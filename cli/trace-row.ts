@@ -100,6 +100,9 @@ const places: readonly Place[] = [
   },
 ];
 
+/** The stages whose rows can be followed. */
+export const tracedStages: ReadonlySet<StageName> = new Set(places.flatMap(({ stages }) => stages));
+
 const rowSchemas = {
   prediction: predictionRowSchema,
   tailored: tailoredRowSchema,

@@ -1,12 +1,12 @@
 /**
- * A row's trace on the screen: from the row back, one step after another. Owns words and layout. Long texts, and what was shown above already, are
- * folded unless everything is asked for.
+ * A row's trace on the screen: from the row back, one step after another. Owns words and layout; the page of `arte ui` shows the same words. Long
+ * texts, and what was shown above already, are folded unless everything is asked for.
  */
 import type { TracedCall, TracedModel } from '../activities/lineage';
 import { canonicalJson } from '../method/keys';
 import type { CellRow, Prompt } from '../schemas/rows';
 import { stageLabel } from '../schemas/stage-names';
-import { colorsFor, printVerbatim as printLine } from './output';
+import { colorsFor, printVerbatim as printLine, type Colors } from './output';
 import { scoreText } from './score-text';
 import type { RowTrace } from './trace-row';
 
@@ -39,26 +39,38 @@ function printStep(trace: RowTrace, role: string, full: boolean, shown: Set<stri
     return 0;
   }
   shown.add(identity);
-  printLine(
-    `stage    ${stageLabel(stage.name, stage.arm)}, version ${stage.version}, ${stage.reused ? 'from the store, made' : 'made'} ${stage.finishedAt}`,
-  );
+  printLine(`stage    ${madeWords(stage)}`);
   printLine(`key      ${stage.key}`);
   printLine();
-  for (const [name, value] of Object.entries(trace.row)) {
-    if (name !== 'prompt') field(name, typeof value === 'string' ? value : canonicalJson(value ?? null));
+  for (const [name, value] of rowFields(trace, color)) field(name, value);
+  if (trace.call) {
+    printLine();
+    for (const [name, value] of callFields(trace.call, color)) field(name, value);
   }
-  for (const { draftId, score, stderr, n } of trace.scores ?? [])
-    field(
-      'score',
-      `${scoreText(score, score >= 0)} ± ${scoreText(stderr, score >= 0)} over ${n} ${countedOf(trace)}  (${draftId})`,
-    );
-  if (trace.cells) {
-    field('cells', trace.cells.map((cell) => cellText(cell)).join('\n'));
-  }
-  if (trace.call) printCall(trace.call, field);
   if (trace.note !== undefined) printField('note', color.yellow(trace.note));
   for (const { role: next, trace: behind } of trace.from) folds += printStep(behind, next, full, shown);
   return folds;
+}
+
+/** A name and a text of any length; without a name it goes on with the one before. */
+export type TraceField = readonly [name: string, value: string];
+
+/** `evaluate/arte-0shot, version 3, made 2026-…`. */
+export function madeWords({ name, arm, version, reused, finishedAt }: RowTrace['stage']): string {
+  return `${stageLabel(name, arm)}, version ${version}, ${reused ? 'from the store, made' : 'made'} ${finishedAt}`;
+}
+
+/** What is told of the row itself, of its scores and of its cells. */
+export function rowFields(trace: RowTrace, color: Colors): TraceField[] {
+  const own = Object.entries(trace.row)
+    .filter(([name]) => name !== 'prompt')
+    .map(([name, value]): TraceField => [name, typeof value === 'string' ? value : canonicalJson(value ?? null)]);
+  const scores = (trace.scores ?? []).map(({ draftId, score, stderr, n }): TraceField => {
+    const words = `${scoreText(score, score >= 0)} ± ${scoreText(stderr, score >= 0)} over ${n} ${countedOf(trace)}`;
+    return ['score', `${words}  (${draftId})`];
+  });
+  const cells = trace.cells?.map((cell) => cellText(cell, color)).join('\n');
+  return [...own, ...scores, ...(cells === undefined ? [] : [['cells', cells] as const])];
 }
 
 /** The beginning of a text. Each line that is left is at most so long. */
@@ -80,8 +92,7 @@ function countedOf({ cells = [], scores = [] }: RowTrace): string {
 }
 
 /** Right or wrong, or what the signal makes of it. */
-function cellText({ probeId, correct, value, outcome }: CellRow): string {
-  const color = colorsFor(process.stdout);
+function cellText({ probeId, correct, value, outcome }: CellRow, color: Colors): string {
   const worth =
     correct === undefined
       ? (value?.toFixed(4) ?? color.red('no value'))
@@ -91,52 +102,55 @@ function cellText({ probeId, correct, value, outcome }: CellRow): string {
   return `${probeId ?? 'the draft alone'} ${worth} (${outcome})`;
 }
 
-type Field = (name: string, value: string) => void;
-
-function printCall(
+/** What is told of the call: model, sampling, prompt, answer. */
+export function callFields(
   { rowKey, index, result, request, sample, repairsMax, served, model }: TracedCall,
-  field: Field,
-): void {
-  const color = colorsFor(process.stdout);
-  printLine();
-  field('row key', `${rowKey} (row ${index} of the stage)`);
-  printModel(model, field);
-  field('served', canonicalJson(served));
-  if (request) {
-    field('sampling', `${canonicalJson(request.sampling)}${sample ? `, sample ${sample}` : ''}`);
-    if (repairsMax > 0)
-      field(
-        '',
-        color.dim(`a malformed answer is asked again up to ${repairsMax} times, under seeds that follow from it`),
-      );
-    if (request.jsonSchema !== undefined) field('schema', canonicalJson(request.jsonSchema));
-    field('prompt', promptText(request.prompt));
-    if (request.given !== undefined)
-      field('given', `${color.dim(request.given.lead)}${request.given.text}  ${color.dim('(how probable is it?)')}`);
-  } else {
-    field(
-      'prompt',
-      color.yellow(
-        'This version of arte lists another request for this row than the one that was sent; the answer below is the one that was received.',
-      ),
-    );
-  }
-  field('answer', result.text === '' ? color.dim('(none)') : result.text);
+  color: Colors,
+): TraceField[] {
   const { inputTokens, cachedInputTokens, outputTokens } = result.usage;
-  field(
-    'outcome',
-    `${result.outcome}${result.why === undefined ? '' : ` (${result.why})`}; ${inputTokens} tokens in, ${cachedInputTokens} of them cached, ${outputTokens} out`,
-  );
+  const tokens = `${inputTokens} tokens in, ${cachedInputTokens} of them cached, ${outputTokens} out`;
+  const asked: TraceField[] = request
+    ? [
+        ['sampling', `${canonicalJson(request.sampling)}${sample ? `, sample ${sample}` : ''}`],
+        ...(repairsMax > 0 ? [['', color.dim(repairWords(repairsMax))] as const] : []),
+        ...(request.jsonSchema === undefined ? [] : [['schema', canonicalJson(request.jsonSchema)] as const]),
+        ['prompt', promptText(request.prompt)],
+        ...(request.given === undefined
+          ? []
+          : [
+              [
+                'given',
+                `${color.dim(request.given.lead)}${request.given.text}  ${color.dim('(how probable is it?)')}`,
+              ] as const,
+            ]),
+      ]
+    : [['prompt', color.yellow(otherRequest)]];
+  return [
+    ['row key', `${rowKey} (row ${index} of the stage)`],
+    ...modelFields(model),
+    ['served', canonicalJson(served)],
+    ...asked,
+    ['answer', result.text === '' ? color.dim('(none)') : result.text],
+    ['outcome', `${result.outcome}${result.why === undefined ? '' : ` (${result.why})`}; ${tokens}`],
+  ];
 }
 
-function printModel({ contentSha256, baseSha256, source, layers }: TracedModel, field: Field): void {
-  field('model', contentSha256);
-  field('', `base ${baseSha256}${source ? ` (${Object.values(source).join(' ')})` : ''}`);
-  for (const { kind, files, madeBy } of layers)
-    field(
-      '',
-      `+ ${kind} ${files.sha256} by ${stageLabel(madeBy.stage, madeBy.arm)} of round ${madeBy.round}, key ${madeBy.key.slice(0, 12)}`,
-    );
+const otherRequest =
+  'This version of arte lists another request for this row than the one that was sent; the answer below is the one that was received.';
+
+function repairWords(repairsMax: number): string {
+  return `a malformed answer is asked again up to ${repairsMax} times, under seeds that follow from it`;
+}
+
+function modelFields({ contentSha256, baseSha256, source, layers }: TracedModel): TraceField[] {
+  return [
+    ['model', contentSha256],
+    ['', `base ${baseSha256}${source ? ` (${Object.values(source).join(' ')})` : ''}`],
+    ...layers.map(({ kind, files, madeBy }): TraceField => {
+      const by = `${stageLabel(madeBy.stage, madeBy.arm)} of round ${madeBy.round}, key ${madeBy.key.slice(0, 12)}`;
+      return ['', `+ ${kind} ${files.sha256} by ${by}`];
+    }),
+  ];
 }
 
 /** As it was sent: a conversation keeps its roles, raw text stays as it is. */

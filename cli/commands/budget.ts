@@ -52,14 +52,7 @@ export function register(program: Command): void {
     .action(async (runId: string, amount: string, options: { retry?: boolean; reason?: string; json?: boolean }) => {
       const cap = parseAmount(amount);
       await withRun(runId, async (session, config) => {
-        // Everything that can be refused is, before anything is changed.
-        if (!hasPrices(config)) throw withoutPrices(runId);
-        const { engine, progress } = await viewRun(session.client, session.store, runId);
-        const parked = progress.status === 'NEEDS_ATTENTION' && engine === 'RUNNING';
-        if (options.retry === true && !parked) throw notUnderWay(runId, progress.status, 'retry');
-        const ledger = await setCap(session.store, runId, config, cap);
-        const at = new Date().toISOString();
-        await recordAction(session.store, { runId, action: 'budget', at, set: [amount], ...orderFor(options) });
+        const { ledger, parked } = await orderCap(session, runId, config, cap, options);
         const json = options.json === true;
         show(runId, config, ledger, json);
         if (options.retry === true) return retryRun(session, runId, { quiet: json });
@@ -81,6 +74,31 @@ async function withRun(runId: string, work: (session: Session, config: RunConfig
   } finally {
     await session.close();
   }
+}
+
+/**
+ * Set the cap of a run, null for none. `parked`: it waits, and a retry goes on. Errors: InvalidInput where nothing has a price, RunStateConflict
+ * where `retry` is wanted and there is nothing to retry.
+ */
+export async function orderCap(
+  { client, store }: Session,
+  runId: string,
+  config: RunConfig,
+  cap: number | null,
+  { retry = false, reason }: { readonly retry?: boolean; readonly reason?: string | undefined },
+): Promise<{ readonly ledger: Ledger; readonly parked: boolean }> {
+  // Everything that can be refused is, before anything is changed.
+  if (!hasPrices(config)) throw withoutPrices(runId);
+  const { engine, progress } = await viewRun(client, store, runId);
+  const parked = progress.status === 'NEEDS_ATTENTION' && engine === 'RUNNING';
+  if (retry && !parked) throw notUnderWay(runId, progress.status, 'retry');
+  const ledger = await setCap(store, runId, config, cap);
+  const set = [cap === null ? 'none' : String(cap)];
+  await recordAction(store, {
+    ...{ runId, action: 'budget', at: new Date().toISOString() },
+    ...{ set, ...orderFor({ reason }) },
+  });
+  return { ledger, parked };
 }
 
 /** Errors: InvalidInput. */

@@ -4,7 +4,7 @@ import { recordAction } from '../../activities/run-actions';
 import { orderFor } from '../actor';
 import { exitCodes, printLine, progress } from '../output';
 import { viewRun } from '../run-progress';
-import { openSession } from '../session';
+import { openSession, type Session } from '../session';
 import { notUnderWay } from '../steer-run';
 
 export function register(program: Command): void {
@@ -16,17 +16,9 @@ export function register(program: Command): void {
     .action(async (runId: string, options: { reason?: string }) => {
       const session = await openSession({ start: false });
       try {
-        const { engine, progress: state } = await viewRun(session.client, session.store, runId);
-        if (engine !== 'RUNNING') throw notUnderWay(runId, state.status, 'cancel');
-        const line = progress(`cancelling ${runId}`);
-        const handle = session.client.workflow.getHandle(runId);
-        await handle.cancel();
-        await recordAction(session.store, {
-          ...{ runId, action: 'cancel', at: new Date().toISOString() },
-          ...orderFor(options),
-        });
-        line.update('waiting until servers and trainers are gone');
-        await handle.result().catch(() => undefined);
+        const ended = await cancelRun(session, runId, options);
+        const line = progress('waiting until servers and trainers are gone');
+        await ended();
         line.done(`run ${runId} is cancelled`);
         printLine(`Nothing that was paid for is lost: arte retry ${runId} starts it again`);
         process.exitCode = exitCodes.done;
@@ -34,4 +26,20 @@ export function register(program: Command): void {
         await session.close();
       }
     });
+}
+
+/** Order it; the answer waits for the run's end. Errors: RunNotFound, RunStateConflict. */
+export async function cancelRun(
+  { client, store }: Session,
+  runId: string,
+  { reason }: { readonly reason?: string | undefined },
+): Promise<() => Promise<void>> {
+  const { engine, progress: state } = await viewRun(client, store, runId);
+  if (engine !== 'RUNNING') throw notUnderWay(runId, state.status, 'cancel');
+  const handle = client.workflow.getHandle(runId);
+  await handle.cancel();
+  await recordAction(store, { runId, action: 'cancel', at: new Date().toISOString(), ...orderFor({ reason }) });
+  return async () => {
+    await handle.result().catch(() => undefined);
+  };
 }

@@ -6,7 +6,7 @@ import { ArteError } from '../../schemas/errors';
 import { orderFor } from '../actor';
 import { exitCodes, printJson, printLine } from '../output';
 import { viewRun } from '../run-progress';
-import { openSession } from '../session';
+import { openSession, type Session } from '../session';
 import { notUnderWay } from '../steer-run';
 
 export function register(program: Command): void {
@@ -21,16 +21,9 @@ export function register(program: Command): void {
       const wanted = calls === undefined ? undefined : parseCalls(calls);
       const session = await openSession({ start: false });
       try {
-        const { store } = session;
-        const { engine, progress } = await viewRun(session.client, store, runId);
-        if (wanted !== undefined) {
-          if (engine !== 'RUNNING') throw notUnderWay(runId, progress.status, 'slow down');
-          await setCallCeiling(store, runId, wanted);
-          const set = [wanted === null ? 'none' : String(wanted)];
-          const at = new Date().toISOString();
-          await recordAction(store, { runId, action: 'concurrency', at, set, ...orderFor(options) });
-        }
-        const standing = wanted === undefined ? await readCallCeiling(store, runId) : wanted;
+        if (wanted !== undefined) await orderCeiling(session, runId, wanted, options);
+        else await viewRun(session.client, session.store, runId);
+        const standing = wanted === undefined ? await readCallCeiling(session.store, runId) : wanted;
         if (options.json === true) printJson({ runId, calls: standing });
         else printLine(ceilingLine(standing) ?? 'no ceiling is set: as many calls as the endpoints bear');
         process.exitCode = exitCodes.done;
@@ -40,12 +33,30 @@ export function register(program: Command): void {
     });
 }
 
+/** Set it. Errors: RunNotFound, RunStateConflict. */
+export async function orderCeiling(
+  { client, store }: Session,
+  runId: string,
+  calls: number | null,
+  { reason }: { readonly reason?: string | undefined },
+): Promise<void> {
+  const { engine, progress } = await viewRun(client, store, runId);
+  if (engine !== 'RUNNING') throw notUnderWay(runId, progress.status, 'slow down');
+  await setCallCeiling(store, runId, calls);
+  const set = [calls === null ? 'none' : String(calls)];
+  await recordAction(store, {
+    ...{ runId, action: 'concurrency', at: new Date().toISOString() },
+    ...{ set, ...orderFor({ reason }) },
+  });
+}
+
 /** Undefined where there is nothing to say. */
 export function ceilingLine(calls: number | null): string | undefined {
   return calls === null ? undefined : `at most ${calls} calls in flight in each worker process, as was ordered`;
 }
 
-function parseCalls(text: string): number | null {
+/** Errors: InvalidInput. */
+export function parseCalls(text: string): number | null {
   if (text === 'none') return null;
   const calls = Number(text);
   if (Number.isSafeInteger(calls) && calls > 0) return calls;

@@ -8,6 +8,7 @@ import { reviseRun, recordAction } from '../../activities/run-actions';
 import { runKeys } from '../../activities/run-records';
 import { endStrandedRun } from '../../activities/stranded-run';
 import { stopPlatform } from '../../drivers/local/platform';
+import type { ArtifactStore } from '../../drivers/store/store';
 import { planRun } from '../../method/plan';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
@@ -17,7 +18,7 @@ import { retryUpdate } from '../../workflows/messages';
 import { orderFor } from '../actor';
 import { changedConfig, collectSettings } from '../changed-config';
 import type { LoadedConfig } from '../load-config';
-import { differences } from '../diff-runs';
+import { differences, type Difference } from '../diff-runs';
 import { lookIntoStore } from '../look-into-store';
 import { exitCodes, printLine, printNote, progress as progressLine, type ExitCode } from '../output';
 import { plannedTasks } from '../plan-facts';
@@ -37,7 +38,7 @@ interface Options {
   readonly detach?: boolean;
 }
 
-type Change = NonNullable<RetryOrder['change']>;
+export type Change = NonNullable<RetryOrder['change']>;
 
 export function register(program: Command): void {
   program
@@ -81,6 +82,17 @@ export async function retryRun(
     change,
   }: { detach?: boolean; quiet?: boolean; reason?: string | undefined; change?: Change | undefined } = {},
 ): Promise<ExitCode> {
+  await orderRetry(session, runId, { reason, change });
+  (quiet ? printNote : printLine)(`run ${runId} goes on`);
+  return detach ? exitCodes.done : watchRun(session, runId, { quiet });
+}
+
+/** Let it go on, under a changed config where there is one. Errors: RunNotFound, RunStateConflict, BudgetExhausted. */
+export async function orderRetry(
+  session: Session,
+  runId: string,
+  { reason, change }: { readonly reason?: string | undefined; readonly change?: Change | undefined },
+): Promise<void> {
   const { engine: before, progress } = await viewRun(session.client, session.store, runId);
   // On an older version, whose workers are gone, nobody would take the order: it is started again instead.
   const isStranded = before === 'RUNNING' && session.embedded && (await endStrandedRun(session.client, runId));
@@ -101,8 +113,6 @@ export async function retryRun(
     const record = await session.store.getDocument(runKeys.record(runId));
     await startRecorded(session, record as unknown as RunRecord);
   }
-  (quiet ? printNote : printLine)(`run ${runId} goes on`);
-  return detach ? exitCodes.done : watchRun(session, runId, { quiet });
 }
 
 /** The work that the run is parked for would be refused again, and the run parked again: that is said instead. Errors: BudgetExhausted. */
@@ -130,6 +140,18 @@ async function prepareChange(
   set: readonly string[],
   isDry: boolean,
 ): Promise<Change | undefined> {
+  const { loaded, changes } = await judgeChange(store, runId, set);
+  for (const { path, a, b } of changes) printLine(`${path}: ${JSON.stringify(a)} -> ${JSON.stringify(b)}`);
+  await sayWhatIsMade(loaded);
+  return isDry ? undefined : keepChange(store, runId, set, loaded);
+}
+
+/** The run's config with the settings put into it, and what that changes. Errors: RunNotFound, ConfigError, InvalidInput. */
+export async function judgeChange(
+  store: ArtifactStore,
+  runId: string,
+  set: readonly string[],
+): Promise<{ readonly loaded: LoadedConfig; readonly changes: readonly Difference[] }> {
   const before = await openBundleOf(store, runId);
   const loaded = await changedConfig(store, runId, set, { env: process.env });
   const changes = differences(before as unknown as JsonValue, loaded.config as unknown as JsonValue);
@@ -140,9 +162,16 @@ async function prepareChange(
       next: `arte retry ${runId} goes on without a change.`,
     });
   }
-  for (const { path, a, b } of changes) printLine(`${path}: ${JSON.stringify(a)} -> ${JSON.stringify(b)}`);
-  await sayWhatIsMade(loaded);
-  if (isDry) return undefined;
+  return { loaded, changes };
+}
+
+/** A judged change, with its bundle in the store: part of an order. */
+export async function keepChange(
+  store: ArtifactStore,
+  runId: string,
+  set: readonly string[],
+  loaded: LoadedConfig,
+): Promise<Change> {
   const bundle = await storeBundle(store, loaded);
   return { input: alignInput(runId, bundle, loaded.config), set };
 }

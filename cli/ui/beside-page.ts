@@ -1,0 +1,81 @@
+/** Several runs side by side: the same figures in columns, and their curves in the same plots. Owns words and order. */
+import { table, type Cell } from '../html-table';
+import { formatCount } from '../output';
+import { amount } from '../run-view';
+import { metricPlot, speedPlot, type NamedCurve } from './curve-plots';
+import type { Curve } from './curves';
+import { cachedWords, costWords, figuresOf, leftWords, speedWords } from './figures';
+import type { RunDetails, SeenRun } from './gather';
+import { badge, runLink, section, statusWords, time, type Page } from './page';
+
+/** Runs that stand beside each other: as many as a plot has colours for. */
+export const besideMax = 6;
+/** Stages whose speeds are compared: those that were begun last. */
+const speedsDrawnMax = 3;
+
+interface Column {
+  readonly seen: SeenRun;
+  readonly details: RunDetails;
+}
+
+export function besidePage(of: readonly Column[]): Page {
+  const columns = of.map((column) => ({ ...column, sums: figuresOf(column.seen, column.details) }));
+  const line = (name: string, value: (column: (typeof columns)[number]) => Cell): Cell[] => [
+    name,
+    ...columns.map(value),
+  ];
+  const rows: Cell[][] = [
+    line('Status', ({ seen }) => ({ html: badge(seen.view.progress.status) })),
+    line('Round', ({ seen: { view } }) => `${view.progress.round} of ${view.progress.rounds}`),
+    line('At work', ({ seen: { view } }) => view.live.map((stage) => `${stage.label} ${amount(stage)}`).join(', ')),
+    line('Speed', ({ sums }) => speedWords(sums)),
+    line('Time left', ({ seen }) => leftWords(seen.secondsLeft)),
+    line('Spent of the cap', ({ details }) => costWords(details)),
+    line('Calls in flight', ({ sums }) => formatCount(sums.inFlight)),
+    line('From the cache', ({ sums }) => cachedWords(sums)),
+    line('Calls so far', ({ sums }) => formatCount(sums.calls)),
+    line('Tokens so far', ({ sums }) => formatCount(sums.tokens)),
+    line('Last trouble', ({ seen: { trouble } }) => (trouble ? `${trouble.stage}: ${trouble.words}` : '')),
+    line('Started', ({ seen }) => ({ html: time(seen.view.progress.startedAt) })),
+  ];
+  const names = columns.map(({ seen }) => seen.view.progress.runId);
+  const said = columns
+    .map(({ seen: { view } }) => `${view.progress.runId} ${statusWords(view.progress.status)}`)
+    .join(', ');
+  const html = `<h1 tabindex="-1">Side by side</h1>
+<p class="facts">${names.map(runLink).join(', ')}. What differs between finished runs, with tests: <code>arte diff A B</code>.</p>
+<section>${table('beside', 'Runs side by side', ['', ...names], rows)}</section>
+${section('training', 'Trainings', trainings(columns))}
+${section('speed', 'Speed', speeds(columns))}`;
+  return { title: `${names.join(', ')} side by side`, html, said };
+}
+
+/** Of each run its newest curve of that label. */
+function byLabel(columns: readonly Column[], unit: Curve['unit']): ReadonlyMap<string, NamedCurve[]> {
+  const labels = new Map<string, NamedCurve[]>();
+  for (const { seen } of columns) {
+    const own = seen.curves.filter((curve) => curve.unit === unit);
+    for (const label of new Set(own.map((curve) => curve.label))) {
+      const curve = own.findLast((each) => each.label === label);
+      const { runId } = seen.view.progress;
+      if (curve) labels.set(label, [...(labels.get(label) ?? []), { name: `${runId}, round ${curve.round}`, curve }]);
+    }
+  }
+  return labels;
+}
+
+function trainings(columns: readonly Column[]): string {
+  return [...byLabel(columns, 'steps')]
+    .flatMap(([label, curves], index) => [
+      metricPlot(`loss-${index}`, 'loss', curves, `: ${label}`),
+      metricPlot(`margin-${index}`, 'rewards_margins', curves, `: ${label}`),
+    ])
+    .join('');
+}
+
+function speeds(columns: readonly Column[]): string {
+  return [...byLabel(columns, 'rows')]
+    .slice(-speedsDrawnMax)
+    .map(([label, curves], index) => speedPlot(`rows-${index}`, 'rows', curves, `: ${label}`))
+    .join('');
+}

@@ -1,0 +1,81 @@
+/**
+ * The history of what is live, kept in memory while the page's server runs: how fast stages go, and how trainings learn. Owns what is kept and how
+ * much of it; the figures are those of the heartbeats (run-progress.ts).
+ *
+ * Invariants: 1. Bounded: a curve has at most pointsMax points, a run at most curvesMax curves; when a curve is full every other point goes, so
+ * that its whole length stays. 2. A training that resumed at a checkpoint goes on from there: what it had done after it is not shown twice.
+ */
+import { RateMeter, type Rate } from '../run-view';
+import type { LiveStage } from '../run-progress';
+
+/** Points of one curve: more than a plot of the page has pixels to tell apart. */
+export const pointsMax = 360;
+/** Curves of one run: the stages of a round with many arms, and some rounds of them. The oldest go first. */
+export const curvesMax = 80;
+
+export interface CurvePoint {
+  /** Epoch milliseconds at which it was seen. */
+  readonly at: number;
+  /** Rows or steps that were done. */
+  readonly done: number;
+  /** A second, and in tokens a second; undefined at first. */
+  readonly rate?: Rate;
+  /** Of a training: last logged values. */
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+export interface Curve {
+  readonly round: number;
+  readonly label: string;
+  readonly unit: LiveStage['unit'];
+  readonly points: readonly CurvePoint[];
+}
+
+/** What one run's stages have been seen to do. */
+export class RunCurves {
+  private readonly meter = new RateMeter();
+  private readonly curves = new Map<
+    string,
+    { round: number; label: string; unit: LiveStage['unit']; points: CurvePoint[] }
+  >();
+
+  /** Take a look at a live stage; says how fast it goes. */
+  observe(round: number, stage: LiveStage, at: number): Rate | undefined {
+    const rate = this.meter.observe(stage, at);
+    if (stage.total === 0) return rate;
+    const key = `${round} ${stage.label}`;
+    const known = this.curves.get(key);
+    const curve = known?.unit === stage.unit ? known : { round, label: stage.label, unit: stage.unit, points: [] };
+    this.curves.set(key, curve);
+    add(curve.points, { at, done: stage.done, ...(rate ? { rate } : {}), metrics: shownOf(stage.metrics) });
+    while (this.curves.size > curvesMax) this.curves.delete(this.curves.keys().next().value ?? '');
+    return rate;
+  }
+
+  all(): readonly Curve[] {
+    return [...this.curves.values()];
+  }
+
+  clear(): void {
+    this.curves.clear();
+  }
+}
+
+/** What the page draws of a training. */
+export const drawnMetrics = ['loss', 'rewards_margins', 'rewards_accuracies'] as const;
+
+function shownOf(metrics: LiveStage['metrics']): CurvePoint['metrics'] {
+  return Object.fromEntries(
+    drawnMetrics.flatMap((name) => (metrics[name] === undefined ? [] : [[name, metrics[name]]])),
+  );
+}
+
+function add(points: CurvePoint[], point: CurvePoint): void {
+  // Resumed at a checkpoint, or begun again: what lies ahead of it did not last.
+  while ((points.at(-1)?.done ?? 0) > point.done) points.pop();
+  points.push(point);
+  if (points.length <= pointsMax) return;
+  // The newest stays.
+  const kept = points.filter((_, index) => (points.length - 1 - index) % 2 === 0);
+  points.splice(0, points.length, ...kept);
+}

@@ -1,0 +1,251 @@
+/** The page of one run: where it is, what it does now, how its trainings learn, its rounds, its rows, what people did to it. Owns words and order. */
+import { costOf } from '../../method/ledger';
+import type { ErrorData } from '../../schemas/errors';
+import type { StageRecord } from '../../schemas/messages';
+import { rowOutcomes } from '../../schemas/rows';
+import { stageLabel, type StageName } from '../../schemas/stage-names';
+import { ceilingLine } from '../commands/concurrency';
+import { table, type Cell } from '../html-table';
+import { formatCount, formatSeconds } from '../output';
+import { escaped } from '../report-plots';
+import type { LiveStage } from '../run-progress';
+import { amount } from '../run-view';
+import { metricPlot, speedPlot, type NamedCurve } from './curve-plots';
+import { cachedWords, costWords, figuresOf, leftWords, speedWords } from './figures';
+import type { RunDetails, SeenRun } from './gather';
+import { orderButtons } from './order-forms';
+import { badge, bar, percent, section, statusWords, tiles, time, type Page } from './page';
+import { rowForm } from './row-page';
+
+/** Speeds of so many stages are drawn: those at work and the last ones before them. */
+const speedsDrawnMax = 3;
+
+export function runPage(seen: SeenRun, details: RunDetails): Page {
+  const { progress } = seen.view;
+  const { runId, status, round, rounds } = progress;
+  const html = `<h1 tabindex="-1">${escaped(runId)} ${badge(status)}</h1>
+<p class="facts">${details.config && details.config.name !== runId ? `${escaped(details.config.name)}: ` : ''}round ${round} of ${rounds}, started ${time(progress.startedAt)}${progress.report ? `, <a href="/report/${escaped(encodeURIComponent(runId))}" target="_blank" rel="noopener">report (new tab)</a>` : ''}</p>
+${notice(seen)}
+${figures(seen, details)}
+${orderButtons(runId, status)}
+${section('now', 'At work now', now(seen))}
+${section('training', 'Trainings', trainings(seen.curves))}
+${section('speed', 'Speed', speeds(seen.curves))}
+${section('rounds', 'Rounds', roundsOf(seen, details))}
+${section('rows', 'Rows', rowForm(runId, details.stages))}
+${section('orders', 'What people did to it', ordersOf(details))}`;
+  const at = seen.view.live.map(({ label }) => label).join(', ');
+  const said = `${runId} is ${statusWords(status)}, round ${round} of ${rounds}${at === '' ? '' : `, at ${at}`}`;
+  return { title: `${runId}: ${statusWords(status)}`, html, said };
+}
+
+// ---- what it waits for -------------------------------------------------------------------------------------------
+
+function notice({ view: { progress, engine }, trouble }: SeenRun): string {
+  const { attention, paused, approval, failed, status, runId, current } = progress;
+  if (status === 'NEEDS_ATTENTION' && attention) {
+    const more = engine === 'RUNNING' ? 'Retry goes on where it stopped.' : 'Retry starts it again.';
+    return box(
+      `The run waits for you since ${time(attention.since)}: stage ${escaped(attention.stage)} failed.`,
+      errorWords(attention.error, more),
+    );
+  }
+  if (status === 'PAUSED' && paused) {
+    const why = paused.reason === undefined ? '' : `: ${escaped(paused.reason)}`;
+    const still = current.map(({ stage, arm }) => stageLabel(stage, arm)).join(', ');
+    return box(
+      `Paused since ${time(paused.since)} by ${escaped(paused.by)}${why}`,
+      `<p>${still === '' ? 'Nothing of it runs.' : `Comes to rest: ${escaped(still)}`}</p>`,
+    );
+  }
+  if (status === 'NEEDS_APPROVAL' && approval)
+    return box(
+      `Round ${approval.round} waits for a word since ${time(approval.since)}.`,
+      `<p>Approve goes on; reject ends the run, and ${approval.round === 1 ? 'no round is then the best' : 'the best round before stays the best'}.</p>`,
+    );
+  if (failed)
+    return box(
+      `Stage ${escaped(failed.stage)} failed since ${time(failed.since)}.`,
+      errorWords(
+        failed.error,
+        'The run waits for what runs beside it to come to its end, which keeps what that makes; then it parks.',
+      ),
+    );
+  if (status === 'FAILED')
+    return box('The run has ended without being done.', `<p>Retry starts it again from what it has in the store.</p>`);
+  if (status === 'CANCELLED')
+    return box('The run was cancelled.', `<p>Retry of ${escaped(runId)} goes on from what it has.</p>`);
+  if (trouble && status !== 'DONE')
+    return `<p class="trouble" data-key="trouble">Last trouble, ${time(trouble.at)}, ${escaped(trouble.stage)}: ${escaped(trouble.words)}</p>`;
+  return '';
+}
+
+/** `title` and `body` are HTML. */
+function box(title: string, body: string): string {
+  return `<div class="notice" data-key="notice"><p><strong>${title}</strong></p>${body}</div>`;
+}
+
+/** What, why, details and next, as the command line says them. */
+export function errorWords({ what, why, next, details, code }: ErrorData, more = ''): string {
+  const lines = details?.flatMap((detail) => detail.split('\n')) ?? [];
+  return `<p>${escaped(what)} ${escaped(why)}</p>
+${lines.length === 0 ? '' : `<details><summary>Details</summary><pre>${escaped(lines.join('\n'))}</pre></details>`}
+<p>${escaped(next)} ${escaped(more)} <span class="legend">(${code})</span></p>`;
+}
+
+// ---- now ---------------------------------------------------------------------------------------------------------
+
+function figures(seen: SeenRun, details: RunDetails): string {
+  const { progress } = seen.view;
+  const sums = figuresOf(seen, details);
+  const ceiling = ceilingLine(details.callCeiling);
+  return `${tiles([
+    [`${progress.round} of ${progress.rounds}`, 'round'],
+    [leftWords(seen.secondsLeft), 'until it is done, about'],
+    [costWords(details), 'spent of the cap'],
+    [formatCount(sums.inFlight), 'calls in flight'],
+    [cachedWords(sums), 'of input tokens from the cache'],
+    [formatCount(sums.calls), 'calls so far'],
+    [formatCount(sums.tokens), 'tokens so far'],
+  ])}${ceiling === undefined ? '' : `<p class="legend">${escaped(ceiling)}</p>`}`;
+}
+
+function now({ view: { live }, rates }: SeenRun): string {
+  return live
+    .map((stage) => {
+      const rate = rates.get(stage.label);
+      const pace = rate
+        ? `, ${rate.perSecond.toFixed(1)} ${stage.unit}/s${rate.tokensPerSecond > 0 ? `, ${formatCount(rate.tokensPerSecond)} tok/s` : ''}, ends in ${formatSeconds((stage.total - stage.done) / rate.perSecond)}`
+        : '';
+      const words = `${amount(stage)}${pace}`;
+      return `<div class="live" data-key="${escaped(stage.label)}"><h3>${escaped(stage.label)}</h3>
+<p>${stage.total > 0 ? bar(stage.label, stage.done, stage.total, words) : escaped(words)}</p>${metricWords(stage)}${stage.trouble === undefined ? '' : `<p class="trouble">${escaped(stage.trouble)}</p>`}</div>`;
+    })
+    .join('\n');
+}
+
+function metricWords({ metrics }: LiveStage): string {
+  const shown = Object.entries(metrics).filter(([name]) => /loss|margin|accurac/.test(name));
+  if (shown.length === 0) return '';
+  return `<p class="legend">${escaped(shown.map(([name, value]) => `${name} ${value.toPrecision(3)}`).join(', '))}</p>`;
+}
+
+function named(curves: SeenRun['curves']): NamedCurve[] {
+  return curves.map((curve) => ({ name: `${curve.label}, round ${curve.round}`, curve }));
+}
+
+function trainings(curves: SeenRun['curves']): string {
+  const steps = named(curves.filter(({ unit }) => unit === 'steps'));
+  return [
+    metricPlot('loss', 'loss', steps),
+    metricPlot('margin', 'rewards_margins', steps),
+    metricPlot('reward-accuracy', 'rewards_accuracies', steps),
+  ].join('');
+}
+
+function speeds(curves: SeenRun['curves']): string {
+  const rows = named(curves.filter(({ unit }) => unit === 'rows')).slice(-speedsDrawnMax);
+  return speedPlot('rows-speed', 'rows', rows) + speedPlot('tokens-speed', 'tokens', rows);
+}
+
+// ---- rounds ------------------------------------------------------------------------------------------------------
+
+const stageColumns = [
+  'Stage',
+  'State',
+  'Time',
+  'Calls',
+  'Tokens in',
+  'Cached',
+  'Tokens out',
+  'Cost',
+  'Rows by outcome',
+];
+
+function roundsOf(seen: SeenRun, details: RunDetails): string {
+  const { progress } = seen.view;
+  const rounds = Array.from({ length: progress.round }, (_, index) => index + 1);
+  return rounds
+    .map((round) => {
+      const done = details.stages.filter((record) => record.round === round);
+      const isNow = round === progress.round;
+      const live = isNow ? seen.view.live : [];
+      const rows = [
+        ...done.map((record) => finishedRow(record, details)),
+        ...live.map(liveRow),
+        ...(isNow ? waiting(seen, details) : []),
+      ];
+      if (rows.length === 0) return '';
+      return table(`round-${round}`, `Round ${round}`, stageColumns, rows);
+    })
+    .join('\n');
+}
+
+function finishedRow(record: StageRecord, { config, outcomes }: RunDetails): Cell[] {
+  const { stage, arm, usage, reused, seconds, paidSeconds = 0, key } = record;
+  const counts = outcomes.get(key);
+  const ended = counts
+    ? rowOutcomes.flatMap((each) => (counts[each] > 0 ? [`${formatCount(counts[each])} ${each}`] : []))
+    : [];
+  const cost = config && !reused ? costOf(record, usage, paidSeconds, config) : 0;
+  return [
+    stageLabel(stage, arm),
+    reused ? 'from the store' : 'done',
+    reused ? '' : formatSeconds(seconds),
+    ...usageCells(usage),
+    cost > 0 ? cost.toFixed(4) : '',
+    ended.join(', '),
+  ];
+}
+
+function usageCells({ calls, inputTokens, cachedInputTokens, outputTokens }: StageRecord['usage']): Cell[] {
+  if (calls === 0) return ['', '', '', ''];
+  return [
+    formatCount(calls),
+    formatCount(inputTokens),
+    inputTokens === 0 ? '' : percent(cachedInputTokens / inputTokens),
+    formatCount(outputTokens),
+  ];
+}
+
+function liveRow(stage: LiveStage): Cell[] {
+  const elapsed = Math.max(0, (Date.now() - Date.parse(stage.since)) / 1000);
+  return [
+    stage.label,
+    { html: `<strong>at work</strong>: ${escaped(amount(stage))}` },
+    formatSeconds(elapsed),
+    ...usageCells(stage.usage),
+    '',
+    '',
+  ];
+}
+
+/** What the plan of the start has for this round and nobody has begun. */
+function waiting({ view: { progress, live } }: SeenRun, { plan, stages }: RunDetails): Cell[][] {
+  if (!plan || progress.status === 'DONE' || progress.status === 'CANCELLED') return [];
+  const begun = new Set<string>(live.map(({ label }) => label));
+  for (const { round, stage, arm } of stages) if (round === progress.round) begun.add(stageLabel(stage, arm));
+  return plan.plan.stages
+    .filter(({ round, name, arm }) => round === progress.round && !begun.has(stageLabel(name satisfies StageName, arm)))
+    .map(({ name, arm, calls, steps }) => [
+      ...[stageLabel(name, arm), 'to come', ''],
+      ...[calls > 0 ? `${formatCount(calls)} planned` : steps > 0 ? `${formatCount(steps)} steps planned` : ''],
+      ...['', '', '', '', ''],
+    ]);
+}
+
+// ---- orders ------------------------------------------------------------------------------------------------------
+
+function ordersOf({ actions }: RunDetails): string {
+  if (actions.length === 0) return '';
+  const rows = [...actions]
+    .reverse()
+    .map(({ at, action, by, set = [], round, reason }): Cell[] => [
+      { html: time(at) },
+      `${action}${round === undefined ? '' : ` of round ${round}`}`,
+      by,
+      set.join(', '),
+      reason ?? '',
+    ]);
+  return table('orders-table', 'Newest first', ['When', 'What', 'Who', 'Set', 'Why'], rows);
+}
