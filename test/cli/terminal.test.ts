@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { packageRoot } from '../../drivers/package-root';
 import { canShowPictures } from '../../cli/watch/terminal';
-import { openPseudoTerminal, type PseudoTerminal } from '../support/pseudo-terminal';
+import { closeTerminals, openPseudoTerminal, type PseudoTerminal } from '../support/pseudo-terminal';
 
 const fixtures = join(packageRoot(), 'test', 'fixtures');
 
@@ -14,6 +14,8 @@ function holdScreen(): PseudoTerminal {
   const program = [process.execPath, '-r', join(fixtures, 'run-typescript.cjs'), join(fixtures, 'hold-screen.ts')];
   return openPseudoTerminal(['sh', '-c', 'echo before; exec "$@"', 'sh', ...program]);
 }
+
+afterEach(closeTerminals);
 
 describe('the terminal is given back', () => {
   const endings: readonly [

@@ -18,7 +18,7 @@ import { StallError } from '../../schemas/stall-error';
 import { progressQuery } from '../../workflows/messages';
 import { writeScriptedLoop } from '../support/loop-config';
 import { Platform } from '../support/platform';
-import { openPseudoTerminal, type PseudoTerminal } from '../support/pseudo-terminal';
+import { closeTerminals, openPseudoTerminal, type PseudoTerminal } from '../support/pseudo-terminal';
 import { startTestS3, type TestS3 } from '../support/s3';
 import { quietRuntime } from '../support/temporal';
 
@@ -50,6 +50,7 @@ describe('arte watch on a terminal', () => {
       ...{ AWS_ACCESS_KEY_ID: credentials.accessKeyId, AWS_SECRET_ACCESS_KEY: credentials.secretAccessKey },
     };
   });
+  afterEach(closeTerminals);
   afterAll(async () => {
     await platform.close();
     store.close();
@@ -163,25 +164,30 @@ describe('arte watch on a terminal', () => {
   });
 
   it('shows all runs, opens the selected one, goes back; leaving by key or signal leaves the run at work', async () => {
+    await start('early', 2_000, 'off');
     await start('slow', 2_000, 'off');
     await platform.until('slow', ({ current }) => current.some(({ stage }) => stage === 'score-drafts'));
     const terminal = watch([], { NO_COLOR: '1' });
     const { screen } = terminal;
     const see = (what: RegExp): Promise<void> =>
       terminal.until(String(what), () => what.test(screen.text()), patienceMs);
-    await see(/arte {2}2 runs/);
+    await see(/arte {2}\d runs/);
     // What is under way stands first, and is selected.
     await see(/▸ slow +RUNNING/);
     terminal.type('\u001b[B');
-    await see(/▸ steered +DONE/);
+    await see(/▸ early +RUNNING/);
     terminal.type('k\r');
     await see(/slow {2}RUNNING {2}round 1 of 2/);
-    terminal.resize(80, 24);
     screen.forgetExtent();
+    terminal.resize(80, 24);
+    await terminal.until(
+      'the new size',
+      () => screen.lines().length === 24 && screen.extent.columns === 80,
+      patienceMs,
+    );
     await see(/p pause {2}r resume {2}a approve {2}x reject {2}o report {2}\? help {2}q quit {2}Esc all runs/);
-    expect(screen.extent).toMatchObject({ rows: 24, columns: 80 });
     terminal.type('\u001b');
-    await see(/arte {2}2 runs/);
+    await see(/arte {2}\d runs/);
     terminal.type('q');
     expect(await terminal.ended).toEqual({ code: 0, signal: null, restored: true });
     expect(screen.hasColors).toBe(false);
@@ -214,10 +220,10 @@ describe('arte watch on a terminal', () => {
     const all = watch(['--plain']);
     await all.until(
       'both',
-      () => /slow {2}RUNNING[^]*steered {2}DONE|steered {2}DONE[^]*slow {2}RUNNING/.test(all.screen.text()),
+      () => ['slow', 'early'].every((runId) => all.screen.text().includes(`${runId}  RUNNING`)),
       patienceMs,
     );
-    await platform.session.client.workflow.getHandle('slow').cancel();
+    for (const runId of ['slow', 'early']) await platform.session.client.workflow.getHandle(runId).cancel();
     expect(await all.ended).toEqual({ code: 0, signal: null, restored: true });
     expect(all.screen.isAlternate).toBe(false);
     expect(all.screen.text()).toMatch(/slow {2}CANCELLED/);
@@ -227,19 +233,22 @@ describe('arte watch on a terminal', () => {
     const facts = { phase: 'step', silentMs: 900_000, limitMs: 900_000, training: { step: 3, maxSteps: 8 } };
     const log = { path: '/elsewhere/trainer.log', lines: ['the last word'] };
     const stall = new StallError('TrainerStalled', { what: 'w', why: 'y', next: 'n' }, { ...facts, log });
-    const work = { runId: 'steered', stage: 'train-dpo', key: 'b'.repeat(64), attempt: '1-0001' };
+    const work = { runId: 'stuck', stage: 'train-dpo', key: 'b'.repeat(64), attempt: '1-0001' };
     const dumps = { dir: join(folder, 'elsewhere', 'stalls'), secrets: [] };
+    await start('stuck', 2_000, 'off');
+    await platform.until('stuck', ({ current }) => current.some(({ stage }) => stage === 'score-drafts'));
     await expect(withStallDump(store, dumps, work, () => Promise.reject(stall))).rejects.toThrow('written down');
     rmSync(dumps.dir, { recursive: true });
-    const status = arte(['status', 'steered']);
+    const status = arte(['status', 'stuck']);
     expect((await status.ended).code).toBe(0);
     expect(status.screen.text()).toMatch(/train-dpo stood still for 15m 0s \(TrainerStalled\)/);
     // A line that is longer than the terminal wraps.
     expect(status.screen.text().replaceAll('\n', '')).toContain(dumps.dir);
-    const all = arte(['status', 'steered', '--stalls']);
+    const all = arte(['status', 'stuck', '--stalls']);
     expect((await all.ended).code).toBe(0);
     expect(all.screen.text()).toMatch(/step {5}3 of 8/);
     expect(all.screen.text()).toContain('the last word');
+    await platform.session.client.workflow.getHandle('stuck').cancel();
   });
 
   it('a run that nobody knows is an error that stays on the screen', async () => {

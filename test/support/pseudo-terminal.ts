@@ -22,6 +22,13 @@ export interface PseudoTerminal {
   readonly ended: Promise<Ended>;
 }
 
+const open = new Set<() => void>();
+
+/** End programs that a test has left behind, one that failed above all. Call it in afterEach. */
+export function closeTerminals(): void {
+  for (const close of open) close();
+}
+
 export function openPseudoTerminal(
   command: readonly string[],
   { columns = 80, rows = 24, env = process.env, cwd = process.cwd() } = {},
@@ -51,6 +58,9 @@ export function openPseudoTerminal(
     });
   });
   ended.catch(() => undefined);
+  const close = (): void => void child.stdin.end();
+  open.add(close);
+  child.on('close', () => open.delete(close));
   const order = (words: object): void => void child.stdin.write(`${JSON.stringify(words)}\n`);
   return {
     screen,
