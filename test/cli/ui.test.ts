@@ -504,7 +504,7 @@ describe('every reader', () => {
             const by = element.getAttribute('aria-labelledby');
             const said = [
               element.getAttribute('aria-label') ?? '',
-              (by ?? '').split(' ').some((id) => element.ownerDocument.getElementById(id)) ? 'named' : '',
+              (by ?? '').split(' ').some((id: string) => element.ownerDocument.getElementById(id)) ? 'named' : '',
               (named.labels?.length ?? 0) > 0 ? 'labelled' : '',
               ['BUTTON', 'A'].includes(element.tagName) ? named.textContent.trim() : '',
               element.querySelector('caption')?.textContent ?? '',
