@@ -85,11 +85,11 @@ export async function writtenDrafts(
   });
   const loaded = { config, drafts: asked, byId: new Map(asked.map((draft) => [draft.id, draft])) };
   const readings = new Map<string, RowReading>();
-  const { endpoint, release } = await lease();
-  await askRows(sampleRationales, loaded, endpoint, (rows) => {
+  const leased = await lease();
+  await askRows(sampleRationales, loaded, leased.endpoint, (rows) => {
     for (const { meta, reading } of rows) readings.set((meta as { readonly draft: string }).draft, reading);
   });
-  await release();
+  await leased.release();
   const drafts = asked.flatMap(({ id, technique, question: { id: questionId, question, target } }) => {
     const { outcome, value } = readings.get(id) as RowReading;
     if (outcome !== 'ok') return [];

@@ -1,16 +1,18 @@
 /**
- * What the best policy could keep: a bound for racing, by dynamic programming over one question of four drafts.
+ * What the best policy could keep: dynamic programming over one question of four drafts, a yardstick for racing.
  *
- * The policy that is bounded knows what a race does not: every item's parameters, the question's own ability and the spread between its drafts.
- * It asks a draft so many items at a time, the most telling first, as many drafts and as often as it likes, and stops when it likes. What
- * its answers say about a draft is one number, the expected score, which moves by steps of known variance (answers taken as normal). The
- * calls are pooled over endlessly many questions: each call has a price, and the least over prices of (value at that price + price x budget)
- * bounds what any policy with the budget keeps (Lagrange). Items that are asked in `blocks` portions bind the policy a little; more blocks, less.
+ * The policy knows what a race does not: every item's parameters, the question's own ability and the spread between its drafts. It asks a
+ * draft a block of items at a time, the most telling first, whichever draft it likes, and stops when it likes. What its answers say about
+ * a draft is one number, the expected score, which moves by steps of known variance (answers taken as normal). The calls are pooled over
+ * endlessly many questions: each call has a price, and the least over prices of (value at that price + price x budget) bounds what any policy that
+ * asks by such blocks keeps with the budget (Lagrange). Finer blocks bind the policy less: compare two numbers of blocks before a figure is taken
+ * for the limit.
  *
- * Observed: the pair's gap in all answers, of the gap that all answers show. True: in expected answers, of what the pairs of exhaustive scoring have;
- * it may be more than 1, because counting right answers is not the best use of them.
+ * Observed: the pair's gap in all answers, of the gap that all answers show. True: in expected answers, of what the pairs of exhaustive scoring
+ * have; it may be more than 1, because counting right answers is not the best use of them.
  *
- * Run: npm run bench:racing-bound -- [--spreads 0,0.25,0.5,0.75,1,1.5] [--blocks 5] [--calls 0.55]. Last line: one JSON object.
+ * Run: npm run bench:racing-bound -- [--spreads 0,0.25,0.5,0.75,1,1.5] [--blocks 5] [--calls 0.55] [--difficulties 1.2]. A minute a spread on a
+ * quiet core. Last line: one JSON object.
  */
 import { parseArgs } from 'node:util';
 import { seededRandom } from '../method/keys';
@@ -248,8 +250,8 @@ function main(): void {
       trueGapKept: rounded(bound(steps.true, budget) / everything / Math.sqrt(steps.reliability)),
     };
     process.stderr.write(
-      `spread ${words} (reliability within questions ${row.reliabilityWithinQuestions}): no policy keeps more than ${row.observedGapKept} of the observed gap, ` +
-        `${row.trueGapKept} of the true one, for ${calls} of the calls\n`,
+      `spread ${words} (reliability within questions ${row.reliabilityWithinQuestions}): the best policy that asks ${items / blocks} items at a time ` +
+        `keeps ${row.observedGapKept} of the observed gap, ${row.trueGapKept} of the true one, for ${calls} of the calls\n`,
     );
     return row;
   });

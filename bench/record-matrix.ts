@@ -196,9 +196,9 @@ async function main(): Promise<void> {
       const about =
         `${student.source} as student, task ${task.name}, seed ${config.seed}, ${from}, by bench/record-matrix.ts: a line a draft, ` +
         'its answers to the probe items as digits, 1 right. rationale tells equal texts apart, it does not say what they say.';
-      const { endpoint, release } = await asked.lease();
-      await recordAnswers(file, about, config, asked.model.contentSha256, task, drafts, endpoint);
-      await release();
+      const held = await asked.lease();
+      await recordAnswers(file, about, config, asked.model.contentSha256, task, drafts, held.endpoint);
+      await held.release();
       rmSync(kept, { force: true });
       files.push(relative(process.cwd(), file));
     }
