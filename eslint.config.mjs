@@ -78,7 +78,7 @@ export default tseslint.config(
               message: 'workflows/ imports types of activities; it calls them through proxyActivities.',
             },
             {
-              regex: '/schemas/(?!errors$|limits$|stage-names$|arms$|signals$|messages$|notification$|json$)',
+              regex: '/schemas/(?!errors$|limits$|stage-names$|arms$|signals$|transfer$|messages$|notification$|json$)',
               allowTypeImports: true,
               message: 'Only zod-free schemas may be imported by value in workflow code.',
             },

@@ -6,7 +6,6 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { costOf, costOfLostCalls, hasPrices, ledgerTotals, priceOf } from '../method/ledger';
 import { compareArms, linesOf } from '../method/comparisons';
 import { evaluatePredictions, macroAverage, type Metrics } from '../method/evaluate';
-import type { Agreement } from '../method/demonstrations';
 import type { NextRound } from '../method/gates';
 import type { RowHygiene } from '../method/row-hygiene';
 import { itemsForReliability, reliabilityUsual, type ScoreQuality } from '../method/score';
@@ -452,12 +451,6 @@ function qualityNotes(stages: readonly ReportStage[]): string[] {
       const would = needed === undefined ? 'no number of items would bring it' : `${needed} items would bring it`;
       return [
         `The scores of round ${round} have a split-half reliability of ${reliability.toFixed(2)} with ${Math.round(items)} probe items; by Spearman and Brown ${would} to ${reliabilityUsual}.`,
-      ];
-    }
-    const agreement = facts['agreement'] as Agreement | undefined;
-    if (name === 'score-sample' && agreement && agreement.best !== null && agreement.worst !== null) {
-      return [
-        `Round ${round}: the preference set picks a best draft of all validation items for ${percent(agreement.best)} of ${agreement.questions} questions, a worst one for ${percent(agreement.worst)} (paper: 93 % and 87 %).`,
       ];
     }
     const correctness = facts['correctness'] as { chosen: number | null; rejected: number | null } | undefined;

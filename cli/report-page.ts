@@ -22,6 +22,15 @@ import {
   type AccuracyMark,
   type HistogramBin,
 } from './report-plots';
+import {
+  agreementColumns,
+  agreementNote,
+  agreementRows,
+  agreementTitle,
+  signalRows,
+  signalsColumns,
+  signalsTitle,
+} from './report-agreement';
 import { plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
 import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
@@ -207,9 +216,12 @@ function answersTable(
 ): string {
   const kinds = answerKindsIn(rows.map(({ answers }) => answers));
   const cells = rows.map(({ name, answers }) => [name, ...kinds.map((kind) => formatCount(answers[kind]))]);
-  const capital = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
   return `${table(id, caption, [title, ...kinds.map((kind) => capital(answerKinds[kind].title))], cells)}
 <dl class="legend">${kinds.map((kind) => `<div><dt>${capital(answerKinds[kind].title)}</dt><dd>${escaped(answerKinds[kind].means)}</dd></div>`).join('')}</dl>`;
+}
+
+function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function byTask(report: RunReport, id = 'tasks-table', caption = 'Accuracy by task, %, with 95 % intervals'): string {
@@ -332,7 +344,8 @@ function preferences({ rounds }: ReportDetails, report: RunReport): string {
     .filter(({ round }) => shown.length === 0 || shown.some((one) => one.round === round))
     .slice(-roundsDrawnMax)
     .map(({ round, answers }) => ({ name: `Round ${round}`, answers }));
-  if (shown.length + read.length === 0) return '';
+  const [chosen, ranked] = [agreementRows(report), signalRows(report)];
+  if (shown.length + read.length + chosen.length + ranked.length === 0) return '';
   const plots = shown
     .filter(({ scores }) => scores.length > 0)
     .map((round) => {
@@ -380,6 +393,8 @@ function preferences({ rounds }: ReportDetails, report: RunReport): string {
   ];
   return `${plots.join('\n')}
 ${rows.length > 0 ? table('quality-table', 'How far the scores can be trusted', columns, rows) : ''}
+${chosen.length > 0 ? `${table('agreement-table', agreementTitle, agreementColumns.map(capital), chosen)}<p class="legend">${escaped(agreementNote)}</p>` : ''}
+${ranked.length > 0 ? table('signals-table', signalsTitle, signalsColumns.map(capital), ranked) : ''}
 ${read.length > 0 ? answersTable('scored-answers-table', 'How the answers behind the scores were read', 'Scores of', read) : ''}`;
 }
 

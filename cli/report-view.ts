@@ -16,6 +16,15 @@ import type {
 } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
 import { colorsFor, formatCount, formatSeconds, printLine, table, wrapped, type TableColumn } from './output';
+import {
+  agreementColumns,
+  agreementNote,
+  agreementRows,
+  agreementTitle,
+  signalRows,
+  signalsColumns,
+  signalsTitle,
+} from './report-agreement';
 import { plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
 import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
@@ -47,6 +56,7 @@ export function printReport(report: RunReport): void {
   } else printArms(report, heading);
   printTransfer(report, heading);
   printScores(report, heading);
+  printAgreements(report, heading);
   printTrainingSets(report, heading);
   printDecisions(report, heading);
   printOrders(report, heading);
@@ -404,6 +414,23 @@ function printScores(report: RunReport, heading: (title: string) => void): void 
       rows.map(({ round, answers }) => [round, ...kinds.map((kind) => formatCount(answers[kind]))]),
     ),
   );
+  printLine();
+}
+
+/** How far the choice of pairs would be another one by more items, or by one signal alone. */
+function printAgreements(report: RunReport, heading: (title: string) => void): void {
+  const chosen = agreementRows(report);
+  if (chosen.length > 0) {
+    heading(agreementTitle);
+    printLine(table(agreementColumns.map(right), chosen));
+    printText(agreementNote);
+    printLine();
+  }
+  const signals = signalRows(report);
+  if (signals.length === 0) return;
+  heading(signalsTitle);
+  const [round, names, correlation] = signalsColumns;
+  printLine(table([right(round), { title: names }, right(correlation)], signals));
   printLine();
 }
 

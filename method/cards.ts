@@ -7,6 +7,7 @@
  */
 import { stringify } from 'yaml';
 import { stageLabel } from '../schemas/stage-names';
+import { readTransferLabel } from '../schemas/transfer';
 import type { ArmName } from '../schemas/arms';
 import type { ModelSource } from '../schemas/model-ref';
 import type { Measure, ReportArm, ReportRound, RunReport } from '../schemas/report';
@@ -355,7 +356,7 @@ function limits({ report, round }: CardSource, license: string | undefined): str
 /** The stages that made it, by key: whoever has the store can follow every number back. */
 function lineage({ report, round }: CardSource, names: readonly string[]): string[] {
   return report.stages
-    .filter((stage) => stage.round === round.round && names.includes(stage.name))
+    .filter(({ name, round: of, arm }) => of === round.round && names.includes(name) && !readTransferLabel(arm))
     .map((stage) => `${stageLabel(stage.name, stage.arm)}: stage \`${stage.key}\``);
 }
 

@@ -198,6 +198,7 @@ function crossFieldFindings(
     ...filterFindings(config),
     ...alignFindings(config),
     ...heldOutFindings(config),
+    ...agreementFindings(config),
     ...lengthGateFindings(config),
     ...countFindings(config),
     ...capFindings(config),
@@ -922,6 +923,23 @@ function heldOutFindings({ probe, rounds: { gates } }: RunConfig): Finding[] {
       ['probe.method'],
     ),
   );
+}
+
+/** Agreement is of right answers on all validation items; a rank, a log-probability or a race's estimate cannot be added to those. */
+function agreementFindings({ probe, score }: RunConfig): Finding[] {
+  const by = score.signal !== 'icl_accuracy' ? 'signal' : 'mode';
+  if (probe.agreement_questions === 0 || (score.signal === 'icl_accuracy' && score.mode === 'exhaustive')) return [];
+  return [
+    finding(
+      ['probe', 'agreement_questions'],
+      {
+        what: `probe.agreement_questions is ${probe.agreement_questions}, and score.${by} is ${score[by]}.`,
+        why: "It tells how often the drafts chosen by the preference set are those of all validation items, by the share of right answers on each; this score is no such share of every draft's.",
+        instead: 'Write 0 here, or "score: {signal: icl_accuracy, mode: exhaustive}".',
+      },
+      [`score.${by}`],
+    ),
+  ];
 }
 
 /** No length lies below the one limit and above the other: every round would fail a gate. */

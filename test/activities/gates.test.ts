@@ -8,6 +8,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportRun } from '../../cli/export-run';
+import { agreementRows } from '../../cli/report-agreement';
 import { readReport } from '../../cli/read-report';
 import { gateRows, roundSteps } from '../../cli/report-rounds';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -86,7 +87,10 @@ it('a sample says what the student gains in context, and how far the preference 
   const agreement = stage(report, 'score-sample', 1, 'agreement')?.facts['agreement'] as unknown as Agreement;
   expect(agreement.questions).toBe(4);
   expect(agreement.best).toBeGreaterThan(0);
-  expect(report.notes.join('\n')).toContain('the preference set picks a best draft of all validation items for');
+  expect(agreementRows(report).map(([round, questions]) => [round, questions])).toEqual([
+    [1, 4],
+    ['the paper', ''],
+  ]);
 });
 
 // No set is twenty times as long as the drafts.

@@ -380,7 +380,7 @@ describe('unseen tasks', () => {
     write('products.jsonl', [...other.slice(0, 10), ...sums.slice(0, 30)]);
     const [all, rest] = [jsonlTask, unseen].map((task) => task.replace('test: 10', 'test: rest'));
     const problems = await problemsOf(configWith(all ?? '', transfer(rest ?? '')));
-    expect(problems).toMatchObject([{ path: 'transfer.tasks[0]', line: 10 }]);
+    expect(problems).toMatchObject([{ path: 'transfer.tasks[0]', line: 11 }]);
     expect(problems[0]?.what).toMatch(
       /^\d+ of 17 test items of the unseen task "products" stand in the task "sums" of the run, the first is "What is \d+ \+ 1\?"\.$/,
     );

@@ -38,4 +38,22 @@ for n, m, p, q in [(8, 8, 0.6, 0.3), (12, 5, 0.5, 0.5), (30, 30, 0.2, 0.8)]:
         }
     )
 
+# Agreement of the preference set with all validation items: questions x drafts x items, right with one chance a draft. The first `probes` items are the
+# preference set. Its pick (the first of equals) agrees when nothing is better, or worse, on all items.
+golden["agreement"] = []
+matrices = np.random.default_rng(17)
+for questions, drafts, items, probes in [(12, 4, 100, 40), (10, 4, 30, 6), (8, 3, 9, 3)]:
+    right = matrices.random((questions, drafts, items)) < matrices.beta(2, 2, (questions, drafts, 1))
+    by_probes, by_all = right[:, :, :probes].mean(axis=2), right.mean(axis=2)
+    each = np.arange(questions)
+    golden["agreement"].append(
+        {
+            "probes": right[:, :, :probes].sum(axis=2).tolist(),
+            "others": right[:, :, probes:].sum(axis=2).tolist(),
+            "items": [probes, items - probes],
+            "best": float((by_all[each, by_probes.argmax(axis=1)] == by_all.max(axis=1)).mean()),
+            "worst": float((by_all[each, by_probes.argmin(axis=1)] == by_all.min(axis=1)).mean()),
+        }
+    )
+
 (here / "gates.json").write_text(json.dumps(golden, indent=2) + "\n")

@@ -509,6 +509,18 @@ describe('counts', () => {
     ]);
   });
 
+  it.each([
+    ['signal', { signal: 'combined' }, 'score.signal is combined'],
+    ['signal', { signal: 'icl_loglik' }, 'score.signal is icl_loglik'],
+    ['mode', { mode: 'racing' }, 'score.mode is racing'],
+  ])('agreement of choices is told of accuracies on every probe item only (%s)', (_, score, words) => {
+    const config = withSetting('probe', { agreement_questions: 2, size: 20 }, withSetting('score', score));
+    const { problems } = judge(config);
+    expect(problems.map(({ path }) => path)).toEqual(['probe.agreement_questions']);
+    expect(problems[0]?.what).toContain(words);
+    expect(judge(withSetting('probe.agreement_questions', 0, config)).problems).toEqual([]);
+  });
+
   it('no length could pass both gates', () => {
     const crossed = withSetting('rounds.gates.length_ratio_min', 4);
     expect(judge(crossed).problems.map(({ path }) => path)).toEqual(['rounds.gates.length_ratio_min']);

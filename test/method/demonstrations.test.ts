@@ -1,6 +1,6 @@
 /**
  * Goal: gain, agreement and the prophecy of items are what their definitions say, and their samples keep out of the preference set.
- * Method: statsmodels' interval and SciPy's root (test/golden/gates.py), a matrix worked out by hand, and a simulated student.
+ * Method: statsmodels' interval, SciPy's root and NumPy's choices (test/golden/gates.py), a matrix worked out by hand, and a simulated student.
  */
 import golden from '../golden/gates.json';
 import { agreementOf, gainOf, heldOutItems, sampledQuestions, sampledRows } from '../../method/demonstrations';
@@ -51,6 +51,26 @@ describe('gainOf', () => {
 describe('agreementOf', () => {
   const score = (draftId: string, questionId: string, right: number): ScoreRow => ({
     ...{ draftId, questionId, task: 't', score: right / 4, stderr: 0, n: 4 },
+  });
+
+  it.each(golden.agreement)('is that of NumPy for $items items in and outside of the preference set', (made) => {
+    const [n = 0, m = 0] = made.items;
+    const ids = (question: number, draft: number): [string, string] => [`q${question}d${draft}`, `q${question}`];
+    const scores = made.probes.flatMap((drafts, question) =>
+      drafts.map((correct, draft): ScoreRow => {
+        const [draftId, questionId] = ids(question, draft);
+        return { draftId, questionId, task: 't', score: correct / n, stderr: 0, n };
+      }),
+    );
+    const asked = new Map(
+      made.others.flatMap((drafts, question) =>
+        drafts.map((correct, draft) => [ids(question, draft)[0], { correct, n: m }] as const),
+      ),
+    );
+    const { questions, best, worst } = agreementOf([...scores].reverse(), asked);
+    expect(questions).toBe(made.probes.length);
+    expect(best).toBeCloseTo(made.best, 12);
+    expect(worst).toBeCloseTo(made.worst, 12);
   });
 
   it('is the share of questions whose chosen draft no other one beats on all items', () => {

@@ -12,7 +12,7 @@ import { createInferActivities, createIoActivities, createTrainActivities } from
 import type { InferDependencies, TrainDependencies } from '../../activities/dependencies';
 import { runKeys } from '../../activities/run-records';
 import { alignInput } from '../../cli/start-run';
-import type { ModelEndpoint } from '../../drivers/model/model';
+import type { ModelEndpoint, ModelPool } from '../../drivers/model/model';
 import { createScriptedEndpoint } from '../../drivers/model/scripted';
 import { createNotifier } from '../../drivers/notify/open';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -39,7 +39,14 @@ export interface WorkflowRuns {
   stop(): Promise<void>;
 }
 
-export async function startWorkflowRuns(name: string): Promise<WorkflowRuns> {
+export interface RunParts {
+  /** Who answers in place of a script; undefined where a script is to. */
+  readonly lease?: (...of: Parameters<ModelPool['lease']>) => ReturnType<ModelPool['lease']> | undefined;
+  /** The model of a role, where its bytes matter. */
+  readonly resolve?: (role: string) => ModelRef | undefined;
+}
+
+export async function startWorkflowRuns(name: string, { lease, resolve }: RunParts = {}): Promise<WorkflowRuns> {
   quietRuntime();
   const folder = mkdtempSync(join(tmpdir(), `arte-${name}-`));
   const [env, s3] = await Promise.all([startTemporal(), startTestS3()]);
@@ -50,9 +57,11 @@ export async function startWorkflowRuns(name: string): Promise<WorkflowRuns> {
     journalDir: join(folder, 'journals'),
     stallDumps: { dir: join(folder, 'stalls'), secrets: [] },
     environment: {},
-    resolveModel: (role) => Promise.resolve(modelRef(role)),
+    resolveModel: (role) => Promise.resolve(resolve?.(role) ?? modelRef(role)),
     pool: {
-      lease: (model, settings) => {
+      lease: (model, settings, signal) => {
+        const other = lease?.(model, settings, signal);
+        if (other) return other;
         if (settings.kind !== 'scripted') throw new Error('only scripts answer here');
         const endpoint = createScriptedEndpoint(settings.script, settings.options);
         return Promise.resolve({ endpoint: inOwnWords(model, endpoint), release: () => Promise.resolve() });
