@@ -35,7 +35,7 @@ import { taskRecordSchema } from '../schemas/task';
 import { formatMoney, readLedger } from './budget';
 import { openBundle } from './bundle';
 import type { RacingFacts } from './score-drafts';
-import { noticeWarnings, readNotices } from './notify';
+import { noticeWarnings, readNotices } from './notices';
 import { readRows } from './read-rows';
 import { readActions } from './run-actions';
 import { readRounds, runKeys } from './run-records';
