@@ -18,7 +18,7 @@ import { headerReferencePattern, secretReferencePattern, withoutSecrets } from '
 import { readLedger } from './budget';
 import { openBundle } from './bundle';
 import type { IoDependencies } from './dependencies';
-import { runKeys } from './run-records';
+import { noticeKey } from './notices';
 
 /** One attempt. Errors: NotificationFailed when it is worth another one, and the store's. */
 export async function sendNotification(
@@ -54,35 +54,6 @@ export async function sendNotification(
     });
   }
   return say({ to, state: 'delivered' });
-}
-
-/** What became of the messages about a run, oldest first. */
-export async function readNotices(store: ArtifactStore, runId: string): Promise<Notice[]> {
-  const notices: Notice[] = [];
-  for await (const { key } of store.list(runKeys.notices(runId))) {
-    const document = await store.getDocument(key);
-    if (document !== undefined) notices.push(document as unknown as Notice);
-  }
-  return notices;
-}
-
-/** A sentence for each message that did not arrive. */
-export function noticeWarnings(notices: readonly Notice[]): string[] {
-  return notices
-    .filter(({ state }) => state !== 'delivered')
-    .map(({ event, at, to, state, attempts, why = '' }) => {
-      const when = `${at.slice(0, 16).replace('T', ' ')} UTC`;
-      const tried = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
-      const reason = why === '' || /[.!?]$/.test(why) ? why : `${why}.`;
-      return state === 'failed'
-        ? `The message "${event}" of ${when} was not delivered to ${to} (${tried}). ${reason}`
-        : `The message "${event}" of ${when} has not reached ${to} yet (${tried}; it is tried again). ${reason}`;
-    });
-}
-
-function noticeKey(runId: string, { at, id }: Notice, place: number): string {
-  // The time first: a listing is then in the order of events.
-  return `${runKeys.notices(runId)}${at.replaceAll(/[:.]/g, '-')}-${id}-${String(place)}.json`;
 }
 
 async function bodyOf(

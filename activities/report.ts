@@ -38,7 +38,7 @@ import { formatMoney, readLedger } from './budget';
 import { openBundle } from './bundle';
 import type { UnseenFacts } from './check-unseen';
 import type { RacingFacts } from './score-drafts';
-import { noticeWarnings, readNotices } from './notify';
+import { noticeWarnings, readNotices } from './notices';
 import { readRows } from './read-rows';
 import { readActions } from './run-actions';
 import { readRounds, runKeys, transfersIn } from './run-records';

@@ -49,8 +49,43 @@ function nameOf(round: number): string {
   return String(round).padStart(4, '0');
 }
 
+/**
+ * Leave what a run says of itself. One that has ended also gets a mark, whose name says all that a table of runs tells of it: a thousand ended runs
+ * are listed with one request. No mark is older than the progress that it stands for: a run that goes on loses it first.
+ */
 export async function saveProgress(store: ArtifactStore, progress: RunProgress): Promise<void> {
+  const mark = endedMark(progress);
+  for await (const { key } of store.list(endedMarks(progress.runId))) if (key !== mark) await store.remove(key);
   await store.putDocument(runKeys.progress(progress.runId), progress as unknown as JsonValue);
+  if (mark !== undefined) await store.putOnce(mark, {});
+}
+
+/** What a table of runs says of one that has ended. */
+export type EndedRun = Pick<RunProgress, 'runId' | 'status' | 'round' | 'rounds' | 'startedAt'>;
+
+const endedFolder = 'runs-ended/';
+
+/** The marks of a run: one, or none. A run id has no comma (cli/start-run.ts). */
+export function endedMarks(runId: string): string {
+  return `${endedFolder}${runId},`;
+}
+
+function endedMark({ runId, status, round, rounds, startedAt }: RunProgress): string | undefined {
+  if (status !== 'DONE' && status !== 'CANCELLED') return undefined;
+  return `${endedMarks(runId)}${[status, round, rounds, Date.parse(startedAt)].join(',')}`;
+}
+
+/** The runs that have ended, by their id. Those of older versions have no mark, and are missing. */
+export async function readEndedRuns(store: ArtifactStore): Promise<Map<string, EndedRun>> {
+  const runs = new Map<string, EndedRun>();
+  for await (const { key } of store.list(endedFolder)) {
+    const [runId = '', status, round, rounds, started] = key.slice(endedFolder.length).split(',');
+    const startedAt = new Date(Number(started)).toISOString();
+    runs.set(runId, {
+      ...{ runId, status: status as EndedRun['status'], round: Number(round), rounds: Number(rounds), startedAt },
+    });
+  }
+  return runs;
 }
 
 /** What a command says of an id that neither the store nor the engine knows. */

@@ -100,6 +100,13 @@ export async function readStanding(store: ArtifactStore, name: string): Promise<
   return document === undefined ? emptyStanding(name) : studentStandingSchema.parse(document);
 }
 
+/** The standing of a student that was ever known. Errors: InvalidInput of a name that nobody has registered. */
+export async function readHistory(store: ArtifactStore, name: string): Promise<StudentStanding> {
+  const standing = await readStanding(store, name);
+  if (standing.history.length === 0) await requireStudent(store, name);
+  return standing;
+}
+
 /** Every standing there is, also of students that are no longer registered. */
 export async function listStandings(store: ArtifactStore): Promise<StudentStanding[]> {
   const standings: StudentStanding[] = [];

@@ -17,7 +17,7 @@
  */
 import { openBundle } from '../activities/bundle';
 import { openLineage, shardsOf, type RunLineage } from '../activities/lineage';
-import { runKeys } from '../activities/run-records';
+import { endedMarks, runKeys } from '../activities/run-records';
 import { listSchedules, scheduleKeys } from '../activities/schedules';
 import { listStandings } from '../activities/students';
 import type { ArtifactStore, StoredObject } from '../drivers/store/store';
@@ -168,7 +168,8 @@ export async function findGarbage(
     if (goes(object, 'dropped')) remove.push(garbage('damaged', object));
   for (const { runId } of runs)
     if (policy.retention.get(runId) === 'dropped')
-      for await (const object of store.list(`runs/${runId}/`)) remove.push(garbage('runs', object));
+      for (const prefix of [`runs/${runId}/`, endedMarks(runId)])
+        for await (const object of store.list(prefix)) remove.push(garbage('runs', object));
 
   if (unfinished.length > 0) {
     const [first, ...others] = unfinished;

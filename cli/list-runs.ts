@@ -1,23 +1,48 @@
-/** All runs that the store knows, each as it stands now. Owns the listing and the words for what a run does; the looks are status.ts and watch/. */
-import { runKeys } from '../activities/run-records';
+/**
+ * All runs that the store knows, each as it stands now. Owns how they are found with few requests (runs that are over by their marks, the others one by
+ * one) and the words for what a run does; the looks are show-runs.ts and watch/. What only a run under way needs is loaded when there is one.
+ */
+import { readEndedRuns, runKeys } from '../activities/run-records';
+import { runLooksAtOnce } from '../schemas/limits';
 import type { RunProgress } from '../schemas/messages';
-import { viewRun } from './run-progress';
 import type { Session } from './session';
 
-/** In the order of their ids. Of a run that had not ended when it last wrote, the engine is asked. */
+/** Every run, in the order of their ids. */
 export async function listRuns({ client, store }: Pick<Session, 'client' | 'store'>): Promise<RunProgress[]> {
-  const runs: RunProgress[] = [];
-  for await (const { key } of store.list('runs/')) {
-    const runId = /^runs\/([^/]+)\/progress\.json$/.exec(key)?.[1];
-    if (runId === undefined) continue;
+  const [ended, ids] = await Promise.all([readEndedRuns(store), collect(store.folders('runs/'))]);
+  return flatMapAtOnce(ids, async (runId) => {
+    const run = ended.get(runId);
+    if (run) return [{ ...run, current: [] }];
     const document = await store.getDocument(runKeys.progress(runId));
-    if (document === undefined) continue;
+    if (document === undefined) return [];
     const stored = document as unknown as RunProgress;
     // Only a run that had not ended when it last wrote needs the engine's word.
-    const ended = stored.status === 'DONE' || stored.status === 'CANCELLED';
-    runs.push(ended ? stored : (await viewRun(client, store, runId)).progress);
-  }
-  return runs;
+    const isOver = stored.status === 'DONE' || stored.status === 'CANCELLED';
+    if (isOver) return [stored];
+    const { viewRun } = await import('./run-progress.js');
+    return [(await viewRun(client, store, runId)).progress];
+  });
+}
+
+async function collect<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const item of items) all.push(item);
+  return all;
+}
+
+/** What the work makes of each, in their order; runLooksAtOnce of them at a time. */
+async function flatMapAtOnce<T, R>(items: readonly T[], work: (item: T) => Promise<readonly R[]>): Promise<R[]> {
+  const results: (readonly R[])[] = items.map(() => []);
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < items.length) {
+      const at = next;
+      next += 1;
+      results[at] = await work(items[at] as T);
+    }
+  };
+  await Promise.all(Array.from({ length: Math.min(runLooksAtOnce, items.length) }, lane));
+  return results.flat();
 }
 
 /** What a run does right now, or what it waits for, in a few words. */

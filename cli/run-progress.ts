@@ -6,12 +6,13 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
 import { noSuchRun, readStages, runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
-import { shardRowsMax } from '../schemas/limits';
+import { runAnswerMs, shardRowsMax } from '../schemas/limits';
 import type { ActivityProgress, RunProgress, RunStatus, StageRecord } from '../schemas/messages';
 import { noUsage, type StageUsage } from '../schemas/manifest';
 import { stageLabel } from '../schemas/stage-names';
 import { progressQuery, stageProgressQuery } from '../workflows/messages';
 import type { alignWorkflow } from '../workflows';
+import { isWithoutWorker } from './run-pollers';
 import { statusOf, type RunHandle } from './start-run';
 
 export interface LiveStage {
@@ -41,6 +42,8 @@ export interface RunView {
   readonly live: readonly LiveStage[];
   /** The engine's own word: RUNNING, COMPLETED, FAILED, CANCELLED, TERMINATED; undefined when it has no such run. */
   readonly engine: string | undefined;
+  /** The run is under way and no worker answers for it: progress is what it last wrote. */
+  readonly unattended?: true;
 }
 
 /** Only the engine can say that a run is so. */
@@ -52,25 +55,34 @@ type PendingActivities = NonNullable<Awaited<ReturnType<RunHandle['describe']>>[
 export async function viewRun(client: Client, store: ArtifactStore, runId: string): Promise<RunView> {
   const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const engine = await statusOf(handle);
-  const progress = engine === 'RUNNING' ? await queried(handle, store, runId) : await stored(store, runId);
+  const asked = engine === 'RUNNING' ? await queried(client, handle, store, runId) : undefined;
+  const progress = asked ? asked.progress : await stored(store, runId);
   if (!progress) throw noSuchRun(runId);
   // What the store says of a run that the engine has lost or closed is the last word it left; RUNNING would be a lie.
   const settled =
     engine !== 'RUNNING' && underWay.has(progress.status)
       ? { ...progress, status: 'FAILED' as const, current: [] }
       : progress;
-  const live = engine === 'RUNNING' ? await liveStages(client, handle, progress) : [];
+  const unattended = asked?.unattended === true;
+  const live = asked && !unattended ? await liveStages(client, handle, progress) : [];
   const finished = await readStages(store, runId, progress.round);
-  return { progress: settled, finished, live, engine };
+  return { progress: settled, finished, live, engine, ...(unattended && { unattended }) };
 }
 
-async function queried(handle: RunHandle, store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {
+/** By the run's own word; where no worker answers (yet), by what it wrote, which is older and better than nothing. */
+async function queried(
+  client: Client,
+  handle: RunHandle,
+  store: ArtifactStore,
+  runId: string,
+): Promise<{ progress: RunProgress | undefined; unattended?: boolean }> {
+  const fallback = await stored(store, runId);
+  if (fallback && (await isWithoutWorker(client, runId))) return { progress: fallback, unattended: true };
   try {
-    return await handle.query(progressQuery);
+    const ask = (): Promise<RunProgress> => handle.query(progressQuery);
+    return { progress: await (fallback ? client.withDeadline(Date.now() + runAnswerMs, ask) : ask()) };
   } catch (error) {
-    // No worker answers (yet): the stored progress is older, and better than nothing.
-    const fallback = await stored(store, runId);
-    if (fallback) return fallback;
+    if (fallback) return { progress: fallback, unattended: true };
     throw error;
   }
 }

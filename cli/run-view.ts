@@ -82,7 +82,7 @@ export function renderRun(
     ),
   );
   if (secondsLeft !== undefined) lines.push(color.dim(endsIn(secondsLeft)));
-  lines.push(...failedLines(view, color));
+  lines.push(...unattendedLines(view, color), ...failedLines(view, color));
   if (progress.attention && progress.status === 'NEEDS_ATTENTION') lines.push(...attentionLines(view, color));
   lines.push(...orderLines(view, color));
   return lines;
@@ -178,6 +178,17 @@ export function endLines({ progress }: RunView, color: Colors): string[] {
   if (status === 'FAILED')
     return ['', `${color.bold('next')}   arte retry ${runId} starts it again from what it has in the store`];
   return [];
+}
+
+/** Of a run that is under way and has nobody to work on it. */
+export function unattendedLines({ unattended, progress }: RunView, color: Colors): string[] {
+  if (unattended !== true) return [];
+  return [
+    '',
+    color.yellow('No worker answers for this run: it stands still until one does.'),
+    'what   This is what it last wrote.',
+    `next   arte doctor looks at each part; arte status ${progress.runId} again, where a worker is just starting`,
+  ];
 }
 
 /** What a run says of a stage that failed while another is still at work: nothing is asked of anybody yet. */

@@ -12,6 +12,7 @@ import type { RunProgress } from '../schemas/messages';
 import type { Order } from '../schemas/run-action';
 import { orderFor } from './actor';
 import { exitCodes, printJson, printLine } from './output';
+import { isWithoutWorker, untilLeftWaiting } from './run-pollers';
 import { viewRun } from './run-progress';
 import { openSession, type Session } from './session';
 
@@ -27,12 +28,33 @@ export async function steer<Said extends Order>(
   if (engine !== 'RUNNING') throw notUnderWay(runId, progress.status, verb);
   // Nobody would ever answer.
   if (session.embedded && (await endStrandedRun(session.client, runId))) throw notUnderWay(runId, 'FAILED', verb);
+  if (await isWithoutWorker(session.client, runId)) throw nobodyThere(session, runId, verb);
+  const done = new AbortController();
+  const handle = session.client.workflow.getHandle(runId);
+  const answer = session.client.withAbortSignal(done.signal, () => handle.executeUpdate(update, { args: [said] }));
+  const leftWaiting = untilLeftWaiting(session.client, runId, done.signal).then(() => {
+    throw nobodyThere(session, runId, verb);
+  });
+  // Whichever comes second is of no interest any more.
+  for (const each of [answer, leftWaiting]) each.catch(() => undefined);
   try {
-    return await session.client.workflow.getHandle(runId).executeUpdate(update, { args: [said] });
+    return await Promise.race([answer, leftWaiting]);
   } catch (error) {
     if (!(error instanceof WorkflowUpdateFailedError)) throw error;
     throw refused(error) ?? error;
+  } finally {
+    done.abort();
   }
+}
+
+function nobodyThere({ embedded }: Session, runId: string, verb: string): ArteError {
+  return new ArteError('PlatformDown', {
+    what: `Nobody is there to ${verb} the run ${runId}: no worker of the role orchestrator takes up its work.`,
+    why: 'The worker has ended, hangs, or cannot reach the engine; nothing of the run goes on until there is one.',
+    next: embedded
+      ? 'arte doctor looks at each part; arte down, then arte up start them anew. Then give the order again.'
+      : 'Start the worker (arte worker --role orchestrator) with the code that the run began with, or look at its log; then give the order again.',
+  });
 }
 
 function refused({ cause }: WorkflowUpdateFailedError): ArteError | undefined {

@@ -295,6 +295,18 @@ export const cancelDrainMs = 6_000;
 /** `arte pause` waits so long until nothing runs any more; work on the store alone (a commit of a million rows) may take longer. */
 export const restPatienceMs = 30_000;
 
+/** A worker asks the engine for work at least once a minute; one that has not for longer is gone. */
+export const pollerSilenceMs = 75_000;
+
+/** Work that no worker takes up for so long: there is none, whatever the engine still believes. A busy one takes it up within a second or two. */
+export const leftWaitingMs = 6_000;
+
+/** `arte status` waits so long for a run's own word, and then shows what the run last wrote. */
+export const runAnswerMs = 8_000;
+
+/** Runs that `arte status` looks at at the same time: each is a few requests to store and engine. */
+export const runLooksAtOnce = 16;
+
 /** How often a worker looks for the ceiling that a person has set to a run's calls in flight. One small request per run and process. */
 export const ceilingLookMs = 2_000;
 

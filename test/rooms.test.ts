@@ -87,7 +87,7 @@ describe('the map', () => {
   });
 
   it('workflows take values only from zod-free schemas, pure method functions, and themselves', () => {
-    const free = ['errors', 'limits', 'stage-names', 'arms', 'signals', 'transfer', 'messages', 'json'].map(
+    const free = ['errors', 'limits', 'stage-names', 'arms', 'signals', 'transfer', 'messages', 'notification', 'json'].map(
       (name) => `schemas/${name}`,
     );
     const wrong = typescript

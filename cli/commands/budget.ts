@@ -2,13 +2,14 @@
 import type { Command } from 'commander';
 import { formatMoney, readLedger, setCap } from '../../activities/budget';
 import { recordAction } from '../../activities/run-actions';
-import { hasPrices, ledgerTotals } from '../../method/ledger';
+import { hasPrices } from '../../method/ledger';
 import { noSuchRun } from '../../activities/run-records';
 import { ArteError } from '../../schemas/errors';
 import type { Ledger } from '../../schemas/ledger';
 import { budgetCapMax, budgetCapMin } from '../../schemas/limits';
 import type { RunConfig } from '../../schemas/run-config';
 import { orderFor } from '../actor';
+import { budgetLine, budgetSummary } from '../budget-view';
 import { exitCodes, formatCount, printJson, printLine, table } from '../output';
 import { openBundleOf } from '../run-config-of';
 import { viewRun } from '../run-progress';
@@ -122,24 +123,6 @@ function withoutPrices(runId: string): ArteError {
     why: 'No model of its config has a price.',
     next: 'Give the models a price (models.teacher.price, models.student.price) and start a run from that config; what is finished is reused.',
   });
-}
-
-/** What `--json` prints, here and in `arte status`. */
-export function budgetSummary(runId: string, config: RunConfig, ledger: Ledger) {
-  const { spent, reserved } = ledgerTotals(ledger);
-  const stages: Record<string, number> = { ...ledger.settled };
-  for (const { stage, spent: paid } of Object.values(ledger.open)) stages[stage] = (stages[stage] ?? 0) + paid;
-  const { cap } = ledger;
-  const left = cap === null ? null : Math.max(0, cap - spent - reserved);
-  return { runId, currency: config.platform.currency, cap, spent, reserved, left, stages };
-}
-
-/** One line: `budget: 3.20 of 10.00 USD spent, 1.50 reserved`. Undefined where there is nothing to say. */
-export function budgetLine(runId: string, config: RunConfig, ledger: Ledger): string | undefined {
-  if (!hasPrices(config)) return undefined;
-  const { cap, spent, reserved, currency } = budgetSummary(runId, config, ledger);
-  const of = cap === null ? '' : ` of ${formatMoney(cap)}`;
-  return `budget: ${formatMoney(spent)}${of} ${currency} spent${reserved > 0 ? `, up to ${formatMoney(reserved)} reserved by what is under way` : ''}`;
 }
 
 function show(runId: string, config: RunConfig, ledger: Ledger, json: boolean): void {

@@ -4,6 +4,7 @@ import { readCallCeiling, setCallCeiling } from '../../activities/call-ceiling';
 import { recordAction } from '../../activities/run-actions';
 import { ArteError } from '../../schemas/errors';
 import { orderFor } from '../actor';
+import { ceilingLine } from '../ceiling-line';
 import { exitCodes, printJson, printLine } from '../output';
 import { viewRun } from '../run-progress';
 import { openSession, type Session } from '../session';
@@ -48,11 +49,6 @@ export async function orderCeiling(
     ...{ runId, action: 'concurrency', at: new Date().toISOString() },
     ...{ set, ...orderFor({ reason }) },
   });
-}
-
-/** Undefined where there is nothing to say. */
-export function ceilingLine(calls: number | null): string | undefined {
-  return calls === null ? undefined : `at most ${calls} calls in flight in each worker process, as was ordered`;
 }
 
 /** Errors: InvalidInput. */

@@ -4,7 +4,7 @@ import {
   addStudent,
   listStandings,
   listStudents,
-  readStanding,
+  readHistory,
   removeStudent,
   setCurrent,
 } from '../../activities/students';
@@ -79,7 +79,7 @@ export function register(program: Command): void {
     .option('--json', 'as JSON: the whole record, with every test')
     .action(async (name: string, { json }: { json?: boolean }) =>
       withSession(async ({ store }) => {
-        const standing = await readStanding(store, name);
+        const standing = await readHistory(store, name);
         if (json) printJson(standing);
         else printHistory(standing);
       }),

@@ -4,7 +4,7 @@ import type { ErrorData } from '../../schemas/errors';
 import type { StageRecord } from '../../schemas/messages';
 import { rowOutcomes } from '../../schemas/rows';
 import { stageLabel, type StageName } from '../../schemas/stage-names';
-import { ceilingLine } from '../commands/concurrency';
+import { ceilingLine } from '../ceiling-line';
 import { table, type Cell } from '../html-table';
 import { formatCount, formatSeconds } from '../output';
 import { escaped } from '../report-plots';

@@ -8,7 +8,7 @@
  * 1. Every sampling field is sent, under the name the server knows and with the server's word for "off": its own defaults never
  *    leak into an answer. What an endpoint did not declare is refused as bad-request, not dropped in silence.
  * 2. One call is one HTTP request (of a given text at vLLM two more, to its tokenizer, which cost nothing), never repeated here: a repeated call is paid again, so only the engine may decide on it.
- * 3. The API key stands in no error, whatever a server echoes.
+ * 3. The API key stands in no error and no answer, whatever a server echoes, in whatever form.
  * 4. A call holds no more than answerBytesMax, whatever a server sends.
  */
 import type { IncomingHttpHeaders } from 'node:http';
@@ -17,6 +17,7 @@ import { ArteError } from '../../schemas/errors';
 import type { JsonObject, JsonValue } from '../../schemas/json';
 import { answerBytesMax, connectTimeoutMs } from '../../schemas/limits';
 import type { AnswerChoice, GivenText, ModelAnswer, ModelRequest } from '../../schemas/rows';
+import { secretRemover } from '../../schemas/secrets';
 import {
   firstOwnToken,
   promptLogprobsBody,
@@ -74,6 +75,8 @@ class HttpEndpoint implements OpenAiEndpoint {
   private readonly tokenizePath: string;
   private readonly scorePath: string;
   private readonly headers: Record<string, string>;
+  /** A text of the server without the key. */
+  private readonly clean: (text: string) => string;
 
   constructor(private readonly options: OpenAiEndpointOptions) {
     this.id = options.id;
@@ -90,6 +93,7 @@ class HttpEndpoint implements OpenAiEndpoint {
       accept: 'application/json',
       ...(options.apiKey === undefined ? {} : { authorization: `Bearer ${checkedKey(options.apiKey)}` }),
     };
+    this.clean = secretRemover(options.apiKey === undefined ? [] : [options.apiKey]);
     this.pool = new Pool(url.origin, {
       connections: options.concurrency.max,
       pipelining: 1,
@@ -241,7 +245,7 @@ class HttpEndpoint implements OpenAiEndpoint {
           onResponseEnd: () => {
             if (settle()) {
               const whole = chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks);
-              resolve({ status, headers, text: whole.toString('utf8') });
+              resolve({ status, headers, text: this.clean(whole.toString('utf8')) });
             }
           },
           onResponseError: (_, error) => fail(this.transportFailure(error)),
@@ -258,8 +262,9 @@ class HttpEndpoint implements OpenAiEndpoint {
 
   private failure(cause: CallFailureCause, message: string, retryAfterMs?: number, status?: number): CallFailure {
     const { apiKey } = this.options;
-    const text = `${this.id}: ${message}`;
-    return new CallFailure(cause, apiKey === undefined ? text : text.replaceAll(apiKey, '[key]'), retryAfterMs, status);
+    const text = this.clean(`${this.id}: ${message}`);
+    // Here placeholders are taken out as well.
+    return new CallFailure(cause, apiKey === undefined ? text : text.replaceAll(apiKey, '[secret]'), retryAfterMs, status);
   }
 }
 

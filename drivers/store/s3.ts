@@ -27,6 +27,7 @@ import {
   HeadBucketCommand,
   HeadObjectCommand,
   ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
   PutObjectCommand,
   S3Client,
   type BucketLocationConstraint,
@@ -468,6 +469,23 @@ class S3Store implements ArtifactStore {
   }
 
   async *list(prefix: string): AsyncGenerator<StoredObject> {
+    for await (const { Contents = [] } of this.pages(prefix)) {
+      for (const { Key, Size, LastModified } of Contents) {
+        if (Key !== undefined) {
+          // A store that does not say when gets the answer that removes nothing.
+          yield { key: Key.slice(this.prefix.length), bytes: Size ?? 0, modifiedAt: LastModified ?? new Date() };
+        }
+      }
+    }
+  }
+
+  async *folders(folder: string): AsyncGenerator<string> {
+    const from = this.prefix.length + folder.length;
+    for await (const { CommonPrefixes = [] } of this.pages(folder, '/'))
+      for (const { Prefix } of CommonPrefixes) if (Prefix !== undefined) yield Prefix.slice(from, -1);
+  }
+
+  private async *pages(prefix: string, delimiter?: string): AsyncGenerator<ListObjectsV2CommandOutput> {
     let token: string | undefined;
     do {
       const page = await this.run(`list ${prefix}`, false, () =>
@@ -475,16 +493,12 @@ class S3Store implements ArtifactStore {
           new ListObjectsV2Command({
             Bucket: this.options.bucket,
             Prefix: this.prefix + prefix,
+            ...(delimiter === undefined ? {} : { Delimiter: delimiter }),
             ...(token === undefined ? {} : { ContinuationToken: token }),
           }),
         ),
       );
-      for (const { Key, Size, LastModified } of page.Contents ?? []) {
-        if (Key !== undefined) {
-          // A store that does not say when gets the answer that removes nothing.
-          yield { key: Key.slice(this.prefix.length), bytes: Size ?? 0, modifiedAt: LastModified ?? new Date() };
-        }
-      }
+      yield page;
       token = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     } while (token !== undefined);
   }

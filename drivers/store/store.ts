@@ -61,6 +61,8 @@ export interface ArtifactStore {
   replaceDocument(key: string, document: JsonValue, version: string): Promise<string | undefined>;
   /** Keys under a prefix, in order, paged underneath. */
   list(prefix: string): AsyncIterable<StoredObject>;
+  /** Names directly under a folder (`runs/`), without what lies below them: one request for a thousand. */
+  folders(folder: string): AsyncIterable<string>;
   /** Remove a document or blob. Missing is success. */
   remove(key: string): Promise<void>;
   /** A raw object of the row engine's parts: bytes under a key of the caller's, and back. Not verified by address: callers frame their own. */

@@ -3,7 +3,7 @@
  * Method: the activity itself, with a store in memory and a receiver that answers over HTTP as it is told.
  */
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { noticeWarnings, readNotices } from '../../activities/notify';
+import { noticeWarnings, readNotices } from '../../activities/notices';
 import { createIoActivities } from '../../activities';
 import { runKeys } from '../../activities/run-records';
 import { createNotifier } from '../../drivers/notify/open';

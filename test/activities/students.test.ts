@@ -5,6 +5,7 @@
 import {
   addStudent,
   listStudents,
+  readHistory,
   readStanding,
   recordVerdict,
   registryDigest,
@@ -53,6 +54,8 @@ describe('the registry', () => {
     await removeStudent(store, 'large');
     expect(await registryDigest(store)).not.toBe(before);
     await expect(removeStudent(store, 'large')).rejects.toThrow('There is no student large');
+    await expect(readHistory(store, 'large')).rejects.toThrow('There is no student large');
+    expect((await readHistory(store, 'small')).history).toEqual([]);
   });
 });
 

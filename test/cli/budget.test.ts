@@ -2,7 +2,8 @@
  * Goal: `arte budget` reads amounts as people write them, and says what a ledger holds. Method: its own functions; the command against a
  * platform is the end-to-end tests' business.
  */
-import { budgetLine, budgetSummary, parseAmount, register } from '../../cli/commands/budget';
+import { budgetLine, budgetSummary } from '../../cli/budget-view';
+import { parseAmount, register } from '../../cli/commands/budget';
 import { shortfall } from '../../cli/commands/retry';
 import { emptyLedger, reserve } from '../../method/ledger';
 import type { Ledger } from '../../schemas/ledger';

@@ -397,8 +397,24 @@ describe('a failure', () => {
     for (const client of [endpoint(), endpoint(), endpoint()]) {
       const failure = await failureOf(client.complete(chat('hi'), never));
       expect(`${failure.message} ${failure.stack ?? ''} ${JSON.stringify(failure)}`).not.toContain(key);
-      expect(failure.message).toContain('[key]');
+      expect(failure.message).toContain('[secret]');
     }
+  });
+
+  it('has no part of the key where a long message is cut, no encoded one, and none in an answer', async () => {
+    const basic = Buffer.from(`user:${key}`).toString('base64');
+    server.next(
+      error(400, { error: { message: `${'x'.repeat(300 - key.length / 2)}${key}` } }),
+      error(400, { error: { message: `Basic ${basic}, ${encodeURIComponent(key)}` } }),
+      { kind: 'answer', text: `You sent ${key} .` },
+    );
+    const [cut, encoded] = [
+      await failureOf(endpoint().complete(chat('hi'), never)),
+      await failureOf(endpoint().complete(chat('hi'), never)),
+    ];
+    expect(cut.message).not.toContain(key.slice(0, 5));
+    expect(encoded.message).not.toContain(basic.slice(8, -6));
+    expect((await endpoint().complete(chat('hi'), never)).text).toBe('You sent [secret] .');
   });
 
   it('tells what was asked but not declared, before a call is paid', async () => {

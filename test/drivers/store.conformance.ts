@@ -112,6 +112,20 @@ export function storeConformance(name: string, start: () => Promise<StoreUnderTe
         expect(Math.abs(Date.now() - listed!.modifiedAt.getTime())).toBeLessThan(60_000);
       });
 
+      it('names the folders under a folder, and only those', async () => {
+        for (const key of [
+          'runs/b/x.json',
+          'runs/a/deep/y.json',
+          'runs/a/z.json',
+          'runs/file.json',
+          'runs-ended/c/x.json',
+        ])
+          await store.putDocument(key, {});
+        const names: string[] = [];
+        for await (const name of store.folders('runs/')) names.push(name);
+        expect(names).toEqual(['a', 'b']);
+      });
+
       it('takes the same bytes from many writers at once', async () => {
         const refs = await Promise.all(Array.from({ length: 16 }, () => store.putBlob('raced', text)));
         expect(new Set(refs.map((ref) => ref.sha256)).size).toBe(1);

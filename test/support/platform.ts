@@ -37,10 +37,15 @@ export class Platform {
     return this.env.address;
   }
 
+  /** The engine stays. */
+  async endWorkers(): Promise<void> {
+    for (const worker of this.workers) if (worker.getState() === 'RUNNING') worker.shutdown();
+    await this.running;
+  }
+
   /** With everything that the server knew. */
   async close(): Promise<void> {
-    for (const worker of this.workers) worker.shutdown();
-    await this.running;
+    await this.endWorkers();
     await this.env.teardown();
   }
 

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import { pino } from 'pino';
-import { noticeWarnings, readNotices } from '../../activities/notify';
+import { noticeWarnings, readNotices } from '../../activities/notices';
 import { runKeys } from '../../activities/run-records';
 import { loadConfig } from '../../cli/load-config';
 import { startRun } from '../../cli/start-run';

@@ -12,10 +12,12 @@ import { readRounds, runKeys } from '../../activities/run-records';
 import { changedConfig } from '../../cli/changed-config';
 import { loadConfig } from '../../cli/load-config';
 import { alignInput, startRun, storeBundle } from '../../cli/start-run';
+import { viewRun } from '../../cli/run-progress';
 import { steer } from '../../cli/steer-run';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { Trainer } from '../../drivers/trainer/trainer';
 import { ArteError } from '../../schemas/errors';
+import { leftWaitingMs, runAnswerMs } from '../../schemas/limits';
 import type { StageManifest } from '../../schemas/manifest';
 import type { RunProgress, RunRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
@@ -33,7 +35,7 @@ import { Platform } from '../support/platform';
 import { startTestS3, type TestS3 } from '../support/s3';
 import { quietRuntime } from '../support/temporal';
 
-jest.setTimeout(240_000);
+jest.setTimeout(480_000);
 
 const by = { by: 'ana@test' };
 
@@ -137,6 +139,25 @@ describe('a run that is steered', () => {
     const [first, second] = await readRounds(store, 'steered', 2);
     expect(first?.decision).toMatchObject({ bestRound: 1, approval: { approved: true, by: 'ana@test' } });
     expect(second?.decision).toMatchObject({ decision: 'rejected', bestRound: 1, approval: { approved: false } });
+  });
+
+  it('whose worker is gone says so within seconds, to who looks at it and to who gives it an order', async () => {
+    const store = s3.fresh();
+    const here = (platform = await Platform.open(store, join(folder, 'left')));
+    await startRun(here.session, await load('left'), 'left');
+    await here.until('left', isAt(1, 'score-drafts'));
+    await here.endWorkers();
+    const { client } = here.session;
+    let began = Date.now();
+    // The engine has heard of the worker within the last minute, and cannot know yet.
+    const view = await viewRun(client, store, 'left');
+    expect(view).toMatchObject({ unattended: true, engine: 'RUNNING', progress: { status: 'RUNNING' } });
+    expect(Date.now() - began).toBeLessThan(runAnswerMs + 5_000);
+    began = Date.now();
+    await expect(steer(here.session, 'left', pauseUpdate, by, 'pause')).rejects.toMatchObject({
+      data: { code: 'PlatformDown', what: expect.stringContaining('no worker of the role orchestrator') as string },
+    });
+    expect(Date.now() - began).toBeLessThan(leftWaitingMs + 10_000);
   });
 
   it('goes on under a changed config, makes only what depends on it, and keeps that config when its history is lost', async () => {

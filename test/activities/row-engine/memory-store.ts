@@ -94,6 +94,12 @@ export class MemoryStore implements ArtifactStore {
       yield { key, bytes: this.objects.get(key)?.length ?? 0, modifiedAt: new Date() };
   }
 
+  async *folders(folder: string): AsyncIterable<string> {
+    await Promise.resolve();
+    const below = this.keys(folder).map((key) => key.slice(folder.length));
+    yield* new Set(below.filter((key) => key.includes('/')).map((key) => key.split('/')[0] ?? ''));
+  }
+
   remove(key: string): Promise<void> {
     this.objects.delete(key);
     return Promise.resolve();

@@ -1,0 +1,47 @@
+/**
+ * Whether anybody works on a run: a worker that is gone answers nothing, and a person who waits for it is told so within seconds.
+ * Owns how that is seen from the engine; what is said of it is its callers'.
+ */
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '@temporalio/client';
+import { leftWaitingMs, pollerSilenceMs } from '../schemas/limits';
+import { taskQueues } from '../schemas/messages';
+
+/** Temporal's TaskQueueType and PendingWorkflowTaskState. */
+const workflowTasks = 1;
+const scheduled = 1;
+
+/** How often it is looked at. */
+const lookMs = 500;
+
+/**
+ * Whether no worker asks for the run's work any more. A run is pinned to a version of the workflow code: workers of other versions do not count.
+ * False of a worker that has only just gone: its last question to the engine is younger than pollerSilenceMs.
+ */
+export async function isWithoutWorker(client: Client, runId: string): Promise<boolean> {
+  const { raw } = await client.workflow.getHandle(runId).describe();
+  const pinned = raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId ?? '';
+  const { pollers } = await client.workflowService.describeTaskQueue({
+    namespace: client.options.namespace,
+    taskQueue: { name: taskQueues.workflows },
+    taskQueueType: workflowTasks,
+  });
+  return !pollers.some(({ lastAccessTime, deploymentOptions }) => {
+    const buildId = deploymentOptions?.buildId ?? '';
+    const asked = Number(lastAccessTime?.seconds ?? 0) * 1000;
+    return (pinned === '' || buildId === '' || buildId === pinned) && Date.now() - asked < pollerSilenceMs;
+  });
+}
+
+/** Resolves when something of the run has waited for so long, and no worker has taken it up; never when the signal aborts first. */
+export async function untilLeftWaiting(client: Client, runId: string, signal: AbortSignal): Promise<void> {
+  const handle = client.workflow.getHandle(runId);
+  let since: number | undefined;
+  while (!signal.aborted) {
+    const { raw } = await handle.describe();
+    if (raw.pendingWorkflowTask?.state !== scheduled) since = undefined;
+    else if (Date.now() - (since ??= Date.now()) >= leftWaitingMs) return;
+    await sleep(lookMs, undefined, { signal }).catch(() => undefined);
+  }
+  await new Promise(() => undefined);
+}

@@ -1,0 +1,21 @@
+/** All runs as a table, for `arte status`. */
+import { listRuns, nowOf } from './list-runs';
+import { exitCodes, printJson, printLine, table } from './output';
+import type { Session } from './session';
+
+/** Exit code: 0. */
+export async function showRuns(session: Session, json: boolean): Promise<number> {
+  const runs = await listRuns(session);
+  if (json) printJson(runs);
+  else if (runs.length === 0) printLine('There are no runs yet. arte quickstart makes one.');
+  else {
+    const columns = [{ title: 'run' }, { title: 'status' }, { title: 'round' }, { title: 'now' }, { title: 'started' }];
+    printLine(
+      table(
+        columns,
+        runs.map((run) => [run.runId, run.status, `${run.round}/${run.rounds}`, nowOf(run), run.startedAt]),
+      ),
+    );
+  }
+  return exitCodes.done;
+}
