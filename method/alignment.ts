@@ -26,7 +26,17 @@ export function alignmentKey(
   { teacher, student, respondents, others }: ResolvedModels,
   files: Readonly<Record<string, string>>,
 ): string {
-  const { name: _, budget: __, platform: ___, promotion: ____, notify: _____, models, probe, transfer, ...settings } = config;
+  const {
+    name: _,
+    budget: __,
+    platform: ___,
+    promotion: ____,
+    notify: _____,
+    models,
+    probe,
+    transfer,
+    ...settings
+  } = config;
   const asked = (model: ModelConfig, contentSha256: string): JsonValue => ({
     content: contentSha256,
     served: servedIdentity(model.endpoint),

@@ -87,9 +87,17 @@ describe('the map', () => {
   });
 
   it('workflows take values only from zod-free schemas, pure method functions, and themselves', () => {
-    const free = ['errors', 'limits', 'stage-names', 'arms', 'signals', 'transfer', 'messages', 'notification', 'json'].map(
-      (name) => `schemas/${name}`,
-    );
+    const free = [
+      'errors',
+      'limits',
+      'stage-names',
+      'arms',
+      'signals',
+      'transfer',
+      'messages',
+      'notification',
+      'json',
+    ].map((name) => `schemas/${name}`);
     const wrong = typescript
       .filter((path) => roomOf(path) === 'workflows')
       .flatMap(importsOf)
