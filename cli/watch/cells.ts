@@ -6,7 +6,6 @@
 import stringWidth from 'string-width';
 
 const graphemes = new Intl.Segmenter(undefined, { granularity: 'grapheme' });
-// eslint-disable-next-line no-control-regex -- they are what is looked for
 const controls = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]+/g;
 const isPlainAscii = /^[\u0020-\u007e]*$/;
 
@@ -60,6 +59,12 @@ export function broken(text: string, cells: number): string[] {
 function firstOf(text: string): string {
   const [first] = graphemes.segment(text);
   return first?.segment ?? text;
+}
+
+/** Without its last character. */
+export function withoutLast(text: string): string {
+  const all = Array.from(graphemes.segment(text), ({ segment }) => segment);
+  return all.slice(0, -1).join('');
 }
 
 /** As many whole characters from the start as fit into so many cells. */

@@ -82,7 +82,7 @@ class FullScreen {
   private ordering: string | undefined;
   private left = false;
   /** An error that is nobody's but ours: it ends the watching. */
-  private broken: unknown;
+  private broken: Error | undefined;
   private waking = new AbortController();
 
   constructor(
@@ -149,7 +149,7 @@ class FullScreen {
       else this.obey(commandOf(press, this.picture()));
       this.draw();
     } catch (error) {
-      this.broken = error;
+      this.broken = error instanceof Error ? error : new Error(String(error));
       this.wake();
     }
   }

@@ -1,6 +1,6 @@
 /** A line that is typed: its text by one key after another. Pure. */
 import type { Press } from './keys';
-import { shown } from './cells';
+import { shown, withoutLast } from './cells';
 
 export type Typing =
   | { readonly kind: 'typing'; readonly text: string }
@@ -15,7 +15,7 @@ export function typed(text: string, { name, ctrl, text: character = '' }: Press)
   if (name === 'return' || name === 'enter') return { kind: 'given', text: text.trim() };
   if (name === 'escape' || (ctrl === true && name === 'c')) return { kind: 'dropped' };
   if (ctrl === true) return { kind: 'typing', text: name === 'u' ? '' : text };
-  if (name === 'backspace') return { kind: 'typing', text: [...text].slice(0, -1).join('') };
+  if (name === 'backspace') return { kind: 'typing', text: withoutLast(text) };
   const isText = character !== '' && shown(character) === character;
   return { kind: 'typing', text: isText ? `${text}${character}`.slice(0, charactersMax) : text };
 }

@@ -79,7 +79,7 @@ function moneyWords({ money }: WatchedRun): string {
   if (!money) return 'no prices: no account of money';
   const { spent, reserved, cap, currency } = money;
   const of = cap === null ? ', no cap' : ` of ${formatMoney(cap)} ${currency} (${share(spent, cap)})`;
-  const spentWords = cap === null ? `${formatMoney(spent)} ${currency} spent` : `${formatMoney(spent)}`;
+  const spentWords = cap === null ? `${formatMoney(spent)} ${currency} spent` : formatMoney(spent);
   const held = reserved > 0 ? `, ${formatMoney(reserved)} reserved` : '';
   return `cost ${spentWords}${of}${held}`;
 }

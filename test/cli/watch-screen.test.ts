@@ -149,9 +149,7 @@ function expectGolden(name: string, lines: readonly string[]): void {
 function expectWithin(lines: readonly string[], { width, height }: { width: number; height: number }): void {
   expect(lines).toHaveLength(height);
   for (const line of lines) {
-    // eslint-disable-next-line no-control-regex -- colours are no width
     const text = line.replaceAll(/\u001b\[[\d;]*m/g, '');
-    // eslint-disable-next-line no-control-regex -- nothing else may be obeyed by a terminal
     expect(text).not.toMatch(/[\u0000-\u001f\u007f-\u009f]/);
     expect(cellsOf(text)).toBeLessThanOrEqual(width);
   }
@@ -288,7 +286,6 @@ it('colours are painted where they are wanted, and only there', () => {
     runScreen('bbh-gemma', atWork, { ...nothing, canGoBack: true }, small, color).join('\n');
   expect(draw(plain)).not.toContain('\u001b');
   expect(draw(colors)).toContain('\u001b[');
-  // eslint-disable-next-line no-control-regex -- colours are what is looked for
   expect(draw(colors).replaceAll(/\u001b\[[\d;]*m/g, '')).toBe(draw(plain));
 });
 

@@ -42,7 +42,7 @@ export function openPseudoTerminal(
   const screen = new TerminalScreen();
   const decoder = new TextDecoder();
   let changed: () => void = () => undefined;
-  let failure: unknown;
+  let failure: Error | undefined;
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', () => reject(new Error(`the terminal ended without a word\n${screen.text()}`)));
@@ -52,7 +52,7 @@ export function openPseudoTerminal(
         if (said.shows === undefined) resolve(said as Ended);
         else screen.feed(decoder.decode(Buffer.from(said.shows, 'base64'), { stream: true }));
       } catch (error) {
-        failure = error;
+        failure = error as Error;
       }
       changed();
     });
@@ -69,17 +69,16 @@ export function openPseudoTerminal(
     resize: (width, height) => order({ resize: [width, height] }),
     signal: (name) => order({ signal: name }),
     async until(what, isSo, withinMs = 60_000) {
-      let late = false;
+      const so = { late: false, over: false };
       const timer = setTimeout(() => {
-        late = true;
+        so.late = true;
         changed();
       }, withinMs);
-      let isOver = false;
-      void ended.finally(() => (isOver = true)).catch(() => undefined);
+      void ended.finally(() => (so.over = true)).catch(() => undefined);
       try {
         while (!isSo(screen)) {
           if (failure !== undefined) throw failure;
-          if (late || isOver) throw new Error(`not seen: ${what}\n${screen.text()}`);
+          if (so.late || so.over) throw new Error(`not seen: ${what}\n${screen.text()}`);
           await Promise.race([new Promise<void>((resolve) => (changed = resolve)), ended.catch(() => undefined)]);
         }
       } finally {

@@ -11,7 +11,6 @@ interface Buffer {
 }
 
 const emptyBuffer = (): Buffer => ({ cells: [], row: 0, column: 0 });
-// eslint-disable-next-line no-control-regex -- they are what is looked for
 const sequence = /^\u001b\[(\??)([\d;]*)([A-Za-z])/;
 
 export class TerminalScreen {
@@ -28,8 +27,8 @@ export class TerminalScreen {
 
   /** What stands in the buffer that is shown, without blanks at the end of lines. */
   lines(): string[] {
-    return Array.from(this.shown().cells, (cells) =>
-      Array.from(cells ?? [], (cell) => cell ?? ' ')
+    return Array.from(this.shown().cells as (string[] | undefined)[], (cells) =>
+      Array.from((cells ?? []) as (string | undefined)[], (cell) => cell ?? ' ')
         .join('')
         .trimEnd(),
     );
