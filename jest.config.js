@@ -4,7 +4,7 @@ module.exports = {
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   transform: { '^.+\\.(ts|js)$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
-  // Published as ES modules only, which Jest does not load as they are.
-  transformIgnorePatterns: ['/node_modules/(?!hyparquet)'],
+  // Published as ES modules only, or with import() in them, which Jest does not load as they are.
+  transformIgnorePatterns: ['/node_modules/(?!hyparquet|@opentelemetry/otlp-exporter-base)'],
   testTimeout: 60_000,
 };

@@ -30,6 +30,8 @@ import { deploymentName, taskQueues, type WorkerRole } from '../schemas/messages
 import type { WorkerPlatform } from './worker-platform';
 import { temporalConnectionOptions } from './connection';
 import { announceDeployment, ensureSearchAttributes } from './deployment';
+import { activityInterceptors } from './activity-interceptors';
+import { openTracing, type Tracing } from './tracing';
 import { openDrivers, type OpenDrivers } from './wire';
 
 /** Heartbeats carry cancellation: how late a cancel may arrive. Short, because a person is waiting for it. */
@@ -54,14 +56,18 @@ export async function runRoles(
   installRuntime(logger, metricsAddress(platform.environment));
   const connection = await NativeConnection.connect(temporalConnectionOptions(platform.temporal));
   const drivers = openDrivers(platform, logger);
+  const { address, namespace } = platform.temporal;
+  const tracing = openTracing(platform.environment, `${address} ${namespace}`, logger);
   try {
     const workers: Worker[] = [];
-    for (const role of roles) workers.push(await createWorker(role, connection, platform, drivers, logger, stages));
+    for (const role of roles)
+      workers.push(await createWorker(role, { connection, platform, drivers, logger, stages, tracing }));
     logger.info({ roles, address: platform.temporal.address }, 'worker ready');
     process.stdout.write(`${JSON.stringify({ event: 'ready', roles })}\n`);
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
     await drivers.close();
+    await tracing?.close();
     await connection.close();
   }
 }
@@ -99,23 +105,32 @@ function runtimeOptions(logger: Logger, metrics: string | undefined): RuntimeOpt
   };
 }
 
+/** What every worker of a process is made of. */
+interface WorkerParts {
+  readonly connection: NativeConnection;
+  readonly platform: WorkerPlatform;
+  readonly drivers: OpenDrivers;
+  readonly logger: Logger;
+  readonly stages: RowStages;
+  readonly tracing: Tracing | undefined;
+}
+
 async function createWorker(
   role: WorkerRole,
-  connection: NativeConnection,
-  platform: WorkerPlatform,
-  drivers: OpenDrivers,
-  logger: Logger,
-  stages: RowStages,
+  { connection, platform, drivers, logger, stages, tracing }: WorkerParts,
 ): Promise<Worker> {
   const { namespace } = platform.temporal;
-  const common: Pick<WorkerOptions, 'connection' | 'namespace' | 'maxHeartbeatThrottleInterval' | 'shutdownForceTime'> =
-    {
-      connection,
-      namespace,
-      maxHeartbeatThrottleInterval: heartbeatThrottleMs,
-      // Children get their grace, then the worker goes, whatever an activity is stuck in.
-      shutdownForceTime: killGraceMs * 3,
-    };
+  const common: Pick<
+    WorkerOptions,
+    'connection' | 'namespace' | 'maxHeartbeatThrottleInterval' | 'shutdownForceTime' | 'interceptors'
+  > = {
+    connection,
+    namespace,
+    maxHeartbeatThrottleInterval: heartbeatThrottleMs,
+    // Children get their grace, then the worker goes, whatever an activity is stuck in.
+    shutdownForceTime: killGraceMs * 3,
+    interceptors: { activity: activityInterceptors(tracing) },
+  };
   switch (role) {
     case 'orchestrator': {
       const { bundle, buildId } = await workflowBundle(platform.environment['ARTE_BUILD_ID']);
