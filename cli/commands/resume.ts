@@ -6,8 +6,7 @@ import { registerOrder, type SteeringCommand } from '../steer-run';
 /** Also of the key in `arte watch`. */
 export const resumeOrder: SteeringCommand = {
   name: 'resume',
-  description:
-    'go on with a paused run: finished stages and rows come from the store, a training from its checkpoint',
+  description: 'go on with a paused run: finished stages and rows come from the store, a training from its checkpoint',
   update: resumeUpdate,
   done: ({ runId }) => [`run ${runId} goes on; arte watch ${runId} shows it`],
 };
