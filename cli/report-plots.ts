@@ -258,20 +258,20 @@ export interface CurveAxes {
   readonly y: (value: number) => string;
   /** Y begins here, where that means something: 0 of a rate. Else at the lowest value. */
   readonly from?: number;
-  /** X ends here, where it is known how far it goes. */
-  readonly until?: number;
+  /** X begins here; else where the lines do. */
+  readonly begin?: number;
 }
 
 /** Lines of y over x, of a training or of a speed. A line of one point is a mark; lines without points are left out. */
 export function curvePlot(text: PlotText, lines: readonly CurveLine[], axes: CurveAxes): string {
   const drawn = lines.filter(({ points }) => points.length > 0);
   const isSeveral = drawn.length > 1;
-  const [left, right, top, height] = [64, isSeveral ? 220 : 70, 12, 220];
+  const [left, right, top, height] = [64, isSeveral ? 260 : 70, 12, 220];
   const bottom = height - 40;
   const [xs, ys] = [drawn.flatMap(({ points }) => points.map(({ x }) => x)), drawn.flatMap(valuesOf)];
-  const xTicks = ticks(Math.min(...xs), Math.max(...xs, axes.until ?? -Infinity), 6);
+  const [lowX, highX] = [Math.min(...xs, axes.begin ?? Infinity), Math.max(...xs)];
+  const xTicks = ticks(lowX, highX, 6);
   const yTicks = ticks(Math.min(...ys, axes.from ?? Infinity), Math.max(...ys), 4);
-  const [lowX, highX] = [Math.min(...xs), Math.max(...xs, axes.until ?? -Infinity)];
   const [lowY, highY] = [Math.min(...ys, yTicks[0] ?? 0), Math.max(...ys, yTicks.at(-1) ?? 1)];
   const x = (of: number): number => left + ((of - lowX) / (highX - lowX || 1)) * (width - left - right);
   const y = (of: number): number => bottom - ((of - lowY) / (highY - lowY || 1)) * (bottom - top);

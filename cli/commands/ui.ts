@@ -39,7 +39,7 @@ async function serve({ port, host, open }: Options): Promise<void> {
   try {
     const ui = await serveUi(session, { host, port });
     const left = untilLeft();
-    let removeOpener = async (): Promise<void> => undefined;
+    let removeOpener: () => Promise<void> = () => Promise.resolve();
     try {
       printLine(ui.url);
       printNote('Whoever has this address may steer your runs. Ctrl-C closes the page; runs go on.');
@@ -59,7 +59,7 @@ async function serve({ port, host, open }: Options): Promise<void> {
 
 /** The arguments of a program can be read by every user of the machine, and the address holds the token: a file that only we can read leads there. */
 async function openBrowser(url: string): Promise<() => Promise<void>> {
-  if (desktopOpener() === undefined) return async () => undefined;
+  if (desktopOpener() === undefined) return () => Promise.resolve();
   const folder = await mkdtemp(join(tmpdir(), 'arte-ui-'));
   const file = join(folder, 'open.html');
   const page = `<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer"><meta http-equiv="refresh" content="0; url=${escaped(url)}"><title>arte</title>`;

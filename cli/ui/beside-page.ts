@@ -2,7 +2,7 @@
 import { table, type Cell } from '../html-table';
 import { formatCount } from '../output';
 import { amount } from '../run-view';
-import { metricPlot, speedPlot, type NamedCurve } from './curve-plots';
+import { metricPlot, plots, speedPlot, type NamedCurve } from './curve-plots';
 import type { Curve } from './curves';
 import { cachedWords, costWords, figuresOf, leftWords, speedWords } from './figures';
 import type { RunDetails, SeenRun } from './gather';
@@ -65,17 +65,18 @@ function byLabel(columns: readonly Column[], unit: Curve['unit']): ReadonlyMap<s
 }
 
 function trainings(columns: readonly Column[]): string {
-  return [...byLabel(columns, 'steps')]
-    .flatMap(([label, curves], index) => [
+  return plots(
+    [...byLabel(columns, 'steps')].flatMap(([label, curves], index) => [
       metricPlot(`loss-${index}`, 'loss', curves, `: ${label}`),
       metricPlot(`margin-${index}`, 'rewards_margins', curves, `: ${label}`),
-    ])
-    .join('');
+    ]),
+  );
 }
 
 function speeds(columns: readonly Column[]): string {
-  return [...byLabel(columns, 'rows')]
-    .slice(-speedsDrawnMax)
-    .map(([label, curves], index) => speedPlot(`rows-${index}`, 'rows', curves, `: ${label}`))
-    .join('');
+  return plots(
+    [...byLabel(columns, 'rows')]
+      .slice(-speedsDrawnMax)
+      .map(([label, curves], index) => speedPlot(`rows-${index}`, 'rows', curves, `: ${label}`)),
+  );
 }

@@ -21,6 +21,12 @@ const metricTitles: Readonly<Record<Metric, string>> = {
   rewards_accuracies: 'Reward accuracy of DPO',
 };
 
+/** Plots beside each other where there is room; nothing where there are none. */
+export function plots(drawings: readonly string[]): string {
+  const shown = drawings.filter((each) => each !== '');
+  return shown.length === 0 ? '' : `<div class="plots">${shown.join('\n')}</div>`;
+}
+
 /** A metric of trainings over their steps; nothing where none of them has it. */
 export function metricPlot(id: string, metric: Metric, curves: readonly NamedCurve[], of = ''): string {
   const lines = curves.map(({ name, curve }) => ({
@@ -46,7 +52,7 @@ export function speedPlot(id: string, what: 'rows' | 'tokens', curves: readonly 
     }),
   }));
   return drawn(id, `${what === 'rows' ? 'Rows' : 'Tokens'} a second${of}`, lines, {
-    ...{ x: 'seconds', from: 0, y: (each) => (each >= 100 ? formatCount(each) : each.toFixed(1)) },
+    ...{ x: 'seconds', begin: 0, from: 0, y: (each) => (each >= 100 ? formatCount(each) : each.toFixed(1)) },
   });
 }
 
@@ -67,5 +73,8 @@ function drawn(
       ? `${name}: from ${axes.y(first.y)} at ${axes.x} ${first.x} to ${axes.y(last.y)} at ${axes.x} ${last.x}`
       : '';
   });
-  return curvePlot({ id, title, description: said.join('; ') }, shown, axes);
+  // One line has no legend: the title says what it is.
+  const [only] = shown.length === 1 ? shown : [];
+  const full = only ? `${title}, ${only.name}` : title;
+  return curvePlot({ id, title: full, description: said.join('; ') }, shown, axes);
 }

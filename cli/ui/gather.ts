@@ -15,6 +15,7 @@ import { hasPrices } from '../../method/ledger';
 import { ArteError, type ErrorData } from '../../schemas/errors';
 import type { OutcomeCounts } from '../../schemas/rows';
 import type { Ledger } from '../../schemas/ledger';
+import type { StageManifest } from '../../schemas/manifest';
 import type { RunProgress, StageRecord } from '../../schemas/messages';
 import type { KeptPlan } from '../../schemas/plan';
 import type { RunAction } from '../../schemas/run-action';
@@ -43,7 +44,7 @@ export const runsShownMax = 200;
 const runsRememberedMax = 40;
 /** Older runs that are looked at because somebody has opened them. */
 const wantedMax = 20;
-/** Manifests that are remembered for their outcomes: they never change, and have a few hundred bytes each. */
+/** Manifests of which something is remembered: they never change, and have a few hundred bytes each. */
 const manifestsKeptMax = 5_000;
 
 /** What a run said last of something that went wrong, and when that was seen. */
@@ -62,14 +63,23 @@ export interface SeenRun {
   readonly trouble?: Trouble;
 }
 
+/** Of a finished stage, from its manifest. */
+export interface MadeStage {
+  /** How its rows ended; all 0 where it has none. */
+  readonly counts: OutcomeCounts;
+  /** Of a training: last logged values and means. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly steps?: number;
+}
+
 /** What is read only of runs that somebody looks at. */
 export interface RunDetails {
   readonly config: RunConfig | undefined;
   readonly plan: KeptPlan | undefined;
   /** Of all rounds so far, in their order. */
   readonly stages: readonly StageRecord[];
-  /** How the rows of a finished stage ended, by its key; stages without rows have none. */
-  readonly outcomes: ReadonlyMap<string, OutcomeCounts>;
+  /** What the manifests of finished stages say, by their keys. */
+  readonly made: ReadonlyMap<string, MadeStage>;
   /** Only of a run whose models have prices. */
   readonly ledger: Ledger | undefined;
   readonly actions: readonly RunAction[];
@@ -113,7 +123,7 @@ interface Memory {
 
 export function startGathering({ client, store }: Pick<Session, 'client' | 'store'>, clock = Date.now): Gatherer {
   const memories = new Map<string, Memory>();
-  const outcomes = new Map<string, OutcomeCounts>();
+  const manifests = new Map<string, MadeStage>();
   const closing = new AbortController();
   let listed: { readonly runId: string; readonly modifiedAt: number }[] = [];
   let listedAt = 0;
@@ -238,15 +248,16 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
   }
   const running = clockwork();
 
-  async function outcomesOf(stages: readonly StageRecord[]): Promise<ReadonlyMap<string, OutcomeCounts>> {
-    const found = new Map<string, OutcomeCounts>();
+  async function madeOf(stages: readonly StageRecord[]): Promise<ReadonlyMap<string, MadeStage>> {
+    const found = new Map<string, MadeStage>();
     for (const { key } of stages) {
-      const counts = outcomes.get(key) ?? (await readManifest(store, key))?.counts;
-      if (!counts) continue;
-      outcomes.set(key, counts);
-      found.set(key, counts);
+      const manifest = manifests.has(key) ? undefined : await readManifest(store, key);
+      const made = manifests.get(key) ?? (manifest && madeBy(manifest));
+      if (!made) continue;
+      manifests.set(key, made);
+      found.set(key, made);
     }
-    while (outcomes.size > manifestsKeptMax) outcomes.delete(outcomes.keys().next().value ?? '');
+    while (manifests.size > manifestsKeptMax) manifests.delete(manifests.keys().next().value ?? '');
     return found;
   }
 
@@ -262,7 +273,7 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
     ]);
     const all = stages.flat();
     return {
-      ...{ config, plan: plan as unknown as KeptPlan | undefined, stages: all, outcomes: await outcomesOf(all) },
+      ...{ config, plan: plan as unknown as KeptPlan | undefined, stages: all, made: await madeOf(all) },
       ...{ ledger, actions, callCeiling },
     };
   }
@@ -306,6 +317,13 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
       await running;
     },
   };
+}
+
+function madeBy({ counts, facts }: StageManifest): MadeStage {
+  const { metrics = null, steps } = facts;
+  const logged = typeof metrics === 'object' && metrics !== null && !Array.isArray(metrics) ? metrics : {};
+  const numbers = Object.entries(logged).filter((each): each is [string, number] => typeof each[1] === 'number');
+  return { counts, metrics: Object.fromEntries(numbers), ...(typeof steps === 'number' ? { steps } : {}) };
 }
 
 function troubleOf({ live, progress }: RunView, now: number): Trouble | undefined {

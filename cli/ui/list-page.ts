@@ -16,11 +16,11 @@ export function listPage({ runs, older }: Picture): Page {
     };
   const columns = ['Run', 'Status', 'Round', 'Now', 'Progress', 'In flight', 'Time left', 'Started'];
   const html = `<h1 tabindex="-1">Runs</h1>
-<form id="side-by-side" data-form="side-by-side"><div class="frame" role="region" aria-labelledby="runs-caption" tabindex="0"><table class="runs">
+<section aria-label="All runs"><form id="side-by-side" data-form="side-by-side"><div class="frame" role="region" aria-labelledby="runs-caption" tabindex="0"><table class="runs">
 <caption id="runs-caption">${runs.length === 1 ? 'One run' : `${runs.length} runs`}, the newest first</caption>
 <thead><tr><th scope="col">Side by side</th>${columns.map((column) => `<th scope="col">${column}</th>`).join('')}</tr></thead>
 <tbody>${runs.map(rowOf).join('\n')}</tbody></table></div>
-<p><button type="submit">Lay the marked runs side by side</button></p></form>
+<p><button type="submit">Lay the marked runs side by side</button></p></form></section>
 ${older > 0 ? `<p class="legend">${formatCount(older)} older runs are not shown; arte status lists all.</p>` : ''}`;
   return { title: `arte: ${runs.length} runs`, html, said };
 }

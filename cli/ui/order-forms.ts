@@ -83,7 +83,7 @@ ${check('dryRun', 'only say what it would change')}`,
 export function orderButtons(runId: string, status: RunStatus): string {
   const button = ({ order, button: name, fits }: OrderForm): string =>
     `<button type="button" data-key="${order}" data-order="${order}" data-run="${escaped(runId)}"${fits.includes(status) ? ' class="fits"' : ''} aria-haspopup="dialog">${name}</button>`;
-  return `<div class="orders" role="group" aria-label="Orders to ${escaped(runId)}" data-key="orders">${forms.map(button).join('')}</div>`;
+  return `<div class="orders" role="group" aria-label="Orders to ${escaped(runId)}" data-key="order-buttons">${forms.map(button).join('')}</div>`;
 }
 
 /** What the script puts into the dialog, one template an order. */

@@ -10,15 +10,12 @@ import { formatCount, formatSeconds } from '../output';
 import { escaped } from '../report-plots';
 import type { LiveStage } from '../run-progress';
 import { amount } from '../run-view';
-import { metricPlot, speedPlot, type NamedCurve } from './curve-plots';
-import { cachedWords, costWords, figuresOf, leftWords, speedWords } from './figures';
+import { metricPlot, plots, speedPlot, type NamedCurve } from './curve-plots';
+import { cachedWords, costWords, figuresOf, leftWords } from './figures';
 import type { RunDetails, SeenRun } from './gather';
 import { orderButtons } from './order-forms';
 import { badge, bar, percent, section, statusWords, tiles, time, type Page } from './page';
 import { rowForm } from './row-page';
-
-/** Speeds of so many stages are drawn: those at work and the last ones before them. */
-const speedsDrawnMax = 3;
 
 export function runPage(seen: SeenRun, details: RunDetails): Page {
   const { progress } = seen.view;
@@ -29,7 +26,7 @@ ${notice(seen)}
 ${figures(seen, details)}
 ${orderButtons(runId, status)}
 ${section('now', 'At work now', now(seen))}
-${section('training', 'Trainings', trainings(seen.curves))}
+${section('training', 'Trainings', trainings(seen.curves, details))}
 ${section('speed', 'Speed', speeds(seen.curves))}
 ${section('rounds', 'Rounds', roundsOf(seen, details))}
 ${section('rows', 'Rows', rowForm(runId, details.stages))}
@@ -134,18 +131,40 @@ function named(curves: SeenRun['curves']): NamedCurve[] {
   return curves.map((curve) => ({ name: `${curve.label}, round ${curve.round}`, curve }));
 }
 
-function trainings(curves: SeenRun['curves']): string {
+function trainings(curves: SeenRun['curves'], details: RunDetails): string {
   const steps = named(curves.filter(({ unit }) => unit === 'steps'));
-  return [
+  const drawn = plots([
     metricPlot('loss', 'loss', steps),
     metricPlot('margin', 'rewards_margins', steps),
     metricPlot('reward-accuracy', 'rewards_accuracies', steps),
-  ].join('');
+  ]);
+  return drawn + finishedTrainings(details);
 }
 
+/** What the trainer wrote down of each: the last step's values are noisy, so means stand beside them. */
+function finishedTrainings({ stages, made }: RunDetails): string {
+  const rows = stages.flatMap(({ stage, arm, round, key }): Cell[][] => {
+    const { steps, metrics = {} } = made.get(key) ?? {};
+    if (steps === undefined) return [];
+    const figure = (name: string): string =>
+      metrics[name] === undefined ? '' : String(Number(metrics[name].toPrecision(4)));
+    return [[stageLabel(stage, arm), round, formatCount(steps), ...trainingColumns.map(([name]) => figure(name))]];
+  });
+  if (rows.length === 0) return '';
+  const columns = ['Training', 'Round', 'Steps', ...trainingColumns.map(([, title]) => title)];
+  return table('trainings-table', 'Finished trainings', columns, rows);
+}
+
+const trainingColumns = [
+  ['loss_mean', 'Loss, mean'],
+  ['loss', 'Loss, last'],
+  ['rewards_margins_late', 'Reward margin, last quarter'],
+  ['rewards_accuracies_late', 'Reward accuracy, last quarter'],
+] as const;
+
 function speeds(curves: SeenRun['curves']): string {
-  const rows = named(curves.filter(({ unit }) => unit === 'rows')).slice(-speedsDrawnMax);
-  return speedPlot('rows-speed', 'rows', rows) + speedPlot('tokens-speed', 'tokens', rows);
+  const rows = named(curves.filter(({ unit }) => unit === 'rows'));
+  return plots([speedPlot('rows-speed', 'rows', rows), speedPlot('tokens-speed', 'tokens', rows)]);
 }
 
 // ---- rounds ------------------------------------------------------------------------------------------------------
@@ -181,9 +200,9 @@ function roundsOf(seen: SeenRun, details: RunDetails): string {
     .join('\n');
 }
 
-function finishedRow(record: StageRecord, { config, outcomes }: RunDetails): Cell[] {
+function finishedRow(record: StageRecord, { config, made }: RunDetails): Cell[] {
   const { stage, arm, usage, reused, seconds, paidSeconds = 0, key } = record;
-  const counts = outcomes.get(key);
+  const counts = made.get(key)?.counts;
   const ended = counts
     ? rowOutcomes.flatMap((each) => (counts[each] > 0 ? [`${formatCount(counts[each])} ${each}`] : []))
     : [];

@@ -16,7 +16,7 @@ import { startRun } from '../../cli/start-run';
 import { serveUi, type Ui } from '../../cli/ui/serve';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { Trainer } from '../../drivers/trainer/trainer';
-import type { JsonValue } from '../../schemas/json';
+import { progressQuery } from '../../workflows/messages';
 import { startChromium } from '../support/chromium';
 import { waitFor } from '../support/cli';
 import { writeScriptedLoop } from '../support/loop-config';
@@ -40,17 +40,11 @@ let ui: Ui;
 let origin: string;
 
 /** Steps of the alignment go on while the test looks, one a tenth of a second; it ends when the test says so. */
-let endTraining: () => void = () => undefined;
-const trainingMayEnd = new Promise<void>((resolve) => {
-  endTraining = resolve;
-});
+const ending = new AbortController();
+const { signal: trainingMayEnd } = ending;
 const stepping: Trainer = {
   async train(job, onProgress, signal) {
-    let isOver = false;
-    void trainingMayEnd.then(() => {
-      isOver = true;
-    });
-    for (let step = 1; job.kind === 'dpo' && step < 10_000 && !isOver; step += 1) {
+    for (let step = 1; job.kind === 'dpo' && step < 10_000 && !trainingMayEnd.aborted; step += 1) {
       signal.throwIfAborted();
       const metrics = { loss: 0.7 / Math.sqrt(step), rewards_margins: Math.log(step), learning_rate: 1e-3 };
       onProgress({ phase: 'step', step, maxSteps: 10_000, metrics });
@@ -84,7 +78,7 @@ beforeAll(async () => {
       startedAt: '2026-01-01T00:00:00.000Z',
     },
     attention: { stage: 'evaluate', since: '2026-01-01T00:00:00.000Z', error: { ...failure, retryable: false } },
-  } as unknown as JsonValue);
+  });
   platform = await Platform.open(store, join(folder, 'work'), stepping);
   ui = await serveUi(platform.session, { host: '127.0.0.1', port: 0 });
   origin = `http://127.0.0.1:${ui.port}`;
@@ -100,7 +94,7 @@ beforeAll(async () => {
   await startRun(platform.session, await loadConfig(path, { env: {}, purpose: 'run' }), 'live');
 });
 afterAll(async () => {
-  endTraining();
+  ending.abort();
   await ui.close();
   await platform.close();
   await browser.close();
@@ -127,7 +121,7 @@ function send(method: string, path: string, headers: Record<string, string> = {}
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text, headers: response.headers }));
     });
     sent.on('error', reject);
-    sent.end(body);
+    sent.end(method === 'GET' ? undefined : body);
   });
 }
 
@@ -151,7 +145,7 @@ async function opened(path = '#/', colorScheme: 'light' | 'dark' = 'light', widt
 }
 
 const statusOf = async (runId = 'live'): Promise<string> =>
-  ((await platform.session.client.workflow.getHandle(runId).query('progress')) as { status: string }).status;
+  (await platform.session.client.workflow.getHandle(runId).query(progressQuery)).status;
 
 // ---- strangers ---------------------------------------------------------------------------------------------------
 
@@ -160,7 +154,7 @@ describe('a stranger', () => {
     for (const path of ['/', '/app.js', '/style.css']) {
       const { status, body } = await send('GET', path);
       expect([path, status]).toEqual([path, 200]);
-      for (const word of [ui.token, 'finished', 'parked', folder]) expect(body).not.toContain(word);
+      for (const word of [ui.token, folder, '>finished<', '>live<', '>parked<']) expect(body).not.toContain(word);
     }
     const ways: [string, string][] = [
       ['GET', '/view'],

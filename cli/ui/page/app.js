@@ -168,28 +168,34 @@ function sayLive(how, words) {
 }
 
 /**
- * Make `old` like `next` with as few changes as will do: what is focused, marked, opened or typed stays.
+ * Make `old` like `next` with as few changes as will do: what is focused, marked, opened or typed stays. Elements with a key are found again by it,
+ * others by their place. What stays in its order is never taken out and put in again: that would take the focus from it.
  * @param {Element} old
  * @param {Element} next
  */
 function morph(old, next) {
-  const kept = new Map(
-    [...old.children].flatMap((child) =>
-      keyOf(child) === undefined ? [] : [[/** @type {string} */ (keyOf(child)), child]],
-    ),
-  );
+  const wantedKeys = new Set([...next.children].map(keyOf));
+  /** @type {Map<string, Element>} */
+  const kept = new Map();
+  for (const child of [...old.children]) {
+    const key = keyOf(child);
+    if (key !== undefined && wantedKeys.has(key)) kept.set(key, child);
+    else if (key !== undefined) child.remove();
+  }
+  const isKept = (/** @type {ChildNode | null} */ node) => node instanceof Element && keyOf(node) !== undefined;
   let place = old.firstChild;
   for (const wanted of [...next.childNodes]) {
     const key = wanted instanceof Element ? keyOf(wanted) : undefined;
-    const found = key === undefined ? place : kept.get(key);
-    const isSame =
-      found !== null &&
-      found !== undefined &&
-      found.nodeName === wanted.nodeName &&
-      (found instanceof Element ? keyOf(found) === key : true);
-    if (!isSame) {
+    const found = key === undefined ? (isKept(place) ? null : place) : (kept.get(key) ?? null);
+    if (found === null || found.nodeName !== wanted.nodeName) {
       old.insertBefore(wanted, place);
       continue;
+    }
+    // What has no key and stands before it is of the old picture alone.
+    while (place !== null && place !== found && !isKept(place)) {
+      const after = place.nextSibling;
+      place.remove();
+      place = after;
     }
     if (found === place) place = place.nextSibling;
     else old.insertBefore(found, place);
@@ -213,7 +219,7 @@ function morph(old, next) {
  */
 function keyOf(element) {
   const key = element.getAttribute('data-key') ?? element.getAttribute('data-keep') ?? element.id;
-  return key === '' ? undefined : key;
+  return key === '' ? undefined : `${element.nodeName} ${key}`;
 }
 
 /**
