@@ -21,7 +21,7 @@ const metricTitles: Readonly<Record<Metric, string>> = {
   rewards_accuracies: 'Reward accuracy of DPO',
 };
 
-/** Plots beside each other where there is room; nothing where there are none. */
+/** Plots one below the other, no wider than their text bears; nothing where there are none. */
 export function plots(drawings: readonly string[]): string {
   const shown = drawings.filter((each) => each !== '');
   return shown.length === 0 ? '' : `<div class="plots">${shown.join('\n')}</div>`;

@@ -69,9 +69,7 @@ button.fits { border: 2px solid var(--link); padding: 5px 13px; font-weight: 600
 button:disabled { opacity: .55; cursor: progress; }
 input, textarea { padding: 5px 9px; border: 1px solid var(--soft); border-radius: 7px; background: var(--page); color: var(--ink); font: inherit; max-width: 100%; }
 input[type="checkbox"] { width: 18px; height: 18px; accent-color: var(--link); }
-.plots { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 480px), 1fr)); gap: 0 24px; }
-.plots figure { min-width: 0; }
-.plots .plot { min-width: 440px; }
+.plots figure { max-width: 860px; }
 progress { width: 140px; height: 10px; vertical-align: middle; accent-color: var(--aligned); }
 .live { margin: 0 0 14px; }
 .live:last-child { margin-bottom: 0; }

@@ -121,7 +121,7 @@ function send(method: string, path: string, headers: Record<string, string> = {}
       response.on('end', () => resolve({ status: response.statusCode ?? 0, body: text, headers: response.headers }));
     });
     sent.on('error', reject);
-    sent.end(method === 'GET' ? undefined : body);
+    sent.end(method === 'POST' ? body : undefined);
   });
 }
 
@@ -270,7 +270,9 @@ describe('a person', () => {
     await page.getByRole('heading', { level: 1, name: /live/ }).waitFor();
     await page.getByRole('heading', { level: 3, name: 'score-drafts' }).waitFor();
     expect(await page.title()).toBe('live: running');
-    const speed = page.locator('svg[aria-labelledby^="rows-speed"] polyline').first();
+    const speed = page
+      .locator('svg[aria-labelledby^="rows-speed"] g', { hasText: 'score-drafts' })
+      .locator('polyline');
     const points = async (): Promise<number> => ((await speed.getAttribute('points')) ?? '').split(' ').length;
     await speed.waitFor({ state: 'attached' });
     const before = await points();
