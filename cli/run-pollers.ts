@@ -24,6 +24,7 @@ export async function isWithoutWorker(client: Client, runId: string): Promise<bo
   const { pollers } = await client.workflowService.describeTaskQueue({
     namespace: client.options.namespace,
     taskQueue: { name: taskQueues.workflows },
+    // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum's package is no dependency of ours
     taskQueueType: workflowTasks,
   });
   return !pollers.some(({ lastAccessTime, deploymentOptions }) => {
@@ -39,7 +40,7 @@ export async function untilLeftWaiting(client: Client, runId: string, signal: Ab
   let since: number | undefined;
   while (!signal.aborted) {
     const { raw } = await handle.describe();
-    if (raw.pendingWorkflowTask?.state !== scheduled) since = undefined;
+    if (Number(raw.pendingWorkflowTask?.state) !== scheduled) since = undefined;
     else if (Date.now() - (since ??= Date.now()) >= leftWaitingMs) return;
     await sleep(lookMs, undefined, { signal }).catch(() => undefined);
   }

@@ -23,7 +23,7 @@ import { OTLPTraceExporter } from '@opentelemetry/exporter-trace-otlp-proto';
 import { defaultResource, detectResources, envDetector, resourceFromAttributes } from '@opentelemetry/resources';
 import { BasicTracerProvider, BatchSpanProcessor, RandomIdGenerator } from '@opentelemetry/sdk-trace-base';
 import type { Logger } from 'pino';
-import { stageLabel, type StageName } from '../schemas/stage-names';
+import { stageLabel } from '../schemas/stage-names';
 import { recordOf, type ActivityLabels } from './activity-labels';
 import type { TracedActivity, Tracing } from './tracing';
 
@@ -97,7 +97,7 @@ export function createTracing(platform: string, logger: Pick<Logger, 'warn'>): T
         const stage = finishedStage(argument, result, startMs);
         if (stage)
           sendWhole(labels, {
-            name: stageLabel((labels.stage ?? '') as StageName, labels.arm ?? ''),
+            name: stageLabel(labels.stage ?? '', labels.arm ?? ''),
             ...{ span: stageSpan(labels), parent: runSpan(labels), ...stage },
           });
         const run = finishedRun(info.activityType, argument);

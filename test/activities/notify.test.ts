@@ -50,20 +50,17 @@ describe('a message about a run', () => {
   }
 
   /** Attempts, one after another, of which `attempts` are allowed. */
-  async function send(
-    target: object = {},
-    { attempt = 1, attempts = 3, env = environment as object } = {},
-  ): Promise<Notice> {
-    const { sendNotification } = createIoActivities({
+  async function send(target: object = {}, { attempt = 1, attempts = 3, env = environment as Record<string, string> } = {}): Promise<Notice> {
+    const activities = createIoActivities({
       ...{ store, notifier: createNotifier({ commands: true }) },
-      environment: env as Record<string, string>,
+      environment: env,
     });
     const bundle = await bundleOf(target);
     const activity = new MockActivityEnvironment({
       attempt,
       workflowExecution: { workflowId: 'told/notice/one', runId: '' },
     });
-    return activity.run(() => sendNotification({ runId: 'told', bundle, target: 0, news, attempts, record: true }));
+    return activity.run(() => activities.sendNotification({ runId: 'told', bundle, target: 0, news, attempts, record: true }));
   }
 
   it('says what happened, why, what to type and what is spent, without a secret', async () => {

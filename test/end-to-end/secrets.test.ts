@@ -12,6 +12,7 @@ import { Client, Connection } from '@temporalio/client';
 import { addressesOfState, platformPaths, readState, storeCredentialsPath } from '../../drivers/local/platform-state';
 import { createScriptedEndpoint } from '../../drivers/model/scripted';
 import { createS3Store } from '../../drivers/store/s3';
+import type { JsonValue } from '../../schemas/json';
 import type { RunProgress } from '../../schemas/messages';
 import type { Notice, Notification } from '../../schemas/notification';
 import type { RunReport } from '../../schemas/report';
@@ -73,7 +74,7 @@ class EchoingServer {
     if (this.revoked) return [401, { error: { message: `this key is revoked: ${echo}` } }];
     const times = (this.seen.get(text) ?? 0) + 1;
     this.seen.set(text, times);
-    const kind = [...text].reduce((sum, sign) => sum + sign.charCodeAt(0), 0) % 7;
+    const kind = Buffer.from(text).reduce((sum, byte) => sum + byte, 0) % 7;
     if (kind < 3) this.echoes += 1;
     if (kind === 0) return [400, { error: { message } }];
     if (kind === 1 && times === 1) return [500, { error: { message } }];
@@ -90,14 +91,14 @@ class EchoingServer {
 }
 
 function modelRequest(asked: Record<string, unknown>): ModelRequest {
-  const format = asked['response_format'] as { json_schema?: { schema?: never } } | undefined;
+  const format = asked['response_format'] as { json_schema?: { schema?: JsonValue } } | undefined;
   return {
     prompt: { kind: 'completion', text: String(asked['prompt']) },
     sampling: {
       ...{ temperature: Number(asked['temperature']), topP: 1, topK: 0, minP: 0, seed: Number(asked['seed'] ?? 0) },
       ...{ maxTokens: Number(asked['max_tokens']), stop: (asked['stop'] ?? []) as string[] },
     },
-    ...(format?.json_schema?.schema === undefined ? {} : { jsonSchema: format.json_schema.schema }),
+    ...(format?.json_schema ? { jsonSchema: format.json_schema.schema ?? null } : {}),
   };
 }
 
@@ -168,7 +169,7 @@ describe('a secret', () => {
     await arte('run', 'revoked.yaml');
     const parked = JSON.parse(await arte('status', 'revoked', '--json')) as RunProgress & { notices: Notice[] };
     expect(parked.attention?.error).toMatchObject({ code: 'EndpointUnauthorized' });
-    expect(parked.attention?.error.what + (parked.attention?.error.why ?? '')).toContain('[secret]');
+    expect(`${parked.attention?.error.what ?? ''} ${parked.attention?.error.why ?? ''}`).toContain('[secret]');
     await waitFor('the messages', 60_000, () =>
       receiver.messages<Notification>().some(({ run, event }) => run === 'revoked' && event === 'parked')
         ? true
