@@ -270,9 +270,7 @@ describe('a person', () => {
     await page.getByRole('heading', { level: 1, name: /live/ }).waitFor();
     await page.getByRole('heading', { level: 3, name: 'score-drafts' }).waitFor();
     expect(await page.title()).toBe('live: running');
-    const speed = page
-      .locator('svg[aria-labelledby^="rows-speed"] g', { hasText: 'score-drafts' })
-      .locator('polyline');
+    const speed = page.locator('svg[aria-labelledby^="rows-speed"] g', { hasText: 'score-drafts' }).locator('polyline');
     const points = async (): Promise<number> => ((await speed.getAttribute('points')) ?? '').split(' ').length;
     await speed.waitFor({ state: 'attached' });
     const before = await points();
