@@ -50,7 +50,10 @@ describe('a message about a run', () => {
   }
 
   /** Attempts, one after another, of which `attempts` are allowed. */
-  async function send(target: object = {}, { attempt = 1, attempts = 3, env = environment as Record<string, string> } = {}): Promise<Notice> {
+  async function send(
+    target: object = {},
+    { attempt = 1, attempts = 3, env = environment as Record<string, string> } = {},
+  ): Promise<Notice> {
     const activities = createIoActivities({
       ...{ store, notifier: createNotifier({ commands: true }) },
       environment: env,
@@ -60,7 +63,9 @@ describe('a message about a run', () => {
       attempt,
       workflowExecution: { workflowId: 'told/notice/one', runId: '' },
     });
-    return activity.run(() => activities.sendNotification({ runId: 'told', bundle, target: 0, news, attempts, record: true }));
+    return activity.run(() =>
+      activities.sendNotification({ runId: 'told', bundle, target: 0, news, attempts, record: true }),
+    );
   }
 
   it('says what happened, why, what to type and what is spent, without a secret', async () => {
