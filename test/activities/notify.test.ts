@@ -52,7 +52,11 @@ describe('a message about a run', () => {
   /** Attempts, one after another, of which `attempts` are allowed. */
   async function send(
     target: object = {},
-    { attempt = 1, attempts = 3, env = environment as Record<string, string> } = {},
+    {
+      attempt = 1,
+      attempts = 3,
+      env = environment,
+    }: { attempt?: number; attempts?: number; env?: Readonly<Record<string, string>> } = {},
   ): Promise<Notice> {
     const activities = createIoActivities({
       ...{ store, notifier: createNotifier({ commands: true }) },
