@@ -27,6 +27,9 @@ import { stageLabel } from '../schemas/stage-names';
 import { recordOf, type ActivityLabels } from './activity-labels';
 import type { TracedActivity, Tracing } from './tracing';
 
+/** Stages whose span was sent: of more runs than a worker has under way, at some 100 bytes each. */
+const spansRememberedMax = 10_000;
+
 /** A receiver that is away is told of so often. */
 const warnEveryMs = 60_000;
 /** At the end of a worker spans are waited for so long. */
@@ -60,6 +63,15 @@ export function createTracing(platform: string, logger: Pick<Logger, 'warn'>): T
   const runSpan = ({ run }: ActivityLabels): string => idOf('run', run).slice(0, 16);
   const stageSpan = ({ run, stage = '', round = 0, arm = '' }: ActivityLabels): string =>
     idOf('stage', run, round, stage, arm).slice(0, 16);
+  // A run that is walked again finds its stages in the store: they are the same spans, and what they took is what was said first.
+  const sent = new Set<string>();
+  const sentOnce = (span: string): boolean => {
+    if (sent.has(span)) return false;
+    sent.add(span);
+    const [oldest] = sent;
+    if (sent.size > spansRememberedMax && oldest !== undefined) sent.delete(oldest);
+    return true;
+  };
   const under = (labels: ActivityLabels, spanId: string) =>
     trace.setSpanContext(ROOT_CONTEXT, {
       ...{ traceId: traceOf(labels), spanId, traceFlags: TraceFlags.SAMPLED, isRemote: true },
@@ -95,10 +107,11 @@ export function createTracing(platform: string, logger: Pick<Logger, 'warn'>): T
       try {
         const result = await work();
         const stage = finishedStage(argument, result, startMs);
-        if (stage)
+        const ofStage = stageSpan(labels);
+        if (stage && sentOnce(ofStage))
           sendWhole(labels, {
             name: stageLabel(labels.stage ?? '', labels.arm ?? ''),
-            ...{ span: stageSpan(labels), parent: runSpan(labels), ...stage },
+            ...{ span: ofStage, parent: runSpan(labels), ...stage },
           });
         const run = finishedRun(info.activityType, argument);
         if (run) sendWhole(labels, { name: `run ${labels.run}`, span: runSpan(labels), ...run });
