@@ -9,6 +9,7 @@ import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Browser, Page } from 'playwright-core';
+import { setCallCeiling } from '../../activities/call-ceiling';
 import { readActions } from '../../activities/run-actions';
 import { runKeys } from '../../activities/run-records';
 import { loadConfig } from '../../cli/load-config';
@@ -91,6 +92,8 @@ beforeAll(async () => {
       teacher['price'] = { input: 1, output: 2 };
     },
   });
+  // One call at a time, so that there is a scoring to be seen; a person lifts it later.
+  await setCallCeiling(store, 'live', 1);
   await startRun(platform.session, await loadConfig(path, { env: {}, purpose: 'run' }), 'live');
 });
 afterAll(async () => {
@@ -408,10 +411,13 @@ describe('a person', () => {
       const points = async (): Promise<number> =>
         ((await curve.locator('polyline').first().getAttribute('points')) ?? '').split(' ').length;
       await curve.locator('polyline').first().waitFor({ state: 'attached' });
-      const before = await points();
-      await waitFor(`the ${plot} to grow`, patience.timeout, async () =>
-        (await points()) > before ? true : undefined,
-      );
+      // The training has begun again since it was paused: what it had done after its last checkpoint goes from the curve first.
+      let fewest = Infinity;
+      await waitFor(`the ${plot} to grow`, patience.timeout, async () => {
+        const now = await points();
+        fewest = Math.min(fewest, now);
+        return now > fewest ? true : undefined;
+      });
       expect(await curve.getAttribute('role')).toBe('img');
       expect(await curve.locator('desc').textContent()).toMatch(/train-dpo, round 1: from .* to .* at step \d+/);
     }

@@ -1,4 +1,3 @@
-// @ts-check
 /**
  * The script of the page that `arte ui` serves: keeps what is shown as new as the server's last look, and sends orders. Owns the token in the
  * browser, the polling, and how a new picture takes the place of an old one without moving focus, marks or what is typed. What is shown is made
