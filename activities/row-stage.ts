@@ -237,6 +237,7 @@ export async function runShardOf(
               ...base,
               phase: 'rows',
               done: progress.done,
+              found: progress.found,
               usage: progress.usage,
               inFlight: progress.inFlight,
               device: lease.endpoint.id,

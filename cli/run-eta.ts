@@ -24,8 +24,8 @@ export async function openEta(store: ArtifactStore, runId: string): Promise<Eta>
     return secondsLeft(kept.plan, {
       round: progress.round,
       finished: [...earlier, ...finished],
-      running: live.map(({ label, since, done, total }) => ({
-        ...{ label, done, total },
+      running: live.map(({ label, since, done, found, total }) => ({
+        ...{ label, done, found, total },
         elapsedSeconds: Math.max(0, (at - Date.parse(since)) / 1000),
       })),
     });

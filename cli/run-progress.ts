@@ -21,6 +21,8 @@ export interface LiveStage {
   readonly unit: 'rows' | 'steps';
   readonly phase: string;
   readonly done: number;
+  /** Of those: found in the store or a journal by what runs now. They say nothing of its speed. */
+  readonly found: number;
   readonly total: number;
   readonly inFlight: number;
   readonly usage: StageUsage;
@@ -129,6 +131,7 @@ function fromHeartbeats(
   totalRows: number,
 ): LiveStage {
   let done = Math.min(finishedRows, totalRows);
+  let found = 0;
   let total = totalRows;
   let inFlight = 0;
   let phase = 'waiting for a worker';
@@ -143,6 +146,7 @@ function fromHeartbeats(
     if (payload) {
       const beat = defaultPayloadConverter.fromPayload<ActivityProgress>(payload);
       done += beat.done;
+      found += beat.found ?? 0;
       if (totalRows === 0) total = Math.max(total, beat.total);
       inFlight += beat.inFlight;
       ({ phase, unit } = beat);
@@ -159,5 +163,17 @@ function fromHeartbeats(
   if (total > 0) done = Math.min(done, total);
   if (total === 0 && finishedRows > 0) total = shardRowsMax;
   const failed = trouble === undefined ? {} : { trouble };
-  return { ...base, unit, phase, done, total, inFlight, usage, metrics, ...says, ...failed };
+  return {
+    ...base,
+    unit,
+    phase,
+    done,
+    found: Math.min(found, done),
+    total,
+    inFlight,
+    usage,
+    metrics,
+    ...says,
+    ...failed,
+  };
 }

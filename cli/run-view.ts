@@ -23,7 +23,8 @@ const rateWindowMs = 20_000;
 
 interface Sample {
   readonly at: number;
-  readonly done: number;
+  /** Made by what runs now: what it has found says nothing of its speed. */
+  readonly made: number;
   readonly tokens: number;
 }
 
@@ -35,14 +36,15 @@ export class RateMeter {
     const key = `${stage.label} ${stage.since}`;
     const seen = this.samples.get(key) ?? [];
     const tokens = stage.usage.inputTokens + stage.usage.outputTokens;
-    seen.push({ at, done: stage.done, tokens });
+    const made = stage.done - stage.found;
+    seen.push({ at, made, tokens });
     while (seen.length > 2 && at - (seen[0] as Sample).at > rateWindowMs) seen.shift();
     this.samples.set(key, seen);
     const first = seen[0] as Sample;
     const seconds = (at - first.at) / 1000;
-    if (seconds < 1 || stage.done <= first.done) return undefined;
+    if (seconds < 1 || made <= first.made) return undefined;
     return {
-      perSecond: (stage.done - first.done) / seconds,
+      perSecond: (made - first.made) / seconds,
       tokensPerSecond: Math.max(0, tokens - first.tokens) / seconds,
     };
   }

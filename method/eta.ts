@@ -23,6 +23,8 @@ export interface RunningStage {
   readonly label: string;
   readonly elapsedSeconds: number;
   readonly done: number;
+  /** Of those: found by what runs now. They took it no time. */
+  readonly found: number;
   readonly total: number;
 }
 
@@ -132,17 +134,19 @@ function workOf(
   running: RunningStage | undefined,
 ): { planned: number; actual: number } | undefined {
   if (finished) return finished.reused ? undefined : { planned: seconds, actual: finished.seconds };
-  if (!running || running.total === 0 || running.done === 0) return undefined;
-  return { planned: seconds * (running.done / running.total), actual: running.elapsedSeconds };
+  if (!running || running.total === 0 || running.done <= running.found) return undefined;
+  return { planned: seconds * ((running.done - running.found) / running.total), actual: running.elapsedSeconds };
 }
 
 /** A stage that has done a part goes the more by its own speed, the larger that part is. */
 function leftOf({ seconds }: Item, running: RunningStage | undefined, correction: number): number {
-  const expected = seconds * correction;
-  if (!running) return expected;
-  const { elapsedSeconds, done, total } = running;
+  if (!running) return seconds * correction;
+  const { elapsedSeconds, found } = running;
+  // What was found is not to be made: the stage is as much smaller.
+  const [done, total] = [running.done - found, running.total - found];
+  const expected = seconds * correction * (running.total > 0 ? total / running.total : 1);
   const byPlan = Math.max(0, expected - elapsedSeconds);
-  const share = total > 0 ? Math.min(1, done / total) : 0;
+  const share = total > 0 ? Math.min(1, done / total) : running.total > 0 ? 1 : 0;
   if (share === 0) return byPlan;
   return share * ((elapsedSeconds * (1 - share)) / share) + (1 - share) * byPlan;
 }

@@ -260,6 +260,8 @@ export interface ActivityProgress {
   readonly unit: 'rows' | 'steps';
   readonly phase: string;
   readonly done: number;
+  /** Of those: found by this attempt, and not made by it. Left out: none. */
+  readonly found?: number;
   readonly total: number;
   readonly usage: StageUsage;
   readonly inFlight: number;

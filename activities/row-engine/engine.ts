@@ -246,6 +246,9 @@ class Asking implements LimiterClient {
   private lastFailure: { readonly code: FailedCode; readonly message: string } | undefined;
   private storeTrouble: string | undefined;
 
+  /** Rows that were there when this attempt began. */
+  private readonly found: number;
+
   constructor(
     private readonly run: ShardRun,
     private readonly settings: EngineLimits,
@@ -254,6 +257,7 @@ class Asking implements LimiterClient {
     // One listener per call in flight is no leak.
     setMaxListeners(0, this.calls.signal);
     this.table = resumed.table;
+    this.found = resumed.table.done;
     this.limiter = (run.limiters ?? processLimiters).of(run.endpoint);
     this.waiting = new WaitingRows(systemClock, () => this.limiter.wake());
     this.order = new RowOrder(
@@ -663,6 +667,7 @@ class Asking implements LimiterClient {
     const { limit, ceiling, closedForMs } = this.allowed();
     const progress: ShardProgress = {
       done: this.table.done,
+      found: this.found,
       total: this.table.length,
       inFlight: this.inFlight,
       concurrency: { limit, ceiling, closedForMs },

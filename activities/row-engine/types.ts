@@ -90,6 +90,8 @@ export interface ShardStanding {
 
 export interface ShardProgress {
   readonly done: number;
+  /** Of those: rows that this attempt found in journal and parts. Nothing was asked for them now, and they say nothing of its speed. */
+  readonly found: number;
   readonly total: number;
   readonly inFlight: number;
   /** Of the endpoint, shared by all shards of this process: calls at a time allowed now and at most, and how long it is left alone. */

@@ -11,12 +11,20 @@ import type { LiveStage } from '../../cli/run-progress';
 import { noUsage } from '../../schemas/manifest';
 
 const stage = (done: number, more: Partial<LiveStage> = {}): LiveStage => ({
-  ...{ label: 'train-dpo', since: 'then', unit: 'steps', phase: 'step', done, total: 10_000, inFlight: 0 },
-  ...{ usage: noUsage, metrics: { loss: 1 / (done + 1), learning_rate: 1 } },
+  ...{ label: 'train-dpo', since: 'then', unit: 'steps', phase: 'step', done, found: 0, total: 10_000 },
+  ...{ inFlight: 0, usage: noUsage, metrics: { loss: 1 / (done + 1), learning_rate: 1 } },
   ...more,
 });
 
 describe('a curve', () => {
+  it('takes what a stage has found for done, and not for fast', () => {
+    const curves = new RunCurves();
+    const rows = (done: number, found: number): LiveStage => stage(done, { unit: 'rows', found });
+    curves.observe(1, rows(0, 0), 0);
+    expect(curves.observe(1, rows(1_264, 1_264), 5_000)).toBeUndefined();
+    expect(curves.observe(1, rows(1_294, 1_264), 10_000)).toMatchObject({ perSecond: 3 });
+  });
+
   it('keeps its whole length within its bound, and the newest point', () => {
     const curves = new RunCurves();
     for (let done = 0; done < 5 * pointsMax; done += 1) curves.observe(1, stage(done), done * 1_000);

@@ -43,8 +43,8 @@ const finished = (stage: StageName, more: Partial<StageRecord> = {}): StageRecor
 });
 
 const live = (label: string, more: Partial<LiveStage> = {}): LiveStage => ({
-  ...{ label, since: '2026-03-01T12:30:00Z', unit: 'rows', phase: 'rows', done: 1_234, total: 4_000, inFlight: 16 },
-  ...{ usage: noUsage, metrics: {} },
+  ...{ label, since: '2026-03-01T12:30:00Z', unit: 'rows', phase: 'rows', done: 1_234, found: 0, total: 4_000 },
+  ...{ inFlight: 16, usage: noUsage, metrics: {} },
   ...more,
 });
 

@@ -85,6 +85,7 @@ function estimateAt(plan: PricedPlan, timed: readonly Timed[], now: number): num
       label: stageLabel(name, arm),
       elapsedSeconds: now - from,
       done: Math.floor((counted * (now - from)) / (to - from)),
+      found: 0,
       total: counted,
     };
   });
@@ -125,4 +126,21 @@ it('takes what was found in the store for done, and not for fast', () => {
   expect(none - one).toBeGreaterThan(0);
   expect(none - one).toBeLessThan(2);
   expect(secondsLeft(plan, { round: 1, finished: [first!, ...others].map(reused), running: [] })).toBe(0);
+});
+
+it('takes the rows that a stage has found for done, and not for fast', () => {
+  const plan = planOf(1);
+  const { name, arm } = plan.stages.find((stage) => stage.calls > 0)!;
+  const at = (running: Partial<RunningStage>): number =>
+    secondsLeft(plan, {
+      round: 1,
+      finished: [],
+      running: [{ label: stageLabel(name, arm), elapsedSeconds: 10, done: 0, found: 0, total: 1_000, ...running }],
+    })!;
+  // 900 of 1,000 found, ten seconds for 10 of the others: as if the stage had a hundred rows.
+  const resumed = at({ done: 910, found: 900 });
+  expect(resumed).toBeGreaterThan(at({ done: 910 }));
+  expect(at({ done: 1_000, found: 900 })).toBeLessThan(resumed);
+  // All found: nothing of it is left, and nothing of the rest has become faster or slower by it.
+  expect(at({ done: 1_000, found: 1_000 })).toBeLessThanOrEqual(at({}));
 });
