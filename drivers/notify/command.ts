@@ -29,9 +29,9 @@ export async function runCommand({ command, timeoutMs }: Command, body: string, 
   const kill = (): void => {
     if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
   };
-  let late = false;
-  const deadline = setTimeout(() => {
-    late = true;
+  const deadline = new AbortController();
+  const timer = setTimeout(() => {
+    deadline.abort();
     kill();
   }, timeoutMs);
   signal.addEventListener('abort', kill, { once: true });
@@ -46,12 +46,12 @@ export async function runCommand({ command, timeoutMs }: Command, body: string, 
       );
     });
     signal.throwIfAborted();
-    if (late) throw new DeliveryFailure(`It did not end within ${timeoutMs / 1000} s, and was ended.`, false);
+    if (deadline.signal.aborted) throw new DeliveryFailure(`It did not end within ${timeoutMs / 1000} s, and was ended.`, false);
     if (ended === undefined) return;
     const last = output.trimEnd().split('\n').at(-1)?.slice(0, quotedCharactersMax) ?? '';
     throw new DeliveryFailure(`It ended ${ended}${last === '' ? '.' : `: ${last}`}`, false);
   } finally {
-    clearTimeout(deadline);
+    clearTimeout(timer);
     signal.removeEventListener('abort', kill);
     kill();
     child.stdout.destroy();
