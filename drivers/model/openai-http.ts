@@ -264,7 +264,12 @@ class HttpEndpoint implements OpenAiEndpoint {
     const { apiKey } = this.options;
     const text = this.clean(`${this.id}: ${message}`);
     // Here placeholders are taken out as well.
-    return new CallFailure(cause, apiKey === undefined ? text : text.replaceAll(apiKey, '[secret]'), retryAfterMs, status);
+    return new CallFailure(
+      cause,
+      apiKey === undefined ? text : text.replaceAll(apiKey, '[secret]'),
+      retryAfterMs,
+      status,
+    );
   }
 }
 

@@ -46,7 +46,8 @@ export async function runCommand({ command, timeoutMs }: Command, body: string, 
       );
     });
     signal.throwIfAborted();
-    if (deadline.signal.aborted) throw new DeliveryFailure(`It did not end within ${timeoutMs / 1000} s, and was ended.`, false);
+    if (deadline.signal.aborted)
+      throw new DeliveryFailure(`It did not end within ${timeoutMs / 1000} s, and was ended.`, false);
     if (ended === undefined) return;
     const last = output.trimEnd().split('\n').at(-1)?.slice(0, quotedCharactersMax) ?? '';
     throw new DeliveryFailure(`It ended ${ended}${last === '' ? '.' : `: ${last}`}`, false);
