@@ -18,6 +18,6 @@ it('a sequence of kills changes nothing of what a run comes to', async () => {
   );
   const result = JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as { kills: number };
   expect(result).toMatchObject({ sequences: 1, equal: 1, failures: [] });
-  // Moments lie within the time that the undisturbed run took: how many of the six a run lives to see depends on what else the machine does.
+  // Moments lie within the time that the undisturbed run took: how many of them a run lives to see depends on what else the machine does.
   expect(result.kills).toBeGreaterThanOrEqual(1);
 });
