@@ -24,9 +24,9 @@ import {
   type DraftRow,
   type PairRow,
 } from '../schemas/rows';
-import { taskRecordSchema } from '../schemas/task';
 import type { StoreDependencies } from './dependencies';
 import { answerTags } from './question-stage';
+import { readTasksByName } from './read-tasks';
 import { readRows } from './read-rows';
 import { inputRef, type WholeStage } from './stage';
 
@@ -52,9 +52,7 @@ export const buildPairs: WholeStage<StoreDependencies> = {
     };
   },
   async run({ store, config, input }) {
-    const tasks = new Map(
-      (await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]),
-    );
+    const tasks = await readTasksByName(store, input);
     const questions = await readRows(store, inputRef(input, 'questions'), questionRowSchema);
     const drafts = await readRows(store, inputRef(input, 'drafts'), draftRowSchema);
     const scores = await readRows(store, inputRef(input, 'scores'), scoreRowSchema);

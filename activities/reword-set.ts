@@ -4,9 +4,10 @@
  */
 import { sftRow } from '../method/training-rows';
 import { tailoredRowSchema } from '../schemas/rows';
-import { taskRecordSchema, type TaskRecord } from '../schemas/task';
+import type { TaskRecord } from '../schemas/task';
 import type { StoreDependencies } from './dependencies';
 import { answerTags } from './question-stage';
+import { readTasksByName } from './read-tasks';
 import { readRows } from './read-rows';
 import { inputRef, type WholeStage } from './stage';
 
@@ -19,9 +20,7 @@ export const rewordSet: WholeStage<StoreDependencies> = {
     tags: answerTags(config),
   }),
   async run({ store, config, input }) {
-    const tasks = new Map(
-      (await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]),
-    );
+    const tasks = await readTasksByName(store, input);
     const rows = await readRows(store, inputRef(input, 'tailored'), tailoredRowSchema);
     const sft = await store.putLines(
       rows.map((row) => JSON.stringify(sftRow(row, tasks.get(row.task) as TaskRecord, config))),

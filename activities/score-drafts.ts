@@ -46,8 +46,9 @@ import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { StageInput } from '../schemas/messages';
 import type { RunConfig } from '../schemas/run-config';
 import { standardSignal, type SignalName } from '../schemas/signals';
-import { taskRecordSchema, type TaskRecord } from '../schemas/task';
+import type { TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
+import { readTasksByName } from './read-tasks';
 import { readRows } from './read-rows';
 import { noStudentAnswer, readStudentAnswer, refusedReading, type StudentAnswer } from './reading';
 import type { PlannedRows, RowStage, UnreadResults } from './row-stage';
@@ -105,9 +106,7 @@ export const scoreDrafts: RowStage<Loaded> = {
   },
   model: ({ config }, input) => (signalOf(input).asks === 'text' ? textScorer(config) : config.models.student),
   async load({ store, config, input }) {
-    const tasks = new Map(
-      (await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]),
-    );
+    const tasks = await readTasksByName(store, input);
     const drafts = await readRows(store, inputRef(input, 'drafts'), draftRowSchema);
     const probes = new Map<string, ProbeRow[]>();
     const probeById = new Map<string, ProbeRow>();

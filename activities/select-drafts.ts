@@ -7,9 +7,9 @@ import { seedFrom } from '../method/keys';
 import { cleanExamples } from '../method/row-hygiene';
 import type { DraftChoice } from '../schemas/arms';
 import { draftRowSchema, scoreRowSchema, type TailoredRow } from '../schemas/rows';
-import { taskRecordSchema } from '../schemas/task';
 import type { StoreDependencies } from './dependencies';
 import { answerTags } from './question-stage';
+import { readTasksByName } from './read-tasks';
 import { readRows } from './read-rows';
 import { inputRef, type WholeStage } from './stage';
 import { storeTrainingSet } from './training-set';
@@ -28,9 +28,7 @@ export const selectDrafts: WholeStage<StoreDependencies> = {
     tags: answerTags(config),
   }),
   async run({ store, config, input }) {
-    const tasks = new Map(
-      (await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]),
-    );
+    const tasks = await readTasksByName(store, input);
     const drafts = await readRows(store, inputRef(input, 'drafts'), draftRowSchema);
     const scores = await readRows(store, inputRef(input, 'scores'), scoreRowSchema);
     const { questions, rationale } = input.extra as unknown as DraftChoice;

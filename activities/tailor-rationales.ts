@@ -9,8 +9,9 @@ import { naivePrompt } from '../method/prompts';
 import { cleanExamples, type WrittenExample } from '../method/row-hygiene';
 import { questionRowSchema, type DroppedRow, type QuestionRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
-import { taskRecordSchema, type TaskRecord } from '../schemas/task';
+import type { TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
+import { readTasksByName } from './read-tasks';
 import { readRows } from './read-rows';
 import { readRationale } from './reading';
 import type { RowStage } from './row-stage';
@@ -53,9 +54,7 @@ export const tailorRationales: RowStage<Loaded> = {
   },
   model: ({ config }) => config.models.teacher,
   async load({ store, config, input }) {
-    const tasks = new Map(
-      (await readRows(store, inputRef(input, 'tasks'), taskRecordSchema)).map((task) => [task.name, task]),
-    );
+    const tasks = await readTasksByName(store, input);
     const questions = await readRows(store, inputRef(input, 'questions'), questionRowSchema);
     const examples = questions.map((question) => ({ task: tasks.get(question.task) as TaskRecord, question }));
     return { config, tasks, examples, byId: new Map(examples.map((example) => [example.question.id, example])) };
