@@ -1,5 +1,6 @@
 /**
- * Writes the gold examples of the experiment: worked answers in the style of every technique prompt, on questions that stand in no split.
+ * Writes the gold examples of the experiment: worked answers to the naive prompt and in the style of every technique prompt, on questions that
+ * stand in no split.
  *
  *   npm run build && node examples/evidence/gold.mjs
  *
@@ -15,8 +16,11 @@ import { defaultTechniques } from '../../dist/method/prompts.js';
 import { buildTaskRecord } from '../../dist/method/split.js';
 import { taskConfigSchema } from '../../dist/schemas/run-config.js';
 
-/** Examples of a task: a quarter of them under each technique, every one on a question of its own. */
-const perTask = 120;
+/**
+ * Examples of a task: a fifth of them under each of four techniques, and a fifth under the naive prompt, every one on a question of its own. Drafts are
+ * asked with techniques and the tailored set with the naive prompt: a teacher that was taught only one of them cannot do the other.
+ */
+const perTask = 150;
 /** Not the seed of any split. */
 const goldSeed = 20_240_619;
 
@@ -77,8 +81,8 @@ for (const written of config.tasks) {
     .filter(({ question }) => !held.has(normaliseQuestion(question)))
     .slice(0, perTask);
   const lines = items.map((item, index) => {
-    const technique = task.techniques[index % task.techniques.length].name;
-    const rationale = styles[written.family](item)[technique];
+    const technique = task.techniques[index % (task.techniques.length + 1)]?.name;
+    const rationale = technique ? styles[written.family](item)[technique] : item.rationale;
     return JSON.stringify({ question: item.question, target: item.target, rationale, technique });
   });
   writeFileSync(join(folder, written.gold), `${lines.join('\n')}\n`);
