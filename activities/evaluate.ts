@@ -7,13 +7,12 @@ import { demonstrationOf, studentPrompt } from '../method/prompts';
 import type { StageInput } from '../schemas/messages';
 import type { PredictionRow } from '../schemas/rows';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
-import { taskRecordSchema, type TaskItem, type TaskRecord } from '../schemas/task';
+import type { TaskItem, TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
-import { readRows } from './read-rows';
+import { readTasksByName } from './read-tasks';
 import { noStudentAnswer, readStudentAnswer, type StudentAnswer } from './reading';
 import type { RowStage } from './row-stage';
 import { greedy, samplingOf } from './sampling';
-import { inputRef } from './stage';
 
 interface Extra {
   readonly shots: number;
@@ -52,14 +51,14 @@ export const evaluate: RowStage<Loaded> = {
   model: ({ config }, input) => modelOf(config, extraOf(input)),
   async load({ store, config, input }) {
     const extra = extraOf(input);
-    const tasks = await readRows(store, inputRef(input, 'tasks'), taskRecordSchema);
-    const items = tasks.flatMap((task) => task[extra.split].map((item) => ({ task, item })));
+    const tasks = await readTasksByName(store, input);
+    const items = [...tasks.values()].flatMap((task) => task[extra.split].map((item) => ({ task, item })));
     return {
       ...extra,
       config,
       model: modelOf(config, extra),
       items,
-      tasks: new Map(tasks.map((task) => [task.name, task])),
+      tasks,
       itemById: new Map(items.map(({ task, item }) => [`${task.name}/${item.id}`, item])),
     };
   },

@@ -7,8 +7,8 @@
 import { activityInfo, cancellationSignal } from '@temporalio/activity';
 import { DeliveryFailure, type NotifyTarget } from '../drivers/notify/notifier';
 import type { ArtifactStore } from '../drivers/store/store';
-import { secretReferences } from '../method/check-config';
-import { urlProblem } from '../method/notify-address';
+import { secretReferences } from '../method/config/named-parts';
+import { urlProblem } from '../method/outside-address';
 import { hasPrices, ledgerTotals } from '../method/ledger';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';

@@ -7,7 +7,7 @@
  */
 import { getClient } from '@temporalio/activity';
 import { alignmentConfig, alignmentKey, alignmentRunId } from '../method/alignment';
-import { judgeConfig } from '../method/check-config';
+import { judgeConfig } from '../method/config/check-config';
 import { canonicalJson } from '../method/keys';
 import { ArteError, type ErrorData } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';

@@ -1,5 +1,5 @@
 /** prepare-tasks: every task of the config as one record with disjoint seeds, validation and test items (method.md section 1, data). */
-import { taskFilesOf, withConfigTechniques } from '../method/check-config';
+import { taskFilesOf, withConfigTechniques } from '../method/config/named-parts';
 import { buildTaskRecord, taskSource } from '../method/split';
 import { defaultTechniques } from '../method/prompts';
 import { goldExamples } from '../method/warm-up';

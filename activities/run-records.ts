@@ -89,6 +89,16 @@ export async function readEndedRuns(store: ArtifactStore): Promise<Map<string, E
 }
 
 /** What a command says of an id that neither the store nor the engine knows. */
+/** Runs that have ever said where they are, those that spoke last first; `modifiedAt` in epoch milliseconds. Goes through all documents of all runs. */
+export async function runsByLastWord(store: ArtifactStore): Promise<{ runId: string; modifiedAt: number }[]> {
+  const found: { runId: string; modifiedAt: number }[] = [];
+  for await (const { key, modifiedAt } of store.list('runs/')) {
+    const runId = /^runs\/([^/]+)\/progress\.json$/.exec(key)?.[1];
+    if (runId !== undefined) found.push({ runId, modifiedAt: modifiedAt.getTime() });
+  }
+  return found.sort((one, other) => other.modifiedAt - one.modifiedAt);
+}
+
 export function noSuchRun(runId: string): ArteError {
   return new ArteError('RunNotFound', {
     what: `There is no run ${runId}.`,

@@ -19,9 +19,10 @@ import type { JsonObject } from '../schemas/json';
 import type { StageInput } from '../schemas/messages';
 import { draftRowSchema, probeRowSchema, scoreRowSchema, tailoredRowSchema, type ScoreRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
-import { taskRecordSchema, type TaskItem, type TaskRecord } from '../schemas/task';
+import type { TaskItem, TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readRows } from './read-rows';
+import { readTasksByName } from './read-tasks';
 import { noStudentAnswer, readStudentAnswer, type StudentAnswer } from './reading';
 import type { RowStage } from './row-stage';
 import { samplingOf } from './sampling';
@@ -79,7 +80,7 @@ export const scoreSample: RowStage<Loaded> = {
   async load({ store, config, input }) {
     const purpose = purposeOf(input);
     const { seed, rounds, probe } = config;
-    const tasks = await readRows(store, inputRef(input, 'tasks'), taskRecordSchema);
+    const tasks = await readTasksByName(store, input);
     const probeIds = new Map<string, Set<string>>();
     for (const { task, id } of await readRows(store, inputRef(input, 'probes'), probeRowSchema))
       probeIds.set(task, (probeIds.get(task) ?? new Set<string>()).add(id));
@@ -91,7 +92,7 @@ export const scoreSample: RowStage<Loaded> = {
     const drafts = gain ? sampledRows(all, perTask, seed) : sampledQuestions(all, probe.agreement_questions, seed);
     const scores = gain ? [] : await readRows(store, inputRef(input, 'scores'), scoreRowSchema);
     const items = new Map(
-      tasks.map((task) => [
+      [...tasks.values()].map((task) => [
         task.name,
         heldOutItems(task, probeIds.get(task.name) ?? new Set(), seed, gain ? itemsMax : undefined),
       ]),
@@ -99,7 +100,7 @@ export const scoreSample: RowStage<Loaded> = {
     const cells = [...examples, ...drafts].flatMap((shown) =>
       (items.get(shown.task) ?? []).map((item) => ({ shown, item })),
     );
-    return { config, purpose, tasks: new Map(tasks.map((task) => [task.name, task])), examples, drafts, scores, cells };
+    return { config, purpose, tasks, examples, drafts, scores, cells };
   },
   rows: ({ config, tasks, cells }) => ({
     length: cells.length,

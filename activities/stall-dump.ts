@@ -12,7 +12,7 @@ import { mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import type { ArtifactStore } from '../drivers/store/store';
-import { redacted } from '../method/written-secrets';
+import { redacted } from '../method/config/written-secrets';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import {

@@ -91,6 +91,7 @@ export async function trainLayer(
     dtype: outcome.dtype,
     resumedFromSteps: outcome.resumedFromSteps,
     metrics: outcome.metrics,
+    curve: outcome.curve,
   };
   await store.remove(checkpointKey(key));
   await rm(workDir, { recursive: true, force: true });

@@ -5,10 +5,11 @@
 import { wordingVersion } from '../method/prompts';
 import { warmUpRows } from '../method/warm-up';
 import type { JsonValue } from '../schemas/json';
-import { goldExampleSchema, taskRecordSchema } from '../schemas/task';
+import { goldExampleSchema } from '../schemas/task';
 import type { TrainDependencies } from './dependencies';
 import type { LeasedStage } from './leased-stage';
 import { readRows } from './read-rows';
+import { readTasksByName } from './read-tasks';
 import { inputRef } from './stage';
 import { trainingSettings, trainLayer } from './training';
 
@@ -32,9 +33,9 @@ export const warmUp: LeasedStage<TrainDependencies> = {
   async run(context, dependencies) {
     const { config, input, store } = context;
     if (!input.model) throw new Error('warm-up was started without a teacher');
-    const tasks = await readRows(store, inputRef(input, 'tasks'), taskRecordSchema);
+    const tasks = await readTasksByName(store, input);
     const gold = await readRows(store, inputRef(input, 'gold'), goldExampleSchema);
-    const rows = warmUpRows(gold, new Map(tasks.map((task) => [task.name, task])), config);
+    const rows = warmUpRows(gold, tasks, config);
     const sft = await store.putLines(rows.map((row) => JSON.stringify(row)));
     const trained = await trainLayer(context, dependencies, sft, {
       kind: 'sft',

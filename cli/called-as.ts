@@ -31,6 +31,7 @@ export const commandNames = [
   'schedule',
   'report',
   'export',
+  'mlflow',
   'edge',
   'trace',
   'diff',

@@ -2,7 +2,7 @@
  * docs/config.md: every setting with its meaning and default, read from the schema, so that it is never out of date.
  * Owns the layout; the words are the descriptions in schemas/run-config.ts and schemas/task.ts.
  */
-import { inWords } from '../method/explain-shape';
+import { inWords } from '../method/config/explain-shape';
 import { runConfigJsonSchema, type JsonSchemaNode } from '../schemas/run-config';
 
 /** The reference as Markdown: one heading per section of the file, one row per setting. */

@@ -1,7 +1,7 @@
 /**
  * Reads a config from disk and judges it whole: YAML, shape, fields that must fit together, and every file it names.
  *
- * Owns file access, line numbers, and the one error that carries all problems. Leaves the judgement to method/check-config.ts,
+ * Owns file access, line numbers, and the one error that carries all problems. Leaves the judgement to method/config/check-config.ts,
  * the reading of task files to method/readers.ts.
  * Invariants: every problem is found before anything is started; nothing but task files, model folders' listings and the
  * config itself is read; a secret is never repeated, not even out of a line that is no YAML.
@@ -10,24 +10,20 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { basename, dirname, resolve } from 'node:path';
 import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
-import {
-  judgeConfig,
-  judgeTask,
-  namedModels,
-  taskFilesOf,
-  taskNameOf,
-  withConfigTechniques,
-} from '../method/check-config';
-import type { ConfigProblem, ConfigPurpose, Segment } from '../method/check-config';
+import { judgeConfig } from '../method/config/check-config';
+import { namedModels, taskFilesOf, taskNameOf, withConfigTechniques } from '../method/config/named-parts';
+import { judgeTask } from '../method/config/task-findings';
+import type { ConfigProblem, Segment } from '../method/config/config-problem';
+import type { ConfigPurpose } from '../method/config/finding';
 import { judgeItems, judgeUnseen } from '../method/check-items';
 import { judgeLengths } from '../method/check-lengths';
 import { createScriptedEndpoint, scriptedScripts } from '../drivers/model/scripted';
-import { configProblem } from '../method/config-problem';
-import { nearestName } from '../method/explain-shape';
+import { configProblem } from '../method/config/config-problem';
+import { nearestName } from '../method/config/explain-shape';
 import { defaultTechniques } from '../method/prompts';
 import { buildTask, taskSource } from '../method/split';
 import { goldExamples } from '../method/warm-up';
-import { redacted } from '../method/written-secrets';
+import { redacted } from '../method/config/written-secrets';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import { runConfigSchema, taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/run-config';

@@ -1,10 +1,11 @@
 /**
  * The model of a student from a command line or a file, judged like `models.student` of a config: shape, secrets, scripts, folders.
- * Owns where it is read from. Leaves the judgement to method/check-config.ts and load-config.ts; with the config of a schedule it is judged again
+ * Owns where it is read from. Leaves the judgement to method/config/check-config.ts and load-config.ts; with the config of a schedule it is judged again
  * when that is created, and by every firing.
  */
 import { dirname, resolve } from 'node:path';
-import { judgeConfig, type ConfigProblem } from '../method/check-config';
+import { judgeConfig } from '../method/config/check-config';
+import type { ConfigProblem } from '../method/config/config-problem';
 import { ArteError } from '../schemas/errors';
 import { registryNameLengthMax } from '../schemas/limits';
 import type { ModelConfig } from '../schemas/run-config';

@@ -20,7 +20,7 @@ import { modelHere } from '../drivers/model/resolve';
 import { isEmbedded, storeAddressOf } from '../drivers/open';
 import { createS3Store } from '../drivers/store/s3';
 import type { ArtifactStore } from '../drivers/store/store';
-import { taskFilesOf } from '../method/check-config';
+import { taskFilesOf } from '../method/config/named-parts';
 import { allTasks } from '../method/transfer';
 import { sha256Hex } from '../method/keys';
 import type { StageReuse } from '../method/plan';

@@ -41,6 +41,7 @@ const commands: Readonly<Record<CommandName, () => Promise<{ register(program: C
   schedule: () => import('./commands/schedule.js'),
   report: () => import('./commands/report.js'),
   export: () => import('./commands/export.js'),
+  mlflow: () => import('./commands/mlflow.js'),
   edge: () => import('./commands/edge.js'),
   trace: () => import('./commands/trace.js'),
   diff: () => import('./commands/diff.js'),

@@ -2,6 +2,7 @@
  * How fast models were in the runs that the store has: what a plan's times rest on. Owns the reading; what counts for which stage is
  * method/price-plan.ts. Reads only, and never fails a plan: a run that cannot be read measures nothing.
  */
+import { runsByLastWord } from '../activities/run-records';
 import { openLineage, type LineageStage } from '../activities/lineage';
 import type { ArtifactStore } from '../drivers/store/store';
 import { speedForm, type BaseHashes, type Measurement } from '../method/price-plan';
@@ -12,12 +13,7 @@ const runsReadMax = 8;
 
 /** What the newest runs measured. */
 export async function measuredRuns(store: ArtifactStore): Promise<Measurement[]> {
-  const found: { runId: string; at: Date }[] = [];
-  for await (const { key, modifiedAt } of store.list('runs/')) {
-    const runId = /^runs\/([^/]+)\/progress\.json$/.exec(key)?.[1];
-    if (runId !== undefined) found.push({ runId, at: modifiedAt });
-  }
-  found.sort((one, other) => other.at.getTime() - one.at.getTime());
+  const found = await runsByLastWord(store);
   const measured: Measurement[] = [];
   for (const { runId } of found.slice(0, runsReadMax)) {
     try {
@@ -55,7 +51,8 @@ function measurementOf(
     arm: record.arm,
     form,
     calls: usage.calls,
-    steps: Math.max(0, number('steps') - number('resumedFromSteps')),
+    // A resumed training's seconds go on from those of its checkpoint: they are those of all steps.
+    steps: number('steps'),
     seconds: facts['trainingSeconds'] === undefined ? manifest.seconds : number('trainingSeconds'),
     startSeconds:
       facts['trainingSeconds'] === undefined ? 0 : Math.max(0, manifest.seconds - number('trainingSeconds')),

@@ -34,6 +34,7 @@ import {
 import { plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
 import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
+import { trainingPlots } from './report-trainings';
 import { setSuffix, targetLegends, targetTitle, transferTitle, unseenReport } from './report-transfer';
 import { answerKinds, answerKindsIn, armTitle, macroAverages, nothingEvaluated, scoredAnswers } from './report-view';
 import { areShares, scoreText } from './score-text';
@@ -54,6 +55,7 @@ export function reportPage(report: RunReport, details: ReportDetails, config: Ru
     section('preferences', 'Preferences', preferences(details, report)),
     section('pairs', 'Pairs side by side', pairs(details)),
     section('training-sets', 'Training sets', trainingSets(report)),
+    section('trainings', 'Trainings', trainingPlots(report)),
     section('cost', 'Time and cost', `${cost(report)}${planned(report)}`),
     section('outcomes', 'How rows ended', outcomes(report)),
     section('lineage', 'Lineage', lineage(report)),

@@ -13,7 +13,7 @@ import { beginRun, recordRun } from '../activities/start-run';
 import { endStrandedRun } from '../activities/stranded-run';
 import type { ArtifactStore } from '../drivers/store/store';
 import { alignInput } from '../method/align-input';
-import { taskFilesOf } from '../method/check-config';
+import { taskFilesOf } from '../method/config/named-parts';
 import { canonicalJson } from '../method/keys';
 import { allTasks } from '../method/transfer';
 import type { ArtifactRef } from '../schemas/artifact-ref';

@@ -1,14 +1,14 @@
 /**
  * Judges a task's items for what is no fault of their form and yet makes a run say nothing: values in, problems and warnings out.
  *
- * Owns what only the items can show. Leaves whether targets fit the answer type to judgeTask (check-config.ts), bad lines and overlaps to the
+ * Owns what only the items can show. Leaves whether targets fit the answer type to judgeTask (config/task-findings.ts), bad lines and overlaps to the
  * readers and split.ts.
  *
  * Invariant: a problem is what no run can make sense of; where one still can, it is a warning.
  */
 import type { TaskRecord } from '../schemas/task';
 import { canonicalAnswer } from './answers';
-import { configProblem, type ConfigProblem, type Segment } from './config-problem';
+import { configProblem, type ConfigProblem, type Segment } from './config/config-problem';
 import { normaliseQuestion } from './hygiene';
 
 /** What stops a run, and what a person should look at before starting one. */

@@ -2,7 +2,7 @@
  * Judges whether prompts and answers fit where they go: an endpoint's context, a training's max_length. Values in, problems and warnings out.
  *
  * Owns the estimate. The prompts are those that the stages send, made from the longest items of each task; what only a run can know (drafts) is
- * taken as long as the plan takes it. Leaves settings that contradict each other without any item to check-config.ts.
+ * taken as long as the plan takes it. Leaves settings that contradict each other without any item to config/check-config.ts.
  *
  * Invariant: a problem holds whatever the tokenizer (`charactersPerTokenMost`), so that no config is refused that would have run; a warning
  * goes by the plan's estimate.
@@ -10,9 +10,9 @@
 import type { Prompt } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import type { TaskItem, TaskRecord } from '../schemas/task';
-import { namedModels } from './check-config';
+import { namedModels } from './config/named-parts';
 import type { Findings } from './check-items';
-import { configProblem, type ConfigProblem, type Segment } from './config-problem';
+import { configProblem, type ConfigProblem, type Segment } from './config/config-problem';
 import { charactersPerToken, rationaleTokensAssumed } from './plan';
 import {
   demonstrationOf,
@@ -74,7 +74,7 @@ function contextFindings(
       ...tasks.flatMap((task) => askedOf[role](config, task, style)),
       ...unseen.flatMap((task) => ofUnseen[role](config, task, style)),
     ]
-      // Longer answers than the context are a problem without any item (check-config.ts).
+      // Longer answers than the context are a problem without any item (config/model-findings.ts).
       .filter(({ maxTokens }) => maxTokens < context);
     const longest = mostOf(asked, (one) => one.characters / charactersPerToken + one.maxTokens);
     if (longest === undefined) return [];

@@ -2,7 +2,7 @@
  * Task files as people have them: text in, items out.
  *
  * Owns the formats (JSONL, BIG-Bench-Hard JSON, and the lines of GSM8K, ARC, CommonsenseQA and PIQA), the guess of how answers look, and what is said about a bad line.
- * Leaves opening files to the caller, duplicates and splitting to split.ts, whether targets fit a configured answer type to check-config.ts.
+ * Leaves opening files to the caller, duplicates and splitting to split.ts, whether targets fit a configured answer type to config/task-findings.ts.
  *
  * Invariants
  * 1. A file is read whole or refused: every bad line is named (the first `problemsShownMax`), none is dropped in silence.

@@ -2,7 +2,7 @@
  * A task from its config and its files: one record with disjoint seeds, validation and test items.
  *
  * Owns where items come from, the split, and the refusal when there are too few. Leaves reading files to the caller, bad lines to
- * readers.ts, and whether targets fit a configured answer type to judgeTask in check-config.ts.
+ * readers.ts, and whether targets fit a configured answer type to judgeTask in config/task-findings.ts.
  *
  * Invariants
  * 1. No question stands in two splits, compared after normalisation (hygiene.ts). None of the validation and test sets stands in a
@@ -13,9 +13,9 @@
 import { ArteError } from '../schemas/errors';
 import type { TaskConfig } from '../schemas/run-config';
 import type { AnswerSpec, TaskItem, TaskRecord, Technique } from '../schemas/task';
-import { taskNameOf } from './check-config';
+import { taskNameOf } from './config/named-parts';
 import type { SourceRemarks } from './check-items';
-import { nearestName } from './explain-shape';
+import { nearestName } from './config/explain-shape';
 import { families } from './families/index';
 import type { Family } from './families/index';
 import { normaliseQuestion } from './hygiene';

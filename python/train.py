@@ -71,6 +71,9 @@ class Settings:
 CHECKPOINTS_KEPT = 2
 # At most so many lines in the log history: trainer_state.json is rewritten at each checkpoint.
 LOG_LINES_MAX = 1_000
+# Points of the curve that stays with the record of a training, which is a small document: what a plot can show.
+CURVE_POINTS_MAX = 64
+CURVE_METRICS = ("loss", "rewards/margins", "rewards/accuracies")
 COMPLETE = "COMPLETE"
 # What a published folder may hold of a checkpoint; the rest (optimizer, random states, trainer state) is the trainer's own.
 WEIGHTS = re.compile(r"(adapter_config\.json|config\.json|.*\.safetensors|.*\.safetensors\.index\.json)")
@@ -512,6 +515,7 @@ def publish(settings: Settings, work: Path, checkpoint: Path) -> dict:
         "device": marker["device"],
         "dtype": marker["dtype"],
         "resumed_from": marker["resumed_from"],
+        "curve": curve_of(history),
     }
     write_whole(work / "result.json", {"job": marker["job"], "result": result})
     return result
@@ -526,6 +530,20 @@ def late_means(history: list[dict], names: tuple[str, ...]) -> dict[str, float]:
             late = values[-math.ceil(len(values) / 4) :]
             means[f"{name.replace('/', '_')}_late"] = sum(late) / len(late)
     return means
+
+
+def curve_of(history: list[dict]) -> dict:
+    """How the metrics went: {"steps": [n], "metrics": {name: [n]}}, n at most CURVE_POINTS_MAX. A point is the mean of the log lines that it stands for, at the
+    last of their steps; a metric that some line lacks is left out."""
+    lines = [entry for entry in history if "loss" in entry]
+    each = math.ceil(len(lines) / CURVE_POINTS_MAX)
+    parts = [lines[start : start + each] for start in range(0, len(lines), max(each, 1))]
+    metrics = {}
+    for name in CURVE_METRICS:
+        if lines and all(isinstance(line.get(name), (int, float)) for line in lines):
+            means = [sum(line[name] for line in part) / len(part) for part in parts]
+            metrics[name.replace("/", "_")] = [float(f"{mean:.4g}") for mean in means]
+    return {"steps": [part[-1]["step"] for part in parts], "metrics": metrics}
 
 
 def finished(work: Path, job: str) -> dict | None:

@@ -1,6 +1,6 @@
 /**
  * The arms: what every line of a report's table is made of. Data, so that the walk (workflows/round.ts), the plan (method/plan.ts) and the
- * judgement of a config (method/check-config.ts) go by one table. Zod-free: workflows use it by value.
+ * judgement of a config (method/config/check-config.ts) go by one table. Zod-free: workflows use it by value.
  *
  * Invariant: every arm that is trained trains the untuned student on as many examples, in as many steps, from the same seed; arms differ in
  * where the examples come from, and in nothing else.

@@ -51,6 +51,8 @@ export const errorCodes = {
   RunStateConflict: { retryable: false },
   PriceNotAgreed: { retryable: false },
   NotificationFailed: { retryable: true },
+  MlflowUnreachable: { retryable: true },
+  MlflowRefused: { retryable: false },
   Unexpected: { retryable: true },
 } as const;
 export type ErrorCode = keyof typeof errorCodes;

@@ -2,7 +2,7 @@
  * What a user writes: every setting of a run, with its default and the reason for it. One YAML file is the run.
  *
  * Owns the shape, the defaults and their explanations (`describe` becomes the editor's tooltip and the comments of `arte init`).
- * Leaves to method/check-config.ts what needs more than one field or a file to judge, and to cli/ how problems are printed.
+ * Leaves to method/config/check-config.ts what needs more than one field or a file to judge, and to cli/ how problems are printed.
  *
  * Names are snake_case because people type them. "Paper" means arXiv 2406.19227; where the paper is silent the description says so.
  */
@@ -1052,7 +1052,7 @@ export const runConfigSchema = z
 export type RunConfig = z.infer<typeof runConfigSchema>;
 export type RunConfigInput = z.input<typeof runConfigSchema>;
 
-/** A node of a JSON Schema as zod emits it: what editors and the explanations of method/check-config.ts read. */
+/** A node of a JSON Schema as zod emits it: what editors and the explanations of method/config/check-config.ts read. */
 export interface JsonSchemaNode {
   readonly type?: string;
   readonly description?: string;

@@ -1,6 +1,6 @@
 /** `arte families [NAME]`: the task families the project generates, or items of one of them as JSONL. */
 import { InvalidArgumentError, type Command } from 'commander';
-import { nearestName } from '../../method/explain-shape';
+import { nearestName } from '../../method/config/explain-shape';
 import { families, type Family } from '../../method/families';
 import { ArteError } from '../../schemas/errors';
 import { formatCount, printJson, printLine, table } from '../output';

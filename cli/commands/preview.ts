@@ -1,6 +1,6 @@
 /** `arte preview CONFIG`: one question through every prompt and stage, shown, and with --ask answered by the models. Nothing is kept. */
 import type { Command } from 'commander';
-import { nearestName } from '../../method/explain-shape';
+import { nearestName } from '../../method/config/explain-shape';
 import { lintPrompts, type LintFinding } from '../../method/lint-prompts';
 import { previewItem, previewTask } from '../../method/preview';
 import { ArteError } from '../../schemas/errors';

@@ -4,7 +4,7 @@ import { Option, type Command } from 'commander';
 import { listSchedules, readLastFiring, readSchedule } from '../../activities/schedules';
 import { listStudents } from '../../activities/students';
 import { alignmentConfig } from '../../method/alignment';
-import { judgeConfig } from '../../method/check-config';
+import { judgeConfig } from '../../method/config/check-config';
 import { ArteError } from '../../schemas/errors';
 import { alignmentsAtOnceMax } from '../../schemas/limits';
 import {
@@ -34,7 +34,7 @@ import {
 } from '../schedules';
 import { openSession, type Session } from '../session';
 import { storeBundle } from '../start-run';
-import { whoActs } from '../who-acts';
+import { actor } from '../actor';
 
 interface CreateOptions {
   readonly name?: string;
@@ -104,7 +104,7 @@ export function register(program: Command): void {
       .description(description)
       .option('--why <text>', 'recorded with it', '')
       .action(async (name: string, { why }: { why: string }) =>
-        withSession((session) => act(session, name, `${whoActs()}${why === '' ? '' : `: ${why}`}`)),
+        withSession((session) => act(session, name, `${actor()}${why === '' ? '' : `: ${why}`}`)),
       );
   }
   schedule
@@ -155,7 +155,7 @@ async function create(path: string, options: CreateOptions): Promise<void> {
     const unfit = students.flatMap((student) => unfitness(loaded.config, student));
     const record: ScheduleRecord = {
       ...{ schemaVersion: 1, name, bundle: await storeBundle(session.store, loaded), config: path, timing, parallel },
-      ...{ at: new Date().toISOString(), by: whoActs() },
+      ...{ at: new Date().toISOString(), by: actor() },
     };
     const how = await createSchedule(session, record, { replace: options.replace === true });
     line.done(`schedule ${name} ${how}`);

@@ -14,7 +14,7 @@ import { checkRegistryName, loadStudent, type GivenStudent } from '../load-stude
 import { colorsFor, printJson, printLine, table, wrapped } from '../output';
 import { textWidthMax } from '../report-view';
 import { openSession, type Session } from '../session';
-import { whoActs } from '../who-acts';
+import { actor } from '../actor';
 
 interface AddOptions {
   readonly configModel?: string;
@@ -49,7 +49,7 @@ export function register(program: Command): void {
         ...(promptStyle === undefined ? {} : { promptStyle }),
       };
       const model = await loadStudent(given);
-      const recorded = { at: new Date().toISOString(), by: whoActs(), why: options.why };
+      const recorded = { at: new Date().toISOString(), by: actor(), why: options.why };
       await withSession(async ({ store }) => {
         const student = { schemaVersion: 1 as const, name, model, ...recorded };
         const how = await addStudent(store, student, { replace: options.replace === true });
@@ -94,7 +94,7 @@ export function register(program: Command): void {
     .action(async (name: string, options: { to?: string; why: string; json?: boolean }) =>
       withSession(async ({ store }) => {
         const runId = options.to === undefined ? {} : { runId: options.to };
-        const event = await setCurrent(store, name, { ...runId, by: whoActs(), why: options.why });
+        const event = await setCurrent(store, name, { ...runId, by: actor(), why: options.why });
         if (options.json) printJson(event);
         else
           printLine(

@@ -1,11 +1,12 @@
 /** Several runs side by side: the same figures in columns, and their curves in the same plots. Owns words and order. */
+import type { Curve } from '../curve';
+import { metricPlot, plots, speedPlot, type NamedCurve } from '../curve-plots';
 import { table, type Cell } from '../html-table';
 import { formatCount } from '../output';
 import { amount } from '../run-view';
-import { metricPlot, plots, speedPlot, type NamedCurve } from './curve-plots';
-import type { Curve } from './curves';
 import { cachedWords, costWords, figuresOf, leftWords, speedWords } from './figures';
 import type { RunDetails, SeenRun } from './gather';
+import { trainingCurves } from './training-curves';
 import { badge, runLink, section, statusWords, time, type Page } from './page';
 
 /** Runs that stand beside each other: as many as a plot has colours for. */
@@ -53,8 +54,8 @@ ${section('speed', 'Speed', speeds(columns))}`;
 /** Of each run its newest curve of that label. */
 function byLabel(columns: readonly Column[], unit: Curve['unit']): ReadonlyMap<string, NamedCurve[]> {
   const labels = new Map<string, NamedCurve[]>();
-  for (const { seen } of columns) {
-    const own = seen.curves.filter((curve) => curve.unit === unit);
+  for (const { seen, details } of columns) {
+    const own = unit === 'steps' ? trainingCurves(seen, details) : seen.curves.filter((curve) => curve.unit === unit);
     for (const label of new Set(own.map((curve) => curve.label))) {
       const curve = own.findLast((each) => each.label === label);
       const { runId } = seen.view.progress;

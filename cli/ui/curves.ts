@@ -5,31 +5,14 @@
  * Invariants: 1. Bounded: a curve has at most pointsMax points, a run at most curvesMax curves; when a curve is full every other point goes, so
  * that its whole length stays. 2. A training that resumed at a checkpoint goes on from there: what it had done after it is not shown twice.
  */
-import { RateMeter, type Rate } from '../run-view';
+import { drawnMetrics, type Curve, type CurvePoint } from '../curve';
 import type { LiveStage } from '../run-progress';
+import { RateMeter, type Rate } from '../run-view';
 
 /** Points of one curve: more than a plot of the page has pixels to tell apart. */
 export const pointsMax = 360;
 /** Curves of one run: the stages of a round with many arms, and some rounds of them. The oldest go first. */
 export const curvesMax = 80;
-
-export interface CurvePoint {
-  /** Epoch milliseconds at which it was seen. */
-  readonly at: number;
-  /** Rows or steps that were done. */
-  readonly done: number;
-  /** A second, and in tokens a second; undefined at first. */
-  readonly rate?: Rate;
-  /** Of a training: last logged values. */
-  readonly metrics: Readonly<Record<string, number>>;
-}
-
-export interface Curve {
-  readonly round: number;
-  readonly label: string;
-  readonly unit: LiveStage['unit'];
-  readonly points: readonly CurvePoint[];
-}
 
 /** What one run's stages have been seen to do. */
 export class RunCurves {
@@ -60,9 +43,6 @@ export class RunCurves {
     this.curves.clear();
   }
 }
-
-/** What the page draws of a training. */
-export const drawnMetrics = ['loss', 'rewards_margins', 'rewards_accuracies'] as const;
 
 function shownOf(metrics: LiveStage['metrics']): CurvePoint['metrics'] {
   return Object.fromEntries(

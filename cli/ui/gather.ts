@@ -10,23 +10,25 @@ import { readLedger } from '../../activities/budget';
 import { readCallCeiling } from '../../activities/call-ceiling';
 import { readManifest } from '../../activities/lineage';
 import { readActions } from '../../activities/run-actions';
-import { noSuchRun, readStages, runKeys } from '../../activities/run-records';
+import { noSuchRun, readStages, runKeys, runsByLastWord } from '../../activities/run-records';
 import { hasPrices } from '../../method/ledger';
 import { ArteError, type ErrorData } from '../../schemas/errors';
 import type { OutcomeCounts } from '../../schemas/rows';
+import type { JsonValue } from '../../schemas/json';
 import type { Ledger } from '../../schemas/ledger';
 import type { StageManifest } from '../../schemas/manifest';
 import type { RunProgress, StageRecord } from '../../schemas/messages';
 import type { KeptPlan } from '../../schemas/plan';
 import type { RunAction } from '../../schemas/run-action';
 import type { RunConfig } from '../../schemas/run-config';
+import type { Curve } from '../curve';
 import { engineLost } from '../engine-lost';
 import { openBundleOf } from '../run-config-of';
 import { openEta, type Eta } from '../run-eta';
 import { viewRun, type RunView } from '../run-progress';
 import type { Rate } from '../run-view';
 import type { Session } from '../session';
-import { RunCurves, type Curve } from './curves';
+import { RunCurves } from './curves';
 
 /** Between two looks while somebody has the page open: each is a few requests to the engine for every run under way. */
 export const lookMs = 2_000;
@@ -70,6 +72,8 @@ export interface MadeStage {
   /** Of a training: last logged values and means. */
   readonly metrics: Readonly<Record<string, number>>;
   readonly steps?: number;
+  /** Of a training: how it went, as its record keeps it. */
+  readonly curve?: JsonValue;
 }
 
 /** What is read only of runs that somebody looks at. */
@@ -136,13 +140,8 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
 
   async function list(now: number): Promise<void> {
     if (now - listedAt < listMs) return;
-    const found: typeof listed = [];
-    for await (const { key, modifiedAt } of store.list('runs/')) {
-      const runId = /^runs\/([^/]+)\/progress\.json$/.exec(key)?.[1];
-      if (runId !== undefined) found.push({ runId, modifiedAt: modifiedAt.getTime() });
-    }
     // A run that is under way wrote last when its status changed; the newest of those that rest are those that somebody cares about.
-    listed = found.sort((one, other) => other.modifiedAt - one.modifiedAt);
+    listed = await runsByLastWord(store);
     listedAt = now;
   }
 
@@ -320,10 +319,14 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
 }
 
 function madeBy({ counts, facts }: StageManifest): MadeStage {
-  const { metrics = null, steps } = facts;
+  const { metrics = null, steps, curve } = facts;
   const logged = typeof metrics === 'object' && metrics !== null && !Array.isArray(metrics) ? metrics : {};
   const numbers = Object.entries(logged).filter((each): each is [string, number] => typeof each[1] === 'number');
-  return { counts, metrics: Object.fromEntries(numbers), ...(typeof steps === 'number' ? { steps } : {}) };
+  return {
+    ...{ counts, metrics: Object.fromEntries(numbers) },
+     ...(typeof steps === 'number' ? { steps } : {}),
+    ...(curve === undefined ? {} : { curve }),
+  };
 }
 
 function troubleOf({ live, progress }: RunView, now: number): Trouble | undefined {

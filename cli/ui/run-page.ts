@@ -5,17 +5,19 @@ import type { StageRecord } from '../../schemas/messages';
 import { rowOutcomes } from '../../schemas/rows';
 import { stageLabel, type StageName } from '../../schemas/stage-names';
 import { ceilingLine } from '../ceiling-line';
+import type { Curve } from '../curve';
+import { metricPlot, plots, speedPlot, type NamedCurve } from '../curve-plots';
 import { table, type Cell } from '../html-table';
 import { formatCount, formatSeconds } from '../output';
 import { escaped } from '../report-plots';
 import type { LiveStage } from '../run-progress';
 import { amount } from '../run-view';
-import { metricPlot, plots, speedPlot, type NamedCurve } from './curve-plots';
 import { cachedWords, costWords, figuresOf, leftWords } from './figures';
 import type { RunDetails, SeenRun } from './gather';
 import { orderButtons } from './order-forms';
 import { badge, bar, percent, section, statusWords, tiles, time, type Page } from './page';
 import { rowForm } from './row-page';
+import { trainingCurves } from './training-curves';
 
 export function runPage(seen: SeenRun, details: RunDetails): Page {
   const { progress } = seen.view;
@@ -26,7 +28,7 @@ ${notice(seen)}
 ${figures(seen, details)}
 ${orderButtons(runId, status)}
 ${section('now', 'At work now', now(seen))}
-${section('training', 'Trainings', trainings(seen.curves, details))}
+${section('training', 'Trainings', trainings(seen, details))}
 ${section('speed', 'Speed', speeds(seen.curves))}
 ${section('rounds', 'Rounds', roundsOf(seen, details))}
 ${section('rows', 'Rows', rowForm(runId, details.stages))}
@@ -127,12 +129,12 @@ function metricWords({ metrics }: LiveStage): string {
   return `<p class="legend">${escaped(shown.map(([name, value]) => `${name} ${value.toPrecision(3)}`).join(', '))}</p>`;
 }
 
-function named(curves: SeenRun['curves']): NamedCurve[] {
+function named(curves: readonly Curve[]): NamedCurve[] {
   return curves.map((curve) => ({ name: `${curve.label}, round ${curve.round}`, curve }));
 }
 
-function trainings(curves: SeenRun['curves'], details: RunDetails): string {
-  const steps = named(curves.filter(({ unit }) => unit === 'steps'));
+function trainings(seen: SeenRun, details: RunDetails): string {
+  const steps = named(trainingCurves(seen, details));
   const drawn = plots([
     metricPlot('loss', 'loss', steps),
     metricPlot('margin', 'rewards_margins', steps),

@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { openLineage } from '../../activities/lineage';
 import { packageRoot } from '../../drivers/package-root';
-import { redacted } from '../../method/written-secrets';
+import { redacted } from '../../method/config/written-secrets';
 import { ArteError, type ErrorCode, type ErrorData } from '../../schemas/errors';
 import { readReport } from '../read-report';
 import { readDetails } from '../report-details';

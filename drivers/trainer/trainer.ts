@@ -3,6 +3,7 @@
  * Owns the interface; trl.ts is the subprocess that does it. Conformance: test/drivers/trainer.conformance.ts.
  */
 import type { ModelRef } from '../../schemas/model-ref';
+import type { TrainingCurve } from '../../schemas/training-curve';
 
 export interface TrainingJob {
   readonly kind: 'dpo' | 'sft';
@@ -76,6 +77,7 @@ export interface TrainingOutcome {
   readonly dtype: string;
   /** The steps of the checkpoints at which an interrupted training went on; empty where it ran through. */
   readonly resumedFromSteps: readonly number[];
+  readonly curve: TrainingCurve;
 }
 
 export interface Trainer {

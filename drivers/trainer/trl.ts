@@ -18,6 +18,7 @@ import { ArteError, errorCodes, type ErrorCode } from '../../schemas/errors';
 import { stallLogLinesMax, trainerStallMs } from '../../schemas/limits';
 import type { ModelRef } from '../../schemas/model-ref';
 import { StallError } from '../../schemas/stall-error';
+import { trainingCurveSchema } from '../../schemas/training-curve';
 import { startChild, type Child, type ChildExit } from '../process';
 import type { Trainer, TrainingJob, TrainingOutcome, TrainingProgress } from './trainer';
 
@@ -78,6 +79,7 @@ const eventSchema = z.discriminatedUnion('event', [
     device: z.string(),
     dtype: z.string(),
     resumed_from: z.array(count),
+    curve: trainingCurveSchema,
   }),
   z.object({ event: z.literal('error'), code: z.string(), what: z.string(), why: z.string(), next: z.string() }),
 ]);

@@ -27,6 +27,8 @@ def test_dpo_killed_and_resumed_is_the_same_as_undisturbed(train, settings_of, t
     assert done["metrics"]["rewards_margins"] > 0
     assert steps_of(whole) == list(range(1, 9))
     assert done["resumed_from"] == []
+    assert done["curve"]["steps"] == list(range(1, 9))
+    assert list(done["curve"]["metrics"]) == ["loss", "rewards_margins", "rewards_accuracies"]
 
     # Killed while the checkpoint of step 6 is being written: as far as a resume can see, it lacks its mark.
     settings = settings_of("dpo", work_dir=str(tmp_path / "killed"))
@@ -41,6 +43,7 @@ def test_dpo_killed_and_resumed_is_the_same_as_undisturbed(train, settings_of, t
     assert [Path(each["checkpoint"]).name for each in resumed.of("checkpoint-skipped")] == ["checkpoint-6"]
     assert steps_of(resumed) == [5, 6, 7, 8]
     assert again["resumed_from"] == [4]
+    assert again["curve"] == done["curve"]
     assert {name: again[name] for name in ("steps", "rows", "tokens")} == {name: done[name] for name in ("steps", "rows", "tokens")}
     for name in ("adapter_model.safetensors", "adapter_config.json"):
         assert (tmp_path / "killed" / "output" / name).read_bytes() == (tmp_path / "whole" / "output" / name).read_bytes()
@@ -191,6 +194,17 @@ def test_the_rate_rises_and_falls_as_the_schedule_says(schedule, share, train, s
 def test_means_of_the_last_quarter():
     history = [{"loss": 1.0, "rewards/margins": float(step)} for step in range(10)] + [{"train_runtime": 1.0}]
     assert script.late_means(history, ("rewards/margins", "rewards/accuracies")) == {"rewards_margins_late": 8.0}
+
+
+def test_a_curve_has_the_means_of_neighbours_and_few_points():
+    history = [{"step": step, "loss": float(step), "rewards/margins": step / 3} for step in range(1, 131)]
+    history[7]["rewards/accuracies"] = 1.0  # not of all lines
+    curve = script.curve_of([*history, {"step": 130, "train_runtime": 1.0}])
+    assert list(curve["metrics"]) == ["loss", "rewards_margins"]
+    assert (len(curve["steps"]), curve["steps"][:2], curve["steps"][-1]) == (44, [3, 6], 130)
+    assert (curve["metrics"]["loss"][:2], curve["metrics"]["loss"][-1]) == ([2.0, 5.0], 129.5)
+    assert curve["metrics"]["rewards_margins"][0] == pytest.approx(2 / 3, rel=1e-3)
+    assert script.curve_of([]) == {"steps": [], "metrics": {}}
 
 
 def test_a_loss_that_is_no_number_is_said(train, settings_of):

@@ -100,7 +100,10 @@ it.each(['light', 'dark'] as const)('draws every plot in %s, without a complaint
   const plots = await page.locator('svg').all();
   const ids = await page.locator('svg > title').evaluateAll((titles) => titles.map(({ id }) => id));
   expect(ids).toEqual(
-    ['rounds-0', 'arms-0', 'scores-1', 'scores-2', 'time', 'outcome-shares'].map((id) => `${id}-title`),
+    [
+      ...['rounds-0', 'arms-0', 'scores-1', 'scores-2'],
+      ...['train-dpo-loss', 'train-sft-loss', 'time', 'outcome-shares'],
+    ].map((id) => `${id}-title`),
   );
   for (const plot of plots) {
     expect((await plot.boundingBox())!.height).toBeGreaterThan(60);

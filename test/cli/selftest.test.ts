@@ -11,7 +11,7 @@ import { partOf, type Part } from '../../cli/selftest/parts';
 import { answersAreStable, smallConfig } from '../../cli/selftest/small-config';
 import type { RunSnapshot, StageSnapshot } from '../../cli/selftest/snapshot';
 import { packageRoot } from '../../drivers/package-root';
-import { judgeConfig } from '../../method/check-config';
+import { judgeConfig } from '../../method/config/check-config';
 import { runConfigSchema } from '../../schemas/run-config';
 
 describe('a config in small', () => {

@@ -4,6 +4,9 @@
  */
 import { createGuard } from '../../cli/ui/guard';
 import { pointsMax, curvesMax, RunCurves } from '../../cli/ui/curves';
+import type { MadeStage, RunDetails } from '../../cli/ui/gather';
+import { trainingCurves } from '../../cli/ui/training-curves';
+import type { StageRecord } from '../../schemas/messages';
 import { carryOut, parseOrder } from '../../cli/ui/orders';
 import { orderButtons, orderTemplates } from '../../cli/ui/order-forms';
 import { curvePlot, ticks } from '../../cli/report-plots';
@@ -54,6 +57,34 @@ describe('a curve', () => {
     expect(curves.all().map(({ round }) => round)).toEqual(Array.from({ length: curvesMax }, (_, index) => index + 6));
     curves.clear();
     expect(curves.all()).toEqual([]);
+  });
+});
+
+describe('the trainings of a run', () => {
+  const record = { stage: 'train-dpo', arm: '', round: 1, key: 'k' } as unknown as StageRecord;
+  const made = (curve: unknown): RunDetails['made'] => new Map([['k', { curve } as MadeStage]]);
+
+  it('are as their records keep them once they are finished, and as they were seen until then', () => {
+    const live = new RunCurves();
+    live.observe(1, stage(20), 0);
+    live.observe(2, stage(5), 1);
+    const kept = { steps: [1, 2], metrics: { loss: [0.9, 0.5], rewards_margins: [0, 1] } };
+    const curves = trainingCurves({ curves: live.all() }, { stages: [record], made: made(kept) });
+    expect(curves.map(({ round, label }) => [round, label])).toEqual([
+      [1, 'train-dpo'],
+      [2, 'train-dpo'],
+    ]);
+    expect(curves[0]!.points).toEqual([
+      { done: 1, metrics: { loss: 0.9, rewards_margins: 0 } },
+      { done: 2, metrics: { loss: 0.5, rewards_margins: 1 } },
+    ]);
+  });
+
+  it('of which no curve is kept are as they were seen', () => {
+    const live = new RunCurves();
+    live.observe(1, stage(20), 0);
+    for (const kept of [undefined, null, { steps: [], metrics: {} }, { steps: ['1'] }])
+      expect(trainingCurves({ curves: live.all() }, { stages: [record], made: made(kept) })).toEqual(live.all());
   });
 });
 

@@ -123,6 +123,7 @@ describe('a child with a vice', () => {
       device: 'cpu',
       dtype: 'float32',
       resumedFromSteps: [],
+      curve: { steps: [1], metrics: { loss: [0.5] } },
     });
     expect(seen.at(-1)).toEqual({ phase: 'step', step: 3, maxSteps: 8, metrics: { loss: 0.7 } });
   });

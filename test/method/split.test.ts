@@ -7,7 +7,7 @@ import { ArteError } from '../../schemas/errors';
 import { taskConfigSchema, type TaskConfig } from '../../schemas/run-config';
 import { taskRecordSchema, type TaskRecord, type Technique } from '../../schemas/task';
 import { normaliseQuestion } from '../../method/hygiene';
-import { taskFilesOf } from '../../method/check-config';
+import { taskFilesOf } from '../../method/config/named-parts';
 import { buildTaskRecord, familyTestItems, taskSource } from '../../method/split';
 
 const defaults: Technique[] = [{ name: 'plain', instruction: 'Think.' }];

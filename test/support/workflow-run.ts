@@ -81,7 +81,8 @@ export async function startWorkflowRuns(name: string, { lease, resolve }: RunPar
           join(outputDir, 'adapter_model.safetensors'),
           sha256Hex(data + canonicalJson({ ...job.settings })),
         );
-        const facts = { seconds: 1, metrics: {}, tokens: 1, device: 'none', dtype: 'float32', resumedFromSteps: [] };
+        const record = { resumedFromSteps: [], curve: { steps: [], metrics: {} } };
+        const facts = { seconds: 1, metrics: {}, tokens: 1, device: 'none', dtype: 'float32', ...record };
         return { outputDir, rows, steps: job.settings.maxSteps, ...facts };
       },
     },

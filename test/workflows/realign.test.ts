@@ -169,7 +169,8 @@ describe('a schedule', () => {
         await mkdir(outputDir, { recursive: true });
         const learnt = sha256Hex(`${job.model.contentSha256} ${data}`);
         await writeFile(join(outputDir, 'adapter_model.safetensors'), learnt);
-        const facts = { seconds: 1, metrics: {}, tokens: 1, device: 'none', dtype: 'float32', resumedFromSteps: [] };
+        const record = { resumedFromSteps: [], curve: { steps: [], metrics: {} } };
+        const facts = { seconds: 1, metrics: {}, tokens: 1, device: 'none', dtype: 'float32', ...record };
         return { outputDir, rows: 1, steps: job.settings.maxSteps, ...facts };
       },
     },

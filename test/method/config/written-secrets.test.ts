@@ -2,8 +2,8 @@
  * Goal: a secret that is written out is found wherever it stands, and never repeated in a message.
  * Method: keys of many providers' forms, made up here, in places that are made for secrets and in places that are not.
  */
-import { judgeConfig } from '../../method/check-config';
-import { redacted, secretKind, showable, writtenSecrets } from '../../method/written-secrets';
+import { judgeConfig } from '../../../method/config/check-config';
+import { redacted, secretKind, showable, writtenSecrets } from '../../../method/config/written-secrets';
 
 /** Made up, in the providers' forms; put together here so that no scanner takes this file for a leak. */
 const made = [

@@ -2,16 +2,13 @@
  * Goal: whatever is wrong with a config is said once, with its place, its reason and what to write instead; a sound one passes.
  * Method: a small sound config, one change at a time, and the problem it must cause; then many at once.
  */
-import {
-  judgeConfig,
-  judgeTask,
-  secretReferences,
-  type ConfigPurpose,
-  type Judgement,
-} from '../../method/check-config';
-import { nearestName } from '../../method/explain-shape';
-import { runConfigJsonSchema, type JsonSchemaNode } from '../../schemas/run-config';
-import type { TaskRecord } from '../../schemas/task';
+import { judgeConfig, type Judgement } from '../../../method/config/check-config';
+import type { ConfigPurpose } from '../../../method/config/finding';
+import { secretReferences } from '../../../method/config/named-parts';
+import { judgeTask } from '../../../method/config/task-findings';
+import { nearestName } from '../../../method/config/explain-shape';
+import { runConfigJsonSchema, type JsonSchemaNode } from '../../../schemas/run-config';
+import type { TaskRecord } from '../../../schemas/task';
 
 type Json = Record<string, unknown>;
 

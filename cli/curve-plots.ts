@@ -1,7 +1,7 @@
-/** The curves of the page: how trainings learn and how fast stages go, of one run or of several. Owns which lines stand in which plot. */
-import { formatCount } from '../output';
-import { curvePlot, type CurveLine } from '../report-plots';
-import type { Curve, CurvePoint, drawnMetrics } from './curves';
+/** Plots of curves: how trainings learn and how fast stages go, of one run or of several. Owns which lines stand in which plot. */
+import type { Curve, CurvePoint, drawnMetrics } from './curve';
+import { formatCount } from './output';
+import { curvePlot, type CurveLine } from './report-plots';
 
 /** Lines of a plot that eyes can tell apart; the newest are shown. */
 const linesMax = 6;
@@ -48,7 +48,7 @@ export function speedPlot(id: string, what: 'rows' | 'tokens', curves: readonly 
     name,
     points: curve.points.flatMap((point) => {
       const y = value(point);
-      return y === undefined ? [] : [{ x: Math.round((point.at - (curve.points[0]?.at ?? 0)) / 1000), y }];
+      return y === undefined ? [] : [{ x: Math.round(((point.at ?? 0) - (curve.points[0]?.at ?? 0)) / 1000), y }];
     }),
   }));
   return drawn(id, `${what === 'rows' ? 'Rows' : 'Tokens'} a second${of}`, lines, {

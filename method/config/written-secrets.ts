@@ -2,7 +2,7 @@
  * Secrets that stand written out in a config, and keeping them out of messages.
  * Owns what a secret looks like. A text that may be one is never repeated, not even in part.
  */
-import { headerReferencePattern, secretReferencePattern } from '../schemas/secrets';
+import { headerReferencePattern, secretReferencePattern } from '../../schemas/secrets';
 import { configProblem, type ConfigProblem, type Segment } from './config-problem';
 
 /** Settings that hold a secret by their meaning, whatever it looks like. */
