@@ -46,6 +46,7 @@ export async function judgeAlignment(
         ? await sideOf(store, `that of ${before.runId}`, before)
         : { ...(await untuned(store, last)), testItemsSha256: alignment.testItemsSha256 },
       promotion,
+      chosenFrom(last),
     );
     return {
       action: verdict.promoted ? 'promoted' : 'kept-back',
@@ -54,6 +55,11 @@ export async function judgeAlignment(
     };
   });
   return action;
+}
+
+/** Rounds whose students were evaluated: what the best was chosen from. */
+function chosenFrom(last: RoundRecord): number {
+  return new Set(last.evaluations.filter(({ arm }) => arm === 'arte').map(({ round }) => round)).size;
 }
 
 /** The verdict on a run of which no round was accepted. */

@@ -57,10 +57,10 @@ export function readRationale(
   task: TaskRecord,
   config: RunConfig,
   answerFrom: RunConfig['rationales']['answer'],
-  target: string,
+  item: { readonly question: string; readonly target: string },
 ): RowReading {
   if (answer.finish === 'refused') return refusedReading;
-  const finished = finishRationale(assistantPrefix + answer.text, task, config, answerFrom, target, answer.finish);
+  const finished = finishRationale(assistantPrefix + answer.text, task, config, answerFrom, item, answer.finish);
   if (finished.rationale.trim() === '') return { outcome: 'malformed', why: 'empty rationale' };
   if (finished.answer === null && answer.finish === 'length')
     return { outcome: 'truncated', why: 'no answer within max_tokens', value: { ...finished } };

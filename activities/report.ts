@@ -363,13 +363,7 @@ function notesOf(
 ): string[] {
   const notes: string[] = [];
   const asked = signalsOf(config.score);
-  if (asked.includes('icl_accuracy') && config.probe.method !== 'full') {
-    const step = 100 / config.probe.size;
-    const error = 100 * Math.sqrt(0.25 / config.probe.size);
-    notes.push(
-      `One step of a draft's score is ${step.toFixed(1)} points and its standard error up to ${error.toFixed(1)}, with ${config.probe.size} probe items.`,
-    );
-  }
+  if (asked.includes('icl_accuracy')) notes.push(...scoreNotes(config, stages));
   for (const stage of stages) {
     const short = stage.facts['short'];
     if (Array.isArray(short) && short.length > 0)
@@ -394,11 +388,7 @@ function notesOf(
     notes.push(
       "The teacher was not trained (align.method: none): the set under arte is chosen from the unaligned teacher's drafts, the questions with the highest s_q under each task's best technique. What DPO adds is left out: preferences about questions do not reach what the teacher writes, no new questions are written, and no further round can build on this one.",
     );
-  const sizes = new Set(arms.flatMap(({ training }) => (training ? [training.examples] : [])));
-  if (sizes.size > 1)
-    notes.push(
-      `Examples were dropped, so the students were trained on sets of ${[...sizes].sort((one, other) => one - other).join(', ')}; steps and seed are the same.`,
-    );
+  notes.push(...sizeNotes(arms));
   notes.push(...leakNotes(stages, config), ...unseenNotes(stages));
   if (config.sft.seeds > 1)
     notes.push(
@@ -413,6 +403,43 @@ function notesOf(
       `The student under arte does not beat the unaligned teacher's beyond noise: nothing may be claimed for ${config.align.method === 'none' ? 'the choice of drafts' : 'the alignment'} here.`,
     );
   return notes;
+}
+
+/** How fine a draft's score is. A race asks every draft other items, so its scores have no step. */
+function scoreNotes(config: RunConfig, stages: readonly ReportStage[]): string[] {
+  if (config.score.mode === 'racing') {
+    const quality = stages.findLast(({ name }) => name === 'score-drafts')?.facts['quality'];
+    const { meanStderr } = (quality ?? {}) as { meanStderr?: number };
+    if (meanStderr === undefined) return [];
+    return [
+      `A draft's score has a standard error of ${(100 * meanStderr).toFixed(1)} points on average; a race asks each draft as many probe items as it takes.`,
+    ];
+  }
+  const chosen = stages.find(({ name }) => name === 'select-probes')?.facts['tasks'] ?? {};
+  const counts = Object.values(chosen as Record<string, { probes?: number }>).flatMap(({ probes }) => probes ?? []);
+  if (config.probe.method === 'full' || counts.length === 0) return [];
+  const fewest = Math.min(...counts);
+  const [step, error] = [100 / fewest, 100 * Math.sqrt(0.25 / fewest)];
+  return [
+    `One step of a draft's score is ${step.toFixed(1)} points and its standard error up to ${error.toFixed(1)}, with ${fewest} probe items${counts.some((count) => count !== fewest) ? ' (of the task that has the fewest)' : ''}.`,
+  ];
+}
+
+/** Sets of other sizes: as many steps, but not as many examples. */
+function sizeNotes(arms: readonly ReportArm[]): string[] {
+  const trained = arms.flatMap(({ name, round, training }) =>
+    training ? [{ name, round, n: training.examples }] : [],
+  );
+  const sizes = [...new Set(trained.map(({ n }) => n))].sort((one, other) => one - other);
+  if (sizes.length < 2) return [];
+  const several = new Set(trained.map(({ round }) => round)).size > 1;
+  const said = sizes.map((size) => {
+    const own = trained.filter(({ n }) => n === size).map(({ name, round }) => (several ? `${name} r${round}` : name));
+    return `${size} (${[...new Set(own)].join(', ')})`;
+  });
+  return [
+    `Examples that could not be used were left out, so the students were trained on ${said.join(', ')} examples. Steps and seed are the same, so a smaller set was seen more often: between arms of other sizes a difference is one of size, too.`,
+  ];
 }
 
 /** Test items in what students were trained on: where they are kept, no accuracy means what it says. */

@@ -20,7 +20,7 @@ interface Loaded {
 
 export const sampleRationales: RowStage<Loaded> = {
   name: 'sample-rationales',
-  version: 2,
+  version: 3,
   settings: ({ config }) => {
     const { thresholds: _, ...settings } = config.rationales;
     const { rationale } = config.prompts;
@@ -67,7 +67,7 @@ export const sampleRationales: RowStage<Loaded> = {
       config,
       config.models.teacher.prompt_style,
     );
-    return readRationale(answer, assistantPrefix, task, config, config.rationales.answer, question.target);
+    return readRationale(answer, assistantPrefix, task, config, config.rationales.answer, question);
   },
   repairs: ({ config }) => (config.rationales.temperature > 0 ? 2 : 0),
   thresholds: ({ config }) => config.rationales.thresholds,

@@ -34,7 +34,7 @@ interface Meta {
 
 export const tailorRationales: RowStage<Loaded> = {
   name: 'tailor-rationales',
-  version: 2,
+  version: 3,
   settings: ({ config }) => {
     const { naive, student_one_shot } = config.prompts;
     const { rationales, answer, require_tag, filter, majority } = config.tailor;
@@ -82,7 +82,7 @@ export const tailorRationales: RowStage<Loaded> = {
   read({ config, byId }, row, answer) {
     const { task, question } = byId.get((row.meta as { question: string }).question) as Loaded['examples'][number];
     const { assistantPrefix } = naivePrompt(task, question.question, config, config.models.teacher.prompt_style);
-    return readRationale(answer, assistantPrefix, task, config, config.tailor.answer, question.target);
+    return readRationale(answer, assistantPrefix, task, config, config.tailor.answer, question);
   },
   repairs: ({ config }) => (config.tailor.rationales.temperature > 0 ? 2 : 0),
   thresholds: ({ config }) => config.tailor.thresholds,

@@ -2,7 +2,7 @@
 import type { TrainDependencies } from './dependencies';
 import type { LeasedStage } from './leased-stage';
 import { inputRef } from './stage';
-import { trainingSettings, trainLayer } from './training';
+import { beginsWithBos, trainingSettings, trainLayer } from './training';
 
 export const trainDpo: LeasedStage<TrainDependencies> = {
   name: 'train-dpo',
@@ -21,7 +21,7 @@ export const trainDpo: LeasedStage<TrainDependencies> = {
       ...(weights.length > 0 && { loss_weights: weights }),
       ...(smoothing > 0 && { label_smoothing: smoothing }),
       seed: config.seed,
-      bos: config.models.teacher.add_bos,
+      bos: beginsWithBos(config.models.teacher),
     };
   },
   async run(context, dependencies) {
@@ -32,7 +32,7 @@ export const trainDpo: LeasedStage<TrainDependencies> = {
       model: input.model,
       ...(input.reference ? { reference: input.reference } : {}),
       settings: {
-        ...trainingSettings(config.align, config.models.teacher.add_bos, config.seed),
+        ...trainingSettings(config.align, beginsWithBos(config.models.teacher), config.seed),
         beta: config.align.beta,
         lossType: config.align.loss,
         ...(config.align.loss_weights.length > 0 && { lossWeights: config.align.loss_weights }),

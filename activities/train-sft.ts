@@ -11,14 +11,19 @@ import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
 import type { LeasedStage } from './leased-stage';
 import { inputRef } from './stage';
-import { trainingSettings, trainLayer } from './training';
+import { beginsWithBos, trainingSettings, trainLayer } from './training';
 
 export const trainSft: LeasedStage<TrainDependencies> = {
   name: 'train-sft',
   version: 2,
   settings: ({ config }, input) => {
     const { checkpoint_steps: _, seeds: __, ...settings } = config.sft;
-    return { ...settings, seed: seedOf(config, input), bos: config.models.student.add_bos, steps: stepsOf(config) };
+    return {
+      ...settings,
+      seed: seedOf(config, input),
+      bos: beginsWithBos(config.models.student),
+      steps: stepsOf(config),
+    };
   },
   async run(context, dependencies) {
     const { config, input } = context;
@@ -27,7 +32,7 @@ export const trainSft: LeasedStage<TrainDependencies> = {
       kind: 'sft',
       model: input.model,
       settings: {
-        ...trainingSettings(config.sft, config.models.student.add_bos, seedOf(config, input)),
+        ...trainingSettings(config.sft, beginsWithBos(config.models.student), seedOf(config, input)),
         maxSteps: stepsOf(config),
         lossOn: config.sft.loss_on,
       },

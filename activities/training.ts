@@ -20,6 +20,11 @@ import { withStallDump } from './stall-dump';
 
 type TrainingSection = RunConfig['align'] | RunConfig['sft'] | RunConfig['warm_up'];
 
+/** Whether conversations are begun with BOS where the template does not. Raw text never is: the server that is asked with it later adds none either. */
+export function beginsWithBos({ add_bos: asked, prompt_style: style }: RunConfig['models']['student']): boolean {
+  return asked && style === 'chat';
+}
+
 /** The config's section as the trainer takes it. */
 export function trainingSettings(section: TrainingSection, addBos: boolean, seed: number): TrainingSettings {
   return {

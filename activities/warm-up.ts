@@ -11,7 +11,7 @@ import type { LeasedStage } from './leased-stage';
 import { readRows } from './read-rows';
 import { readTasksByName } from './read-tasks';
 import { inputRef } from './stage';
-import { trainingSettings, trainLayer } from './training';
+import { beginsWithBos, trainingSettings, trainLayer } from './training';
 
 export const warmUp: LeasedStage<TrainDependencies> = {
   name: 'warm-up',
@@ -19,11 +19,11 @@ export const warmUp: LeasedStage<TrainDependencies> = {
   settings: ({ config }) => {
     const { checkpoint_steps: _, ...settings } = config.warm_up;
     const { techniques: __, student_one_shot: ___, ...wording } = config.prompts;
-    const { prompt_style: style, add_bos: bos } = config.models.teacher;
+    const { prompt_style: style } = config.models.teacher;
     return {
       ...settings,
       seed: config.seed,
-      bos,
+      bos: beginsWithBos(config.models.teacher),
       style,
       format: config.questions.format,
       wording: wording as unknown as JsonValue,
@@ -41,7 +41,7 @@ export const warmUp: LeasedStage<TrainDependencies> = {
       kind: 'sft',
       model: input.model,
       settings: {
-        ...trainingSettings(config.warm_up, config.models.teacher.add_bos, config.seed),
+        ...trainingSettings(config.warm_up, beginsWithBos(config.models.teacher), config.seed),
         lossOn: config.warm_up.loss_on,
       },
     });

@@ -54,7 +54,12 @@ export async function exportToMlflow(
   const identity = { 'arte.run': runId, 'arte.bundle': record.bundle.sha256 };
   const [known] = await tracking.findRuns(experimentId, identity);
   onProgress('the run');
-  const parent = await write(runFigures(report, config), { ...identity, ...source }, known, mlflowStatus(report.status));
+  const parent = await write(
+    runFigures(report, config),
+    { ...identity, ...source },
+    known,
+    mlflowStatus(report.status),
+  );
   const trainings = trainingFigures(report);
   const below = { 'mlflow.parentRunId': parent.runId };
   const children = await tracking.findRuns(experimentId, below);

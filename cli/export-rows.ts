@@ -3,12 +3,13 @@
  * Owns the forms. Where a run's rows are comes from its report (export-run.ts); what a card says from method/cards.ts.
  */
 import { createWriteStream } from 'node:fs';
-import { mkdir, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { ArtifactStore } from '../drivers/store/store';
 import { conversation, type ConversationSource } from '../method/training-rows';
 import type { ArtifactRef } from '../schemas/artifact-ref';
+import { madeWhole } from './made-whole';
 
 type SchemaElement = import('hyparquet-writer').SchemaElement;
 
@@ -41,9 +42,7 @@ export async function exportParquet(store: ArtifactStore, from: RowsToExport, ta
     schema: parquetSchema(names),
     columnData: names.map((name) => ({ name, data: rows.map((row) => row[name]) })),
   });
-  const partial = `${target}.partial`;
-  await writeFile(partial, Buffer.from(bytes));
-  await rename(partial, target);
+  await madeWhole(target, (part) => writeFile(part, Buffer.from(bytes)));
 }
 
 /** A folder as the hub has data sets: the rows in both forms, the card, and what other tools want beside. */
@@ -53,15 +52,14 @@ export async function exportFolder(
   { card, files }: { readonly card: string; readonly files: Readonly<Record<string, object>> },
   target: string,
 ): Promise<void> {
-  const partial = `${target}.partial`;
-  await rm(partial, { recursive: true, force: true });
-  await mkdir(partial);
-  await exportJsonl(store, from, join(partial, 'train.jsonl'));
-  await exportParquet(store, from, join(partial, 'train.parquet'));
-  await writeFile(join(partial, 'README.md'), card);
-  for (const [name, content] of Object.entries(files))
-    await writeFile(join(partial, name), `${JSON.stringify(content, null, 2)}\n`);
-  await rename(partial, target);
+  await madeWhole(target, async (part) => {
+    await mkdir(part);
+    await exportJsonl(store, from, join(part, 'train.jsonl'));
+    await exportParquet(store, from, join(part, 'train.parquet'));
+    await writeFile(join(part, 'README.md'), card);
+    for (const [name, content] of Object.entries(files))
+      await writeFile(join(part, name), `${JSON.stringify(content, null, 2)}\n`);
+  });
 }
 
 /** Rows as they are in the store, one JSON object a line: for those that are no conversations. */
@@ -75,15 +73,15 @@ async function* storedLines(store: ArtifactStore, refs: readonly ArtifactRef[]):
 
 /** A file of lines, whole or not there at all. */
 async function writeLines(target: string, lines: AsyncIterable<string>): Promise<void> {
-  const partial = `${target}.partial`;
-  await pipeline(
-    lines,
-    async function* (source: AsyncIterable<string>) {
-      for await (const line of source) yield `${line}\n`;
-    },
-    createWriteStream(partial),
+  await madeWhole(target, (part) =>
+    pipeline(
+      lines,
+      async function* (source: AsyncIterable<string>) {
+        for await (const line of source) yield `${line}\n`;
+      },
+      createWriteStream(part),
+    ),
   );
-  await rename(partial, target);
 }
 
 async function* exportedRows(store: ArtifactStore, { rows, beside }: RowsToExport): AsyncGenerator<ExportedRow> {

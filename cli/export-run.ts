@@ -4,7 +4,7 @@
  * artifacts are comes from its report. A target that exists is refused, never overwritten.
  */
 import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, cp, mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { copyFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { cacheDirectory, dataDirectory } from '../drivers/local/directories';
 import { ensurePythonEnv } from '../drivers/local/python-env';
@@ -19,6 +19,7 @@ import type { JsonObject } from '../schemas/json';
 import { hubIdOfEmbedded, type ModelRef } from '../schemas/model-ref';
 import type { ReportRound, RunReport } from '../schemas/report';
 import { exportFolder, exportJsonl, exportParquet, exportPlain } from './export-rows';
+import { madeWhole } from './made-whole';
 import { openBundleOf } from './run-config-of';
 
 export const exportForms = ['dataset', 'pairs', 'dropped', 'student', 'teacher'] as const;
@@ -73,14 +74,17 @@ async function exportModel(
   const round = roundOf(report, wanted);
   const made = round[role];
   if (made.source.kind === 'hosted') throw notHere(made.source.provider, made.source.id);
-  if (format === 'adapter') {
-    onProgress('fetching the adapter');
-    await exportAdapter(store, made, baseOf(report, role, made), target);
-  } else {
-    await exportWhole(store, made, format, target, onProgress);
-  }
   const card = modelCard({ ...(await cardSource(store, report, round)), role, format });
-  await writeFile(format === 'gguf' ? `${target}.README.md` : join(target, 'README.md'), card);
+  await madeWhole(target, async (part) => {
+    if (format === 'adapter') {
+      onProgress('fetching the adapter');
+      await exportAdapter(store, made, baseOf(report, role, made), part);
+    } else {
+      await exportWhole(store, made, format, part, onProgress);
+    }
+    if (format !== 'gguf') await writeFile(join(part, 'README.md'), card);
+  });
+  if (format === 'gguf') await writeFile(`${target}.README.md`, card);
   return target;
 }
 
@@ -163,7 +167,7 @@ function droppedOf(report: RunReport, wanted: number | undefined, arm: ArmName):
   const { round } = artifact(report, wanted, `${stage}/sft`);
   const refs = [`tailor-questions/${arm}`, stage].flatMap((name) => round.artifacts[`${name}/dropped`] ?? []);
   if (refs.length > 0) return refs;
-  throw new ArteError('RunNotFound', {
+  throw new ArteError('ArtifactNotFound', {
     what: `Nothing was left out of the set of ${arm} in round ${round.round}.`,
     why: 'Every question and example that could be read was used.',
     next: `arte report ${report.runId} shows each set, and what was left out of it.`,
@@ -240,7 +244,7 @@ async function exportAdapter(
   { name, layers }: ModelRef,
   base: AdapterBase,
   target: string,
-): Promise<string> {
+): Promise<void> {
   const layer = layers.at(-1);
   if (!layer) {
     throw new ArteError('InvalidInput', {
@@ -249,16 +253,11 @@ async function exportAdapter(
       next: 'arte export dataset RUN takes what it wrote.',
     });
   }
-  const partial = `${target}.partial`;
-  await rm(partial, { recursive: true, force: true });
-  await store.getDirectory(layer.files, partial);
-  if (layer.kind === 'adapter') {
-    const path = join(partial, 'adapter_config.json');
-    const config = JSON.parse(await readFile(path, 'utf8')) as JsonObject;
-    await writeFile(path, `${JSON.stringify({ ...config, ...base }, null, 2)}\n`);
-  }
-  await rename(partial, target);
-  return target;
+  await store.getDirectory(layer.files, target);
+  if (layer.kind !== 'adapter') return;
+  const path = join(target, 'adapter_config.json');
+  const config = JSON.parse(await readFile(path, 'utf8')) as JsonObject;
+  await writeFile(path, `${JSON.stringify({ ...config, ...base }, null, 2)}\n`);
 }
 
 async function exportWhole(
@@ -267,17 +266,17 @@ async function exportWhole(
   format: Exclude<ModelFormat, 'adapter'>,
   target: string,
   onProgress: (text: string) => void,
-): Promise<string> {
+): Promise<void> {
   const materializer = await openMaterializer(store);
   const never = new AbortController().signal;
   if (format === 'safetensors') {
     onProgress('merging the weights');
-    await cp(await materializer.folder(model, never), target, { recursive: true });
-    return target;
+    // What is linked is copied: a model that nothing trained may be a cache's folder of links, and a card would be written through one.
+    await cp(await materializer.folder(model, never), target, { recursive: true, dereference: true });
+    return;
   }
   onProgress('converting to GGUF');
   await copyFile(await materializer.gguf(model, 'q8_0', never), target);
-  return target;
 }
 
 async function openMaterializer(store: ArtifactStore): Promise<Materializer> {

@@ -5,7 +5,7 @@
  * Owns which drafts a set takes. What an arm is made of: schemas/arms.ts; how a chosen draft becomes a training row: training-rows.ts.
  *
  * Invariants
- * 1. One draft a question and at most `perTask` questions a task, so that a chosen set is as large as a written one.
+ * 1. One draft a question and at most `perTask` questions a task, so that a chosen set is no larger than a written one was asked to be.
  * 2. The same rows in any order give the same set; what scores leave equal a seed decides, never the name of a technique.
  * 3. Sets that take questions by `drawn` take the same ones wherever each of them has a draft to take: they differ in the rationale only.
  */

@@ -257,13 +257,14 @@ export function readPreview(
     case 'sample-rationales':
     case 'tailor-rationales': {
       const drafts = step.stage === 'sample-rationales';
-      const target = (words.drafted ?? previewItem(task)).target;
+      const item = words.drafted ?? previewItem(task);
+      const { target } = item;
       const finished = finishRationale(
         text,
         task,
         config,
         drafts ? config.rationales.answer : config.tailor.answer,
-        target,
+        item,
         answer.finish,
       );
       const given = (drafts ? config.rationales.answer : config.tailor.answer) === 'given';

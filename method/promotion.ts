@@ -9,6 +9,8 @@
  *    margin. With few test items nothing can be shown, and the reason says how many it takes.
  * 2. Every shot count that both have been evaluated with must pass. All have to, so each may be tested at the full level.
  * 3. Only the same test items are compared.
+ * 4. The best of several rounds was chosen by the very items that judge it: the level is divided by the rounds it was chosen from (Bonferroni), so that
+ *    the chance to promote what is worse stays at the level whatever the number of rounds.
  */
 import type { PredictionRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
@@ -47,7 +49,10 @@ export function judgePromotion(
   candidate: PromotionSide,
   before: PromotionSide,
   { margin, floor, drop }: RunConfig['promotion'],
+  /** Rounds that the candidate is the best of. */
+  rounds: number,
 ): Promotion {
+  const level: Level = { margin, rounds, confidence: 1 - (1 - defaultConfidence) / Math.max(1, rounds) };
   const refused = (why: string): Promotion => ({ promoted: false, why, checks: [], fallen: [] });
   if (candidate.testItemsSha256 !== before.testItemsSha256)
     return refused(
@@ -63,7 +68,7 @@ export function judgePromotion(
     const theirs = new Map((before.answers.get(count) ?? []).map((row) => [itemKey(row), row.correct]));
     if (mine.length !== theirs.size || mine.some((row) => !theirs.has(itemKey(row))))
       return refused(`Not every test item was answered by both it and ${before.name}, so the two cannot be compared.`);
-    checks.push(checkOf(count, mine, theirs, margin));
+    checks.push(checkOf(count, mine, theirs, level));
     for (const [task, rows] of byTask(mine)) {
       const accuracy = share(rows);
       const floors = [
@@ -77,7 +82,7 @@ export function judgePromotion(
   }
   const failed = checks.filter(({ passed }) => !passed);
   const why = [
-    ...failed.map((check) => failure(check, before.name, margin)),
+    ...failed.map((check) => failure(check, before.name, level)),
     ...fallen.map(
       ({ task, shots: count, accuracy, floor: least, by }) =>
         `${task} (${count}-shot) is at ${percent(accuracy)}, below ${percent(least)}${by === 'floor' ? ', its floor' : `: more than promotion.drop under ${before.name}`}.`,
@@ -87,17 +92,28 @@ export function judgePromotion(
   const worst = checks.reduce((one, other) => (other.low < one.low ? other : one));
   return {
     promoted: true,
-    why: `No worse than ${before.name}: ${signed(worst.difference)} points, at worst ${signed(worst.low)} (95 %), with a margin of ${points(margin)}.`,
+    why: `No worse than ${before.name}: ${signed(worst.difference)} points, at worst ${signed(worst.low)} (${levelWords(level)}), with a margin of ${points(margin)}.`,
     checks,
     fallen,
   };
+}
+
+/** How sure a test has to be, and of what. */
+interface Level {
+  readonly margin: number;
+  readonly rounds: number;
+  readonly confidence: number;
+}
+
+function levelWords({ rounds }: Level): string {
+  return rounds > 1 ? `95 % over the ${rounds} rounds that it is the best of` : '95 %';
 }
 
 function checkOf(
   shots: number,
   mine: readonly Answer[],
   theirs: ReadonlyMap<string, boolean>,
-  margin: number,
+  { margin, confidence }: Level,
 ): PairedCheck {
   const counts: PairedCounts = {
     n: mine.length,
@@ -110,21 +126,22 @@ function checkOf(
     accuracy: share(mine),
     before: share(mine, theirs),
     difference: counts.n === 0 ? 0 : (counts.onlyMine - counts.onlyTheirs) / counts.n,
-    low: pairedLowerBound(counts),
-    passed: pairedScore(counts, -margin) > normalQuantile(defaultConfidence),
+    low: pairedLowerBound(counts, confidence),
+    passed: pairedScore(counts, -margin) > normalQuantile(confidence),
   };
 }
 
 /** Items with which a test that finds no disagreement at all shows a difference within the margin: the fewest that ever can. */
-export function testItemsMin(margin: number): number {
-  return Math.floor((normalQuantile(defaultConfidence) ** 2 * (1 - margin)) / margin) + 1;
+export function testItemsMin(margin: number, confidence: number = defaultConfidence): number {
+  return Math.floor((normalQuantile(confidence) ** 2 * (1 - margin)) / margin) + 1;
 }
 
-function failure({ shots, n, difference, low }: PairedCheck, name: string, margin: number): string {
-  const needed = testItemsMin(margin);
+function failure({ shots, n, difference, low }: PairedCheck, name: string, level: Level): string {
+  const { margin, confidence } = level;
+  const needed = testItemsMin(margin, confidence);
   const few =
     n < needed ? ` ${n} test items cannot show it; a margin of ${points(margin)} takes at least ${needed}.` : '';
-  return `${shots}-shot it may be worse than ${name} by more than ${points(margin)} points: ${signed(difference)}, at worst ${signed(low)} (95 %).${few}`;
+  return `${shots}-shot it may be worse than ${name} by more than ${points(margin)} points: ${signed(difference)}, at worst ${signed(low)} (${levelWords(level)}).${few}`;
 }
 
 function byTask(rows: readonly Answer[]): Map<string, Answer[]> {

@@ -288,7 +288,7 @@ export function studentPrompt(
 
 /** A labelled item as a demonstration: its worked answer where the source has one, then the answer tag. */
 export function demonstrationOf(item: TaskItem, task: Pick<TaskRecord, 'answer'>, config: RunConfig): Demonstration {
-  return { question: item.question, rationale: withAnswer(item.rationale ?? '', item.target, task, config) };
+  return { question: item.question, rationale: withAnswer(item.rationale ?? '', item, task, config) };
 }
 
 /** A technique's own demonstration as its prompt shows it, where it has one. */
@@ -297,13 +297,21 @@ export function techniqueDemonstration(
   task: Pick<TaskRecord, 'answer'>,
   config: RunConfig,
 ): Demonstration | undefined {
-  return shown && { question: shown.question, rationale: withAnswer(shown.rationale, shown.answer, task, config) };
+  if (!shown) return undefined;
+  const { question, rationale, answer: target } = shown;
+  return { question, rationale: withAnswer(rationale, { question, target }, task, config) };
 }
 
-function withAnswer(rationale: string, answer: string, task: Pick<TaskRecord, 'answer'>, config: RunConfig): string {
+function withAnswer(
+  rationale: string,
+  { question, target }: Pick<TaskItem, 'question' | 'target'>,
+  task: Pick<TaskRecord, 'answer'>,
+  config: RunConfig,
+): string {
   const { answer_open: open, answer_close: close } = config.prompts;
-  const has = findTags(rationale, { open, close }).some((tag) => canonicalAnswer(tag.content, task.answer) !== null);
-  return has ? rationale.trim() : `${rationale.trim()} ${taggedAnswer(answer, config)}`.trim();
+  const tags = findTags(rationale, { open, close });
+  const has = tags.some((tag) => canonicalAnswer(tag.content, task.answer, question) !== null);
+  return has ? rationale.trim() : `${rationale.trim()} ${taggedAnswer(target, config)}`.trim();
 }
 
 function answering(text: string, config: RunConfig, style: PromptStyle): BuiltPrompt {
@@ -340,9 +348,11 @@ export function finishRationale(
   task: Pick<TaskRecord, 'answer'>,
   config: RunConfig,
   mode: 'free' | 'given',
-  target: string,
+  /** The question that it answers: a choice may be given by its text. */
+  item: { readonly question: string; readonly target: string },
   finish: 'stop' | 'length' | 'refused' = 'stop',
 ): FinishedRationale {
+  const { question, target } = item;
   const { answer_open: open, answer_close: close } = config.prompts;
   const own = cutAtNextQuestion(raw);
   const cutOff = finish === 'length' && own.length === raw.length;
@@ -354,11 +364,11 @@ export function finishRationale(
     const opening = first === undefined ? open : asWritten(first.open, open);
     return {
       rationale: `${lead} ${opening}${target}${close}`.trim(),
-      answer: canonicalAnswer(target, task.answer) ?? target,
+      answer: canonicalAnswer(target, task.answer, question) ?? target,
     };
   }
   for (const tag of tags) {
-    const answer = canonicalAnswer(tag.content, task.answer);
+    const answer = canonicalAnswer(tag.content, task.answer, question);
     if (answer === null || (!tag.closed && tag.content.includes('\n'))) continue;
     if (cutOff && !surelyClosed(tag, text, { close })) continue;
     const lead = text.slice(0, tag.start);

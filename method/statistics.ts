@@ -296,7 +296,9 @@ export function pairedScore({ n, onlyMine, onlyTheirs }: PairedCounts, differenc
   const theirs = (Math.sqrt(Math.max(0, b * b - 4 * a * c)) - b) / (2 * a);
   const variance = n * (2 * theirs + difference * (1 - difference));
   const above = onlyMine - onlyTheirs - n * difference;
-  return variance <= 0 ? Math.sign(above) * Infinity : above / Math.sqrt(variance);
+  // Nobody disagrees, and no difference is asked about: 0 of 0 says nothing.
+  if (variance <= 0) return above === 0 ? 0 : Math.sign(above) * Infinity;
+  return above / Math.sqrt(variance);
 }
 
 /** Lower confidence bound of a paired difference of proportions, one-sided, by the score statistic. -1 of nothing. */

@@ -134,13 +134,17 @@ function withSigns(question: string): string {
     named('add|the sum of|sum of|sum', '+'),
     named('multiply|the product of|product of', '*'),
     named('divide|the quotient of', '/'),
-    named('the difference between|the difference of', '-'),
     [new RegExp(`subtract\\s+${number}\\s+from\\s+${number}`, 'gi'), '$2 - $1'],
     [/\bplus\b/gi, '+'],
     [/\bminus\b/gi, '-'],
     [/\*\*/g, '^'],
   ];
-  return replacements.reduce((text, [pattern, sign]) => text.replace(pattern, sign), question);
+  const signed = replacements.reduce((text, [pattern, sign]) => text.replace(pattern, sign), question);
+  // "The difference between 3 and 10" is 7 to most and -7 to some: with the smaller number first it was not understood.
+  const difference = new RegExp(`the difference (?:between|of)\\s+${number}\\s+and\\s+${number}`, 'gi');
+  return signed.replace(difference, (words, first: string, second: string) =>
+    Number(first) >= Number(second) ? `${first} - ${second}` : `${words} (either way)`,
+  );
 }
 
 const arithmeticWords = wordSet(
@@ -258,9 +262,15 @@ function atomOf(tokens: Tokens): Fraction | undefined {
 
 // ---- boolean -----------------------------------------------------------------------------------------------------
 
+const booleanWords = wordSet(
+  askingWords,
+  'true false and or not value truth boolean logical logic expression statement evaluate evaluates evaluated compute calculate determine decide',
+  'whether if does equal equals result simplify do yes no either with one reply respond write followed by',
+);
+
 /** The value of the one expression of True, False, and, or, not and brackets; precedence as in Python. */
 function booleanValue(question: string): boolean | undefined {
-  if (question.length > expressionCharsMax) return undefined;
+  if (question.length > expressionCharsMax || !saysOnly(question, booleanWords)) return undefined;
   const word = /\(|\)|\b(?:true|false|and|or|not)\b/i;
   const runs = question.match(new RegExp(`(?:(?:${word.source})\\s*)+`, 'gi')) ?? [];
   // A lone "or" or "not" of the sentence around it is no expression.

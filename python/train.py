@@ -388,14 +388,12 @@ def is_message(value: object) -> bool:
 
 
 def begin_with_bos(tokenizer, rows: list[dict]) -> None:
-    """Put the BOS token before every row, where neither the tokenizer nor its chat template does so by itself."""
-    if tokenizer.bos_token is None:
+    """Put the BOS token before every conversation whose chat template does not do so by itself.
+
+    A text is left as it is: the tokenizer begins it with BOS or it does not, and so does the server that is asked with the same text later."""
+    if tokenizer.bos_token is None or isinstance(rows[0]["prompt"], str):
         return
-    if isinstance(rows[0]["prompt"], str):
-        if tokenizer("x")["input_ids"][0] != tokenizer.bos_token_id:
-            for row in rows:
-                row["prompt"] = tokenizer.bos_token + row["prompt"]
-    elif not tokenizer.apply_chat_template(rows[0]["prompt"], tokenize=False).startswith(tokenizer.bos_token):
+    if not tokenizer.apply_chat_template(rows[0]["prompt"], tokenize=False).startswith(tokenizer.bos_token):
         tokenizer.chat_template = "{{ bos_token }}" + tokenizer.chat_template
 
 

@@ -2,8 +2,9 @@
  * The arms: what every line of a report's table is made of. Data, so that the walk (workflows/round.ts), the plan (method/plan.ts) and the
  * judgement of a config (method/config/check-config.ts) go by one table. Zod-free: workflows use it by value.
  *
- * Invariant: every arm that is trained trains the untuned student on as many examples, in as many steps, from the same seed; arms differ in
- * where the examples come from, and in nothing else.
+ * Invariant: every arm that is trained trains the untuned student in as many steps, from the same seed, on a set of as many examples as were asked
+ * for, less those that could not be used. A chosen set takes another draft for one of these, a written one has nothing to take: the report says
+ * where sizes differ.
  */
 
 /** In the order of the report. */

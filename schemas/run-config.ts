@@ -236,7 +236,9 @@ export const modelConfigSchema = z.strictObject({
   add_bos: z
     .boolean()
     .default(true)
-    .describe('Begin training sequences with BOS where the tokenizer has one. Gemma collapses without it.'),
+    .describe(
+      'Begin conversations that are trained on with BOS where the chat template does not (Gemma collapses without it). Raw text is left as the tokenizer makes it, in training as in serving.',
+    ),
   license: z
     .string()
     .min(1)

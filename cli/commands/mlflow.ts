@@ -19,9 +19,15 @@ export function register(program: Command): void {
   program
     .command('mlflow')
     .argument('<run>', 'id of the run; - reads it from a message of notify on stdin')
-    .description('write a finished run to an MLflow server: settings, accuracies by round, gates, costs, training curves')
+    .description(
+      'write a finished run to an MLflow server: settings, accuracies by round, gates, costs, training curves',
+    )
     .option('--to <url>', 'the tracking server (default: $MLFLOW_TRACKING_URI)')
-    .option('--experiment <name>', 'made where there is none of that name', process.env['MLFLOW_EXPERIMENT_NAME'] ?? 'arte')
+    .option(
+      '--experiment <name>',
+      'made where there is none of that name',
+      process.env['MLFLOW_EXPERIMENT_NAME'] ?? 'arte',
+    )
     .option('--allow-http', 'plain http to another machine')
     .option('--json', 'ids as JSON')
     .action(async (run: string, options: Options) => {
@@ -65,7 +71,11 @@ function serverOf({ to, allowHttp = false }: Options, environment: NodeJS.Proces
       next: 'Write https://… or http://127.0.0.1:PORT; a name and a password go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.',
     });
   }
-  const { MLFLOW_TRACKING_TOKEN: token, MLFLOW_TRACKING_USERNAME: user, MLFLOW_TRACKING_PASSWORD: password } = environment;
+  const {
+    MLFLOW_TRACKING_TOKEN: token,
+    MLFLOW_TRACKING_USERNAME: user,
+    MLFLOW_TRACKING_PASSWORD: password,
+  } = environment;
   if (user !== undefined && password !== undefined)
     return { url, authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
   return { url, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };

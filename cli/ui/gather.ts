@@ -324,7 +324,7 @@ function madeBy({ counts, facts }: StageManifest): MadeStage {
   const numbers = Object.entries(logged).filter((each): each is [string, number] => typeof each[1] === 'number');
   return {
     ...{ counts, metrics: Object.fromEntries(numbers) },
-     ...(typeof steps === 'number' ? { steps } : {}),
+    ...(typeof steps === 'number' ? { steps } : {}),
     ...(curve === undefined ? {} : { curve }),
   };
 }

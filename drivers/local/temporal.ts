@@ -73,6 +73,8 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
       ...['--db-filename', join(dataDir, 'temporal.db'), '--log-level', 'warn', '--color', 'never'],
       // It would ask a server of its makers for news.
       ...['--dynamic-config-value', 'frontend.enableServerVersionCheck=false'],
+      // It also serves its API by HTTP on a port of its own, to whoever asks, a web page in a browser too: by no name that there is.
+      ...['--dynamic-config-value', 'frontend.httpAllowedHosts=["nobody.invalid"]'],
       ...Object.entries(searchAttributes).flatMap(([name, type]) => ['--search-attribute', `${name}=${type}`]),
       ...(options.extraArgs ?? []),
     ],

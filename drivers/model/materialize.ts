@@ -53,6 +53,8 @@ export interface MaterializerOptions {
 }
 
 const readyName = 'READY.json';
+/** Forms of an older version were made otherwise, and are made again. 2: adapters are merged in float32; nothing but data is shown to the converter. */
+const formVersion = 2;
 /** Bytes of float32 weights for one byte of the smallest common GGUF quantization (4.5 bits a weight). */
 const dequantizedGrowth = 7.2;
 /** A little room for the rest of the machine when a form is made. */
@@ -154,7 +156,8 @@ class CachingMaterializer implements Materializer {
         adapters.push(adapter);
       }
       try {
-        await this.needDisk(part, (alsoGguf ? 2 : 1) * (await folderBytes(below.path)), 'merge an adapter');
+        // The merged folder is float32 (export.py), and its base may be half as wide.
+        await this.needDisk(part, (alsoGguf ? 4 : 2) * (await folderBytes(below.path)), 'merge an adapter');
         const list = adapters.flatMap((path) => ['--adapter', path]);
         const gguf = alsoGguf ? ['--gguf', alsoGguf.out, '--outtype', alsoGguf.type] : [];
         const lockFds = alsoGguf ? [lockFd, alsoGguf.lockFd] : [lockFd];
@@ -306,13 +309,14 @@ class CachingMaterializer implements Materializer {
       const name = relative(staging, path).split(sep).join('/');
       files.push({ path: name, bytes: size, sha256: await this.hasher.sha256(path, signal) });
     }
-    await writeFile(join(staging, readyName), JSON.stringify({ schemaVersion: 1, files } satisfies Ready));
+    await writeFile(join(staging, readyName), JSON.stringify({ schemaVersion: formVersion, files } satisfies Ready));
   }
 
   /** Whether a kept form is there and has the bytes it was made with. */
   private async whole(place: string): Promise<boolean> {
     try {
       const ready = JSON.parse(await readFile(join(place, readyName), 'utf8')) as Ready;
+      if (ready.schemaVersion !== formVersion) return false;
       for (const { path, bytes, sha256 } of ready.files) {
         const file = join(place, path);
         if ((await stat(file)).size !== bytes || (await this.hasher.sha256(file)) !== sha256) {
@@ -369,7 +373,7 @@ interface ReadyFile {
 }
 
 interface Ready {
-  readonly schemaVersion: 1;
+  readonly schemaVersion: number;
   readonly files: readonly ReadyFile[];
 }
 

@@ -124,6 +124,70 @@ def test_merging_adds_every_adapter_and_nothing_else(run, tiny, adapters, tmp_pa
         assert (tmp_path / "merged" / name).read_bytes() == (tiny / name).read_bytes()
 
 
+def test_merging_keeps_updates_that_the_base_s_precision_would_round_away(run, tiny, adapters, tmp_path):
+    import torch
+    from safetensors.torch import load_file, save_file
+
+    base = tmp_path / "coarse"
+    shutil.copytree(tiny, base)
+    coarse = {name: (value * 0 + 0.02).to(torch.bfloat16) for name, value in weights(tiny).items()}
+    save_file(coarse, base / "model.safetensors", metadata={"format": "pt"})
+    small = tmp_path / "small"
+    shutil.copytree(adapters[0], small)
+    adapter = load_file(small / "adapter_model.safetensors")
+    settings = json.loads((small / "adapter_config.json").read_text())
+    scale = settings["lora_alpha"] / settings["r"]
+    # Every update is 1e-5: half of the distance to the next number of bfloat16 is 6e-5.
+    for name, value in adapter.items():
+        adapter[name] = torch.full_like(value, 1.0 if "lora_A" in name else 1e-5 / (scale * settings["r"]))
+    save_file(adapter, small / "adapter_model.safetensors", metadata={"format": "pt"})
+
+    run("merge", "--base", base, "--adapter", small, "--adapter", small, "--out", tmp_path / "merged")
+    after = weights(tmp_path / "merged")
+    changed = {name.removeprefix("base_model.model.").replace(".lora_A", "") for name in adapter if "lora_A" in name}
+    assert changed
+    for name in changed:
+        step = after[name].double() - coarse[name].double()
+        assert torch.allclose(step, torch.full_like(step, 2e-5), rtol=0.02, atol=0)
+
+
+@pytest.mark.parametrize("where", ["in the folder", "on the hub"])
+def test_code_that_comes_with_a_model_is_not_run(run, tiny, tmp_path, monkeypatch, where):
+    folder, trace = tmp_path / "hostile", tmp_path / "was-run"
+    shutil.copytree(tiny, folder)
+    (folder / "code.py").write_text(f"open({str(trace)!r}, 'w').close()\nclass Tok: pass\n")
+    mapped = {"AutoTokenizer": ["code.Tok" if where == "in the folder" else "evil/code--code.Tok", None]}
+    for name in ("config.json", "tokenizer_config.json"):
+        settings = json.loads((folder / name).read_text())
+        settings["auto_map"] = mapped if name == "tokenizer_config.json" else {"AutoConfig": "code.Tok"}
+        (folder / name).write_text(json.dumps(settings))
+
+    asked = []
+    from transformers import AutoTokenizer
+
+    load = AutoTokenizer.from_pretrained
+
+    def watched(path, *args, **options):
+        asked.append(json.loads((Path(path) / "tokenizer_config.json").read_text()))
+        return load(path, *args, **options)
+
+    monkeypatch.setattr(AutoTokenizer, "from_pretrained", watched)
+    run("to-gguf", "--folder", folder, "--outtype", "f32", "--out", tmp_path / "m.gguf")
+    assert asked
+    assert all("auto_map" not in settings for settings in asked)
+    assert not trace.exists()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["hostile", "m.gguf"]
+
+
+def test_weights_under_another_name_do_not_make_way_for_a_pickle(run, tiny, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(tiny, folder)
+    (folder / "model.safetensors").rename(folder / "a.safetensors")
+    pickled(folder / "pytorch_model.bin")
+    with pytest.raises(Failed, match="pickles are never loaded"):
+        run("to-gguf", "--folder", folder, "--outtype", "f32", "--out", tmp_path / "m.gguf")
+
+
 def damaged(adapter: Path, folder: Path, damage) -> Path:
     path = folder / "damaged"
     shutil.copytree(adapter, path)

@@ -49,7 +49,7 @@ it.each([
 
 it('a rationale that was cut off inside its tag has no answer', () => {
   const of = (text: string, finish: ModelAnswer['finish']) =>
-    readRationale(answer(text, finish), '', task, configOf('flexible'), 'free', '2');
+    readRationale(answer(text, finish), '', task, configOf('flexible'), 'free', { question: '', target: '2' });
   expect(of('6 times 12 is <ans>7', 'length')).toMatchObject({ outcome: 'truncated', value: { answer: null } });
   expect(of('6 times 12 is <ans>72', 'stop')).toMatchObject({ outcome: 'ok', value: { answer: '72' } });
 });

@@ -3,9 +3,9 @@
  * Method: an adapter's folder put into a real store, exported from reports that differ in the model's source and layers.
  */
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { adapterNote, exportRun } from '../../cli/export-run';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { packageRoot } from '../../drivers/package-root';
@@ -88,7 +88,7 @@ it.each<[ModelSource, object]>([
   expect(readdirSync(path).sort()).toEqual(['README.md', 'adapter_config.json', 'adapter_model.safetensors']);
   // A path is of one machine: no card has it.
   if ('path' in source) expect(readFileSync(join(path, 'README.md'), 'utf8')).not.toContain(source.path);
-  expect(existsSync(`${path}.partial`)).toBe(false);
+  expect(readdirSync(dirname(path)).filter((name) => name.startsWith('.arte-part-'))).toEqual([]);
 });
 
 it("is loaded by PEFT onto the hub's model where the base came with arte", async () => {

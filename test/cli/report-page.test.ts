@@ -241,13 +241,14 @@ it('holds the figures of the report', async () => {
 it("puts the paper's figures beside its own set-up, and beside no other", async () => {
   const paper = {
     ...config,
-    tasks: config.tasks.map((task) => ({ ...task, source: 'bbh-json' })),
+    tasks: Array.from({ length: 23 }, () => ({ ...config.tasks[0], source: 'bbh-json' })),
     models: {
       teacher: { ...config.models.teacher, source: 'hf:meta-llama/Meta-Llama-3-70B-Instruct' },
       student: { ...config.models.student, source: 'hf:google/gemma-2b' },
     },
   } as unknown as RunConfig;
   expect(isPaperSetUp(paper)).toBe(true);
+  expect(isPaperSetUp({ ...paper, tasks: paper.tasks.slice(1) })).toBe(false);
   expect(isPaperSetUp({ ...paper, models: { ...paper.models, student: config.models.student } })).toBe(false);
   const path = join(folder, 'paper.html');
   writeFileSync(path, reportPage(report, await readDetails(store, report), paper));

@@ -14,6 +14,7 @@ import {
   statSync,
   writeFileSync,
 } from 'node:fs';
+import { request as httpRequest } from 'node:http';
 import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -83,6 +84,30 @@ describe('Temporal', () => {
     expect(temporal('workflow', 'describe', '--workflow-id', 'kept', '--output', 'json')).toContain(
       'WORKFLOW_EXECUTION_STATUS_RUNNING',
     );
+  });
+
+  test('answers no web page: its API by HTTP refuses whatever name it is called by', async () => {
+    const [port = 0] = await freePorts(1);
+    const other = await startTemporalServer({
+      ...{ env, dataDir: join(folder, 'http'), extraArgs: ['--http-port', String(port)] },
+    });
+    try {
+      const path = `http://127.0.0.1:${port}/api/v1/namespaces/default`;
+      const asked = (method: string, host?: string): Promise<number> =>
+        new Promise((resolve, reject) => {
+          const request = httpRequest(path, { method, ...(host === undefined ? {} : { headers: { host } }) });
+          request.on('response', (response) => {
+            response.resume();
+            resolve(response.statusCode ?? 0);
+          });
+          request.on('error', reject);
+          request.end();
+        });
+      for (const host of [undefined, 'localhost', 'evil.example.org']) expect(await asked('GET', host)).toBe(403);
+      expect(await asked('POST')).toBe(403);
+    } finally {
+      await other.stop();
+    }
   });
 
   test('says that its port is taken before it starts anything', async () => {

@@ -110,7 +110,7 @@ describe.each([
       for (let low = 1; low <= 60; low += 1) {
         const built = rationalePrompt(task, technique, `Which is larger, ${low} or ${low + 7}?`, settings, style);
         const raw = await say('teacher', {}, built.prompt, built.stop);
-        const { rationale, answer } = finishRationale(raw, task, settings, 'free', '0');
+        const { rationale, answer } = finishRationale(raw, task, settings, 'free', { question: '', target: '0' });
         expect(answer).toBe(String(low + 7));
         lengths.push(rationaleWords(rationale, tags));
       }

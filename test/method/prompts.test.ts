@@ -262,7 +262,7 @@ describe('templates', () => {
 
 describe('finishRationale', () => {
   const finish = (raw: string, mode: 'free' | 'given' = 'free', config = tagged) =>
-    finishRationale(raw, task, config, mode, '8');
+    finishRationale(raw, task, config, mode, { question: '3 or 8?', target: '8' });
 
   it.each([
     // [raw, finished, answer]
@@ -294,6 +294,15 @@ describe('finishRationale', () => {
     expect(finish(raw, 'given')).toEqual({ rationale, answer: '8' });
   });
 
+  it('free: a choice that is given by its text is an answer, and its tag is closed', () => {
+    const choice = { ...task, answer: { type: 'choice' as const, labels: ['(A)', '(B)'] } };
+    const item = { question: 'Which day?\nOptions:\n(A) 12/24/1937\n(B) 12/25/1937', target: '(B)' };
+    expect(finishRationale('A day later. <ans>12/25/1937', choice, tagged, 'free', item)).toEqual({
+      rationale: 'A day later. <ans>12/25/1937</ans>',
+      answer: '(B)',
+    });
+  });
+
   it.each([
     ['6 times 12 is <ans>7', tagged, null],
     ['6 times 12 is <ans>72</ans> as', tagged, '72'],
@@ -301,7 +310,9 @@ describe('finishRationale', () => {
     ['so the answer is 7. That', words, '7'],
     ['8 is more. <ans>8</ans>\nQuestion: 1 or', tagged, '8'],
   ])('of a text that was cut off believes closed tags only: %j', (raw, config, answer) => {
-    expect(finishRationale(raw, task, config, 'free', '8', 'length').answer).toBe(answer);
+    expect(finishRationale(raw, task, config, 'free', { question: '6 x 12?', target: '8' }, 'length').answer).toBe(
+      answer,
+    );
   });
 
   it('given keeps the words that lead up to the answer', () => {

@@ -289,5 +289,6 @@ describe('the score statistic of paired proportions', () => {
     expect(pairedLowerBound({ n: 10, onlyMine: 0, onlyTheirs: 0 })).toBeLessThan(-0.2);
     expect(pairedLowerBound({ n: 0, onlyMine: 0, onlyTheirs: 0 })).toBe(-1);
     expect(pairedScore({ n: 0, onlyMine: 0, onlyTheirs: 0 }, -0.05)).toBe(0);
+    expect(pairedScore({ n: 9, onlyMine: 0, onlyTheirs: 0 }, 0)).toBe(0);
   });
 });

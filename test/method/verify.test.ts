@@ -61,6 +61,15 @@ describe('arithmetic', () => {
   });
 });
 
+it.each([
+  ['arithmetic', 'What is the difference between 10 and 3?', '7', 'right'],
+  ['arithmetic', 'What is the difference between 3 and 10?', '7', 'unknown'],
+  ['boolean', 'What is the negation of (True and False)?', 'True', 'unknown'],
+  ['boolean', 'How many of True, False and True are true?', '2', 'unknown'],
+] as const)('%s: what may be meant otherwise is not judged: %s', (name, question, answer, verdict) => {
+  expect(verify(kind(name), question, answer)).toBe(verdict);
+});
+
 describe('boolean', () => {
   it.each([
     ['not ( True ) and ( True ) is', 'False', 'right'],

@@ -1,0 +1,18 @@
+/** What a command makes stands at its place whole, or not at all: Ctrl-C, a full disk or a kill leave nothing there that looks finished. */
+import { rename, rm } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
+
+/**
+ * Make a file or a folder beside its place, and rename it when it is whole. What an earlier attempt left is removed first: it has a name of ours.
+ * Errors: those of `make` and of the disk.
+ */
+export async function madeWhole(target: string, make: (part: string) => Promise<void>): Promise<void> {
+  const part = join(dirname(target), `.arte-part-${basename(target)}`);
+  await rm(part, { recursive: true, force: true });
+  try {
+    await make(part);
+    await rename(part, target);
+  } finally {
+    await rm(part, { recursive: true, force: true });
+  }
+}
