@@ -83,7 +83,7 @@ export interface RacingFacts {
 
 export const scoreDrafts: RowStage<Loaded> = {
   name: 'score-drafts',
-  version: 2,
+  version: 3,
   settings: ({ config }, input) => {
     const signal = signalOf(input);
     if (signal.asks === 'text') return textSettings(config, signal);
@@ -271,8 +271,17 @@ interface AskedDraft {
 
 const probesOf = ({ probes }: Loaded, { task }: DraftRow): readonly ProbeRow[] => probes.get(task) ?? [];
 
-/** Cells as rows, draft by draft: one demonstration's rows stand back to back for the prefix cache. */
-function cellRows({ config, tasks }: Loaded, asked: readonly AskedDraft[]): PlannedRows {
+/**
+ * Cells as rows, draft by draft: one demonstration's rows stand back to back for the prefix cache, and in the order of their questions. A server's
+ * slot holds the prompt before and no other: neighbours in the order of the alphabet share all that any two of them share.
+ */
+function cellRows({ config, tasks }: Loaded, planned: readonly AskedDraft[]): PlannedRows {
+  const inOrder = new Map<readonly ProbeRow[], readonly ProbeRow[]>();
+  const asked = planned.map(({ draft, probes }) => {
+    const sorted = inOrder.get(probes) ?? [...probes].sort(byQuestion);
+    inOrder.set(probes, sorted);
+    return { draft, probes: sorted };
+  });
   const firstCell: number[] = [];
   let cells = 0;
   for (const { probes } of asked) {
@@ -296,6 +305,12 @@ function cellRows({ config, tasks }: Loaded, asked: readonly AskedDraft[]): Plan
     // Everything before the probe item's own question is the same for all cells of a draft.
     runEnd: (index) => firstCell[draftOfCell(firstCell, index) + 1] ?? cells,
   };
+}
+
+/** By code units: the same on every machine. */
+function byQuestion(one: ProbeRow, other: ProbeRow): number {
+  if (one.question === other.question) return 0;
+  return one.question < other.question ? -1 : 1;
 }
 
 /** Which draft a cell belongs to: binary search in the first cells. */
