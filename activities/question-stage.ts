@@ -71,6 +71,8 @@ export function questionStage(
   /** The settings of this use: per_task and sampling differ between drafts and tailored set. */
   settingsOf: (config: RunConfig) => Settings,
   thresholdsOf: (config: RunConfig) => Settings['thresholds'],
+  /** Of the questions that are asked for so many are needed; the others are spare. */
+  neededOf: (config: RunConfig) => number = (config) => settingsOf(config).per_task,
 ): RowStage<Loaded> {
   return {
     name,
@@ -157,9 +159,10 @@ export function questionStage(
         const have = usable.questions.get(task.name)?.length ?? 0;
         if (have >= loaded.settings.per_task) continue;
         if (!last) return { more: true };
-        if (have < loaded.settings.per_task * shareNeededMin)
-          throw notEnough(loaded, task.name, have, countReasons(usable.dropped));
-        short.push(`${task.name}: ${have} of ${loaded.settings.per_task}`);
+        const needed = neededOf(loaded.config);
+        if (have < needed * shareNeededMin)
+          throw notEnough(loaded, task.name, have, needed, countReasons(usable.dropped));
+        if (have < needed) short.push(`${task.name}: ${have} of ${needed}`);
       }
       const rows = loaded.tasks.flatMap((task) =>
         (usable.questions.get(task.name) ?? []).slice(0, loaded.settings.per_task),
@@ -236,10 +239,16 @@ export function answerTags(config: RunConfig): JsonObject {
   };
 }
 
-function notEnough(loaded: Loaded, task: string, have: number, dropped: Readonly<Record<string, number>>): ArteError {
+function notEnough(
+  loaded: Loaded,
+  task: string,
+  have: number,
+  needed: number,
+  dropped: Readonly<Record<string, number>>,
+): ArteError {
   const section = loaded.name === 'sample-questions' ? 'questions' : 'tailor';
   return new ArteError('NotEnoughQuestions', {
-    what: `The teacher wrote only ${have} usable questions of ${loaded.settings.per_task} for task ${task}.`,
+    what: `The teacher wrote only ${have} usable questions of ${needed} for task ${task}.`,
     why: `After the last wave the rest was unreadable or dropped (${JSON.stringify(dropped)}).`,
     next: `Ask for fewer (${section}.per_task), allow duplicates (questions.dedupe), or use questions.format: json; then start the run under another id: what is paid for is reused.`,
   });

@@ -438,7 +438,7 @@ function sizeNotes(arms: readonly ReportArm[]): string[] {
     return `${size} (${[...new Set(own)].join(', ')})`;
   });
   return [
-    `Examples that could not be used were left out, so the students were trained on ${said.join(', ')} examples. Steps and seed are the same, so a smaller set was seen more often: between arms of other sizes a difference is one of size, too.`,
+    `Examples that could not be used were left out, so the students were trained on ${said.join(', ')} examples. Steps and seed are the same, so a smaller set was seen more often: between arms of other sizes a difference is one of size, too. tailor.spare asks for questions that take the place of unusable ones.`,
   ];
 }
 

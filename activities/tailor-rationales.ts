@@ -1,13 +1,16 @@
 /**
  * tailor-rationales: a teacher answers its own tailored questions with the naive prompt (method.md section 1: T = 0), and the student's
  * training set is written: the tailored rows with their evidence, and the rows that TRL reads.
+ *
+ * The questions of a task are answered in their order until it has its examples: as many as are needed, and in later waves spare ones
+ * (tailor.spare) in place of those that could not be used.
  */
 import { seedFrom } from '../method/keys';
 import { isCorrect } from '../method/answers';
 import { answersPerExample } from '../method/plan';
 import { naivePrompt } from '../method/prompts';
 import { cleanExamples, type WrittenExample } from '../method/row-hygiene';
-import { questionRowSchema, type DroppedRow, type QuestionRow } from '../schemas/rows';
+import { questionRowSchema, type DroppedRow, type QuestionRow, type RowResult } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import type { TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
@@ -37,7 +40,7 @@ export const tailorRationales: RowStage<Loaded> = {
   version: 3,
   settings: ({ config }) => {
     const { naive, student_one_shot } = config.prompts;
-    const { rationales, answer, require_tag, filter, majority } = config.tailor;
+    const { rationales, answer, require_tag, filter, majority, spare, per_task } = config.tailor;
     const style = [config.models.teacher.prompt_style, config.models.student.prompt_style];
     return {
       ...rationales,
@@ -45,6 +48,8 @@ export const tailorRationales: RowStage<Loaded> = {
       require_tag,
       filter,
       ...(filter === 'majority' && { majority }),
+      // Without spare questions all that there are are answered, however many that is.
+      ...(spare > 0 && { per_task }),
       hygiene: config.hygiene,
       seed: config.seed,
       wording: [naive ?? null, student_one_shot ?? null],
@@ -60,8 +65,10 @@ export const tailorRationales: RowStage<Loaded> = {
     return { config, tasks, examples, byId: new Map(examples.map((example) => [example.question.id, example])) };
   },
   // The samples of one prompt follow each other: a server's slot still has it.
-  rows: ({ config, examples }) => {
+  rows: (loaded, before) => {
+    const { config } = loaded;
     const each = answersPerExample(config.tailor);
+    const examples = nextQuestions(loaded, before);
     return {
       length: examples.length * each,
       row(index) {
@@ -86,31 +93,12 @@ export const tailorRationales: RowStage<Loaded> = {
   },
   repairs: ({ config }) => (config.tailor.rationales.temperature > 0 ? 2 : 0),
   thresholds: ({ config }) => config.tailor.thresholds,
-  async collect({ store }, { byId, tasks, config }, results) {
-    const examples: WrittenExample[] = [];
-    const unusable: DroppedRow[] = [];
-    const votes = new Map<string, (string | null)[]>();
-    for await (const result of results()) {
-      const { question: id, sample } = result.meta as unknown as Meta;
-      const { task, question } = byId.get(id) as Loaded['examples'][number];
-      const value = result.value as { rationale: string; answer: string | null } | undefined;
-      if (sample > 0) {
-        votes.set(id, [...(votes.get(id) ?? []), result.outcome === 'ok' ? (value?.answer ?? null) : null]);
-        continue;
-      }
-      const { question: text, target } = question;
-      const row = { id, task: task.name, question: text, target, from: result.key };
-      if (result.outcome !== 'ok' || value === undefined) {
-        const { id: _, ...what } = row;
-        const reason = result.outcome === 'ok' ? 'empty' : result.outcome;
-        unusable.push({ ...what, rationale: value?.rationale ?? result.text, answer: value?.answer ?? null, reason });
-        continue;
-      }
-      const agrees = value.answer !== null && isCorrect(value.answer, target, task.answer, text);
-      examples.push({ ...row, rationale: value.rationale, answer: value.answer, agrees });
-    }
-    const written = examples.map((row) => ({ ...row, votes: votes.get(row.id) ?? [] }));
-    const { kept, dropped, found } = cleanExamples(written, tasks, config);
+  async collect({ store }, loaded, results, last) {
+    const { tasks, config } = loaded;
+    const all: RowResult[] = [];
+    for await (const result of results()) all.push(result);
+    if (!last && nextQuestions(loaded, all).length > 0) return { more: true };
+    const { kept, dropped, found, unusable } = examplesOf(loaded, all);
     const set = {
       stage: 'tailor-rationales' as const,
       kept: kept.map(({ votes: _, ...row }) => row),
@@ -120,3 +108,50 @@ export const tailorRationales: RowStage<Loaded> = {
     return { more: false, outcome: await storeTrainingSet(store, set, tasks, config) };
   },
 };
+
+/** The questions that a wave answers: of each task as many, in their order, as it lacks examples. */
+function nextQuestions(loaded: Loaded, before: readonly RowResult[]): Loaded['examples'] {
+  const { config, examples, tasks } = loaded;
+  // Without spare questions there is one wave, of all there are.
+  if (config.tailor.spare === 0) return before.length === 0 ? examples : [];
+  const asked = new Set(before.map(({ meta }) => (meta as unknown as Meta).question));
+  const { kept } = examplesOf(loaded, before);
+  return [...tasks.keys()].flatMap((name) => {
+    const missing = config.tailor.per_task - kept.filter(({ task }) => task === name).length;
+    const left = examples.filter(({ task, question }) => task.name === name && !asked.has(question.id));
+    return left.slice(0, Math.max(0, missing));
+  });
+}
+
+/** What the answers so far are worth: the examples that are kept, what hygiene and filters left out, and what could not be used at all. */
+function examplesOf(
+  { byId, tasks, config }: Loaded,
+  results: readonly RowResult[],
+): ReturnType<typeof cleanExamples<WrittenExample & { readonly votes: readonly (string | null)[] }>> & {
+  readonly unusable: readonly DroppedRow[];
+} {
+  const examples: WrittenExample[] = [];
+  const unusable: DroppedRow[] = [];
+  const votes = new Map<string, (string | null)[]>();
+  for (const result of results) {
+    const { question: id, sample } = result.meta as unknown as Meta;
+    const { task, question } = byId.get(id) as Loaded['examples'][number];
+    const value = result.value as { rationale: string; answer: string | null } | undefined;
+    if (sample > 0) {
+      votes.set(id, [...(votes.get(id) ?? []), result.outcome === 'ok' ? (value?.answer ?? null) : null]);
+      continue;
+    }
+    const { question: text, target } = question;
+    const row = { id, task: task.name, question: text, target, from: result.key };
+    if (result.outcome !== 'ok' || value === undefined) {
+      const { id: _, ...what } = row;
+      const reason = result.outcome === 'ok' ? 'empty' : result.outcome;
+      unusable.push({ ...what, rationale: value?.rationale ?? result.text, answer: value?.answer ?? null, reason });
+      continue;
+    }
+    const agrees = value.answer !== null && isCorrect(value.answer, target, task.answer, text);
+    examples.push({ ...row, rationale: value.rationale, answer: value.answer, agrees });
+  }
+  const written = examples.map((row) => ({ ...row, votes: votes.get(row.id) ?? [] }));
+  return { ...cleanExamples(written, tasks, config), unusable };
+}

@@ -272,7 +272,7 @@ function armStages(
       arm: label(arm),
       model: 'teacher',
       calls: counts.tailorCalls,
-      rows: counts.tailored,
+      rows: counts.tailoredQuestions,
       input: tokens.questionPrompt,
       output: config.tailor.questions.max_tokens * config.questions.answers_per_call,
       price: teacher.price,
@@ -350,6 +350,7 @@ interface Counts {
   readonly rationalePairs: number;
   readonly pairs: number;
   readonly tailored: number;
+  readonly tailoredQuestions: number;
   readonly tailorCalls: number;
   /** Cells of score-sample: examples and drafts on held-out items; drafts of some questions on all items outside of the preference set. */
   readonly gainCells: number;
@@ -383,7 +384,8 @@ function countsOf(config: RunConfig, { tasks }: PlanFacts): Counts {
     rationalePairs,
     pairs: questionPairs + rationalePairs,
     tailored: each(() => tailor.per_task),
-    tailorCalls: each(() => Math.ceil(tailor.per_task / questionsPerCall)),
+    tailoredQuestions: each(() => tailoredQuestions(tailor)),
+    tailorCalls: each(() => Math.ceil(tailoredQuestions(tailor) / questionsPerCall)),
     gainCells: each(
       (task) => (Math.min(shown, tailor.per_task) + Math.min(shown, drafts(task))) * Math.min(itemsMax, heldOut(task)),
     ),
@@ -409,6 +411,14 @@ export function rationalePairsOfTask(
   techniques: number,
 ): number {
   return techniques > 1 ? Math.min(pairs.rationale.per_task, questions.per_task) : 0;
+}
+
+/** Questions of a task's tailored set, the spare ones among them. */
+export function tailoredQuestions({
+  per_task: examples,
+  spare,
+}: Pick<RunConfig['tailor'], 'per_task' | 'spare'>): number {
+  return examples + Math.ceil(examples * spare);
 }
 
 /** Answers asked for each tailored question: the one that is taught, and those that vote on it (tailor.filter: majority). */

@@ -626,6 +626,11 @@ const hygieneSchema = z
 const tailorSchema = z
   .strictObject({
     per_task: count.default(250).describe('Training examples per task. Paper: 250.'),
+    spare: fraction
+      .default(0)
+      .describe(
+        'Questions beyond per_task, as a share of it, that take the place of those whose rationale cannot be used. Without, a set has as many fewer examples, and arms may be of other sizes, which the report says. Paper: not stated.',
+      ),
     questions: z
       .strictObject({ ...samplingSettings({ temperature: 1, max_tokens: 1024 }) })
       .prefault({})

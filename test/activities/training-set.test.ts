@@ -142,6 +142,30 @@ describe('tailored examples', () => {
     expect(new Set([1, 2, 3].map((at) => many.row(at).request.sampling.seed)).size).toBe(3);
   });
 
+  it('are answered from spare questions where one cannot be used, and no more than are needed', async () => {
+    const config = configOf({ tailor: { per_task: 1, spare: 0.5, filter: 'target' } });
+    const asked = (before: readonly RowResult[]): string[] => {
+      const rows = tailorRationales.rows(loadedOf(config), before);
+      return Array.from({ length: rows.length }, (_, at) => (rows.row(at).meta as { question: string }).question);
+    };
+    expect(asked([])).toEqual([question('5').id]);
+    const wrong = [answered('5', 0, '8')];
+    const collect = (rows: readonly RowResult[], last: boolean) =>
+      tailorRationales.collect(contextOf(config), loadedOf(config), () => all(rows), last, {
+        results: () => all(rows),
+      });
+    expect(await collect(wrong, false)).toEqual({ more: true });
+    expect(asked(wrong)).toEqual([question('6').id]);
+    const both = [...wrong, answered('6', 0, '9')];
+    expect(asked(both)).toEqual([]);
+    const done = await collect(both, false);
+    expect(done.more ? undefined : done.outcome.facts).toMatchObject({ examples: 1, agreeing: 1 });
+    // Nothing is left to take its place: it ends as it would without spare questions.
+    await expect(collect([...wrong, answered('6', 0, '11')], false)).rejects.toMatchObject({
+      data: { code: 'OutcomeThreshold' },
+    });
+  });
+
   it('are dropped when the votes go against them, and kept beside with the reason', async () => {
     const config = configOf({ tailor: { filter: 'majority', majority: { samples: 3 } } });
     const rows = [
