@@ -56,7 +56,9 @@ const taskCommon = {
     .optional()
     .describe('How answers look. Left out: the built-in family or the file format decides.'),
   techniques: z.array(techniqueSchema).min(1).optional().describe('Replaces prompts.techniques for this task.'),
-  verifier: verifierSchema.optional().describe('Can tell a right answer from a wrong one without a label.'),
+  verifier: verifierSchema
+    .optional()
+    .describe('Tells a right answer from a wrong one without a label; used by tailor.filter: verifier.'),
   gold: z
     .string()
     .optional()
@@ -144,17 +146,15 @@ export type TaskConfig = z.infer<typeof taskConfigSchema>;
 const capabilitiesSchema = z
   .strictObject({
     n: z.boolean().default(false).describe('Several answers for one prompt in one call.'),
-    logprobs: z.boolean().default(false).describe('Log-probabilities of the answer.'),
     prompt_logprobs: z.boolean().default(false).describe('Log-probabilities of given text (echo).'),
     structured: z.boolean().default(false).describe('response_format json_schema is honoured.'),
     seed: z.boolean().default(false).describe('A seed is honoured per request.'),
-    hot_lora: z.boolean().default(false).describe('Adapters can be loaded while it runs.'),
     per_request_sampling: z.boolean().default(true).describe('temperature and the like are honoured per request.'),
     completion: z.boolean().default(false).describe('/v1/completions takes raw text.'),
     extended_sampling: z.boolean().default(false).describe('top_k and min_p are honoured.'),
   })
   .prefault({})
-  .describe('Declared, and checked against what the stages need before anything starts.');
+  .describe('Declared. What the settings need and is not declared here is refused before anything starts.');
 
 export const endpointSchema = z.discriminatedUnion('kind', [
   z.strictObject({

@@ -9,13 +9,11 @@ import type { LogTail } from '../../schemas/stall-dump';
 
 export interface Capabilities {
   readonly n: boolean;
-  readonly logprobs: boolean;
   /** Log-probabilities and ranks of a text that is given (ModelRequest.given). */
   readonly promptLogprobs: boolean;
   /** json_schema constrained output. */
   readonly structured: boolean;
   readonly seed: boolean;
-  readonly hotLora: boolean;
   readonly perRequestSampling: boolean;
   /** Takes raw text at /v1/completions besides chat. */
   readonly completion: boolean;
