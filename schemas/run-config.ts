@@ -987,7 +987,10 @@ const platformSchema = z
         endpoint: z.url().optional().describe('S3 endpoint. Left out with no bucket: the embedded server.'),
         bucket: z.string().optional().describe('Bucket that holds everything of arte.'),
         prefix: z.string().default('').describe('Everything of arte lies under this prefix of the bucket.'),
-        region: z.string().default('us-east-1').describe('Region the requests are signed for.'),
+        region: z
+          .string()
+          .optional()
+          .describe('Region the requests are signed for. Left out: AWS_REGION, else us-east-1.'),
         force_path_style: z
           .boolean()
           .default(true)
