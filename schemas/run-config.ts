@@ -218,14 +218,14 @@ export const modelConfigSchema = z.strictObject({
   source: z
     .string()
     .describe(
-      'embedded:NAME, hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX, or hosted:PROVIDER/ID (not ours to read or train).',
+      "embedded:NAME, hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX (read with AWS's own settings in the workers' environment, not those of platform.store), or hosted:PROVIDER/ID (not ours to read or train).",
     ),
   revision: z.string().optional().describe('Hub revision, or the declared revision of a hosted model.'),
-  trust_remote_code: z.literal(false).default(false).describe('Always off: weights are data, not programs.'),
+  trust_remote_code: z.literal(false).default(false).describe('Only false is accepted: weights are data, not programs.'),
   endpoint: endpointSchema
     .prefault({ kind: 'managed' })
     .describe(
-      'Where the model is asked. managed: the worker starts a server for it. static: a URL that is already there. scripted: rules.',
+      'Where the model is asked. managed: the worker starts a server for it; needed for every model that the run trains (the student, and the teacher unless align.method is none and no task has gold). static: a URL that is already there, for models that keep their weights. scripted: rules.',
     ),
   prompt_style: z
     .enum(['chat', 'completion'])
@@ -679,6 +679,7 @@ const warmUpSchema = z
     schedule: z.enum(['cosine', 'linear', 'constant']).default('linear').describe('As sft.schedule.'),
     loss_on: z.enum(['completion', 'all']).default('completion').describe('As sft.loss_on.'),
     ...trainingCommon,
+    epochs: trainingCommon.epochs.describe('As sft.epochs.'),
   })
   .prefault({})
   .describe(
@@ -1003,7 +1004,9 @@ const platformSchema = z
     currency: z.string().default('USD').describe('Of the prices; only printed.'),
   })
   .prefault({})
-  .describe('Where it runs. Nothing given: everything embedded, on this machine.');
+  .describe(
+    'Where it runs. Nothing given: everything embedded, on this machine. Commands that name a run and no config (status, report, …) find a platform of your own by TEMPORAL_ADDRESS, ARTE_S3_BUCKET, AWS_ENDPOINT_URL_S3 and credentials in the environment (docs/environment.md).',
+  );
 
 export const runConfigSchema = z
   .strictObject({

@@ -545,8 +545,20 @@ describe('platform and environment', () => {
     [{ store: { endpoint: 'http://127.0.0.1:9000' } }, 'platform.store.bucket'],
     [{ store: { bucket: 'b', access_key_id: '${env:A}' } }, 'platform.store.secret_access_key'],
     [{ temporal: { api_key: '${env:A}' } }, 'platform.temporal.address'],
+    [{ temporal: { namespace: 'team' } }, 'platform.temporal.namespace'],
+    [{ store: { prefix: 'arte/' } }, 'platform.store.prefix'],
+    [{ store: { region: 'eu-west-1' } }, 'platform.store.region'],
+    [{ store: { force_path_style: false } }, 'platform.store.force_path_style'],
   ])('half of a platform is refused: %p', (platform, path) => {
     expect(judge(withSetting('platform', platform)).problems).toMatchObject([{ path }]);
+  });
+
+  it('a whole one is not', () => {
+    const platform = {
+      temporal: { address: 'engine:7233', namespace: 'team' },
+      store: { bucket: 'b', prefix: 'arte/', region: 'eu-west-1', force_path_style: false },
+    };
+    expect(judge(withSetting('platform', platform)).problems).toEqual([]);
   });
 
   it("a variable that is not set stops a run, is a note in a plan, and none of a worker's business", () => {
