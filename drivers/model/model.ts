@@ -21,7 +21,7 @@ export interface Capabilities {
   readonly extendedSampling: boolean;
 }
 
-/** Why a call gave no answer; each has its own action in the row engine (design section 4). */
+/** Why a call gave no answer; each has its own action in the row engine. */
 export type CallFailureCause =
   | 'rate-limited' // 429 that says when to come back: wait as told
   | 'overloaded' // 429/503 without a time: shrink
