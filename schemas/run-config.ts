@@ -221,7 +221,10 @@ export const modelConfigSchema = z.strictObject({
       "embedded:NAME, hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX (read with AWS's own settings in the workers' environment, not those of platform.store), or hosted:PROVIDER/ID (not ours to read or train).",
     ),
   revision: z.string().optional().describe('Hub revision, or the declared revision of a hosted model.'),
-  trust_remote_code: z.literal(false).default(false).describe('Only false is accepted: weights are data, not programs.'),
+  trust_remote_code: z
+    .literal(false)
+    .default(false)
+    .describe('Only false is accepted: weights are data, not programs.'),
   endpoint: endpointSchema
     .prefault({ kind: 'managed' })
     .describe(
