@@ -988,7 +988,10 @@ const platformSchema = z
       .describe('The workflow engine.'),
     store: z
       .strictObject({
-        endpoint: z.url().optional().describe('S3 endpoint. Left out with no bucket: the embedded server.'),
+        endpoint: z
+          .url({ protocol: /^https?$/ })
+          .optional()
+          .describe('S3 endpoint. Left out with no bucket: the embedded server.'),
         bucket: z.string().optional().describe('Bucket that holds everything of arte.'),
         prefix: z.string().default('').describe('Everything of arte lies under this prefix of the bucket.'),
         region: z
@@ -1063,7 +1066,7 @@ export type RunConfigInput = z.input<typeof runConfigSchema>;
 
 /** A node of a JSON Schema as zod emits it: what editors and the explanations of method/config/check-config.ts read. */
 export interface JsonSchemaNode {
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly description?: string;
   readonly default?: unknown;
   readonly const?: unknown;
