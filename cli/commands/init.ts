@@ -17,7 +17,10 @@ interface Options {
 export function register(program: Command): void {
   program
     .command('init')
-    .argument('<taskfile>', 'JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or JSONL of GSM8K, ARC, CommonsenseQA or PIQA')
+    .argument(
+      '<taskfile>',
+      'JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or JSONL of GSM8K, ARC, CommonsenseQA or PIQA',
+    )
     .description('write a config for a task file: small counts, embedded models, every choice explained')
     .option('-o, --output <file>', 'where to write it', 'arte.yaml')
     .option('--name <task>', 'name of the task (default: the file name)')
