@@ -1,5 +1,5 @@
 /**
- * build-pairs: preferences become preference pairs (method.md section 1): question pairs by quartiles of s_q, rationale pairs by
+ * build-pairs: preferences become preference pairs: question pairs by quartiles of s_q, rationale pairs by
  * argmax and argmin of s_r with the naive prompt as x; and the rows that TRL reads. `extra.only` keeps one kind, for the arms that are
  * aligned with one.
  */
@@ -84,7 +84,7 @@ export const buildPairs: WholeStage<StoreDependencies> = {
         next: 'A tie means that the student could not tell the drafts apart: more probe items (probe.size), more questions (questions.per_task), a smaller pairs.minimum_gap or a smaller pairs.minimum help. Start the run under another id with the change: what is paid for is reused.',
       });
     }
-    // Both kinds are mixed before training (method.md section 1, DPO); the order is part of the artifact.
+    // Both kinds are mixed before training; the order is part of the artifact.
     const mixed = shuffled(pairs, seedFrom(config.seed, 'mix-pairs'));
     const pairsRef = await store.putLines(mixed.map((pair) => JSON.stringify(pair)));
     const own = new Set(pairs.map(({ id }) => id));

@@ -1,5 +1,5 @@
 /**
- * What activities are given (style.md 6: drivers are handed in). Owns nothing but the list; workers/wire.ts opens them.
+ * What activities are given: drivers are handed in, never opened by a stage. Owns nothing but the list; workers/wire.ts opens them.
  */
 import type { ModelPool } from '../drivers/model/model';
 import type { Notifier } from '../drivers/notify/notifier';

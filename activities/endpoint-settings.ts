@@ -29,11 +29,9 @@ export function endpointSettings(model: Pick<AskedModel, 'endpoint'>, environmen
         dialect: endpoint.dialect,
         capabilities: {
           n: capabilities.n,
-          logprobs: capabilities.logprobs,
           promptLogprobs: capabilities.prompt_logprobs,
           structured: capabilities.structured,
           seed: capabilities.seed,
-          hotLora: capabilities.hot_lora,
           perRequestSampling: capabilities.per_request_sampling,
           completion: capabilities.completion,
           extendedSampling: capabilities.extended_sampling,

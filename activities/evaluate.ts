@@ -1,5 +1,5 @@
 /**
- * evaluate: a model answers labelled items with k demonstrations (method.md section 1). Serves two uses: accuracy on the held-out test set, of
+ * evaluate: a model answers labelled items with k demonstrations. Serves two uses: accuracy on the held-out test set, of
  * the students and of the teacher as their ceiling; and the respondents x items matrix that IRT chooses the preference set from (split: validation).
  */
 import { evaluatePredictions } from '../method/evaluate';

@@ -1,5 +1,5 @@
 /**
- * A long activity beats on a timer while it lives, with its progress in the details (design section 6).
+ * A long activity beats on a timer while it lives, with its progress in the details.
  * The timer proves that this process lives; that the *work* lives is the stall limits' business (row engine, trainer).
  */
 import { activityInfo, cancellationSignal, Context, heartbeat } from '@temporalio/activity';

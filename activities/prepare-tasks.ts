@@ -1,4 +1,4 @@
-/** prepare-tasks: every task of the config as one record with disjoint seeds, validation and test items (method.md section 1, data). */
+/** prepare-tasks: every task of the config as one record with disjoint seeds, validation and test items. */
 import { taskFilesOf, withConfigTechniques } from '../method/config/named-parts';
 import { buildTaskRecord, taskSource } from '../method/split';
 import { defaultTechniques } from '../method/prompts';

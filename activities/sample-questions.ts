@@ -1,4 +1,4 @@
-/** sample-questions: the teacher writes draft questions (method.md section 1: T = 1.0, m a task). Shape: question-stage.ts. */
+/** sample-questions: the teacher writes draft questions (paper: T = 1.0, m a task). Shape: question-stage.ts. */
 import { questionStage } from './question-stage';
 
 export const sampleQuestions = questionStage(

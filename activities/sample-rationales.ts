@@ -1,4 +1,4 @@
-/** sample-rationales: every draft question answered once under each technique prompt (method.md section 1: n = 4). */
+/** sample-rationales: every draft question answered once under each technique prompt (paper: n = 4). */
 import { seedFrom } from '../method/keys';
 import { rationalePrompt } from '../method/prompts';
 import { isCorrect } from '../method/answers';

@@ -1,7 +1,7 @@
 /**
  * score-drafts: the draft x probe matrix of one signal (method/signals/; `extra.signal`, icl_accuracy where it names none).
  *
- * icl_accuracy (method.md section 1): each draft is the single demonstration in a prompt that the untuned student completes for every probe
+ * icl_accuracy: each draft is the single demonstration in a prompt that the untuned student completes for every probe
  * item of its task; the score is the student's accuracy. The other signals ask how probable a text is to the student, once a cell or once a
  * draft; nothing is generated.
  *

@@ -1,5 +1,5 @@
 /**
- * select-probes: the preference set, per task, from the validation items (method.md section 1): the most discriminating by a 2PL IRT
+ * select-probes: the preference set, per task, from the validation items: the most discriminating by a 2PL IRT
  * fit over the respondents' answers, a random choice, or all of them.
  */
 import { fitIrt, selectByDiscrimination } from '../method/irt';

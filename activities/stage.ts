@@ -3,7 +3,7 @@
  * checked and committed once. Whole stages (one activity) live here; stages that ask a model row by row add row-stage.ts.
  *
  * Invariants:
- * 1. The key holds the content of every input and only the settings that matter (design section 3).
+ * 1. The key holds the content of every input and only the settings that matter.
  * 2. `stages/<key>.json` appears when, and only when, every output is in the store.
  * 3. A manifest whose output is gone is not a hit: the stage is made again and the manifest replaced.
  */

@@ -1,4 +1,4 @@
-/** train-dpo: the teacher learns the student's preferences (method.md section 1, DPO). Settings: config.align; the work: training.ts. */
+/** train-dpo: the teacher learns the student's preferences. Settings: config.align; the work: training.ts. */
 import type { TrainDependencies } from './dependencies';
 import type { LeasedStage } from './leased-stage';
 import { inputRef } from './stage';

@@ -1,5 +1,5 @@
 /**
- * train-sft: the untuned student learns from a training set (method.md section 1, SFT). Settings: config.sft; the work: training.ts.
+ * train-sft: the untuned student learns from a training set. Settings: config.sft; the work: training.ts.
  *
  * Invariant: every arm trains in as many steps as the config's whole set takes. A set that came a few examples short is gone through a little
  * further, so that arms differ in what is learnt, not in how long.

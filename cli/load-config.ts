@@ -8,7 +8,7 @@
  */
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
-import { basename, dirname, resolve } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
 import { judgeConfig } from '../method/config/check-config';
 import { namedModels, taskFilesOf, taskNameOf, withConfigTechniques } from '../method/config/named-parts';
@@ -26,7 +26,7 @@ import { goldExamples } from '../method/warm-up';
 import { redacted } from '../method/config/written-secrets';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
-import { runConfigSchema, taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/run-config';
+import { taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/run-config';
 import type { TaskRecord } from '../schemas/task';
 
 export type Environment = { readonly [name: string]: string | undefined };
@@ -148,11 +148,6 @@ export async function judgeInput(
     warnings: [...ofItems, ...lengths.warnings],
     notes: judged.notes,
   };
-}
-
-/** A config as it is stored: parsed again, so that a document from elsewhere is checked as well. Throws zod's own error. */
-export function parseStoredConfig(document: unknown): RunConfig {
-  return runConfigSchema.parse(document);
 }
 
 // ---- YAML --------------------------------------------------------------------------------------------------------
@@ -477,11 +472,6 @@ export function withAbsoluteModels(config: RunConfig, configDir: string): RunCon
     probe: { ...config.probe, respondents: config.probe.respondents.map(absolute) },
     transfer: { ...config.transfer, students: config.transfer.students.map(absolute) },
   };
-}
-
-/** `examples/paper-bbh.yaml` -> `paper-bbh`. */
-export function configStem(path: string): string {
-  return basename(path).replace(/\.(ya?ml|json)$/, '');
 }
 
 /** A task's items in the place of a config: each of their lines would be a problem of its own. */

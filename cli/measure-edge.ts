@@ -31,7 +31,7 @@ import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskItem, type TaskRecord } from '../schemas/task';
 
 export interface EdgeRequest {
-  /** Left out: the last round. */
+  /** Left out: the best round, as `arte export` takes it. */
   readonly round?: number;
   readonly forms: readonly Quantization[];
   /** Items asked of each form, in all. */
@@ -50,7 +50,7 @@ interface Subject {
   readonly form: Quantization;
 }
 
-/** Errors: InvalidInput (no such round, a hosted student), and those of the drivers. */
+/** Errors: RoundNotFound, InvalidInput (a hosted student), and those of the drivers. */
 export async function measureEdge(
   store: ArtifactStore,
   config: RunConfig,
@@ -93,9 +93,17 @@ export async function measureEdge(
 }
 
 function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
-  const round = wanted === undefined ? report.rounds.at(-1) : report.rounds.find((one) => one.round === wanted);
+  const best = report.bestRound ?? report.rounds.at(-1)?.round;
+  const round = report.rounds.find((one) => one.round === (wanted ?? best));
   if (round) return round;
-  throw new ArteError('InvalidInput', {
+  if (wanted === undefined && best === 0) {
+    throw new ArteError('RoundNotFound', {
+      what: `No round of ${report.runId} was accepted.`,
+      why: 'A gate failed in each of them (rounds.gates): there is no best student.',
+      next: `arte report ${report.runId} says which gates; --round takes one all the same.`,
+    });
+  }
+  throw new ArteError('RoundNotFound', {
     what:
       wanted === undefined
         ? `The run ${report.runId} finished no round.`

@@ -1,6 +1,6 @@
 /**
  * A plan against an earlier run: which of its stages stand as that run left them, which are to be made again, and what changed that they are.
- * Owns the comparison of a stage that is not made yet with the line and manifest of one that was; the look is plan-view.ts.
+ * Owns the comparison of a stage that is not made yet with the line and manifest of one that was; the look is plan-prices.ts.
  */
 import type { LineageStage, RunLineage } from '../activities/lineage';
 import type { JsonValue } from '../schemas/json';

@@ -1,6 +1,6 @@
 /**
  * A run's plan with its price, from the config and what a store holds; and the plan that is kept with a run when it starts.
- * Owns the gathering. Counts are method/plan.ts, prices method/price-plan.ts, the look is plan-view.ts.
+ * Owns the gathering. Counts are method/plan.ts, prices method/price-plan.ts, the look is plan-prices.ts.
  */
 import { modelsOf } from '../activities/resolve-models';
 import { runKeys } from '../activities/run-records';

@@ -59,7 +59,7 @@ async function embeddedAddresses({ start, onProgress }: SessionOptions): Promise
   throw new ArteError('PlatformDown', {
     what: 'The embedded platform is not running here.',
     why: `Nothing answers for the data directory ${dataDirectory()}.`,
-    next: 'arte up starts it, and runs that were under way go on. Each data directory has its own platform and runs: for another one, go to its folder or set ARTE_DATA_DIR.',
+    next: 'arte up starts it, and runs that were under way go on. Each data directory has its own platform and runs: for another one, go to its folder or set ARTE_DATA_DIR. A platform of your own is found by TEMPORAL_ADDRESS, ARTE_S3_BUCKET, AWS_ENDPOINT_URL_S3 and credentials in the environment: export them where a command names a run and no config.',
   });
 }
 

@@ -5,7 +5,7 @@
 import type { UpdateDefinition } from '@temporalio/common';
 import { ApplicationFailure } from '@temporalio/common';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { endStrandedRun } from '../activities/stranded-run';
 import { ArteError, type ErrorData } from '../schemas/errors';
 import type { RunProgress } from '../schemas/messages';
@@ -87,7 +87,8 @@ export function registerOrder(program: Command, { name, description, update, don
     .command(name)
     .argument('<run>', 'id of the run')
     .option('--reason <why>', 'kept with the action, for whoever asks later')
-    .option('--note <why>', 'the same')
+    // Its earlier name.
+    .addOption(new Option('--note <why>').hideHelp())
     .option('--json', 'print where the run is then, as JSON like arte status')
     .description(description)
     .action(async (runId: string, options: { reason?: string; note?: string; json?: boolean }) => {

@@ -2,8 +2,8 @@
  * From words to addresses: where Temporal and the store are, for workers and commands alike. Secrets are read from the environment or from
  * the embedded platform's 0600 file here, and handed on in memory only.
  *
- * Order: what the config's `platform` section says; else the embedded platform's state file; else the environment names that Temporal's
- * and AWS's own clients read.
+ * Order: the config's `platform`; else TEMPORAL_ADDRESS / ARTE_S3_BUCKET and the clients' own variables; where neither names anything, the
+ * embedded platform.
  */
 import { loadClientConnectConfig } from '@temporalio/envconfig';
 import { ArteError } from '../schemas/errors';
@@ -44,7 +44,8 @@ function temporalAddress(platform: Platform | undefined, environment: Environmen
   return {
     address,
     namespace: platform?.temporal.address === undefined ? (namespace ?? 'default') : platform.temporal.namespace,
-    tls: platform?.temporal.tls === true || Boolean(connectionOptions.tls),
+    // Certificates come from Temporal's own variables or its file of profiles only; a config says no more than that there is TLS.
+    tls: connectionOptions.tls || platform?.temporal.tls === true,
     ...(apiKey === undefined ? {} : { apiKey }),
   };
 }
@@ -65,8 +66,9 @@ export function storeAddressOf(platform: Platform | undefined, environment: Envi
   return {
     ...(endpoint === undefined ? {} : { endpoint }),
     bucket,
-    prefix: store?.prefix ?? environment['ARTE_S3_PREFIX'] ?? '',
-    region: environment['AWS_REGION'] ?? store?.region ?? 'us-east-1',
+    // A prefix belongs to the bucket: who names the one says the other, and the section's default is no word about another bucket.
+    prefix: store?.bucket === undefined ? (environment['ARTE_S3_PREFIX'] ?? '') : store.prefix,
+    region: store?.region ?? environment['AWS_REGION'] ?? 'us-east-1',
     forcePathStyle: store?.force_path_style ?? true,
     ...(credentials ? { credentials } : {}),
   };

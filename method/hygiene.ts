@@ -60,17 +60,7 @@ export function isDuplicateQuestion(question: string, filter: QuestionFilter, se
   return false;
 }
 
-/**
- * ROUGE-L F-measure (Lin 2004) as Google's rouge-score computes it without stemming: with L the longest common subsequence of
- * tokens, P = L / |b|, R = L / |a|, F = 2PR / (P + R). Tokens are runs of letters and digits, lower-cased; unlike rouge-score, letters
- * outside a-z count too. 0 when either side has no token.
- */
-export function rougeL(a: string, b: string): number {
-  const one = tokensOf(a);
-  const other = tokensOf(b);
-  return fMeasure(commonSubsequence(one, other), one.length, other.length);
-}
-
+/** Runs of letters and digits, lower-cased; unlike rouge-score's, letters outside a-z count too. */
 function tokensOf(text: string): string[] {
   return (text.toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? []).slice(0, rougeTokensMax);
 }
@@ -85,7 +75,11 @@ function fMeasure(common: number, one: number, other: number): number {
   return common === 0 ? 0 : (2 * common) / (one + other);
 }
 
-/** Whether ROUGE-L is at least `threshold`, told without the quadratic part where bounds suffice. */
+/**
+ * Whether ROUGE-L is at least `threshold`, told without the quadratic part where bounds suffice. ROUGE-L is the F-measure (Lin 2004) as Google's
+ * rouge-score computes it without stemming: with L the longest common subsequence of tokens, P = L / |b|, R = L / |a|, F = 2PR / (P + R);
+ * 0 when either side has no token.
+ */
 function rougeLReaches(one: TokenBag, other: TokenBag, threshold: number): boolean {
   const [m, n] = [one.tokens.length, other.tokens.length];
   if (fMeasure(Math.min(m, n), m, n) < threshold) return false;

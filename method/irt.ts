@@ -1,5 +1,5 @@
 /**
- * Item response theory: which items of a task tell strong respondents from weak ones (method.md section 1, preference set).
+ * Item response theory: which items of a task tell strong respondents from weak ones.
  *
  * The two-parameter logistic model (Birnbaum 1968): a respondent of ability t answers an item right with probability
  * 1 / (1 + exp(-a (t - b))), a its discrimination, b its difficulty.

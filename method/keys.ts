@@ -1,5 +1,5 @@
 /**
- * Identity (design section 3): stage keys, row keys and seeds are pure functions of content.
+ * Identity: stage keys, row keys and seeds are pure functions of content.
  * Owns canonical JSON and the hashes over it. No run id, host, path, served name or count of workers may ever enter a key.
  */
 import { createHash } from 'node:crypto';

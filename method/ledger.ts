@@ -1,5 +1,5 @@
 /**
- * Money (design section 5): what work costs by the prices of the config, what it may cost at most before it is done, and the ledger in
+ * Money: what work costs by the prices of the config, what it may cost at most before it is done, and the ledger in
  * which a run reserves the one and settles the other. Pure; the ledger's document is activities/budget.ts, usage is recorded by the row
  * engine and the trainer.
  *

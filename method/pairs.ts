@@ -1,5 +1,5 @@
 /**
- * From scores to preferences (method.md section 1, pairs): which of two questions, and which of two rationales, teaches better.
+ * From scores to preferences: which of two questions, and which of two rationales, teaches better.
  *
  * Owns the choice and what is left out, counted by reason. Leaves prompts and texts of a pair to training-rows.ts.
  *

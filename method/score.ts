@@ -1,5 +1,5 @@
 /**
- * What the student's answers say about each draft, and how far that can be trusted (method.md sections 1 and 3).
+ * What the student's answers say about each draft, and how far that can be trusted.
  *
  * Owns s_r, s_q, their standard errors and the quality of the whole matrix. Leaves what is right to answers.ts, what becomes a pair to
  * pairs.ts.

@@ -1,5 +1,5 @@
 /**
- * How a model is served, as far as it changes answers: part of the key of every row and row stage (design section 3).
+ * How a model is served, as far as it changes answers: part of the key of every row and row stage.
  * Owns the line between what changes an answer and what only changes how fast it comes. Which model it is, is the ModelRef's.
  *
  * In: the server and its version, the form of the weights, the length of the context (it decides what is cut or refused), and

@@ -1,7 +1,7 @@
 /**
  * Telling a right answer from a wrong one without a label, for questions whose answer follows from their own text.
  *
- * Owns the built-in verifiers (arithmetic, boolean, counting, comparison). Leaves command verifiers to whoever may start processes.
+ * Owns the built-in verifiers (arithmetic, boolean, counting, comparison).
  *
  * Invariants
  * 1. Only what was understood is judged: a question that could mean two things is `unknown`, never guessed.
@@ -15,10 +15,7 @@ export type Verdict = 'right' | 'wrong' | 'unknown';
 /** Longer than any task's expression; bounds the size of powers and products too. */
 export const expressionCharsMax = 400;
 
-/**
- * Whether `answer` answers `question`. An answer that is none at all ("I do not know") is wrong where the question was understood.
- * Command verifiers are `unknown` here: they are run by the stage.
- */
+/** Whether `answer` answers `question`. An answer that is none at all ("I do not know") is wrong where the question was understood. */
 export function verify(verifier: Verifier, question: string, answer: string): Verdict {
   switch (verifier.kind) {
     case 'arithmetic':
@@ -31,8 +28,6 @@ export function verify(verifier: Verifier, question: string, answer: string): Ve
       const wanted = comparisonValue(question);
       return typeof wanted === 'boolean' ? verdictOfTruth(wanted, answer) : verdictOfNumber(wanted, answer);
     }
-    case 'command':
-      return 'unknown';
   }
 }
 

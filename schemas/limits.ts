@@ -48,9 +48,6 @@ export const partFlushIntervalMs = 3_000;
 /** Journal group commit: rows finished within this window share one fsync. */
 export const journalCommitIntervalMs = 20;
 
-/** A malformed answer is asked again this often (with another seed) before it is recorded as malformed. */
-export const repairAttemptsMax = 2;
-
 /** A row whose calls fail for reasons of the network or server is tried this often before it is recorded as failed. */
 export const rowAttemptsMax = 30;
 

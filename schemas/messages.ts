@@ -308,7 +308,7 @@ export interface RetryOrder extends Order {
   };
 }
 
-/** A person's word about a round. */
+/** A person's verdict on a round. */
 export interface Verdict {
   readonly approved: boolean;
   readonly by: string;

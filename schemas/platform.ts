@@ -2,8 +2,15 @@
 export interface TemporalAddress {
   readonly address: string;
   readonly namespace: string;
-  readonly tls: boolean;
+  readonly tls: boolean | TemporalTls;
   readonly apiKey?: string;
+}
+
+/** Certificates of a connection, in the form that Temporal's clients take. */
+export interface TemporalTls {
+  readonly serverNameOverride?: string;
+  readonly serverRootCACertificate?: Uint8Array;
+  readonly clientCertPair?: { readonly crt: Uint8Array; readonly key: Uint8Array };
 }
 
 export interface StoreAddress {

@@ -1,5 +1,5 @@
 /**
- * One row = one thing asked of a model, and what came of it. The engine's language (design section 4), and the rows
+ * One row = one thing asked of a model, and what came of it. The engine's language, and the rows
  * that stages leave in their artifacts.
  */
 import { z } from 'zod';
@@ -97,7 +97,7 @@ export type RowReading =
   | { readonly outcome: 'ok'; readonly value: JsonValue }
   | { readonly outcome: 'malformed' | 'refused' | 'truncated'; readonly why: string; readonly value?: JsonValue };
 
-/** Every row ends as exactly one of these (design section 4): never a null, never a crash. */
+/** Every row ends as exactly one of these: never a null, never a crash. */
 export const rowResultSchema = z.object({
   key: z.string(),
   meta: z.json(),

@@ -56,7 +56,9 @@ const taskCommon = {
     .optional()
     .describe('How answers look. Left out: the built-in family or the file format decides.'),
   techniques: z.array(techniqueSchema).min(1).optional().describe('Replaces prompts.techniques for this task.'),
-  verifier: verifierSchema.optional().describe('Can tell a right answer from a wrong one without a label.'),
+  verifier: verifierSchema
+    .optional()
+    .describe('Tells a right answer from a wrong one without a label; used by tailor.filter: verifier.'),
   gold: z
     .string()
     .optional()
@@ -144,17 +146,15 @@ export type TaskConfig = z.infer<typeof taskConfigSchema>;
 const capabilitiesSchema = z
   .strictObject({
     n: z.boolean().default(false).describe('Several answers for one prompt in one call.'),
-    logprobs: z.boolean().default(false).describe('Log-probabilities of the answer.'),
     prompt_logprobs: z.boolean().default(false).describe('Log-probabilities of given text (echo).'),
     structured: z.boolean().default(false).describe('response_format json_schema is honoured.'),
     seed: z.boolean().default(false).describe('A seed is honoured per request.'),
-    hot_lora: z.boolean().default(false).describe('Adapters can be loaded while it runs.'),
     per_request_sampling: z.boolean().default(true).describe('temperature and the like are honoured per request.'),
     completion: z.boolean().default(false).describe('/v1/completions takes raw text.'),
     extended_sampling: z.boolean().default(false).describe('top_k and min_p are honoured.'),
   })
   .prefault({})
-  .describe('Declared, and checked against what the stages need before anything starts.');
+  .describe('Declared. What the settings need and is not declared here is refused before anything starts.');
 
 export const endpointSchema = z.discriminatedUnion('kind', [
   z.strictObject({
@@ -218,14 +218,17 @@ export const modelConfigSchema = z.strictObject({
   source: z
     .string()
     .describe(
-      'embedded:NAME, hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX, or hosted:PROVIDER/ID (not ours to read or train).',
+      "embedded:NAME, hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX (read with AWS's own settings in the workers' environment, not those of platform.store), or hosted:PROVIDER/ID (not ours to read or train).",
     ),
   revision: z.string().optional().describe('Hub revision, or the declared revision of a hosted model.'),
-  trust_remote_code: z.literal(false).default(false).describe('Always off: weights are data, not programs.'),
+  trust_remote_code: z
+    .literal(false)
+    .default(false)
+    .describe('Only false is accepted: weights are data, not programs.'),
   endpoint: endpointSchema
     .prefault({ kind: 'managed' })
     .describe(
-      'Where the model is asked. managed: the worker starts a server for it. static: a URL that is already there. scripted: rules.',
+      'Where the model is asked. managed: the worker starts a server for it; needed for every model that the run trains (the student, and the teacher unless align.method is none and no task has gold). static: a URL that is already there, for models that keep their weights. scripted: rules.',
     ),
   prompt_style: z
     .enum(['chat', 'completion'])
@@ -686,6 +689,7 @@ const warmUpSchema = z
     schedule: z.enum(['cosine', 'linear', 'constant']).default('linear').describe('As sft.schedule.'),
     loss_on: z.enum(['completion', 'all']).default('completion').describe('As sft.loss_on.'),
     ...trainingCommon,
+    epochs: trainingCommon.epochs.describe('As sft.epochs.'),
   })
   .prefault({})
   .describe(
@@ -991,10 +995,16 @@ const platformSchema = z
       .describe('The workflow engine.'),
     store: z
       .strictObject({
-        endpoint: z.url().optional().describe('S3 endpoint. Left out with no bucket: the embedded server.'),
+        endpoint: z
+          .url({ protocol: /^https?$/ })
+          .optional()
+          .describe('S3 endpoint. Left out with no bucket: the embedded server.'),
         bucket: z.string().optional().describe('Bucket that holds everything of arte.'),
         prefix: z.string().default('').describe('Everything of arte lies under this prefix of the bucket.'),
-        region: z.string().default('us-east-1').describe('Region the requests are signed for.'),
+        region: z
+          .string()
+          .optional()
+          .describe('Region the requests are signed for. Left out: AWS_REGION, else us-east-1.'),
         force_path_style: z
           .boolean()
           .default(true)
@@ -1007,7 +1017,9 @@ const platformSchema = z
     currency: z.string().default('USD').describe('Of the prices; only printed.'),
   })
   .prefault({})
-  .describe('Where it runs. Nothing given: everything embedded, on this machine.');
+  .describe(
+    'Where it runs. Nothing given: everything embedded, on this machine. Commands that name a run and no config (status, report, …) find a platform of your own by TEMPORAL_ADDRESS, ARTE_S3_BUCKET, AWS_ENDPOINT_URL_S3 and credentials in the environment (docs/environment.md).',
+  );
 
 export const runConfigSchema = z
   .strictObject({
@@ -1061,7 +1073,7 @@ export type RunConfigInput = z.input<typeof runConfigSchema>;
 
 /** A node of a JSON Schema as zod emits it: what editors and the explanations of method/config/check-config.ts read. */
 export interface JsonSchemaNode {
-  readonly type?: string;
+  readonly type?: string | readonly string[];
   readonly description?: string;
   readonly default?: unknown;
   readonly const?: unknown;

@@ -1,4 +1,4 @@
-/** The stages in the order of the method's table (design section 2). Zod-free: workflows use it by value. */
+/** The stages in the order of the method's table. Zod-free: workflows use it by value. */
 export const stageNames = [
   'prepare-tasks',
   'warm-up',

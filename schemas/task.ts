@@ -42,15 +42,6 @@ export const verifierSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('boolean') }),
   z.strictObject({ kind: z.literal('counting') }),
   z.strictObject({ kind: z.literal('comparison') }),
-  z.strictObject({
-    kind: z.literal('command'),
-    command: z
-      .array(z.string())
-      .min(1)
-      .describe(
-        'argv, no shell. Gets {"question", "answer"} as JSON on stdin; exit 0 = right, 1 = wrong, anything else = cannot tell.',
-      ),
-  }),
 ]);
 export type Verifier = z.infer<typeof verifierSchema>;
 

@@ -9,9 +9,7 @@ import type { ArmName } from './arms';
 /** `student-1` is the first of transfer.students. */
 export type TransferTarget = 'tasks' | `student-${number}`;
 
-/** The arms that are carried over, and the one that stands beside them. In the order of the report. */
-export const transferArms = ['untuned', 'original_teacher', 'arte'] as const satisfies readonly ArmName[];
-/** Those of them with a training set. */
+/** The arms that are carried over: those with a training set. The untuned student stands beside them. */
 export const taughtArms = ['original_teacher', 'arte'] as const satisfies readonly ArmName[];
 export type TaughtArm = (typeof taughtArms)[number];
 

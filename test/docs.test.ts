@@ -37,6 +37,18 @@ it('README.md names every command and every exit code', () => {
   for (const code of Object.values(exitCodes)) expect(readme).toContain(`| ${code} |`);
 });
 
+it('environment.md names every variable of ours that is read, and no other', () => {
+  const namesIn = (text: string): string[] => text.match(/\bARTE_[A-Z0-9_]*[A-Z0-9]\b/g) ?? [];
+  const rooms = ['activities', 'bench', 'cli', 'drivers', 'method', 'python', 'schemas', 'workers', 'workflows'];
+  const sources = rooms.flatMap((room) =>
+    readdirSync(join(root, room), { recursive: true, encoding: 'utf8' })
+      .filter((name) => /\.(ts|js|cjs|py)$/.test(name))
+      .map((name) => join(room, name)),
+  );
+  const named = new Set(namesIn(read('docs/environment.md')));
+  expect([...named].sort()).toEqual([...new Set(sources.flatMap((source) => namesIn(read(source))))].sort());
+});
+
 it('README.md names every example', () => {
   const examples = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.yaml'));
   for (const example of examples) expect(read('README.md')).toContain(`\`${example}\``);

@@ -1,4 +1,4 @@
-/** A worker ends with whoever started it: stdin is the lifeline, its end is ours (design section 7). */
+/** A worker ends with whoever started it: stdin is the lifeline, its end is ours. */
 
 import { workerGraceMs } from '../schemas/limits';
 

@@ -2,9 +2,9 @@
  * A worker process: one role, or all of them on one machine. Started by the supervisor, by `arte worker`, or by an orchestrator of machines.
  * Owns the process: arguments, signals, its end with its parent. What a role registers is roles.ts; the drivers are opened in wire.ts.
  */
-import { pino } from 'pino';
 import { rowStages, type RowStages } from '../activities';
 import { ArteError } from '../schemas/errors';
+import { beginWorker } from './begin-worker';
 import { endWithParent } from './lifeline';
 import { parseRoles } from './parse-roles';
 import { openWorkerPlatform } from './worker-platform';
@@ -27,13 +27,7 @@ export async function runWorker(stages: RowStages = rowStages): Promise<never> {
 async function run(stages: RowStages): Promise<void> {
   const roles = parseRoles(process.argv[process.argv.indexOf('--role') + 1]);
   if (process.env['ARTE_LIFELINE'] === '1') endWithParent();
-  // The C library read it when this process began (supervisor.ts); how a training or a model server uses memory is their own business.
-  delete process.env['MALLOC_ARENA_MAX'];
-  const logger = pino({
-    base: { role: roles.join('+') },
-    timestamp: pino.stdTimeFunctions.isoTime,
-    level: process.env['ARTE_LOG_LEVEL'] ?? 'info',
-  });
+  const logger = beginWorker(roles);
   const platform = await openWorkerPlatform(process.env);
   await runRoles(roles, platform, logger, stages);
 }

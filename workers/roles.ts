@@ -1,5 +1,5 @@
 /**
- * What each role is: its queue, its activities, how much it takes on at once (temporal.md section 2.8). One Temporal Worker per role; one process may run several.
+ * What each role is: its queue, its activities, how much it takes on at once. One Temporal Worker per role; one process may run several.
  * Owns the workers' options and their reasons.
  */
 import { createHash } from 'node:crypto';

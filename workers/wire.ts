@@ -1,5 +1,5 @@
 /**
- * Opens the drivers and hands them to the activities (style.md 6). One pool and one store per process, whatever its roles.
+ * Opens the drivers and hands them to the activities. One pool and one store per process, whatever its roles.
  * Owns the folders inside the data directory that workers use.
  */
 import { mkdirSync } from 'node:fs';

@@ -1,6 +1,6 @@
 /**
- * What a worker process knows of its surroundings: addresses, folders, the Python environment. Read from the supervisor's state file
- * ($ARTE_PLATFORM), or from the `platform` section of the config that $ARTE_CONFIG names, or from the environment alone (a container).
+ * What a worker process knows of its surroundings: addresses, folders, the Python environment. Addresses are given (`arte worker --config`), else
+ * read from the supervisor's state file ($ARTE_PLATFORM), else from the environment alone (a container).
  */
 import { join } from 'node:path';
 import { cacheDirectory, dataDirectory } from '../drivers/local/directories';
@@ -40,7 +40,7 @@ export async function openWorkerPlatform(
       throw new ArteError('PythonMissing', {
         what: 'The Python environment that serves and trains models is not set up on this machine.',
         why: 'The worker makes none by itself: a set-up of two gigabytes is started by a person.',
-        next: 'arte up sets it up; in a container set ARTE_PYTHON_ENV to a ready one.',
+        next: '`arte setup` makes it. One of your own (ARTE_PYTHON_ENV) needs the packages of python/requirements*.txt.',
       });
     },
   };

@@ -1,5 +1,5 @@
 /**
- * One round of ARTE, row by row as the method's table has it (method.md section 1). Each call is one stage: made, or found in the store.
+ * One round of ARTE, row by row as the method's table has it. Each call is one stage: made, or found in the store.
  * Owns the order and what feeds what; everything else is below.
  */
 import {

@@ -17,7 +17,10 @@ interface Options {
 export function register(program: Command): void {
   program
     .command('init')
-    .argument('<taskfile>', 'JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or GSM8K JSONL')
+    .argument(
+      '<taskfile>',
+      'JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or JSONL of GSM8K, ARC, CommonsenseQA or PIQA',
+    )
     .description('write a config for a task file: small counts, embedded models, every choice explained')
     .option('-o, --output <file>', 'where to write it', 'arte.yaml')
     .option('--name <task>', 'name of the task (default: the file name)')
@@ -56,7 +59,7 @@ async function readTaskFile(path: string): Promise<string> {
       {
         what: `${path} cannot be read.`,
         why: code === 'ENOENT' ? 'There is no such file.' : `The system says ${code ?? 'no'}.`,
-        next: 'Name a task file: JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or GSM8K JSONL.',
+        next: 'Name a task file: JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or JSONL of GSM8K, ARC, CommonsenseQA or PIQA.',
       },
       { cause: error },
     );

@@ -32,6 +32,7 @@ import {
   triggerAgain,
   triggerSchedule,
 } from '../schedules';
+import { earlierReason, reasonOf, type ReasonOptions } from '../reason-option';
 import { openSession, type Session } from '../session';
 import { storeBundle } from '../start-run';
 import { actor } from '../actor';
@@ -102,10 +103,12 @@ export function register(program: Command): void {
       .command(command)
       .argument('<name>', 'name of the schedule')
       .description(description)
-      .option('--why <text>', 'recorded with it', '')
-      .action(async (name: string, { why }: { why: string }) =>
-        withSession((session) => act(session, name, `${actor()}${why === '' ? '' : `: ${why}`}`)),
-      );
+      .option('--reason <why>', 'recorded with it')
+      .addOption(earlierReason())
+      .action(async (name: string, options: ReasonOptions) => {
+        const reason = reasonOf(options);
+        await withSession((session) => act(session, name, `${actor()}${reason === '' ? '' : `: ${reason}`}`));
+      });
   }
   schedule
     .command('delete')

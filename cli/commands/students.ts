@@ -12,16 +12,16 @@ import { ArteError } from '../../schemas/errors';
 import type { StudentEvent, StudentStanding } from '../../schemas/student';
 import { checkRegistryName, loadStudent, type GivenStudent } from '../load-student';
 import { colorsFor, printJson, printLine, table, wrapped } from '../output';
+import { earlierReason, reasonOf, type ReasonOptions } from '../reason-option';
 import { textWidthMax } from '../report-view';
 import { openSession, type Session } from '../session';
 import { actor } from '../actor';
 
-interface AddOptions {
+interface AddOptions extends ReasonOptions {
   readonly configModel?: string;
   readonly source?: string;
   readonly revision?: string;
   readonly promptStyle?: string;
-  readonly why: string;
   readonly replace?: boolean;
   readonly json?: boolean;
 }
@@ -36,7 +36,8 @@ export function register(program: Command): void {
     .option('--source <model>', 'hf:ORG/NAME, embedded:NAME, a folder, s3://BUCKET/PREFIX')
     .option('--revision <name>', 'hub revision')
     .option('--prompt-style <style>', 'chat or completion')
-    .option('--why <text>', 'recorded with it', '')
+    .option('--reason <why>', 'recorded with it')
+    .addOption(earlierReason())
     .option('--replace', 'when the name is taken by another model')
     .option('--json', 'as JSON')
     .action(async (name: string, options: AddOptions) => {
@@ -49,7 +50,7 @@ export function register(program: Command): void {
         ...(promptStyle === undefined ? {} : { promptStyle }),
       };
       const model = await loadStudent(given);
-      const recorded = { at: new Date().toISOString(), by: actor(), why: options.why };
+      const recorded = { at: new Date().toISOString(), by: actor(), why: reasonOf(options) };
       await withSession(async ({ store }) => {
         const student = { schemaVersion: 1 as const, name, model, ...recorded };
         const how = await addStudent(store, student, { replace: options.replace === true });
@@ -89,12 +90,13 @@ export function register(program: Command): void {
     .argument('<name>', 'name of the student')
     .description('make the alignment current that was so before, or any judged one')
     .option('--to <run>', 'the run whose student becomes current')
-    .option('--why <text>', 'recorded with it', '')
+    .option('--reason <why>', 'recorded with it')
+    .addOption(earlierReason())
     .option('--json', 'as JSON')
-    .action(async (name: string, options: { to?: string; why: string; json?: boolean }) =>
+    .action(async (name: string, options: ReasonOptions & { to?: string; json?: boolean }) =>
       withSession(async ({ store }) => {
         const runId = options.to === undefined ? {} : { runId: options.to };
-        const event = await setCurrent(store, name, { ...runId, by: actor(), why: options.why });
+        const event = await setCurrent(store, name, { ...runId, by: actor(), why: reasonOf(options) });
         if (options.json) printJson(event);
         else
           printLine(

@@ -1,9 +1,9 @@
 /** `arte worker --role ROLE`: one role in this process, against the platform of a config or of the environment. */
 import type { Command } from 'commander';
-import { pino } from 'pino';
 import { metricsAddress } from '../../drivers/local/metrics-address';
 import { addressesOf } from '../../drivers/open';
 import { workerRoles } from '../../schemas/messages';
+import { beginWorker } from '../../workers/begin-worker';
 import { parseRoles } from '../../workers/parse-roles';
 import { runRoles } from '../../workers/roles';
 import { openWorkerPlatform } from '../../workers/worker-platform';
@@ -18,7 +18,7 @@ export function register(program: Command): void {
     .action(async (options: { role: string; config?: string }) => {
       const roles = parseRoles(options.role);
       metricsAddress(process.env);
-      const logger = pino({ base: { role: roles.join('+') }, timestamp: pino.stdTimeFunctions.isoTime });
+      const logger = beginWorker(roles);
       const addresses =
         options.config === undefined
           ? undefined

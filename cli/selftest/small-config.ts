@@ -131,7 +131,7 @@ export function smallConfig(config: RunConfig): { readonly config: RunConfig; re
   if (!priced) set('budget.cap', null);
 
   set('platform.temporal', { namespace: 'default', tls: false });
-  set('platform.store', { prefix: '', region: 'us-east-1', force_path_style: true });
+  set('platform.store', { prefix: '', force_path_style: true });
   small.name = `selftest-${config.name}`;
   return { config: small, cuts };
 }

@@ -16,11 +16,9 @@ export type ManagedSettings = Extract<EndpointSettings, { kind: 'managed' }>;
 /** What llama.cpp's server does as serve.py starts it. */
 export const llamaCppCapabilities: Capabilities = {
   n: true,
-  logprobs: true,
   promptLogprobs: false,
   structured: true,
   seed: true,
-  hotLora: false,
   perRequestSampling: true,
   completion: true,
   extendedSampling: true,

@@ -9,13 +9,11 @@ import type { LogTail } from '../../schemas/stall-dump';
 
 export interface Capabilities {
   readonly n: boolean;
-  readonly logprobs: boolean;
   /** Log-probabilities and ranks of a text that is given (ModelRequest.given). */
   readonly promptLogprobs: boolean;
   /** json_schema constrained output. */
   readonly structured: boolean;
   readonly seed: boolean;
-  readonly hotLora: boolean;
   readonly perRequestSampling: boolean;
   /** Takes raw text at /v1/completions besides chat. */
   readonly completion: boolean;
@@ -23,7 +21,7 @@ export interface Capabilities {
   readonly extendedSampling: boolean;
 }
 
-/** Why a call gave no answer; each has its own action in the row engine (design section 4). */
+/** Why a call gave no answer; each has its own action in the row engine. */
 export type CallFailureCause =
   | 'rate-limited' // 429 that says when to come back: wait as told
   | 'overloaded' // 429/503 without a time: shrink

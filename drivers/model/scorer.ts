@@ -14,11 +14,9 @@ export type ScorerSettings = Extract<EndpointSettings, { kind: 'scorer' }>;
 
 export const scorerCapabilities: Capabilities = {
   n: false,
-  logprobs: false,
   promptLogprobs: true,
   structured: false,
   seed: false,
-  hotLora: false,
   perRequestSampling: true,
   completion: true,
   extendedSampling: false,

@@ -123,11 +123,9 @@ const scripts: Record<Exclude<ScriptName, 'faulty'>, Script> = { echo, 'prefers-
 
 const capabilities: Capabilities = {
   n: true,
-  logprobs: false,
   promptLogprobs: true,
   structured: true,
   seed: true,
-  hotLora: false,
   perRequestSampling: true,
   completion: true,
   extendedSampling: true,

@@ -191,6 +191,8 @@ export function inWords(node: JsonSchemaNode): string {
   if (node.enum !== undefined) return `one of ${node.enum.map(String).join(', ')}`;
   if (node.anyOf !== undefined) return node.anyOf.map(inWords).join(' or ');
   if (node.oneOf !== undefined) return 'a section of settings';
+  // Plain types side by side, as of a number that may be null, stand in one node.
+  if (typeof node.type === 'object') return node.type.map((type) => inWords({ ...node, type })).join(' or ');
   switch (node.type) {
     case 'integer':
       return `a whole number${bounds(node)}`;
@@ -201,7 +203,7 @@ export function inWords(node: JsonSchemaNode): string {
     case 'array':
       return `a list${(node.minItems ?? 0) > 0 ? ' that is not empty' : ''}${node.items === undefined ? '' : `, each ${inWords(node.items)}`}`;
     case 'object':
-      return 'a section of settings';
+      return node.properties === undefined ? pairsInWords(node) : 'a section of settings';
     case 'string':
       return textInWords(node);
     case 'null':
@@ -211,8 +213,15 @@ export function inWords(node: JsonSchemaNode): string {
   }
 }
 
+/** A section whose keys are the user's own, or some of a set. */
+function pairsInWords({ propertyNames, additionalProperties }: JsonSchemaNode): string {
+  const name = propertyNames?.enum === undefined ? '' : `, each NAME ${inWords(propertyNames)}`;
+  const value = typeof additionalProperties === 'object' ? `, each VALUE ${inWords(additionalProperties)}` : '';
+  return `NAME: VALUE pairs${name}${value}`;
+}
+
 function textInWords(node: JsonSchemaNode): string {
-  if (node.format === 'uri') return 'an address such as http://127.0.0.1:8000/v1';
+  if (node.format === 'uri') return 'an http(s) address';
   if (node.pattern?.includes('env:') === true) return 'the name of an environment variable, as ${env:NAME}';
   if (node.pattern === '^[a-z0-9][a-z0-9_-]*$') return 'a name of lower-case letters, digits, - and _';
   if (node.pattern === '^[a-z0-9][a-z0-9-]*$') return 'a name of lower-case letters, digits and -';

@@ -44,6 +44,9 @@ export function notifyFindings({ notify }: RunConfig): Finding[] {
   });
 }
 
+/** What a store section without a bucket holds where nothing was written. Runs of earlier versions keep the region in their config. */
+const bucketlessStore = { prefix: '', region: 'us-east-1', force_path_style: true } as const;
+
 export function platformFindings(config: RunConfig): Finding[] {
   const { store, temporal } = config.platform;
   const findings: Finding[] = [];
@@ -74,6 +77,28 @@ export function platformFindings(config: RunConfig): Finding[] {
         instead: 'Write "address: HOST:PORT", or leave the api_key out.',
       }),
     );
+  }
+  if (temporal.namespace !== 'default' && temporal.address === undefined) {
+    findings.push(
+      finding(['platform', 'temporal', 'namespace'], {
+        what: `platform.temporal names the namespace ${temporal.namespace}, but no address.`,
+        why: 'A namespace is one of the engine that the section names. The embedded one has its own; with TEMPORAL_ADDRESS goes TEMPORAL_NAMESPACE.',
+        instead: 'Write "address: HOST:PORT" beside it, or leave the namespace out.',
+      }),
+    );
+  }
+  if (store.bucket === undefined) {
+    const ofBucket = (['prefix', 'region', 'force_path_style'] as const).filter(
+      (name) => store[name] !== undefined && store[name] !== bucketlessStore[name],
+    );
+    for (const name of ofBucket)
+      findings.push(
+        finding(['platform', 'store', name], {
+          what: `platform.store.${name} is written, but no bucket.`,
+          why: 'It says how one bucket is used. The embedded store takes none of it; with ARTE_S3_BUCKET go ARTE_S3_PREFIX and AWS_REGION.',
+          instead: `Write "bucket: NAME" beside it, or leave ${name} out.`,
+        }),
+      );
   }
   return findings;
 }

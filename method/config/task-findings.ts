@@ -159,16 +159,12 @@ export function judgeTask(
       }),
     );
   }
-  if (tailor?.filter === 'verifier' && (record.verifier === undefined || record.verifier.kind === 'command')) {
+  if (tailor?.filter === 'verifier' && record.verifier === undefined) {
     problems.push(
       configProblem(segments, {
-        what: `tailor.filter is verifier, and the task "${record.name}" has ${record.verifier === undefined ? 'none' : 'a command as its verifier'}.`,
-        why:
-          record.verifier === undefined
-            ? 'Nothing could tell a right answer from a wrong one.'
-            : 'Commands are not run while a training set is written; only built-in verifiers judge it.',
-        instead:
-          'Write a built-in verifier (arithmetic, boolean, counting, comparison), or filter: target or majority.',
+        what: `tailor.filter is verifier, and the task "${record.name}" has none.`,
+        why: 'Nothing could tell a right answer from a wrong one.',
+        instead: 'Write a verifier (kind: arithmetic, boolean, counting or comparison), or filter: target or majority.',
       }),
     );
   }

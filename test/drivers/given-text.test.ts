@@ -20,11 +20,9 @@ function endpoint(change: Partial<OpenAiEndpointOptions> = {}): OpenAiEndpoint {
     dialect: 'vllm',
     capabilities: {
       n: true,
-      logprobs: true,
       promptLogprobs: true,
       structured: true,
       seed: true,
-      hotLora: false,
       perRequestSampling: true,
       completion: true,
       extendedSampling: true,

@@ -16,11 +16,9 @@ import { chat, completion, modelConformance } from './model.conformance';
 
 const all: Capabilities = {
   n: true,
-  logprobs: false,
   promptLogprobs: false,
   structured: true,
   seed: true,
-  hotLora: false,
   perRequestSampling: true,
   completion: true,
   extendedSampling: true,

@@ -1,6 +1,6 @@
 /**
  * Goal: a plan is the method's arithmetic, exactly; the paper's own set-up gives the paper's numbers.
- * Method: figures of method.md section 1, counted here by hand, and small configs in which each setting changes one figure.
+ * Method: the paper's figures, counted here by hand, and small configs in which each setting changes one figure.
  */
 import { planRun, questionPairsOfTask, trainingSteps, type PlannedTask } from '../../method/plan';
 import { armNames } from '../../schemas/arms';

@@ -53,11 +53,11 @@ describe('a family', () => {
       category: 'mine',
       description: 'Count!',
       techniques: defaults,
-      verifier: { kind: 'command', command: ['check'] },
+      verifier: { kind: 'arithmetic' },
       split: { validation: 5, test: 5 },
     });
     expect(record).toMatchObject({ name: 'counting', category: 'mine', description: 'Count!', techniques: defaults });
-    expect(record.verifier).toEqual({ kind: 'command', command: ['check'] });
+    expect(record.verifier).toEqual({ kind: 'arithmetic' });
   });
 
   it('reads `test: rest` as a set of BIG-Bench-Hard size, or what is left of a small family', () => {

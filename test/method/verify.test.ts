@@ -144,8 +144,7 @@ describe('verify', () => {
     },
   );
 
-  it('leaves commands to others, and ends on hostile input', () => {
-    expect(verify({ kind: 'command', command: ['true'] }, 'q', 'a')).toBe('unknown');
+  it('ends on hostile input', () => {
     for (const text of [
       '('.repeat(100_000),
       'not '.repeat(50_000),

@@ -7,7 +7,7 @@ import type { ArmName } from '../../schemas/arms';
 import type { ModelRef } from '../../schemas/model-ref';
 import { reportVersion, type ReportArm, type ReportTransfer, type RunReport } from '../../schemas/report';
 import type { PredictionRow, RowOutcome } from '../../schemas/rows';
-import { transferArms, type TransferTarget } from '../../schemas/transfer';
+import { taughtArms, type TransferTarget } from '../../schemas/transfer';
 
 export interface MadeReport {
   readonly arms: readonly ArmName[];
@@ -61,7 +61,9 @@ export function madeReport({
       arms.filter((arm) => round === 1 || arm === 'arte').flatMap((arm) => evaluated(arm, round)),
     ),
   );
-  const carried = linesOf(transfer.flatMap((to) => transferArms.flatMap((arm) => evaluated(arm, rounds, to))));
+  const carried = linesOf(
+    transfer.flatMap((to) => (['untuned', ...taughtArms] as const).flatMap((arm) => evaluated(arm, rounds, to))),
+  );
   const usage = { calls: 6_261, inputTokens: 12_345_678, cachedInputTokens: 9_876_543, outputTokens: 1_234_567 };
   const lost = { lostCalls: 0, lostInputTokens: 0 };
   return {

@@ -1,0 +1,17 @@
+/** `--reason WHY` of the commands that record one beside what they change, and the name that it had before. */
+import { Option } from 'commander';
+
+export interface ReasonOptions {
+  readonly reason?: string;
+  readonly why?: string;
+}
+
+/** `--why`, which scripts may still write; not in the help. */
+export function earlierReason(): Option {
+  return new Option('--why <text>').hideHelp();
+}
+
+/** Empty where none was given. */
+export function reasonOf({ reason, why }: ReasonOptions): string {
+  return reason ?? why ?? '';
+}
