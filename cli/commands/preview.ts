@@ -9,7 +9,7 @@ import type { ModelRequest, Prompt } from '../../schemas/rows';
 import type { TaskRecord } from '../../schemas/task';
 import type { AskedStep } from '../ask-models';
 import { loadConfig, type LoadedConfig } from '../load-config';
-import { colorsFor, exitCodes, printJson, printLine, printVerbatim, progress } from '../output';
+import { colorsFor, exitCodes, forVerbatim, printJson, printLine, printVerbatim, progress } from '../output';
 
 interface Options {
   readonly task?: string;
@@ -117,7 +117,7 @@ function printPreview(task: TaskRecord, steps: readonly AskedStep[], asked: bool
     printLine(
       color.dim('A validation item stands in for drafted questions, "…" for words that a model has yet to write.'),
     );
-  for (const { stage, title, model, request, row, answer, reading } of steps) {
+  for (const { stage, title, model, request, row, answer, reading } of forVerbatim(steps)) {
     printLine();
     printLine(`${color.cyan('━━')} ${color.bold(stage)}  ${title}  ${color.dim(`(${model})`)}`);
     if (request !== undefined) {
