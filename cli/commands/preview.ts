@@ -48,11 +48,14 @@ export function register(program: Command): void {
 async function askedSteps(loaded: LoadedConfig, task: TaskRecord): Promise<readonly AskedStep[]> {
   const interrupted = new AbortController();
   const stop = (): void => interrupted.abort(new Error('interrupted'));
-  process.once('SIGINT', stop);
   const line = progress('asking the models');
   try {
     // Loaded only here: the drivers take longer to load than a preview takes to show.
     const { askModels } = await import('../ask-models.js');
+    const { ensurePythonEnv } = await import('../../drivers/local/python-env.js');
+    // Setting Python up knows no signal: until it is done Ctrl-C ends this process, as it does by default, and pip with it.
+    await ensurePythonEnv({ onProgress: ({ what }) => line.update(`setting up Python: ${what}`) });
+    process.once('SIGINT', stop);
     const steps = await askModels(loaded, task, {
       onProgress: (text) => line.update(text),
       signal: interrupted.signal,
