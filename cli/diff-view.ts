@@ -3,12 +3,14 @@ import { canonicalJson } from '../method/keys';
 import { describeDifference } from '../method/statistics';
 import { stageLabel } from '../schemas/stage-names';
 import type { ArmDifference, Difference, RunDiff, StageDifference } from './diff-runs';
+import { foreignIn } from './cells';
 import { colorsFor, printLine, table } from './output';
 
 /** A value in a cell is cut to this; --json has all of it. */
 const valueCharactersMax = 60;
 
-export function printDiff(diff: RunDiff): void {
+export function printDiff(whole: RunDiff): void {
+  const diff = foreignIn(whole);
   const color = colorsFor(process.stdout);
   printLine();
   printLine(color.bold('Settings'));

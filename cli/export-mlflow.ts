@@ -33,7 +33,6 @@ export async function exportToMlflow(
   const report = await readReport(store, runId);
   const record = (await store.getDocument(runKeys.record(runId))) as unknown as RunRecord;
   const config = (await openBundle(store, record.bundle)).config;
-  const endedAt = Date.parse(report.writtenAt);
   const startedAt = Date.parse(record.createdAt);
   const experimentId = await tracking.experiment(experiment);
 
@@ -42,10 +41,12 @@ export async function exportToMlflow(
     own: Readonly<Record<string, string>>,
     known: MlflowRun | undefined,
     status: MlflowStatus,
+    endedAt: number,
   ): Promise<MlflowRun> {
     const { name, params, tags, metrics } = figures;
     const run = known ?? (await tracking.createRun({ experimentId, name, startedAt, tags: own }));
-    await tracking.log(run.runId, { params, tags: { 'mlflow.runName': name, ...tags }, metrics, at: endedAt });
+    // Of the start, which never changes: a report is written anew when a cancelled run goes on, and each point would then stand there twice.
+    await tracking.log(run.runId, { params, tags: { 'mlflow.runName': name, ...tags }, metrics, at: startedAt });
     await tracking.end(run.runId, status, endedAt);
     return run;
   }
@@ -59,6 +60,7 @@ export async function exportToMlflow(
     { ...identity, ...source },
     known,
     mlflowStatus(report.status),
+    Date.parse(report.writtenAt),
   );
   const trainings = trainingFigures(report);
   const below = { 'mlflow.parentRunId': parent.runId };
@@ -66,7 +68,9 @@ export async function exportToMlflow(
   for (const [index, training] of trainings.entries()) {
     onProgress(`training ${index + 1} of ${trainings.length}`);
     const child = children.find(({ tags }) => tags['arte.stage_key'] === training.key);
-    await write(training, { ...below, 'arte.stage_key': training.key, ...source }, child, 'FINISHED');
+    const own = { ...below, 'arte.stage_key': training.key, ...source };
+    // The report knows how long a training took, not when: its run begins with the whole one, and its length is true.
+    await write(training, own, child, 'FINISHED', startedAt + Math.round(training.seconds * 1000));
   }
   onProgress('the report page');
   const page = await tracking.putFile(

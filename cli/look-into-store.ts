@@ -35,6 +35,7 @@ import type { StageRunner } from '../workflows/run-state';
 import { runTransfer } from '../workflows/transfer';
 import type { LoadedConfig } from './load-config';
 import { alignInput } from '../method/align-input';
+import { progressIfSlow } from './output';
 
 /** A store that does not answer in this time is not asked: a plan is for now. */
 const answerMs = 5_000;
@@ -66,6 +67,7 @@ export async function askStore<Answer>(
   loaded: LoadedConfig,
   ask: (store: ArtifactStore, find: ModelFinder) => Promise<Answer>,
 ): Promise<Answer | string | undefined> {
+  const asked = progressIfSlow('asking the store what it holds');
   let store: ArtifactStore | undefined;
   try {
     store = await openStore(loaded.config.platform);
@@ -76,6 +78,7 @@ export async function askStore<Answer>(
     const what = error instanceof ArteError ? error.data.what : error instanceof Error ? error.message : String(error);
     return `The store was not asked what it holds: ${what}`;
   } finally {
+    asked();
     store?.close();
   }
 }

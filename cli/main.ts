@@ -97,8 +97,16 @@ function commandWord(words: readonly string[]): CommandName | undefined {
 }
 
 /** With --json an error is the one JSON document on stdout, besides its words on stderr. */
-function errorDocument(error: unknown): { error: ErrorData } {
+function errorDocument(error: unknown, words: readonly string[]): { error: ErrorData } {
   if (error instanceof ArteError) return { error: error.data };
+  if (error instanceof CommanderError) {
+    const what = error.code === 'commander.help' ? 'No command was given.' : error.message.replace(/^error: /, '');
+    const command = commandWord(words);
+    const next = `arte ${command === undefined ? '' : `${command} `}--help says what there is.`;
+    return {
+      error: { code: 'InvalidInput', what, why: 'The words of the command do not fit.', next, retryable: false },
+    };
+  }
   const what = error instanceof Error ? error.message : String(error);
   return { error: { code: 'Unexpected', what, why: '', next: 'Run it again with --verbose.', retryable: false } };
 }
@@ -109,6 +117,10 @@ async function main(words: readonly string[]): Promise<void> {
     if (error.code === 'EPIPE') process.exit(exitCodes.done);
     throw error;
   });
+  // Words that nobody reads are lost; what the command does goes on.
+  process.stderr.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
+  });
   try {
     await (await buildProgram(words)).parseAsync([...words], { from: 'user' });
   } catch (thrown) {
@@ -116,9 +128,10 @@ async function main(words: readonly string[]): Promise<void> {
     if (error instanceof CommanderError) {
       // Commander has printed its message; help and version end with 0.
       process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.badInput;
+      if (error.exitCode !== 0 && words.includes('--json')) printJson(errorDocument(error, words));
       return;
     }
-    if (words.includes('--json')) printJson(errorDocument(error));
+    if (words.includes('--json')) printJson(errorDocument(error, words));
     printError(error, { verbose: words.includes('--verbose') });
     process.exitCode = exitCodeOf(error);
   }

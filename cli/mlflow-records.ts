@@ -24,6 +24,7 @@ export interface MlflowFigures {
 export interface MlflowTraining extends MlflowFigures {
   /** Its stage's key: what it is known by. */
   readonly key: string;
+  readonly seconds: number;
 }
 
 /** How a run ended, in MLflow's words. A report is written of runs that are done or cancelled. */
@@ -72,7 +73,7 @@ export function runFigures(report: RunReport, config: RunConfig | undefined): Ml
 /** Its trainings, in the order of the report. */
 export function trainingFigures({ stages }: Pick<RunReport, 'stages'>): MlflowTraining[] {
   return stages.flatMap((stage): MlflowTraining[] => {
-    const { name, arm, round, key, facts, reused } = stage;
+    const { name, arm, round, key, facts, reused, seconds } = stage;
     const { metrics, steps } = facts;
     if (typeof steps !== 'number' || !isObject(metrics)) return [];
     const shown = ['adapter', 'steps', 'rows', 'tokens', 'device', 'dtype', 'trainingSeconds'];
@@ -83,6 +84,7 @@ export function trainingFigures({ stages }: Pick<RunReport, 'stages'>): MlflowTr
     return [
       {
         key,
+        seconds,
         name: `${stageLabel(name, arm)}, round ${round}`,
         params: { stage: name, ...(arm === '' ? {} : { arm }), round: String(round), ...Object.fromEntries(params) },
         tags: { 'arte.found_in_store': String(reused) },

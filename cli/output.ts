@@ -3,12 +3,14 @@
  *
  * Owns the exit codes, the look of an error, tables and the progress line. Leaves to the commands what they say.
  * Invariants: stdout of a command with --json is exactly one JSON document; nothing here throws; no control
- * sequence is written to something that is not a terminal, or when NO_COLOR is set or --no-color was given.
+ * sequence is written to something that is not a terminal, or when NO_COLOR is set or --no-color was given; of what
+ * others wrote (models, servers, files) nothing reaches a terminal that it would obey.
  */
 import CliTable from 'cli-table3';
 import picocolors from 'picocolors';
 import { ArteError, type ErrorCode } from '../schemas/errors';
 import { asTyped } from './called-as';
+import { cut, foreign, foreignIn, printable } from './cells';
 
 /** What a program may rely on. 3: the run is parked as NEEDS_ATTENTION and waits for a person. 130: interrupted (128 + SIGINT). */
 export const exitCodes = { done: 0, failed: 1, badInput: 2, waiting: 3, interrupted: 130 } as const;
@@ -60,12 +62,17 @@ export function colorsFor(stream: NodeJS.WriteStream): Colors {
 
 /** A line for the person, on stdout. */
 export function printLine(text = ''): void {
-  process.stdout.write(`${asTyped(text)}\n`);
+  process.stdout.write(`${printable(asTyped(text))}\n`);
 }
 
-/** A line of what models said and were asked, on stdout: as it is. */
+/** A line of what models said and were asked, or of data, on stdout: a pipe gets it as it is, a terminal gets nothing that it would obey. */
 export function printVerbatim(text = ''): void {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${process.stdout.isTTY ? printable(text) : text}\n`);
+}
+
+/** A value whose texts others wrote, for printVerbatim: on a terminal without colours of their own, which would look like ours. */
+export function forVerbatim<Value>(value: Value): Value {
+  return process.stdout.isTTY ? foreignIn(value) : value;
 }
 
 /** The one JSON document of a --json command. */
@@ -75,7 +82,7 @@ export function printJson(value: unknown): void {
 
 /** A remark that is no result: on stderr, so that stdout stays what was asked for. */
 export function printNote(text: string): void {
-  process.stderr.write(`${asTyped(text)}\n`);
+  process.stderr.write(`${printable(asTyped(text))}\n`);
 }
 
 export interface TableColumn {
@@ -108,7 +115,8 @@ export function table(columns: readonly TableColumn[], rows: readonly (readonly 
       middle: '',
     },
   });
-  for (const row of rows) made.push([...row]);
+  // Before it is measured.
+  for (const row of rows) made.push(row.map((cell) => (typeof cell === 'string' ? printable(cell) : cell)));
   return made
     .toString()
     .split('\n')
@@ -147,27 +155,28 @@ export function formatSeconds(seconds: number): string {
 
 /**
  * An error for a person: what happened, why, what to do next, and the code to search docs/errors.md for.
- * With verbose also the stack and the chain of causes. Always on stderr.
+ * With verbose also the stack and the chain of causes. Always on stderr. A progress line that is still open has failed.
  */
 export function printError(error: unknown, { verbose }: { verbose: boolean }): void {
+  open?.fail();
   const color = colorsFor(process.stderr);
   const lines: string[] = [];
   if (error instanceof ArteError) {
-    const { code, what, why, next, details } = error.data;
+    const { code, what, why, next, details } = foreignIn(error.data);
     lines.push(`${color.red(color.bold('error'))}  ${what}`);
     if (why !== '') lines.push(`${color.dim('why')}    ${why}`);
     for (const detail of details ?? []) lines.push(...detail.split('\n').map((line) => `       ${line}`));
     if (next !== '') lines.push(`${color.dim('next')}   ${next}`);
     lines.push(`${color.dim('code')}   ${code}`);
   } else {
-    const message = error instanceof Error ? error.message : String(error);
+    const message = foreign(error instanceof Error ? error.message : String(error));
     lines.push(`${color.red(color.bold('error'))}  ${message}`);
     lines.push(`${color.dim('why')}    This was not foreseen; it is a fault of arte, not of yours.`);
     lines.push(`${color.dim('next')}   Run it again with --verbose and report what it prints.`);
     lines.push(`${color.dim('code')}   Unexpected`);
   }
-  if (verbose && error instanceof Error) lines.push('', ...causeChain(error));
-  process.stderr.write(`${asTyped(lines.join('\n'))}\n`);
+  if (verbose && error instanceof Error) lines.push('', ...causeChain(error).map(foreign));
+  process.stderr.write(`${printable(asTyped(lines.join('\n')))}\n`);
 }
 
 function textOf(cause: unknown): string {
@@ -201,25 +210,65 @@ export interface Progress {
 const spinnerIntervalMs = 100;
 /** Without a terminal an update is printed at most this often, in milliseconds, so that a log stays readable. */
 const plainIntervalMs = 5_000;
+/** What takes less, in milliseconds, needs no word. */
+const quickMs = 1_000;
 const spinnerFrames = ['⠋', '⠙', '⠹', '⠸', '⠼', '⠴', '⠦', '⠧', '⠇', '⠏'] as const;
+
+/** The line that was begun last and has not ended: what else is written to the terminal would be glued to it. */
+let open: Progress | undefined;
 
 /** A line that says what is going on: a spinner on a terminal, plain lines (rate-limited) elsewhere. On stderr. */
 export function progress(text: string): Progress {
-  const stream = process.stderr;
-  const color = colorsFor(stream);
-  return stream.isTTY && process.env.TERM !== 'dumb' ? spinner(stream, color, text) : plainProgress(stream, text);
+  const line = showsSpinner() ? spinner(text) : plainProgress(process.stderr, text);
+  const ended = (): void => {
+    if (open === opened) open = undefined;
+  };
+  const opened: Progress = {
+    update: (now) => line.update(now),
+    done(last) {
+      ended();
+      line.done(last);
+    },
+    fail(last) {
+      ended();
+      line.fail(last);
+    },
+  };
+  open = opened;
+  return opened;
+}
+
+/**
+ * A word about what is mostly quick: on a terminal alone, only once it has taken `quickMs`, and not where another line says something already.
+ * Returns what takes it away again, without a trace.
+ */
+export function progressIfSlow(text: string): () => void {
+  if (!showsSpinner() || open !== undefined) return () => undefined;
+  let erase: () => void = () => undefined;
+  const timer = setTimeout(() => {
+    if (open === undefined) erase = spinner(text).erase;
+  }, quickMs);
+  timer.unref();
+  return () => {
+    clearTimeout(timer);
+    erase();
+  };
+}
+
+function showsSpinner(): boolean {
+  return process.stderr.isTTY && process.env.TERM !== 'dumb';
 }
 
 function plainProgress(stream: NodeJS.WriteStream, first: string): Progress {
   let last = first;
-  let printed = first;
-  let printedAt = Date.now();
-  stream.write(`${first}\n`);
+  let printed = '';
+  let printedAt = 0;
   const print = (text: string): void => {
-    stream.write(`${text}\n`);
+    stream.write(`${printable(text)}\n`);
     printed = text;
     printedAt = Date.now();
   };
+  print(first);
   return {
     update(text) {
       last = text;
@@ -234,24 +283,26 @@ function plainProgress(stream: NodeJS.WriteStream, first: string): Progress {
   };
 }
 
-function spinner(stream: NodeJS.WriteStream, color: Colors, first: string): Progress {
+function spinner(first: string): Progress & { erase(): void } {
+  const stream = process.stderr;
+  const color = colorsFor(stream);
   let current = first;
   let frame = 0;
-  const fit = (text: string): string => {
-    const line = text.replaceAll('\n', ' ');
-    const width = Math.max(10, stream.columns - 3);
-    return line.length > width ? `${line.slice(0, width - 1)}…` : line;
-  };
   const draw = (): void => {
-    stream.write(`\r\u001b[2K${color.cyan(spinnerFrames[frame % spinnerFrames.length] ?? '-')} ${fit(current)}`);
+    const text = cut(current, Math.max(10, (stream.columns || 80) - 3));
+    stream.write(`\r\u001b[2K${color.cyan(spinnerFrames[frame % spinnerFrames.length] ?? '-')} ${text}`);
     frame += 1;
   };
   draw();
   const timer = setInterval(draw, spinnerIntervalMs);
   timer.unref();
-  const end = (mark: string, text: string): void => {
+  const erase = (): void => {
     clearInterval(timer);
-    stream.write(`\r\u001b[2K${mark} ${text}\n`);
+    stream.write('\r\u001b[2K');
+  };
+  const end = (mark: string, text: string): void => {
+    erase();
+    stream.write(`${mark} ${printable(text)}\n`);
   };
   return {
     update(text) {
@@ -263,5 +314,6 @@ function spinner(stream: NodeJS.WriteStream, color: Colors, first: string): Prog
     fail(text = current) {
       end(color.red('✗'), text);
     },
+    erase,
   };
 }

@@ -15,6 +15,7 @@ import type {
   RunReport,
 } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
+import { foreignIn } from './cells';
 import { colorsFor, formatCount, formatSeconds, printLine, table, wrapped, type TableColumn } from './output';
 import {
   agreementColumns,
@@ -43,7 +44,8 @@ export const reportWidthMax = 100;
 export const textWidthMax = 80;
 
 /** Print a report as tables. */
-export function printReport(report: RunReport): void {
+export function printReport(whole: RunReport): void {
+  const report = foreignIn(whole);
   const color = colorsFor(process.stdout);
   const heading = (title: string): void => printLine(color.bold(title));
   const rounds = report.rounds.length === 1 ? '1 round' : `${report.rounds.length} rounds`;

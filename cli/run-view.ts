@@ -1,6 +1,6 @@
 /**
  * A run on the screen: the same few lines for `status`, `watch` and `run`. Owns words and layout; figures come from run-progress.ts.
- * Pure: takes a view and the time, returns text.
+ * Pure: takes a view and the time, returns text. Invariant: what endpoints and people wrote is in it without anything that a terminal would obey.
  */
 import { costOf } from '../method/ledger';
 import type { ErrorData } from '../schemas/errors';
@@ -8,6 +8,7 @@ import type { RunConfig } from '../schemas/run-config';
 import type { StageRecord } from '../schemas/messages';
 import type { RunAction } from '../schemas/run-action';
 import { stageLabel } from '../schemas/stage-names';
+import { foreign } from './cells';
 import type { Colors } from './output';
 import { formatCount, formatSeconds } from './output';
 import type { LiveStage, RunView } from './run-progress';
@@ -97,7 +98,7 @@ export function endsIn(secondsLeft: number): string {
 
 /** One line per event, for terminals that are none: what changed since the last look. */
 export function eventLine(stage: LiveStage, rate: Rate | undefined): string {
-  return `${stage.label}: ${amount(stage)}${pace(stage, rate)}${stage.trouble === undefined ? '' : `  (${stage.trouble})`}`;
+  return `${stage.label}: ${amount(stage)}${pace(stage, rate)}${stage.trouble === undefined ? '' : `  (${foreign(stage.trouble)})`}`;
 }
 
 export function finishedLine(record: StageRecord, color: Colors): string {
@@ -116,8 +117,10 @@ function liveLines(stage: LiveStage, rate: Rate | undefined, color: Colors): str
     .filter(([name]) => /loss|margin|accurac/.test(name))
     .slice(0, 4);
   if (metrics.length > 0)
-    lines.push(color.dim(`    ${metrics.map(([name, value]) => `${name} ${value.toPrecision(3)}`).join('  ')}`));
-  if (stage.trouble !== undefined) lines.push(color.yellow(`    ${stage.trouble}`));
+    lines.push(
+      color.dim(`    ${metrics.map(([name, value]) => `${foreign(name)} ${value.toPrecision(3)}`).join('  ')}`),
+    );
+  if (stage.trouble !== undefined) lines.push(color.yellow(`    ${foreign(stage.trouble)}`));
   return lines;
 }
 
@@ -133,7 +136,7 @@ const phaseWords: Readonly<Record<string, string>> = {
 
 /** `1,234/4,000 rows`, or what it does where nothing is counted. */
 export function amount(stage: LiveStage): string {
-  const phase = phaseWords[stage.phase] ?? stage.phase;
+  const phase = phaseWords[stage.phase] ?? foreign(stage.phase);
   if (stage.total === 0) return phase;
   return `${formatCount(stage.done)}/${formatCount(stage.total)} ${stage.unit}${stage.phase === stage.unit || stage.phase === 'step' ? '' : ` (${phase})`}`;
 }
@@ -212,7 +215,7 @@ export function failedLines({ progress }: RunView, color: Colors): string[] {
 export function orderLines({ progress }: RunView, color: Colors): string[] {
   const { runId, status, paused, approval, current } = progress;
   if (status === 'PAUSED' && paused) {
-    const why = paused.reason === undefined ? '' : `: ${paused.reason}`;
+    const why = paused.reason === undefined ? '' : `: ${foreign(paused.reason)}`;
     const still = current.map(({ stage, arm }) => stageLabel(stage, arm)).join(', ');
     return [
       '',
@@ -243,7 +246,7 @@ export function actionLines(actions: readonly RunAction[], color: Colors): strin
           `${at.slice(0, 16).replace('T', ' ')}  ${action.padEnd(11)} ${by}`,
           ...(round === undefined ? [] : [`round ${round}`]),
           ...(set.length === 0 ? [] : [set.join(', ')]),
-          ...(reason === undefined ? [] : [`"${reason}"`]),
+          ...(reason === undefined ? [] : [`"${foreign(reason)}"`]),
         ].join('  '),
       ),
     );
@@ -258,7 +261,7 @@ function errorLines({ what, why, details, next }: ErrorData): string[] {
     `why    ${why}`,
     ...(details ?? []).flatMap((detail) => detail.split('\n').map((line) => `       ${line}`)),
     `next   ${next}`,
-  ];
+  ].map(foreign);
 }
 
 /** What a parked run says: what happened, why, and the command that goes on. */

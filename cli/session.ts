@@ -14,6 +14,7 @@ import { commandSilenceMs, engineAnswerMs } from '../schemas/limits';
 import type { PlatformAddresses } from '../schemas/platform';
 import type { RunConfig } from '../schemas/run-config';
 import { temporalConnectionOptions } from '../workers/connection';
+import { progressIfSlow } from './output';
 
 type Interceptor = NonNullable<ConnectionOptions['interceptors']>[number];
 
@@ -33,12 +34,19 @@ export interface SessionOptions {
 }
 
 /**
- * Connect. No request through it waits without end: commandSilenceMs for the store, engineAnswerMs for Temporal. Errors: PlatformDown, PortTaken, StoreUnauthorized, StoreUnreachable, each naming what to do.
+ * Connect; who waits at a terminal for more than a moment is told so. No request through it waits without end: commandSilenceMs for the store, engineAnswerMs for Temporal. Errors: PlatformDown, PortTaken, StoreUnauthorized, StoreUnreachable, each naming what to do.
  */
 export async function openSession(options: SessionOptions): Promise<Session> {
   const embedded = isEmbedded(options.platform, process.env);
-  const addresses = embedded ? await embeddedAddresses(options) : addressesOf(options.platform, process.env);
-  const connection = await connect(addresses);
+  const connected = progressIfSlow('connecting');
+  let addresses: PlatformAddresses;
+  let connection: Connection;
+  try {
+    addresses = embedded ? await embeddedAddresses(options) : addressesOf(options.platform, process.env);
+    connection = await connect(addresses);
+  } finally {
+    connected();
+  }
   const client = new Client({ connection, namespace: addresses.temporal.namespace });
   const spoolDir = join(dataDirectory(), 'spool');
   const store = createS3Store({ ...addresses.store, spoolDir, silenceMs: commandSilenceMs });

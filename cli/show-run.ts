@@ -7,6 +7,7 @@ import { readStalls } from '../activities/stall-dump';
 import { hasPrices } from '../method/ledger';
 import { budgetLine, budgetSummary } from './budget-view';
 import { ceilingLine } from './ceiling-line';
+import { foreign } from './cells';
 import { colorsFor, exitCodes, printJson, printLine } from './output';
 import { openBundleOf } from './run-config-of';
 import { openEta } from './run-eta';
@@ -44,7 +45,7 @@ export async function showRun(session: Session, runId: string, json: boolean): P
     const lines = [...renderRun(view, new Map(), config, color, secondsLeft), ...endLines(view, color)];
     const facts = [
       ...[money, ceilingLine(ceiling)].filter((line) => line !== undefined).map((line) => color.dim(line)),
-      ...noticeWarnings(notices).map((line) => color.yellow(line)),
+      ...noticeWarnings(notices).map((line) => color.yellow(foreign(line))),
     ];
     const parts = [facts, stallLines(runId, stalls, color), actionLines(actions, color)];
     printLine([...lines, ...parts.flatMap((part) => (part.length > 0 ? ['', ...part] : []))].join('\n'));

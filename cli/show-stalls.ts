@@ -3,7 +3,7 @@ import { noSuchRun, runKeys } from '../activities/run-records';
 import { readStalls } from '../activities/stall-dump';
 import { ArteError } from '../schemas/errors';
 import { stallDumpsOfRunMax } from '../schemas/limits';
-import { colorsFor, exitCodes, printJson, printLine, printVerbatim } from './output';
+import { colorsFor, exitCodes, forVerbatim, printJson, printLine, printVerbatim } from './output';
 import type { Session } from './session';
 import { stallDetails } from './stall-view';
 
@@ -22,7 +22,11 @@ export async function showStalls({ store }: Session, runId: string | undefined, 
   else if (dumps.length === 0) printLine(`No work of ${runId} has stood still.`);
   else {
     const color = colorsFor(process.stdout);
-    printVerbatim(dumps.map((dump) => stallDetails(dump, color).join('\n')).join('\n\n'));
+    printVerbatim(
+      forVerbatim(dumps)
+        .map((dump) => stallDetails(dump, color).join('\n'))
+        .join('\n\n'),
+    );
   }
   return exitCodes.done;
 }

@@ -6,7 +6,7 @@ import type { TracedCall, TracedModel } from '../activities/lineage';
 import { canonicalJson } from '../method/keys';
 import type { CellRow, Prompt } from '../schemas/rows';
 import { stageLabel } from '../schemas/stage-names';
-import { colorsFor, printVerbatim as printLine, type Colors } from './output';
+import { colorsFor, forVerbatim, printVerbatim as printLine, type Colors } from './output';
 import { scoreText } from './score-text';
 import type { RowTrace } from './trace-row';
 
@@ -16,7 +16,7 @@ const foldedCharactersMax = 300;
 
 /** Print a trace; what it came from follows, each with its role. `full`: nothing is folded. */
 export function printTrace(trace: RowTrace, { full }: { readonly full: boolean }): void {
-  const folds = printStep(trace, '', full, new Set());
+  const folds = printStep(forVerbatim(trace), '', full, new Set());
   if (folds > 0)
     printLine(`\n${colorsFor(process.stdout).dim(`${folds} texts are cut (…): --full shows all of them.`)}`);
 }

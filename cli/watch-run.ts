@@ -4,6 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asTyped } from './called-as';
+import { printable, rowsOf } from './cells';
 import { openBundleOf } from './run-config-of';
 import { colorsFor, exitCodes, formatSeconds, type ExitCode } from './output';
 import { viewRun, type RunView } from './run-progress';
@@ -64,8 +65,10 @@ export async function watchRun(
 /** Undefined while the run works. */
 export function exitCodeOfView({ progress, engine }: RunView): ExitCode | undefined {
   if (progress.status === 'DONE') return exitCodes.done;
-  const waits = progress.status === 'NEEDS_ATTENTION' || progress.status === 'NEEDS_APPROVAL';
-  if ((waits || progress.status === 'PAUSED') && engine === 'RUNNING') return exitCodes.waiting;
+  // Also where the engine has lost the run: `arte retry` starts it again, and until somebody does nothing of it works.
+  if (progress.status === 'NEEDS_ATTENTION') return exitCodes.waiting;
+  if ((progress.status === 'NEEDS_APPROVAL' || progress.status === 'PAUSED') && engine === 'RUNNING')
+    return exitCodes.waiting;
   if (progress.status === 'FAILED' || progress.status === 'CANCELLED') return exitCodes.failed;
   return undefined;
 }
@@ -91,18 +94,38 @@ interface Screen {
 
 function terminalScreen(): Screen {
   const color = colorsFor(process.stdout);
-  let drawn = 0;
+  let drawn: readonly string[] = [];
   return {
     show(view, rates, config, secondsLeft) {
-      const all = renderRun(view, rates, config, color, secondsLeft);
-      // A terminal that is too low shows the end: what runs now matters more than what is done.
-      const lines = all.slice(-Math.max(4, process.stdout.rows - 1));
-      const up = drawn > 0 ? `\u001b[${drawn}A\u001b[0J` : '';
-      process.stdout.write(`${up}${asTyped(lines.join('\n'))}\n`);
-      drawn = lines.length;
+      // A terminal that does not say how wide it is has 80 columns.
+      const [columns, rows] = [process.stdout.columns || 80, process.stdout.rows || 24];
+      const text = printable(asTyped(renderRun(view, rates, config, color, secondsLeft).join('\n')));
+      const all = text.replaceAll('\t', ' ').split('\n');
+      const lines = lastThatFit(all, columns, Math.max(4, rows - 1));
+      process.stdout.write(`${eraseOf(drawn, columns)}${lines.join('\n')}\n`);
+      drawn = lines;
     },
     end: () => undefined,
   };
+}
+
+/** The last lines that a terminal shows in so many rows; one at least. A low terminal shows the end: what runs now matters more than what is done. */
+export function lastThatFit(lines: readonly string[], columns: number, rows: number): readonly string[] {
+  let left = rows;
+  for (let first = lines.length - 1; first >= 0; first -= 1) {
+    left -= rowsOf(lines[first] ?? '', columns);
+    if (left < 0) return lines.slice(Math.min(first + 1, lines.length - 1));
+  }
+  return lines;
+}
+
+/**
+ * What takes a picture off the terminal again: up by the rows that it has at this width. Long lines are left to wrap, for they hold commands to copy
+ * and reasons to read to their end.
+ */
+export function eraseOf(drawn: readonly string[], columns: number): string {
+  const up = drawn.reduce((sum, line) => sum + rowsOf(line, columns), 0);
+  return up > 0 ? `\u001b[${up}A\u001b[0J` : '';
 }
 
 function plainScreen(stream: NodeJS.WriteStream): Screen {
@@ -110,33 +133,34 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
   const said = new Set<string>();
   const spokenAt = new Map<string, number>();
   const startedAt = Date.now();
+  const print = (text: string): void => void stream.write(`${printable(asTyped(text))}\n`);
   return {
     show(view, rates, _, secondsLeft) {
       for (const record of view.finished) {
         const key = `${record.round} ${record.stage} ${record.arm}`;
         if (said.has(key)) continue;
         said.add(key);
-        stream.write(`${finishedLine(record, color)}\n`);
+        print(finishedLine(record, color));
       }
       for (const stage of view.live) {
         const last = spokenAt.get(stage.label) ?? 0;
         if (stage.total === 0 || Date.now() - last < plainLineMs) continue;
         spokenAt.set(stage.label, Date.now());
-        stream.write(
-          `  [${formatSeconds((Date.now() - startedAt) / 1000)}] ${eventLine(stage, rates.get(stage.label))}${secondsLeft === undefined ? '' : `, ${endsIn(secondsLeft)}`}\n`,
+        print(
+          `  [${formatSeconds((Date.now() - startedAt) / 1000)}] ${eventLine(stage, rates.get(stage.label))}${secondsLeft === undefined ? '' : `, ${endsIn(secondsLeft)}`}`,
         );
       }
       const failed = failedLines(view, color);
       if (failed.length > 0 && !said.has(`failed ${view.progress.failed?.since ?? ''}`)) {
         said.add(`failed ${view.progress.failed?.since ?? ''}`);
-        stream.write(`${asTyped(failed.join('\n'))}\n`);
+        print(failed.join('\n'));
       }
       if (view.progress.attention && !said.has(view.progress.attention.since)) {
         said.add(view.progress.attention.since);
-        stream.write(`${asTyped(attentionLines(view, color).join('\n'))}\n`);
+        print(attentionLines(view, color).join('\n'));
       }
       const order = orderLines(view, color);
-      if (order.length > 0) stream.write(`${order.join('\n')}\n`);
+      if (order.length > 0) print(order.join('\n'));
     },
     end: () => undefined,
   };

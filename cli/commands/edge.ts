@@ -1,12 +1,13 @@
 /** `arte edge RUN`: the edge card of a run's student: size, accuracy, speed and memory by quantization, beside the teacher's. */
 import { Option, type Command } from 'commander';
 import { runKeys } from '../../activities/run-records';
+import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { ArteError } from '../../schemas/errors';
 import type { EdgeCard, EdgeForm } from '../../schemas/edge';
 import type { JsonValue } from '../../schemas/json';
 import { quantizations, type Quantization } from '../../schemas/model-ref';
 import { measureEdge } from '../measure-edge';
-import { colorsFor, printJson, printLine, progress, table } from '../output';
+import { colorsFor, exitCodes, printJson, printLine, progress, table } from '../output';
 import { readReport } from '../read-report';
 import { openBundleOf } from '../run-config-of';
 import { openSession } from '../session';
@@ -73,14 +74,17 @@ async function newCard(runId: string, options: Options): Promise<EdgeCard> {
   const session = await openSession({ start: false });
   const interrupted = new AbortController();
   const stop = (): void => interrupted.abort(new Error('interrupted'));
-  process.once('SIGINT', stop);
   const line = progress(`measuring the student of ${runId}`);
   try {
     const report = await readReport(session.store, runId);
     const config = await openBundleOf(session.store, runId);
     if (config === undefined) throw new Error(`the run ${runId} has a report and no record`);
+    const round = options.round === undefined ? {} : { round: atLeast(1)(options.round) };
+    // Setting Python up knows no signal: until it is done Ctrl-C ends this process, as it does by default, and pip with it.
+    await ensurePythonEnv({ onProgress: ({ what }) => line.update(`setting up Python: ${what}`) });
+    process.once('SIGINT', stop);
     const card = await measureEdge(session.store, config, report, {
-      ...(options.round === undefined ? {} : { round: atLeast(1)(options.round) }),
+      ...round,
       forms: options.forms,
       items: options.items,
       shots: options.shots,
@@ -94,7 +98,9 @@ async function newCard(runId: string, options: Options): Promise<EdgeCard> {
     return card;
   } catch (error) {
     line.fail();
-    throw error;
+    if (!interrupted.signal.aborted) throw error;
+    // The server has ended; an interruption is no fault of anybody.
+    process.exit(exitCodes.interrupted);
   } finally {
     process.removeListener('SIGINT', stop);
     await session.close();

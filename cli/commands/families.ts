@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { nearestName } from '../../method/config/explain-shape';
 import { families, type Family } from '../../method/families';
 import { ArteError } from '../../schemas/errors';
-import { formatCount, printJson, printLine, table } from '../output';
+import { formatCount, printJson, printLine, printVerbatim, table } from '../output';
 
 interface Options {
   readonly items?: number;
@@ -79,5 +79,5 @@ function printOne(family: Family, { items, seed, json }: Options): void {
     printLine(`  ${example?.question ?? ''}\n  -> ${example?.target ?? ''}`);
     return;
   }
-  for (const { question, target } of family.generate(items, seed)) printLine(JSON.stringify({ question, target }));
+  for (const { question, target } of family.generate(items, seed)) printVerbatim(JSON.stringify({ question, target }));
 }

@@ -26,7 +26,7 @@ export function register(program: Command): void {
     .option(
       '--experiment <name>',
       'made where there is none of that name',
-      process.env['MLFLOW_EXPERIMENT_NAME'] ?? 'arte',
+      given('MLFLOW_EXPERIMENT_NAME', process.env) ?? 'arte',
     )
     .option('--allow-http', 'plain http to another machine')
     .option('--json', 'ids as JSON')
@@ -54,8 +54,8 @@ export function register(program: Command): void {
 }
 
 /** Where to, and as whom: credentials are read from the variables that MLflow's own clients read. Errors: InvalidInput. */
-function serverOf({ to, allowHttp = false }: Options, environment: NodeJS.ProcessEnv): MlflowServer {
-  const url = to ?? environment['MLFLOW_TRACKING_URI'];
+export function serverOf({ to, allowHttp = false }: Options, environment: NodeJS.ProcessEnv): MlflowServer {
+  const url = to ?? given('MLFLOW_TRACKING_URI', environment);
   if (url === undefined || url === '') {
     throw new ArteError('InvalidInput', {
       what: 'No MLflow server is named.',
@@ -71,14 +71,20 @@ function serverOf({ to, allowHttp = false }: Options, environment: NodeJS.Proces
       next: 'Write https://… or http://127.0.0.1:PORT; a name and a password go into MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD.',
     });
   }
-  const {
-    MLFLOW_TRACKING_TOKEN: token,
-    MLFLOW_TRACKING_USERNAME: user,
-    MLFLOW_TRACKING_PASSWORD: password,
-  } = environment;
-  if (user !== undefined && password !== undefined)
-    return { url, authorization: `Basic ${Buffer.from(`${user}:${password}`).toString('base64')}` };
-  return { url, ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) };
+  const token = given('MLFLOW_TRACKING_TOKEN', environment);
+  const user = given('MLFLOW_TRACKING_USERNAME', environment);
+  const password = given('MLFLOW_TRACKING_PASSWORD', environment);
+  if (user !== undefined && password !== undefined) {
+    const both = Buffer.from(`${user}:${password}`).toString('base64');
+    return { url, authorization: `Basic ${both}`, secrets: [both, password] };
+  }
+  return { url, ...(token === undefined ? {} : { authorization: `Bearer ${token}`, secrets: [token] }) };
+}
+
+/** A variable's value; one that is set to nothing is not given: that is how a shell or a compose file leaves one out. */
+function given(name: string, environment: NodeJS.ProcessEnv): string | undefined {
+  const value = environment[name];
+  return value === '' ? undefined : value;
 }
 
 /** Errors: InvalidInput. */

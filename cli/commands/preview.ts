@@ -9,7 +9,7 @@ import type { ModelRequest, Prompt } from '../../schemas/rows';
 import type { TaskRecord } from '../../schemas/task';
 import type { AskedStep } from '../ask-models';
 import { loadConfig, type LoadedConfig } from '../load-config';
-import { colorsFor, exitCodes, printJson, printLine, printVerbatim, progress } from '../output';
+import { colorsFor, exitCodes, forVerbatim, printJson, printLine, printVerbatim, progress } from '../output';
 
 interface Options {
   readonly task?: string;
@@ -48,11 +48,14 @@ export function register(program: Command): void {
 async function askedSteps(loaded: LoadedConfig, task: TaskRecord): Promise<readonly AskedStep[]> {
   const interrupted = new AbortController();
   const stop = (): void => interrupted.abort(new Error('interrupted'));
-  process.once('SIGINT', stop);
   const line = progress('asking the models');
   try {
     // Loaded only here: the drivers take longer to load than a preview takes to show.
     const { askModels } = await import('../ask-models.js');
+    const { ensurePythonEnv } = await import('../../drivers/local/python-env.js');
+    // Setting Python up knows no signal: until it is done Ctrl-C ends this process, as it does by default, and pip with it.
+    await ensurePythonEnv({ onProgress: ({ what }) => line.update(`setting up Python: ${what}`) });
+    process.once('SIGINT', stop);
     const steps = await askModels(loaded, task, {
       onProgress: (text) => line.update(text),
       signal: interrupted.signal,
@@ -117,7 +120,7 @@ function printPreview(task: TaskRecord, steps: readonly AskedStep[], asked: bool
     printLine(
       color.dim('A validation item stands in for drafted questions, "…" for words that a model has yet to write.'),
     );
-  for (const { stage, title, model, request, row, answer, reading } of steps) {
+  for (const { stage, title, model, request, row, answer, reading } of forVerbatim(steps)) {
     printLine();
     printLine(`${color.cyan('━━')} ${color.bold(stage)}  ${title}  ${color.dim(`(${model})`)}`);
     if (request !== undefined) {

@@ -1,9 +1,9 @@
 /** `arte ui`: a page on this machine that shows all runs live and takes the same orders as the command line. Ctrl-C closes it. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { InvalidArgumentError, type Command } from 'commander';
+import { dataDirectory } from '../../drivers/local/directories';
 import { desktopOpener, openOnDesktop } from '../open-on-desktop';
 import { exitCodes, printLine, printNote } from '../output';
 import { escaped } from '../report-plots';
@@ -57,10 +57,15 @@ async function serve({ port, host, open }: Options): Promise<void> {
   }
 }
 
-/** The arguments of a program can be read by every user of the machine, and the address holds the token: a file that only we can read leads there. */
+/**
+ * The arguments of a program can be read by every user of the machine, and the address holds the token: a file that only we can read leads there. It
+ * lies in the data directory: a browser in a sandbox of its own (snap, flatpak) has another /tmp than we have.
+ */
 async function openBrowser(url: string): Promise<() => Promise<void>> {
   if (desktopOpener() === undefined) return () => Promise.resolve();
-  const folder = await mkdtemp(join(tmpdir(), 'arte-ui-'));
+  await mkdir(dataDirectory(), { recursive: true, mode: 0o700 });
+  // Of this user alone: mkdtemp makes it 0700.
+  const folder = await mkdtemp(join(dataDirectory(), 'ui-'));
   const file = join(folder, 'open.html');
   const page = `<!doctype html><meta charset="utf-8"><meta name="referrer" content="no-referrer"><meta http-equiv="refresh" content="0; url=${escaped(url)}"><title>arte</title>`;
   await writeFile(file, page, { mode: 0o600 });
@@ -70,7 +75,8 @@ async function openBrowser(url: string): Promise<() => Promise<void>> {
 
 function untilLeft(): Promise<void> {
   return new Promise((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => resolve());
+    // SIGHUP: the terminal was closed. The file with the token must not stay.
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
   });
 }
 

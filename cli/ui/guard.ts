@@ -11,6 +11,7 @@ import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import { hostname, networkInterfaces } from 'node:os';
 
+const httpPort = 80;
 /** Bytes of a token: more than anybody can try. */
 const tokenBytes = 32;
 
@@ -33,7 +34,9 @@ export function createGuard(address: string, port: number): Guard {
   const secret = randomBytes(tokenBytes).toString('base64url');
   // Cookies know no ports: two of these servers on one machine would take each other's.
   const cookieName = `arte-reports-${port}`;
-  const hosts = new Set(namesOf(address).map((name) => `${name}:${port}`));
+  const names = namesOf(address);
+  // Browsers leave out the port that http has by itself, in the host and in the origin alike.
+  const hosts = new Set([...names.map((name) => `${name}:${port}`), ...(port === httpPort ? names : [])]);
   const hasToken = ({ authorization }: IncomingHttpHeaders): boolean => isSame(authorization, `Bearer ${token}`);
   return {
     token,

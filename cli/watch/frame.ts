@@ -5,7 +5,7 @@
  * Invariant: exactly `height` lines, none wider than `width`.
  */
 import type { Colors } from '../output';
-import { broken } from './cells';
+import { broken } from '../cells';
 import { keyDocs, type Picture } from './keys';
 import { row, type Piece } from './row';
 

@@ -1,6 +1,6 @@
 /** The keys of a picture, explained, on the whole screen. Pure: all of it is the table of keys.ts. */
 import type { Colors } from '../output';
-import { broken } from './cells';
+import { broken } from '../cells';
 import { frame, type Bottom, type Size } from './frame';
 import { keyDocs } from './keys';
 import { row } from './row';

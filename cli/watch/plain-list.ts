@@ -4,7 +4,7 @@ import { asTyped } from '../called-as';
 import { listRuns, nowOf } from '../list-runs';
 import { colorsFor, exitCodes, type ExitCode } from '../output';
 import type { Session } from '../session';
-import { shown } from './cells';
+import { shown } from '../cells';
 
 const lookMs = 2_000;
 

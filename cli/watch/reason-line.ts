@@ -1,6 +1,6 @@
 /** A line that is typed: its text by one key after another. Pure. */
 import type { Press } from './keys';
-import { shown, withoutLast } from './cells';
+import { shown, withoutLast } from '../cells';
 
 export type Typing =
   | { readonly kind: 'typing'; readonly text: string }

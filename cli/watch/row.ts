@@ -2,7 +2,7 @@
  * A line of the screen, of pieces with their colours: measured and cut as plain text first and painted after, so that a colour never counts as
  * width and is never cut in half. Pure.
  */
-import { cellsOf, cut } from './cells';
+import { cellsOf, cut } from '../cells';
 
 export type Paint = (text: string) => string;
 

@@ -17,7 +17,7 @@ import {
   paceOf,
   statusPaint,
 } from '../run-view';
-import { broken, cellsOf, cut } from './cells';
+import { broken, cellsOf, cut } from '../cells';
 import { frame, type Bottom, type Size } from './frame';
 import { row, type Piece } from './row';
 import { sparkline } from './sparkline';

@@ -4,7 +4,7 @@ import { asTyped } from '../called-as';
 import { nowOf } from '../list-runs';
 import type { Colors } from '../output';
 import { statusPaint } from '../run-view';
-import { cellsOf, fitted } from './cells';
+import { cellsOf, fitted } from '../cells';
 import { frame, type Bottom, type Size } from './frame';
 import { row } from './row';
 

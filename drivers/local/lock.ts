@@ -86,7 +86,19 @@ function askForLock(python: string, file: FileHandle, shared: boolean): Promise<
   const args = ['-I', '-S', guard, 'lock', ...(shared ? ['--shared'] : []), '3'];
   return new Promise((resolve, reject) => {
     const child = spawn(python, args, { stdio: ['ignore', 'ignore', 'ignore', file.fd] });
-    child.once('error', reject);
+    child.once('error', (cause) =>
+      reject(
+        new ArteError(
+          'PythonMissing',
+          {
+            what: 'A lock could not be asked for.',
+            why: `${python} cannot be started: ${cause.message}.`,
+            next: 'Install Python 3.10 or newer, or name one with ARTE_PYTHON=/path/to/python3.',
+          },
+          { cause },
+        ),
+      ),
+    );
     child.once('exit', (code) => resolve(code));
   });
 }

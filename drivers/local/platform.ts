@@ -7,7 +7,7 @@
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
-import { access, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArteError } from '../../schemas/errors';
 import {
@@ -23,7 +23,7 @@ import { cacheDirectory, dataDirectory } from './directories';
 import { isLocked } from './lock';
 import { metricsAddress } from './metrics-address';
 import { addressesOfState, isAlive, platformPaths, readState, removeState, type PlatformState } from './platform-state';
-import { ensurePythonEnv, type PythonEnv } from './python-env';
+import { ensurePythonEnv, findPythonEnv, type PythonEnv } from './python-env';
 
 /** How often the state file is read while something is waited for. */
 const pollMs = 100;
@@ -104,7 +104,10 @@ export async function ensurePlatform(options: PlatformOptions = {}): Promise<Run
 
 /**
  * End the platform with everything it started; false when there was none.
- * Errors: PlatformDown when something of it cannot be ended.
+ *
+ * The state is a file, and a project from somebody else may bring one along: nothing that it names is run, and a process that it names is signalled
+ * only while platform.lock is held, which no file can feign. The lock also tells where a process's number alone does not (a system without /proc).
+ * Errors: PlatformDown when something of it cannot be ended, PythonMissing when the lock cannot be asked for.
  */
 export async function stopPlatform(
   options: { readonly dataDir?: string; readonly onProgress?: (text: string) => void } = {},
@@ -115,27 +118,23 @@ export async function stopPlatform(
   if (state === undefined) {
     return false;
   }
-  const wasAlive = isAlive(state);
+  const lock = platformPaths(dataDir).lock;
+  const python = await pythonForLocks();
+  const isHeld = (): Promise<boolean> => isLocked(lock, python);
+  const wasAlive = isAlive(state) && (await isHeld());
   if (wasAlive) {
     signal(state.supervisor.pid, 'SIGTERM');
-    if (
-      !(await until(
-        () => !isAlive(state),
-        workerGraceMs * 2,
-        () => sayEnding(dataDir, say),
-      ))
-    ) {
+    const ended = await until(
+      () => !isAlive(state),
+      workerGraceMs * 2,
+      () => sayEnding(dataDir, say),
+    );
+    if (!ended && (await isHeld())) {
       signal(state.supervisor.pid, 'SIGKILL');
     }
   }
   // Children of one that was killed read the end of their stdin and go; the lock is theirs until the last one has gone.
-  const lock = platformPaths(dataDir).lock;
-  const python = join(state.supervisor.python, 'bin', 'python');
-  const free = async (): Promise<boolean> =>
-    !(await access(python).then(
-      () => isLocked(lock, python),
-      () => false,
-    ));
+  const free = async (): Promise<boolean> => !(await isHeld());
   if (!(await until(free, platformGoneMs, () => say('waiting for the last processes')))) {
     throw new ArteError('PlatformDown', {
       what: `Something of the platform in ${dataDir} does not end.`,
@@ -145,6 +144,12 @@ export async function stopPlatform(
   }
   await removeState(dataDir);
   return wasAlive;
+}
+
+/** Any Python can ask for a lock (guard.py needs its standard library alone): ours, or the one that ours would be made from. */
+async function pythonForLocks(): Promise<string> {
+  const env = await findPythonEnv().catch(() => undefined);
+  return env?.python ?? (process.env.ARTE_PYTHON || 'python3');
 }
 
 // ---- starting ----------------------------------------------------------------------------------------------------

@@ -25,11 +25,11 @@ const secretForms: readonly { readonly pattern: RegExp; readonly kind: string }[
   { pattern: /\beyJ[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{5,}/, kind: 'a signed token' },
   {
     pattern:
-      /\bhttps:\/\/(?:hooks\.slack\.com\/|[\w.-]*\.webhook\.office\.com\/|discord(?:app)?\.com\/api\/webhooks\/)[^\s]+/,
+      /\bhttps:\/\/(?:hooks\.slack\.com\/|[\w.-]*\.webhook\.office\.com\/|discord(?:app)?\.com\/api\/webhooks\/)[^\s<>"']+/,
     kind: 'the address of a webhook, which is a secret itself',
   },
   { pattern: /-----BEGIN [A-Z ]*PRIVATE KEY-----/, kind: 'a private key' },
-  { pattern: /\b[a-z][a-z0-9+.-]*:\/\/[^/\s:@]*:[^/\s@]+@/i, kind: 'a password in an address' },
+  { pattern: /\b[a-z][a-z0-9+.-]*:\/\/[^/\s:@<>"]*:[^/\s@<>"]+@/i, kind: 'a password in an address' },
 ];
 
 /** What kind of secret a text looks like, or undefined. */

@@ -2,9 +2,11 @@
  * Goal: the commands that start nothing say what they should, in words and as JSON, and end with the documented exit codes.
  * Method: each command's own code in this process, on files in a folder of its own; main.ts as the process that a person starts.
  */
+import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { register as registerFamilies } from '../../cli/commands/families';
 import { register as registerInit } from '../../cli/commands/init';
 import { register as registerPlan } from '../../cli/commands/plan';
@@ -337,6 +339,30 @@ describe('the program', () => {
     expect(stderr).toContain('models is missing');
     expect(stderr).toContain('code   InvalidConfig');
     expect(stderr).not.toContain('    at ');
+  });
+
+  it.each([
+    [['plan', 'x.yaml', '--json', '--nonsense'], "unknown option '--nonsense'"],
+    [['plan', '--json'], "missing required argument 'config'"],
+    [['validat', '--json'], "unknown command 'validat'"],
+  ])('%j is one JSON document, too', async (words, what) => {
+    const { code, stdout, stderr } = await run(...words);
+    expect(code).toBe(2);
+    expect(JSON.parse(stdout)).toMatchObject({
+      error: { code: 'InvalidInput', what: expect.stringContaining(what) as string },
+    });
+    expect(stderr).toContain(what);
+  });
+
+  it('goes on when nobody reads its words any more', async () => {
+    const main = join(packageRoot(), 'dist', 'cli', 'main.js');
+    const child = spawn(process.execPath, [main, 'plan', 'nowhere.yaml', '--json'], {
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stderr.destroy();
+    const stdout = await text(child.stdout);
+    expect(JSON.parse(stdout)).toHaveProperty('error');
+    expect(child.exitCode ?? (await new Promise<number | null>((resolve) => child.once('exit', resolve)))).toBe(2);
   });
 
   it('prints the stack with --verbose, wherever it stands', async () => {

@@ -6,13 +6,16 @@
  */
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { serverOf } from '../../cli/commands/mlflow';
 import { exportToMlflow, type MlflowExport } from '../../cli/export-mlflow';
 import { readReport } from '../../cli/read-report';
 import { openMlflow, type MlflowTracking } from '../../drivers/mlflow/tracking';
 import { packageRoot } from '../../drivers/package-root';
 import type { ArtifactStore } from '../../drivers/store/store';
+import { ArteError } from '../../schemas/errors';
 import type { RunReport } from '../../schemas/report';
 import { makeRun } from '../support/made-run';
 import { startMlflow, type TestMlflow } from '../support/mlflow';
@@ -22,7 +25,13 @@ import { startTestS3, type TestS3 } from '../support/s3';
 jest.setTimeout(10 * 60_000);
 
 interface ReadRun {
-  readonly info: { readonly run_id: string; readonly run_name: string; readonly status: string; readonly end_time: number };
+  readonly info: {
+    readonly run_id: string;
+    readonly run_name: string;
+    readonly status: string;
+    readonly start_time: number;
+    readonly end_time: number;
+  };
   readonly data: {
     readonly metrics: readonly { readonly key: string; readonly value: number; readonly step: number }[];
     readonly params: readonly { readonly key: string; readonly value: string }[];
@@ -67,19 +76,27 @@ async function api<Answer>(path: string, body?: object): Promise<Answer> {
 }
 
 async function runsThere(): Promise<ReadRun[]> {
-  const { runs } = await api<{ runs: ReadRun[] }>('runs/search', { experiment_ids: [written.experimentId], max_results: 1000 });
+  const { runs } = await api<{ runs: ReadRun[] }>('runs/search', {
+    experiment_ids: [written.experimentId],
+    max_results: 1000,
+  });
   return runs;
 }
 
 const tagOf = ({ data }: ReadRun, name: string): string | undefined => data.tags.find(({ key }) => key === name)?.value;
-const named = (run: ReadRun, name: string): number | undefined => run.data.metrics.find(({ key }) => key === name)?.value;
+const named = (run: ReadRun, name: string): number | undefined =>
+  run.data.metrics.find(({ key }) => key === name)?.value;
 
 describe('a run in MLflow', () => {
   it('has its settings, its end, what is to be known of it, and its page', async () => {
     const { run } = await api<{ run: ReadRun }>(`runs/get?run_id=${written.mlflowRunId}`);
     expect(run.info).toMatchObject({ run_name: 'tracked', status: 'FINISHED', end_time: Date.parse(report.writtenAt) });
     const params = Object.fromEntries(run.data.params.map(({ key, value }) => [key, value]));
-    expect(params).toMatchObject({ name: report.name, 'rounds.count': '2', 'tasks.0.source': expect.any(String) as string });
+    expect(params).toMatchObject({
+      name: report.name,
+      'rounds.count': '2',
+      'tasks.0.source': expect.any(String) as string,
+    });
     expect(params['align.beta']).toMatch(/^0\.\d+$/);
     expect(tagOf(run, 'arte.run')).toBe('tracked');
     expect(tagOf(run, 'arte.best_round')).toBe(String(report.bestRound));
@@ -94,11 +111,15 @@ describe('a run in MLflow', () => {
     expect(named(run, 'calls')).toBe(report.totals.calls);
     expect(named(run, 'output_tokens')).toBe(report.totals.outputTokens);
     for (const arm of ['untuned', 'original_teacher', 'arte']) {
-      const history = await api<{ metrics: { step: number; value: number }[] }>(
+      const history = await api<{ metrics: { step: number; value: number; timestamp: number }[] }>(
         `metrics/get-history?run_id=${written.mlflowRunId}&metric_key=${encodeURIComponent(`accuracy/${arm}`)}`,
       );
       const seen = history.metrics.map(({ step, value }) => [step, value]);
-      expect(seen).toEqual(report.arms.filter(({ name }) => name === arm).map(({ round, accuracy }) => [round, accuracy]));
+      // Of the run's start and not of the report, which is written anew when a cancelled run goes on: the same point is then the same row.
+      for (const { step, timestamp } of history.metrics) expect(timestamp).toBe(run.info.start_time + step);
+      expect(seen).toEqual(
+        report.arms.filter(({ name }) => name === arm).map(({ round, accuracy }) => [round, accuracy]),
+      );
     }
     const aligned = report.arms.filter(({ name }) => name === 'arte').at(-1)!;
     const { difference } = aligned.comparisons.find(({ against }) => against === 'original_teacher')!;
@@ -111,6 +132,10 @@ describe('a run in MLflow', () => {
     const children = (await runsThere()).filter((run) => tagOf(run, 'mlflow.parentRunId') === written.mlflowRunId);
     expect(children.length).toBe(written.trainings);
     expect(children.map((run) => tagOf(run, 'arte.stage_key')).sort()).toEqual(trainings.map(({ key }) => key).sort());
+    for (const { info, data } of children) {
+      const { seconds } = trainings.find(({ key }) => data.tags.some(({ value }) => value === key))!;
+      expect(info.end_time - info.start_time).toBe(Math.round(seconds * 1000));
+    }
     const [child] = children;
     const { metrics } = await api<{ metrics: { step: number; value: number }[] }>(
       `metrics/get-history?run_id=${child!.info.run_id}&metric_key=loss`,
@@ -140,9 +165,14 @@ describe('a run in MLflow', () => {
     expect(lost).toBe(written.trainings + 1);
     expect(again.trainings).toBe(written.trainings);
     expect((await runsThere()).length).toBe(before.length);
-    const { runs } = await api<{ runs: ReadRun[] }>('runs/search', { experiment_ids: [again.experimentId], max_results: 1000 });
+    const { runs } = await api<{ runs: ReadRun[] }>('runs/search', {
+      experiment_ids: [again.experimentId],
+      max_results: 1000,
+    });
     expect(runs.length).toBe(before.length);
-    const history = await api<{ metrics: unknown[] }>(`metrics/get-history?run_id=${written.mlflowRunId}&metric_key=calls`);
+    const history = await api<{ metrics: unknown[] }>(
+      `metrics/get-history?run_id=${written.mlflowRunId}&metric_key=calls`,
+    );
     expect(history.metrics.length).toBe(1);
   });
 });
@@ -168,6 +198,81 @@ describe('what goes wrong', () => {
     expect(JSON.stringify(failure)).not.toContain('the-token');
     expect(server.received.every(({ headers }) => headers.authorization === 'Bearer the-token')).toBe(true);
     await server.close();
+  });
+
+  it('an answer that is none of MLflow is refused by name, and so is one without end', async () => {
+    const server = await startReceiver();
+    const to = openMlflow({ url: server.url });
+    const says = (value: unknown) => (response: ServerResponse) => response.writeHead(200).end(JSON.stringify(value));
+    const isNoAnswer = {
+      data: { code: 'MlflowRefused', what: expect.stringContaining('is no answer of MLflow') as string },
+    };
+    for (const answer of [{}, [], null, 'yes', { experiment: {} }]) {
+      server.answers.push(says(answer));
+      await expect(send(to)).rejects.toMatchObject(isNoAnswer);
+    }
+    server.answers.push(says({ experiment: { experiment_id: '1' } }), says({}), says({ run: { info: {} } }));
+    await expect(send(to)).rejects.toMatchObject(isNoAnswer);
+    server.answers.push((response) => response.writeHead(200).end(`{"experiment": "${'x'.repeat(9 * 1024 * 1024)}"}`));
+    const failure = await send(to).catch((error: unknown) => error as ArteError);
+    expect(failure).toMatchObject(isNoAnswer);
+    expect(JSON.stringify(failure).length).toBeLessThan(2_000);
+    await server.close();
+  });
+
+  it('what the server sends back of a credential stands in no error', async () => {
+    const server = await startReceiver();
+    const environments: NodeJS.ProcessEnv[] = [
+      { MLFLOW_TRACKING_TOKEN: 'a-token/with+signs' },
+      { MLFLOW_TRACKING_USERNAME: 'me', MLFLOW_TRACKING_PASSWORD: 'a long password' },
+      { MLFLOW_TRACKING_USERNAME: 'me', MLFLOW_TRACKING_PASSWORD: 'brief' },
+    ];
+    for (const environment of environments) {
+      const to = serverOf({ to: server.url, experiment: 'e' }, environment);
+      const secrets = [...Object.values(environment).slice(-1), ...(to.authorization ?? '').split(' ').slice(1)];
+      for (const status of [200, 400, 401, 503]) {
+        for (const body of [secrets.join(' '), JSON.stringify({ message: `you sent ${secrets.join(' and ')}` })]) {
+          // Also where a long text is cut in the middle of it.
+          for (const before of ['', 'x'.repeat(190)]) {
+            server.answers.push((response) => response.writeHead(status).end(`${before}${body}`));
+            const failure = await send(openMlflow(to)).catch((error: unknown) => error as ArteError);
+            expect(failure).toBeInstanceOf(ArteError);
+            for (const secret of secrets) {
+              expect(JSON.stringify(failure)).not.toContain(secret);
+              if (before !== '') expect(JSON.stringify(failure)).not.toContain(`x${secret!.slice(0, 4)}`);
+            }
+          }
+        }
+      }
+    }
+    await server.close();
+  });
+
+  it('artifacts that the server takes itself go to the given address, whatever host they name', async () => {
+    const server = await startReceiver();
+    const to = openMlflow({ url: server.url });
+    const put = (artifactUri: string) => to.putFile({ runId: 'r', tags: {}, artifactUri }, 'report.html', 'a page');
+    for (const uri of ['mlflow-artifacts:/1/a', 'mlflow-artifacts:///1/a', 'mlflow-artifacts://other.example:5000/1/a'])
+      expect(await put(uri)).toBe(true);
+    expect(await put('s3://bucket/1/a')).toBe(false);
+    expect(server.received.map(({ path }) => path)).toEqual(
+      Array.from({ length: 3 }, () => '/hook/api/2.0/mlflow-artifacts/artifacts/1/a/report.html'),
+    );
+    await server.close();
+  });
+
+  it('variables that are set to nothing are not given', () => {
+    const to = (environment: NodeJS.ProcessEnv) =>
+      serverOf({ to: 'http://127.0.0.1:5000', experiment: 'e' }, environment);
+    const none = { url: 'http://127.0.0.1:5000' };
+    expect(to({ MLFLOW_TRACKING_TOKEN: '' })).toEqual(none);
+    expect(to({ MLFLOW_TRACKING_USERNAME: '', MLFLOW_TRACKING_PASSWORD: '' })).toEqual(none);
+    expect(
+      to({ MLFLOW_TRACKING_USERNAME: '', MLFLOW_TRACKING_PASSWORD: '', MLFLOW_TRACKING_TOKEN: 'a-token' }),
+    ).toMatchObject({
+      authorization: 'Bearer a-token',
+    });
+    expect(() => serverOf({ experiment: 'e' }, { MLFLOW_TRACKING_URI: '' })).toThrow(ArteError);
   });
 
   it.each([

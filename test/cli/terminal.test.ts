@@ -1,7 +1,11 @@
 /**
  * Goal: whatever ends the watching, the terminal is what it was before: the main buffer with what stood there, the cursor, wrapping, no raw mode.
- * Method: a program that takes the screen in a real pseudo-terminal and is left by a key, by signals, by errors nobody catches.
+ * What a file says drives no terminal.
+ * Method: a program that takes the screen in a real pseudo-terminal and is left by a key, by signals, by errors nobody catches; a command that shows a
+ * file full of control sequences there.
  */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { packageRoot } from '../../drivers/package-root';
 import { canShowPictures } from '../../cli/watch/terminal';
@@ -45,6 +49,34 @@ describe('the terminal is given back', () => {
     // What went wrong is read where it stays.
     if (how.includes('error')) expect(screen.text()).toContain('an error that was thrown');
   });
+});
+
+it('is not driven by what a file says: preview shows it, and the screen does nothing', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'arte-terminal-'));
+  try {
+    const hostile = '\u001b]52;c;cm0gLXJm\u0007\u001b[2J\u009b3A\u001b[8mhidden';
+    const examples = join(packageRoot(), 'examples');
+    const items = readFileSync(join(examples, 'tasks', 'animals.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n');
+    const spoiled = items.map((line) => {
+      const item = JSON.parse(line) as { question: string };
+      return JSON.stringify({ ...item, question: `${item.question} ${hostile}` });
+    });
+    mkdirSync(join(folder, 'tasks'));
+    writeFileSync(join(folder, 'tasks', 'animals.jsonl'), `${spoiled.join('\n')}\n`);
+    writeFileSync(join(folder, 'custom.yaml'), readFileSync(join(examples, 'custom-tasks.yaml')));
+    const main = [process.execPath, '-r', join(fixtures, 'run-typescript.cjs'), join(packageRoot(), 'cli', 'main.ts')];
+    const terminal = openPseudoTerminal([...main, '--no-color', 'preview', join(folder, 'custom.yaml')]);
+    // The screen throws at any sequence but colours and those of our own pictures, of which a preview has none.
+    await terminal.until('the last stage', (screen) => screen.text().includes('━━ evaluate'));
+    expect(terminal.screen.text()).toContain('\ufffd]52;c;cm0gLXJm\ufffd\ufffd[2J\ufffd3A\ufffd[8mhidden');
+    expect(terminal.screen.text()).toContain('━━ sample-questions');
+    expect(terminal.screen.hasColors).toBe(false);
+    expect(await terminal.ended).toMatchObject({ code: 0 });
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 });
 
 it('is drawn again at another size, and never beyond it', async () => {

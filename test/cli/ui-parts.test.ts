@@ -188,6 +188,16 @@ describe('the guard', () => {
     expect(createGuard('0.0.0.0', 8_000).isOurHost({ host: 'evil.example:8000' })).toBe(false);
   });
 
+  it('at the port of http answers without the port, as browsers ask', () => {
+    const atHttp = createGuard('127.0.0.1', 80);
+    for (const host of ['127.0.0.1', 'localhost', '[::1]', '127.0.0.1:80', 'LOCALHOST'])
+      expect([host, atHttp.isOurHost({ host })]).toEqual([host, true]);
+    for (const host of ['127.0.0.1:8080', 'example.org', ''])
+      expect([host, atHttp.isOurHost({ host })]).toEqual([host, false]);
+    expect(atHttp.isFromOurPage({ origin: 'http://localhost', host: 'localhost' })).toBe(true);
+    expect(guard.isOurHost({ host: '127.0.0.1' })).toBe(false);
+  });
+
   it('opens reports with their cookie, which is none of another start and not the token', () => {
     const cookie = guard.reportCookie.split(';')[0]!;
     expect(guard.mayReadReports({ cookie: `a=b; ${cookie}; c=d` })).toBe(true);

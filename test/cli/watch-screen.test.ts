@@ -7,7 +7,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import picocolors from 'picocolors';
-import { broken, cellsOf, cut, fitted } from '../../cli/watch/cells';
+import { broken, cellsOf, cut, fitted } from '../../cli/cells';
 import { Curves } from '../../cli/watch/curves';
 import { helpScreen } from '../../cli/watch/help-screen';
 import { commandOf, keyDocs } from '../../cli/watch/keys';

@@ -53,3 +53,16 @@ it.each([
 ])('%s is no secret', (text) => {
   expect(writtenSecrets({ models: { teacher: { revision: text, source: text } } })).toEqual([]);
 });
+
+it('in a page it is taken out with nothing of the markup around it', () => {
+  const [address, hook] = [
+    ['http://user:', 'hunter22', '@127.0.0.1:8000/v1'].join(''),
+    ['https://hooks.', 'slack.com/services/T0/B0/abc'].join(''),
+  ];
+  expect(redacted(`<p title="${hook}">${hook}</p><b>12:30</b> a@b <i>${address}</i>`)).toBe(
+    '<p title="<removed>"><removed></p><b>12:30</b> a@b <i><removed>127.0.0.1:8000/v1</i>',
+  );
+  expect(redacted('<a href="http://one.example">one:</a> me@two.example')).toBe(
+    '<a href="http://one.example">one:</a> me@two.example',
+  );
+});
