@@ -124,21 +124,22 @@ export function trainingCost(seconds: number, price: Price): number {
 
 // ---- what a call may take ----------------------------------------------------------------------------------------
 
-/** Tokens of a request's prompt, estimated high: no tokenizer is at hand where calls are admitted. */
-export function promptTokensMax({ prompt }: Pick<ModelRequest, 'prompt'>): number {
+/** Tokens of what a request has the server read, estimated high: no tokenizer is at hand where calls are admitted. A given text is read too. */
+export function promptTokensMax({ prompt, given }: Pick<ModelRequest, 'prompt' | 'given'>): number {
   const texts = prompt.kind === 'completion' ? [prompt.text] : prompt.messages.map(({ content }) => content);
+  if (given) texts.push(given.lead + given.text);
   return texts.reduce(
     (tokens, text) => tokens + Math.ceil(Buffer.byteLength(text) / bytesPerTokenMin) + frameTokensOfMessage,
     0,
   );
 }
 
-/** What a call takes at most when it is asked once: nothing of its prompt cached, an answer up to max_tokens. */
+/** What a call takes at most when it is asked once: nothing of its prompt cached, every answer that is asked for up to max_tokens. */
 export function usageOfCallMax(request: ModelRequest): Usage {
   return {
     inputTokens: promptTokensMax(request),
     cachedInputTokens: 0,
-    outputTokens: request.sampling.maxTokens,
+    outputTokens: request.sampling.maxTokens * (request.answers ?? 1),
   };
 }
 

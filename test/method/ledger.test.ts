@@ -288,4 +288,14 @@ describe('prices', () => {
     expect(most).toEqual({ inputTokens: 108, cachedInputTokens: 0, outputTokens: 100 });
     expect(costOfCalls(most, config().models.teacher.price)).toBeCloseTo((108 * 2 + 100 * 10) / 1e6, 12);
   });
+
+  it('of a call for several answers: all of them, from one prompt; of a given text: what is given, too', () => {
+    const request: ModelRequest = {
+      prompt: { kind: 'completion', text: 'p'.repeat(30) },
+      sampling: { temperature: 1, topP: 1, topK: 0, minP: 0, maxTokens: 100, stop: [], seed: 0 },
+    };
+    expect(usageOfCallMax({ ...request, answers: 8 })).toEqual({ ...usageOfCallMax(request), outputTokens: 800 });
+    const given = { lead: 'l'.repeat(30), text: 't'.repeat(3_000) };
+    expect(promptTokensMax({ ...request, given })).toBeGreaterThanOrEqual(promptTokensMax(request) + 1_010);
+  });
 });
