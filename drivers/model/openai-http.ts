@@ -55,6 +55,8 @@ export interface OpenAiEndpoint extends ModelEndpoint {
 
 /** What a server says is cut to this many characters in a message. */
 const quotedCharactersMax = 300;
+/** Patterns look at so much of a long error: it says what it is in its first sentences. */
+const errorCharactersRead = 2_000;
 
 /**
  * An endpoint; connects with the first call. `complete` throws CallFailure, or the signal's reason when that aborts.
@@ -472,8 +474,11 @@ function unreadable({ headers, text }: RawResponse, fail: Fail): CallFailure {
 
 const contextPattern =
   /context_length|exceed_context_size|context (length|size|window)|maximum (context|model) length|max_model_len|(prompt|input|request).{0,40}(too long|too large|exceeds)|longer than the (maximum )?model/i;
-const moneyPattern =
-  /insufficient_quota|billing|insufficient (credits?|balance|funds)|payment required|credit balance/i;
+const moneyPattern = /billing|insufficient (credits?|balance|funds)|payment required|credit balance/i;
+/** A used-up rate comes back by itself, whatever the answer says of plans and payment beside it. */
+const ratePattern = /rate.?limit|too.many.requests|(requests|tokens) per (second|minute|hour|day)|\b(re)?try (again )?in \d/i;
+/** Where to read more, or to pay for more: said of any error. */
+const addressPattern = /https?:\/\/\S+|\b[\w-]+(\.[\w-]+)+\/\S*/gi;
 const modelPattern =
   /model_not_found|model.{0,80}(not exist|not found|not a valid|unknown|not available)|(unknown|invalid|no such|not a valid) model/i;
 
@@ -485,7 +490,7 @@ function refusalOrFailure(status: number, { headers, text }: RawResponse, fail: 
   if (status === 400 && /content_filter|content_policy/.test(error.code)) {
     return { text: '', finish: 'refused', usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 } };
   }
-  if (status === 402 || (status < 500 && moneyPattern.test(error.all))) {
+  if (status === 402 || (status < 500 && saysOutOfMoney(error))) {
     throw fail('out-of-money', said);
   }
   if (status === 401 || status === 403) {
@@ -522,6 +527,15 @@ function refusalOrFailure(status: number, { headers, text }: RawResponse, fail: 
   throw fail('bad-request', said);
 }
 
+/** A 429 and a 413 speak of billing too: whoever pays more has a higher rate. */
+function saysOutOfMoney({ code, all }: ErrorDescription): boolean {
+  if (/insufficient_quota/i.test(code)) {
+    return true;
+  }
+  const words = all.slice(0, errorCharactersRead).replace(addressPattern, ' ');
+  return moneyPattern.test(words) && !ratePattern.test(`${words} ${code}`);
+}
+
 interface ErrorDescription {
   /** What a person should read. */
   readonly said: string;
@@ -546,7 +560,7 @@ function describeError(text: string): ErrorDescription {
     const html = /^\s*</.test(text);
     // A web page is told by its title.
     const said = html ? (/<title>([^<]*)<\/title>/i.exec(text)?.[1] ?? 'a web page') : text;
-    return { said, code: '', all: said.slice(0, 2_000), html };
+    return { said, code: '', all: said.slice(0, errorCharactersRead), html };
   }
 }
 

@@ -253,6 +253,72 @@ describe('a failure', () => {
       'out-of-money',
       undefined,
     ],
+    [
+      'a spent quota behind a 429 without a code',
+      error(429, { error: { message: 'Your account is suspended, please check your plan and billing details' } }),
+      'out-of-money',
+      undefined,
+    ],
+    [
+      'a spent balance, Anthropic',
+      error(400, { error: { message: 'Your credit balance is too low', type: 'invalid_request_error' } }),
+      'out-of-money',
+      undefined,
+    ],
+    [
+      'a used-up rate that a better plan would raise, Groq',
+      error(
+        429,
+        {
+          error: {
+            message:
+              'Rate limit reached for model `x` on tokens per minute (TPM): Limit 6000. Please try again in 7.5s. Need more tokens? Upgrade to Dev Tier today at https://console.groq.com/settings/billing',
+            type: 'tokens',
+            code: 'rate_limit_exceeded',
+          },
+        },
+        { 'retry-after': '8' },
+      ),
+      'rate-limited',
+      8_000,
+    ],
+    [
+      'a used-up rate of an account without a payment method, OpenAI',
+      error(429, {
+        error: {
+          message:
+            'Rate limit reached for gpt on requests per min (RPM): Limit 3. You can increase it by adding a payment method in billing: platform.openai.com/account/billing.',
+          type: 'requests',
+          code: 'rate_limit_exceeded',
+        },
+      }),
+      'overloaded',
+      undefined,
+    ],
+    [
+      'a used-up free tier, Gemini',
+      error(429, {
+        error: {
+          message: 'You exceeded your current quota, please check your plan and billing details. Please retry in 49.7s.',
+          code: 429,
+        },
+      }),
+      'overloaded',
+      undefined,
+    ],
+    [
+      'a prompt that no rate allows, Groq',
+      error(413, {
+        error: {
+          message:
+            'Request too large for model `x` on tokens per minute (TPM): Limit 6000, Requested 9000. Upgrade at https://console.groq.com/settings/billing',
+          type: 'tokens',
+          code: 'rate_limit_exceeded',
+        },
+      }),
+      'context-too-long',
+      undefined,
+    ],
     ['402', error(402, { error: { message: 'Insufficient credits' } }), 'out-of-money', undefined],
     ['401', error(401, { error: { message: 'Incorrect API key provided' } }), 'unauthorized', undefined],
     ['403', error(403, 'Forbidden'), 'unauthorized', undefined],
