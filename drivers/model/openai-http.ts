@@ -479,6 +479,7 @@ const moneyPattern = /billing|insufficient (credits?|balance|funds)|payment requ
 const ratePattern = /rate.?limit|too.many.requests|(requests|tokens) per (second|minute|hour|day)|\b(re)?try (again )?in \d/i;
 /** Where to read more, or to pay for more: said of any error. */
 const addressPattern = /https?:\/\/\S+|\b[\w-]+(\.[\w-]+)+\/\S*/gi;
+const contentPattern = /\bmoderation\b|\bflagged\b|content[ _-](filter|policy)/i;
 const modelPattern =
   /model_not_found|model.{0,80}(not exist|not found|not a valid|unknown|not available)|(unknown|invalid|no such|not a valid) model/i;
 
@@ -487,7 +488,7 @@ function refusalOrFailure(status: number, { headers, text }: RawResponse, fail: 
   const error = describeError(text);
   const said = `HTTP ${String(status)}${error.said === '' ? '' : `: ${quote(error.said)}`}`;
   const retryAfterMs = retryAfter(headers);
-  if (status === 400 && /content_filter|content_policy/.test(error.code)) {
+  if (isContentRefusal(status, error)) {
     return { text: '', finish: 'refused', usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 } };
   }
   if (status === 402 || (status < 500 && saysOutOfMoney(error))) {
@@ -525,6 +526,14 @@ function refusalOrFailure(status: number, { headers, text }: RawResponse, fail: 
     throw fail('server-error', said);
   }
   throw fail('bad-request', said);
+}
+
+/** Gateways refuse a prompt as a 403, which else speaks of the key; words about the account or the key are no word about the prompt. */
+function isContentRefusal(status: number, { code, all }: ErrorDescription): boolean {
+  if (/content_(filter|policy)/i.test(code)) {
+    return status === 400 || status === 403;
+  }
+  return status === 403 && contentPattern.test(all) && !/\b(account|organi[sz]ation|key)\b/i.test(all);
 }
 
 /** A 429 and a 413 speak of billing too: whoever pays more has a higher rate. */

@@ -204,11 +204,13 @@ describe('an answer', () => {
       message(null, { reasoning_content: 'thought until the tokens were gone' }),
       message(null, { refusal: 'I will not.' }),
       { kind: 'status', status: 400, body: { error: { message: 'filtered', code: 'content_filter' } } },
+      { kind: 'status', status: 403, body: { error: { message: 'Your input was flagged for "violence".', code: 403 } } },
     );
     const client = endpoint();
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: 'two parts', finish: 'stop' });
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: '', finish: 'stop' });
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: 'I will not.', finish: 'refused' });
+    expect(await client.complete(chat('hi'), never)).toMatchObject({ text: '', finish: 'refused' });
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: '', finish: 'refused' });
   });
 });
@@ -322,6 +324,12 @@ describe('a failure', () => {
     ['402', error(402, { error: { message: 'Insufficient credits' } }), 'out-of-money', undefined],
     ['401', error(401, { error: { message: 'Incorrect API key provided' } }), 'unauthorized', undefined],
     ['403', error(403, 'Forbidden'), 'unauthorized', undefined],
+    [
+      '403 of an account that was flagged',
+      error(403, { error: { message: 'This account has been flagged for review' } }),
+      'unauthorized',
+      undefined,
+    ],
     [
       '404 of a model, OpenAI',
       error(404, { error: { message: 'The model `x` does not exist', code: 'model_not_found' } }),
