@@ -39,6 +39,7 @@ import {
   parkError,
   readingStep,
   signalOf,
+  toldWait,
   type FailedCode,
   type ThresholdName,
 } from './outcomes';
@@ -425,7 +426,7 @@ class Asking implements LimiterClient {
     const message = error instanceof Error ? error.message : String(error);
     const signal = signalOf(code);
     const told = failure?.retryAfterMs;
-    const retryAfterMs = told === undefined ? undefined : Math.min(told, limits.retryAfterMaxMs);
+    const retryAfterMs = told === undefined ? undefined : toldWait(told, this.settings.retryBackoffBaseMs);
     this.ended(
       call,
       signal === 'limited'

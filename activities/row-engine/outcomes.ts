@@ -46,9 +46,14 @@ export function actionFor(
   switch (cause) {
     case 'rate-limited':
       // Up to a tenth later than told: rows that were told the same time shall not all knock at once.
-      return { kind: 'wait', ms: Math.min(trouble.retryAfterMs ?? base, retryAfterMaxMs) * (1 + 0.1 * random()) };
-    case 'overloaded':
-      return { kind: 'wait', ms: trouble.retryAfterMs ?? jittered(base, trouble.turnedAway, random) };
+      return { kind: 'wait', ms: toldWait(trouble.retryAfterMs ?? base, base) * (1 + 0.1 * random()) };
+    case 'overloaded': {
+      const { retryAfterMs: told } = trouble;
+      return {
+        kind: 'wait',
+        ms: told === undefined ? jittered(base, trouble.turnedAway, random) : toldWait(told, base),
+      };
+    }
     case 'server-error':
     case 'timeout':
     case 'reset':
@@ -68,6 +73,14 @@ export function actionFor(
     case 'out-of-money':
       return { kind: 'park', code: 'EndpointOutOfMoney' };
   }
+}
+
+/**
+ * How long a wait that a server asked for is. Told "0", or a time gone by, rows that were turned away would knock without a pause, and a wait is
+ * none of their tries: nothing would end it.
+ */
+export function toldWait(retryAfterMs: number, baseMs: number = retryBackoffBaseMs): number {
+  return Math.min(Math.max(retryAfterMs, baseMs), retryAfterMaxMs);
 }
 
 /** Between half and the whole of base x 2^(times-1), capped. */

@@ -585,11 +585,11 @@ function errorFields(error: unknown): { message: string; code: string; type: str
 
 /** Milliseconds to wait as told: `retry-after-ms`, or `retry-after` in seconds or as a date (by the server's own clock, if it tells). */
 function retryAfter(headers: IncomingHttpHeaders): number | undefined {
-  const exact = Number(headers['retry-after-ms'] ?? Number.NaN);
+  const exact = Number(firstOf(headers['retry-after-ms']) ?? Number.NaN);
   if (Number.isFinite(exact) && exact >= 0) {
     return exact;
   }
-  const value = headers['retry-after'];
+  const value = firstOf(headers['retry-after']);
   if (value === undefined || value.trim() === '') {
     return undefined;
   }
@@ -601,8 +601,13 @@ function retryAfter(headers: IncomingHttpHeaders): number | undefined {
   if (Number.isNaN(at)) {
     return undefined;
   }
-  const served = Date.parse(headers.date ?? '');
+  const served = Date.parse(firstOf(headers.date) ?? '');
   return Math.max(0, at - (Number.isNaN(served) ? Date.now() : served));
+}
+
+/** A header that a proxy has written a second time comes as a list, whatever its type says. */
+function firstOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : header?.[0];
 }
 
 function quote(text: string): string {

@@ -216,7 +216,7 @@ describe('an answer', () => {
 });
 
 describe('a failure', () => {
-  const error = (status: number, body: string | object, headers: Record<string, string> = {}): Behaviour => ({
+  const error = (status: number, body: string | object, headers: Record<string, string | string[]> = {}): Behaviour => ({
     kind: 'status',
     status,
     body,
@@ -235,6 +235,7 @@ describe('a failure', () => {
       5_000,
     ],
     ['429 with a date gone by', error(429, {}, { 'retry-after': date, date }), 'rate-limited', 0],
+    ['429 with its time twice', error(429, {}, { 'retry-after': ['2', '3'], date: [date, date] }), 'rate-limited', 2_000],
     ['429 without a time', error(429, { error: { message: 'slow down' } }), 'overloaded', undefined],
     ['429 with a time that is none', error(429, {}, { 'retry-after': 'soon' }), 'overloaded', undefined],
     ['503 with a time', error(503, {}, { 'retry-after': '1' }), 'rate-limited', 1_000],

@@ -187,6 +187,17 @@ describe('a row that does not go well', () => {
     expect(output.counts.ok).toBe(10);
   });
 
+  it('pauses between calls that it is told to make again at once', async () => {
+    const endpoint = scriptedEndpoint(() => new CallFailure('rate-limited', 'scripted', 0), { start: 4, max: 4 });
+    const run = place.shard(rowsOf(4), endpoint, {
+      limits: { ...quickLimits, retryBackoffBaseMs: 50 },
+      signal: AbortSignal.timeout(300),
+    });
+    await expect(runShard(run)).rejects.toBeDefined();
+    // Four rows each 50 ms, and the pauses of an endpoint that turns everything away: not thousands of calls.
+    expect(endpoint.total.calls).toBeLessThanOrEqual(4 * 7);
+  });
+
   it('holds no slot while it waits', async () => {
     const turnedAway = (index: number): boolean => index % 20 < 3 && index < 80;
     const endpoint = scriptedEndpoint(
