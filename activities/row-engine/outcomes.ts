@@ -7,7 +7,7 @@
  *   rate-limited, overloaded            -> wait without a slot, as told or with jitter; never counts as a try
  *   server-error, timeout, reset, garbage -> try again with jitter, rowAttemptsMax tries in all, then failed(cause)
  *   context-too-long, bad-request       -> failed(cause) at once: asking again would say the same
- *   unauthorized, unknown-model, not-compatible, out-of-money -> the shard stops at once; nothing done is lost
+ *   unauthorized, unknown-model, not-compatible, out-of-money -> the shard asks no more, takes what is on its way, and stops
  *   malformed                           -> asked again with another seed, `repairs` times, then malformed with its text
  */
 import type { CallFailureCause } from '../../drivers/model/model';

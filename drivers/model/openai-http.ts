@@ -476,7 +476,8 @@ const contextPattern =
   /context_length|exceed_context_size|context (length|size|window)|maximum (context|model) length|max_model_len|(prompt|input|request).{0,40}(too long|too large|exceeds)|longer than the (maximum )?model/i;
 const moneyPattern = /billing|insufficient (credits?|balance|funds)|payment required|credit balance/i;
 /** A used-up rate comes back by itself, whatever the answer says of plans and payment beside it. */
-const ratePattern = /rate.?limit|too.many.requests|(requests|tokens) per (second|minute|hour|day)|\b(re)?try (again )?in \d/i;
+const ratePattern =
+  /rate.?limit|too.many.requests|(requests|tokens) per (second|minute|hour|day)|\b(re)?try (again )?in \d/i;
 /** Where to read more, or to pay for more: said of any error. */
 const addressPattern = /https?:\/\/\S+|\b[\w-]+(\.[\w-]+)+\/\S*/gi;
 const contentPattern = /\bmoderation\b|\bflagged\b|content[ _-](filter|policy)/i;

@@ -204,7 +204,11 @@ describe('an answer', () => {
       message(null, { reasoning_content: 'thought until the tokens were gone' }),
       message(null, { refusal: 'I will not.' }),
       { kind: 'status', status: 400, body: { error: { message: 'filtered', code: 'content_filter' } } },
-      { kind: 'status', status: 403, body: { error: { message: 'Your input was flagged for "violence".', code: 403 } } },
+      {
+        kind: 'status',
+        status: 403,
+        body: { error: { message: 'Your input was flagged for "violence".', code: 403 } },
+      },
     );
     const client = endpoint();
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: 'two parts', finish: 'stop' });
@@ -216,7 +220,11 @@ describe('an answer', () => {
 });
 
 describe('a failure', () => {
-  const error = (status: number, body: string | object, headers: Record<string, string | string[]> = {}): Behaviour => ({
+  const error = (
+    status: number,
+    body: string | object,
+    headers: Record<string, string | string[]> = {},
+  ): Behaviour => ({
     kind: 'status',
     status,
     body,
@@ -235,7 +243,12 @@ describe('a failure', () => {
       5_000,
     ],
     ['429 with a date gone by', error(429, {}, { 'retry-after': date, date }), 'rate-limited', 0],
-    ['429 with its time twice', error(429, {}, { 'retry-after': ['2', '3'], date: [date, date] }), 'rate-limited', 2_000],
+    [
+      '429 with its time twice',
+      error(429, {}, { 'retry-after': ['2', '3'], date: [date, date] }),
+      'rate-limited',
+      2_000,
+    ],
     ['429 without a time', error(429, { error: { message: 'slow down' } }), 'overloaded', undefined],
     ['429 with a time that is none', error(429, {}, { 'retry-after': 'soon' }), 'overloaded', undefined],
     ['503 with a time', error(503, {}, { 'retry-after': '1' }), 'rate-limited', 1_000],
@@ -302,7 +315,8 @@ describe('a failure', () => {
       'a used-up free tier, Gemini',
       error(429, {
         error: {
-          message: 'You exceeded your current quota, please check your plan and billing details. Please retry in 49.7s.',
+          message:
+            'You exceeded your current quota, please check your plan and billing details. Please retry in 49.7s.',
           code: 429,
         },
       }),

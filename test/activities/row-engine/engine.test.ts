@@ -295,6 +295,23 @@ describe('a shard that cannot go on', () => {
     expect(output.usage.calls).toBe(100);
   });
 
+  it('waits for answers on their way, which are paid for, though more calls are refused meanwhile', async () => {
+    const endpoint = scriptedEndpoint(async (request, _call, signal) => {
+      const index = indexOf(request);
+      if (index === 50) throw new CallFailure('out-of-money', 'spent');
+      if (index > 46) await sleep(index === 49 ? 40 : 120, signal);
+      if (index === 49) throw new CallFailure('unauthorized', 'and no key');
+      return rightAnswer(request);
+    });
+    const run = place.shard(rowsOf(100), endpoint);
+    const error = await refusal(runShard(run));
+    expect(error.data).toMatchObject({ code: 'EndpointOutOfMoney', why: 'spent' });
+    // Two of the calls in flight brought nothing but a refusal.
+    expect(endpoint.total.answered).toBe(endpoint.total.calls - 2);
+    expect(run.progress.at(-1)?.usage.calls).toBe(endpoint.total.answered);
+    expect(error.data.what).toContain(`${endpoint.total.answered} of 100`);
+  });
+
   it('gives up on an endpoint that is away, as something to try again', async () => {
     const endpoint = scriptedEndpoint((request) =>
       indexOf(request) < 20 ? rightAnswer(request) : new CallFailure('reset', 'connect ECONNREFUSED'),
