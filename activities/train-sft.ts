@@ -11,7 +11,7 @@ import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
 import type { LeasedStage } from './leased-stage';
 import { inputRef } from './stage';
-import { trainingSettings, trainLayer } from './training';
+import { forgetTraining, trainingSettings, trainLayer } from './training';
 
 export const trainSft: LeasedStage<TrainDependencies> = {
   name: 'train-sft',
@@ -20,6 +20,7 @@ export const trainSft: LeasedStage<TrainDependencies> = {
     const { checkpoint_steps: _, seeds: __, ...settings } = config.sft;
     return { ...settings, seed: seedOf(config, input), bos: config.models.student.add_bos, steps: stepsOf(config) };
   },
+  cleanUp: forgetTraining,
   async run(context, dependencies) {
     const { config, input } = context;
     if (!input.model) throw new Error('train-sft was started without a student');

@@ -93,9 +93,19 @@ export async function trainLayer(
     metrics: outcome.metrics,
     curve: outcome.curve,
   };
-  await store.remove(checkpointKey(key));
-  await rm(workDir, { recursive: true, force: true });
   return { outputs: { layer }, facts };
+}
+
+/**
+ * Removes checkpoints and work folder of a training that stands as a stage. Until then they hold all of it: started again, the trainer finds the
+ * outcome in the folder, or in the store its last checkpoint.
+ */
+export async function forgetTraining(
+  key: string,
+  { store, trainingDir }: Pick<TrainDependencies, 'store' | 'trainingDir'>,
+): Promise<void> {
+  await rm(join(trainingDir, key), { recursive: true, force: true });
+  await store.remove(checkpointKey(key));
 }
 
 function checkpointKey(stageKey: string): string {
