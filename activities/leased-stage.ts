@@ -7,7 +7,7 @@ import { noUsage } from '../schemas/manifest';
 import type { ArtifactStore } from '../drivers/store/store';
 import { priceOf } from '../method/ledger';
 import type { ActivityProgress, StageInput, StageResult } from '../schemas/messages';
-import type { TrainingAccount } from './budget';
+import { closeMeter, type TrainingAccount } from './budget';
 import { withHeartbeat, type Beat } from './heartbeat';
 import { underLease, waitingFor } from './lease';
 import { currentRunId } from './run-of';
@@ -70,16 +70,17 @@ export function runLeasedStage<Dependencies extends { readonly store: ArtifactSt
       }
     };
     return withHeartbeat(first, (beat) => {
+      const work = { key, stage: shape.name, attempt: beat.attemptId };
+      const account = { store, runId: owner, config, price, work };
       const finished = async (): Promise<StageResult | undefined> => {
         const manifest = await finishedStage(store, key);
         if (!manifest) return undefined;
+        await closeMeter(account);
         await cleanUp();
         return tellFinished(store, manifest, input, true);
       };
       const make = async (signal: AbortSignal): Promise<StageResult> => {
         const started = Date.now();
-        const work = { key, stage: shape.name, attempt: beat.attemptId };
-        const account = { store, runId: owner, config, price, work };
         const context = { store, bundle, config, input, key, beat, first, signal, account };
         const outcome = await shape.run(context, dependencies);
         const manifest = await commitStage(store, shape, keyed, outcome, (Date.now() - started) / 1000);

@@ -5,7 +5,12 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as budgetModule from '../../activities/budget';
-import { readLedger, setCap, withMeter, type TrainingAccount } from '../../activities/budget';
+import {
+  readLedger,
+  setCap,
+  withMeter,
+  type TrainingAccount,
+} from '../../activities/budget';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { ledgerTotals, usageOfCallMax } from '../../method/ledger';
 import { budgetWaitMs, budgetWaitsMax, trainingMeterMs, trainingReserveMs } from '../../schemas/limits';
@@ -172,6 +177,21 @@ describe('a training under a cap', () => {
     expect(reserved).toBe(0);
     end.abort(new Error('killed'));
     await expect(killed).rejects.toThrow('killed');
+  });
+
+  it('counts two attempts at once each for itself, and keeps the reservation of the later one', async () => {
+    const store = new MemoryStore();
+    const config = configOf(null, price);
+    const slow = { reserveMs: 1_000, meterMs: 10 };
+    const one = withMeter(account(store, config), never, lasting(120), slow);
+    await sleep(50);
+    const other = withMeter(account(store, config, '2'), never, lasting(200), { reserveMs: 1_000, meterMs: 10_000 });
+    const { paidSeconds: first } = await one;
+    expect(ledgerTotals(await readLedger(store, 'run', config)).reserved).toBeCloseTo(1, 9);
+    const { paidSeconds: second } = await other;
+    const ledger = await readLedger(store, 'run', config);
+    expect(ledger.open).toEqual({});
+    expect(ledgerTotals(ledger).spent).toBeCloseTo(first + second, 9);
   });
 
   it('without a price keeps no account', async () => {
