@@ -6,14 +6,19 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as budgetModule from '../../activities/budget';
 import {
+  openShardAccount,
   readLedger,
+  releaseReservations,
   setCap,
   withMeter,
   type TrainingAccount,
 } from '../../activities/budget';
+import { reviseRun } from '../../activities/run-actions';
+import { recordRun } from '../../activities/start-run';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { ledgerTotals, usageOfCallMax } from '../../method/ledger';
 import { budgetWaitMs, budgetWaitsMax, trainingMeterMs, trainingReserveMs } from '../../schemas/limits';
+import { noUsage } from '../../schemas/manifest';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import { startTestS3, type TestS3 } from '../support/s3';
 import { MemoryStore } from './row-engine/memory-store';
@@ -200,4 +205,19 @@ describe('a training under a cap', () => {
     expect(await free).toMatchObject({ made: 'trained' });
     expect([...store.objects]).toEqual([]);
   });
+});
+
+it('what killed work had reserved is free when a run goes on under another config', async () => {
+  const store = new MemoryStore();
+  const config = configOf(100, { input: 1e6 });
+  await releaseReservations(store, 'run');
+  expect(store.keys('runs/')).toEqual([]);
+  const work = { key: 'shard', stage: 'score-drafts', attempt: '1' } as const;
+  const openMax = { inputTokens: 60, cachedInputTokens: 0, outputTokens: 0 };
+  await openShardAccount(store, 'run', config, config.models.student.price, work)?.admit({ paid: noUsage, openMax });
+  expect(ledgerTotals(await readLedger(store, 'run', config)).reserved).toBe(60);
+  const bundle = (text: string) => store.putBlob(text, { mediaType: 'application/json', rows: 1 });
+  await recordRun(store, { runId: 'run', name: 'priced', bundle: await bundle('one') });
+  await reviseRun(store, { runId: 'run', bundle: await bundle('other'), by: 'test', set: ['a=b'] });
+  expect(ledgerTotals(await readLedger(store, 'run', config))).toEqual({ spent: 0, reserved: 0 });
 });
