@@ -137,30 +137,35 @@ export interface TrainingAccount {
 }
 
 /**
- * Run a training by the hour: some minutes of it are reserved ahead, and its cost is written down as it grows. Over the cap it is stopped, and
- * goes on at its last checkpoint once the cap is raised. Not known before: how many hours it will take; not written down: what a kill cuts off
- * since the last minute.
+ * Run a training by the hour, from when it says that it begins: what it waits before for a device costs nothing. Some minutes of it are
+ * reserved ahead, and its cost is written down as it grows. Over the cap it is stopped, and goes on at its last checkpoint once the cap is raised.
+ * Not known before: how many hours it will take; not written down: what a kill cuts off since the last minute.
  */
 export async function withMeter<T>(
   { store, runId, config, price, work }: TrainingAccount,
   signal: AbortSignal,
-  train: (signal: AbortSignal) => Promise<T>,
+  train: (signal: AbortSignal, begins: () => void) => Promise<T>,
   { reserveMs = trainingReserveMs, meterMs = trainingMeterMs } = {},
 ): Promise<Metered<T>> {
+  let startedAt: number | undefined;
+  const begins = (): void => {
+    startedAt ??= performance.now();
+  };
+  const seconds = (): number => (startedAt === undefined ? 0 : (performance.now() - startedAt) / 1000);
   if (price.training_hour === 0) {
-    const startedAt = performance.now();
-    return { made: await train(signal), paidSeconds: (performance.now() - startedAt) / 1000 };
+    const made = await train(signal, begins);
+    return { made, paidSeconds: seconds() };
   }
   const reserved = trainingCost(reserveMs / 1000, price);
   await admit(store, runId, config, work, reserved, (ledger) => beginTraining(ledger, work, reserved));
-  const startedAt = performance.now();
-  const seconds = (): number => (performance.now() - startedAt) / 1000;
   const cost = (): number => trainingCost(seconds(), price);
   // Enough until the time after next that it is written: a cap is not passed in between.
   const ahead = trainingCost((2 * meterMs) / 1000, price);
   const over = new AbortController();
   let writing: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
+    // While it waits, what was reserved for its beginning stays reserved.
+    if (startedAt === undefined) return;
     const by = cost();
     writing = admit(store, runId, config, work, ahead, (ledger) => meterTraining(ledger, work, by, ahead)).catch(
       (error: unknown) => {
@@ -180,7 +185,7 @@ export async function withMeter<T>(
   };
   let made: T;
   try {
-    made = await train(AbortSignal.any([signal, over.signal]));
+    made = await train(AbortSignal.any([signal, over.signal]), begins);
   } catch (error) {
     await stop();
     throw error;

@@ -72,10 +72,15 @@ export async function trainLayer(
   };
   const stalled = { runId: currentRunId(), stage: context.input.stage, key, attempt: beat.attemptId };
   const releaseDevice = await dependencies.reserveDevice(signal);
-  const { made: outcome, paidSeconds } = await withMeter(context.account, signal, (stop) =>
-    withStallDump(store, dependencies.stallDumps, stalled, () =>
-      dependencies.trainer.train({ ...job, dataPath, workDir }, onProgress, stop),
-    ),
+  const { made: outcome, paidSeconds } = await withMeter(context.account, signal, (stop, begins) =>
+    withStallDump(store, dependencies.stallDumps, stalled, () => {
+      const onWord = (progress: TrainingProgress): void => {
+        // A trainer that takes steps has its device, whether it says so or not.
+        if (progress.deviceHeld || progress.phase !== 'load') begins();
+        onProgress(progress);
+      };
+      return dependencies.trainer.train({ ...job, dataPath, workDir }, onWord, stop);
+    }),
   ).finally(releaseDevice);
   await keeper.settled();
   beat.report({ ...first, phase: 'upload', done: outcome.steps, total: outcome.steps });

@@ -125,7 +125,8 @@ describe('a training under a cap', () => {
   const never = new AbortController().signal;
   const lasting =
     (ms: number) =>
-    async (signal: AbortSignal): Promise<string> => {
+    async (signal: AbortSignal, begins: () => void): Promise<string> => {
+      begins();
       await sleep(ms, undefined, { signal }).catch(() => {
         throw signal.reason;
       });
@@ -162,6 +163,24 @@ describe('a training under a cap', () => {
       made: 'trained',
     });
     expect(ledgerTotals(await readLedger(store, 'run', config)).spent).toBeGreaterThan(spent + 0.09);
+  });
+
+  it('costs nothing while it waits for its device, and keeps the money for its beginning', async () => {
+    const store = new MemoryStore();
+    const config = configOf(1, price);
+    const { paidSeconds } = await withMeter(
+      account(store, config),
+      never,
+      async (signal, begins) => {
+        await sleep(200);
+        expect(ledgerTotals(await readLedger(store, 'run', config))).toEqual({ spent: 0, reserved: 0.1 });
+        await lasting(50)(signal, begins);
+      },
+      limits,
+    );
+    expect(paidSeconds).toBeGreaterThan(0.04);
+    expect(paidSeconds).toBeLessThan(0.19);
+    expect(ledgerTotals(await readLedger(store, 'run', config)).spent).toBeCloseTo(paidSeconds, 9);
   });
 
   it('keeps what an attempt that was killed had written down', async () => {
