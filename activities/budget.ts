@@ -7,15 +7,20 @@
  */
 import type { ArtifactStore } from '../drivers/store/store';
 import {
+  beginTraining,
   close,
+  closeTraining,
   costOfCalls,
   costOfLostCalls,
   emptyLedger,
   ledgerTotals,
+  meterTraining,
+  releaseAll,
   reserve,
   settle,
   trainingCost,
   type LedgerWork,
+  type Reservation,
 } from '../method/ledger';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
@@ -28,33 +33,17 @@ import type { ShardStanding } from './row-engine/types';
 import { changeDocument } from './change-document';
 import { runKeys } from './run-records';
 
-/** The account of one piece of work. */
-interface WorkBudget {
-  /** Before anything is asked. Errors: BudgetExhausted, BudgetReserved. */
-  reserve(total: number, ceiling: number): Promise<void>;
-  /** The attempt is over, the work is not. */
-  settle(total: number): Promise<void>;
-  /** The work is whole. */
-  close(total: number): Promise<void>;
-}
-
-/** The account of a piece of work in a run. */
-function openWork(store: ArtifactStore, runId: string, config: RunConfig, work: LedgerWork): WorkBudget {
-  const change = <Change extends LedgerChange>(to: (ledger: Ledger) => Change): Promise<Change> =>
-    changeLedger(store, runId, config, to);
-  return {
-    async reserve(total, ceiling) {
-      const { outcome, ledger } = await change((standing) => reserve(standing, work, total, ceiling));
-      if (outcome === 'granted') return;
-      throw refusal(outcome, ledger, work, ceiling, runId, config.platform.currency);
-    },
-    async settle(total) {
-      await change((ledger) => ({ ledger: settle(ledger, work, total) }));
-    },
-    async close(total) {
-      await change((ledger) => ({ ledger: close(ledger, work, total) }));
-    },
-  };
+/** Ask the ledger for money. Errors: BudgetExhausted, BudgetReserved. */
+async function admit(
+  store: ArtifactStore,
+  runId: string,
+  config: RunConfig,
+  work: LedgerWork,
+  ceiling: number,
+  ask: (ledger: Ledger) => Reservation,
+): Promise<void> {
+  const { outcome, ledger } = await changeLedger(store, runId, config.budget.cap, ask);
+  if (outcome !== 'granted') throw refusal(outcome, ledger, work, ceiling, runId, config.platform.currency);
 }
 
 /** The run's ledger as it stands; an empty one under the config's cap when nothing was spent yet. */
@@ -70,8 +59,18 @@ export async function setCap(
   config: RunConfig,
   cap: number | null,
 ): Promise<Ledger> {
-  const { ledger } = await changeLedger(store, runId, config, (standing) => ({ ledger: { ...standing, cap } }));
+  const { ledger } = await changeLedger(store, runId, config.budget.cap, (standing) => ({
+    ledger: { ...standing, cap },
+  }));
   return ledger;
+}
+
+/**
+ * Free what the run's killed attempts had reserved: theirs is work that may never be asked for again, or that another run makes. For a moment in
+ * which nothing of the run is under way; a ledger without reservations, or none at all, is left as it is.
+ */
+export async function releaseReservations(store: ArtifactStore, runId: string): Promise<void> {
+  await changeLedger(store, runId, null, (ledger) => ({ ledger: releaseAll(ledger) }));
 }
 
 /** The account of a shard, by the price of the model that it asks. */
@@ -93,14 +92,16 @@ export function openShardAccount(
   work: LedgerWork,
 ): ShardAccount | undefined {
   if (price.input === 0 && price.cached_input === 0 && price.output === 0) return undefined;
-  const budget = openWork(store, runId, config, work);
+  const change = (to: (ledger: Ledger) => Ledger): Promise<unknown> =>
+    changeLedger(store, runId, config.budget.cap, (ledger) => ({ ledger: to(ledger) }));
   // Recorded answers, and what was lost in flight at its highest.
   const totalOf = (usage: StageUsage): number => costOfCalls(usage, price) + costOfLostCalls(usage, price);
   let total = 0;
   return {
     admit: async ({ paid, openMax }) => {
       total = totalOf(paid);
-      await budget.reserve(total, costOfCalls(openMax, price));
+      const ceiling = costOfCalls(openMax, price);
+      await admit(store, runId, config, work, ceiling, (ledger) => reserve(ledger, work, total, ceiling));
     },
     observe(paid) {
       total = totalOf(paid);
@@ -111,10 +112,11 @@ export function openShardAccount(
         output = await shard;
       } catch (error) {
         // Where the store is away too, the reservation stays until the next attempt replaces it.
-        await budget.settle(total).catch(() => undefined);
+        await change((ledger) => settle(ledger, work, total)).catch(() => undefined);
         throw error;
       }
-      await budget.close(Math.max(total, totalOf(output.paidBy[runId] ?? noUsage)));
+      const whole = Math.max(total, totalOf(output.paidBy[runId] ?? noUsage));
+      await change((ledger) => close(ledger, work, whole));
       return output;
     },
   };
@@ -135,52 +137,66 @@ export interface TrainingAccount {
 }
 
 /**
- * Run a training by the hour: some minutes of it are reserved ahead, and its cost is written down as it grows. Over the cap it is stopped, and
- * goes on at its last checkpoint once the cap is raised. Not known before: how many hours it will take; not written down: what a kill cuts off
- * since the last minute.
+ * Run a training by the hour, from when it says that it begins: what it waits before for a device costs nothing. Some minutes of it are
+ * reserved ahead, and its cost is written down as it grows. Over the cap it is stopped, and goes on at its last checkpoint once the cap is raised.
+ * Not known before: how many hours it will take; not written down: what a kill cuts off since the last minute.
  */
 export async function withMeter<T>(
   { store, runId, config, price, work }: TrainingAccount,
   signal: AbortSignal,
-  train: (signal: AbortSignal) => Promise<T>,
+  train: (signal: AbortSignal, begins: () => void) => Promise<T>,
   { reserveMs = trainingReserveMs, meterMs = trainingMeterMs } = {},
 ): Promise<Metered<T>> {
+  let startedAt: number | undefined;
+  const begins = (): void => {
+    startedAt ??= performance.now();
+  };
+  const seconds = (): number => (startedAt === undefined ? 0 : (performance.now() - startedAt) / 1000);
   if (price.training_hour === 0) {
-    const startedAt = performance.now();
-    return { made: await train(signal), paidSeconds: (performance.now() - startedAt) / 1000 };
+    const made = await train(signal, begins);
+    return { made, paidSeconds: seconds() };
   }
-  const budget = openWork(store, runId, config, work);
-  // What an attempt that was killed had written down: this one counts from nothing again.
-  await budget.close(0);
-  await budget.reserve(0, trainingCost(reserveMs / 1000, price));
-  const startedAt = performance.now();
-  const seconds = (): number => (performance.now() - startedAt) / 1000;
+  const reserved = trainingCost(reserveMs / 1000, price);
+  await admit(store, runId, config, work, reserved, (ledger) => beginTraining(ledger, work, reserved));
   const cost = (): number => trainingCost(seconds(), price);
   // Enough until the time after next that it is written: a cap is not passed in between.
   const ahead = trainingCost((2 * meterMs) / 1000, price);
   const over = new AbortController();
   let writing: Promise<void> = Promise.resolve();
   const timer = setInterval(() => {
-    writing = budget.reserve(cost(), ahead).catch((error: unknown) => {
-      // A store that is away for a minute is no reason to stop a training.
-      if (error instanceof ArteError && error.data.code.startsWith('Budget')) over.abort(error);
-    });
+    // While it waits, what was reserved for its beginning stays reserved.
+    if (startedAt === undefined) return;
+    const by = cost();
+    writing = admit(store, runId, config, work, ahead, (ledger) => meterTraining(ledger, work, by, ahead)).catch(
+      (error: unknown) => {
+        // A store that is away for a minute is no reason to stop a training.
+        if (error instanceof ArteError && error.data.code.startsWith('Budget')) over.abort(error);
+      },
+    );
   }, meterMs);
   const stop = async (): Promise<number> => {
     clearInterval(timer);
     await writing;
     const paidSeconds = seconds();
-    await budget.close(trainingCost(paidSeconds, price));
+    await changeLedger(store, runId, config.budget.cap, (ledger) => ({
+      ledger: closeTraining(ledger, work, trainingCost(paidSeconds, price)),
+    }));
     return paidSeconds;
   };
   let made: T;
   try {
-    made = await train(AbortSignal.any([signal, over.signal]));
+    made = await train(AbortSignal.any([signal, over.signal]), begins);
   } catch (error) {
     await stop();
     throw error;
   }
   return { made, paidSeconds: await stop() };
+}
+
+/** A training was found made: what attempts of this run that were killed over it had written down is put away. Errors: the store's. */
+export async function closeMeter({ store, runId, config, price, work }: TrainingAccount): Promise<void> {
+  if (price.training_hour === 0) return;
+  await changeLedger(store, runId, config.budget.cap, (ledger) => ({ ledger: closeTraining(ledger, work, 0) }));
 }
 
 /** Changes of one run's ledger in this process wait for each other; only those of other workers can collide. */
@@ -193,11 +209,12 @@ interface LedgerChange {
 async function changeLedger<Change extends LedgerChange>(
   store: ArtifactStore,
   runId: string,
-  config: RunConfig,
+  /** Of a ledger that is begun by this change. */
+  cap: number | null,
   change: (ledger: Ledger) => Change,
 ): Promise<Change> {
   const before = turns.get(runId) ?? Promise.resolve();
-  const mine = before.then(() => changeNow(store, runId, config, change));
+  const mine = before.then(() => changeNow(store, runId, cap, change));
   const settled = mine.catch(() => undefined);
   turns.set(runId, settled);
   try {
@@ -210,12 +227,12 @@ async function changeLedger<Change extends LedgerChange>(
 async function changeNow<Change extends LedgerChange>(
   store: ArtifactStore,
   runId: string,
-  config: RunConfig,
+  cap: number | null,
   change: (ledger: Ledger) => Change,
 ): Promise<Change> {
   let changed: Change | undefined;
   await changeDocument(store, runKeys.ledger(runId), `The ledger of ${runId}`, (standing) => {
-    const ledger = standing === undefined ? emptyLedger(config.budget.cap) : ledgerSchema.parse(standing);
+    const ledger = standing === undefined ? emptyLedger(cap) : ledgerSchema.parse(standing);
     changed = change(ledger);
     return changed.ledger === ledger ? undefined : (changed.ledger as unknown as JsonValue);
   });

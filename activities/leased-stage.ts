@@ -2,11 +2,12 @@
  * A stage that one activity makes whole, and that is too dear for two runs to make it at once: the trainings. Beside stage.ts's shape it has a
  * heartbeat from its first moment on, because it may wait for another run (lease.ts), and its account in the run's ledger (budget.ts).
  */
+import { log } from '@temporalio/activity';
 import { noUsage } from '../schemas/manifest';
 import type { ArtifactStore } from '../drivers/store/store';
 import { priceOf } from '../method/ledger';
 import type { ActivityProgress, StageInput, StageResult } from '../schemas/messages';
-import type { TrainingAccount } from './budget';
+import { closeMeter, type TrainingAccount } from './budget';
 import { withHeartbeat, type Beat } from './heartbeat';
 import { underLease, waitingFor } from './lease';
 import { currentRunId } from './run-of';
@@ -31,9 +32,14 @@ export interface LeasedContext extends StageContext {
 
 export interface LeasedStage<Dependencies extends { readonly store: ArtifactStore }> extends StageShape {
   run(context: LeasedContext, dependencies: Dependencies): Promise<StageOutcome>;
+  /**
+   * Removes what making the stage left beside its outputs. Called when its manifest stands, and not before: what a kill or a store that is away
+   * cuts off between the work and its manifest must find the work again.
+   */
+  cleanUp?(key: string, dependencies: Dependencies): Promise<void>;
 }
 
-/** Make such a stage an activity body: parse, key, reuse, wait or run, commit. */
+/** Make such a stage an activity body: parse, key, reuse, wait or run, commit, clean up. */
 export function runLeasedStage<Dependencies extends { readonly store: ArtifactStore }>(
   shape: LeasedStage<Dependencies>,
   dependencies: Dependencies,
@@ -55,18 +61,30 @@ export function runLeasedStage<Dependencies extends { readonly store: ArtifactSt
       inFlight: 0,
     };
     const owner = currentRunId();
+    // Best effort: the stage is whole, and what stays behind costs disk only.
+    const cleanUp = async (): Promise<void> => {
+      try {
+        await shape.cleanUp?.(key, dependencies);
+      } catch (error) {
+        log.warn('what making a stage left behind was not removed', { stage: shape.name, key, error: String(error) });
+      }
+    };
     return withHeartbeat(first, (beat) => {
+      const work = { key, stage: shape.name, attempt: beat.attemptId };
+      const account = { store, runId: owner, config, price, work };
       const finished = async (): Promise<StageResult | undefined> => {
         const manifest = await finishedStage(store, key);
-        return manifest && tellFinished(store, manifest, input, true);
+        if (!manifest) return undefined;
+        await closeMeter(account);
+        await cleanUp();
+        return tellFinished(store, manifest, input, true);
       };
       const make = async (signal: AbortSignal): Promise<StageResult> => {
         const started = Date.now();
-        const work = { key, stage: shape.name, attempt: beat.attemptId };
-        const account = { store, runId: owner, config, price, work };
         const context = { store, bundle, config, input, key, beat, first, signal, account };
         const outcome = await shape.run(context, dependencies);
         const manifest = await commitStage(store, shape, keyed, outcome, (Date.now() - started) / 1000);
+        await cleanUp();
         return tellFinished(store, manifest, input, false);
       };
       const onWait = (other: string): void => beat.report({ ...first, ...waitingFor(other) });

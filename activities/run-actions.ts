@@ -11,6 +11,7 @@ import type { JsonValue } from '../schemas/json';
 import { documentRacesMax } from '../schemas/limits';
 import type { RunRecord, Verdict } from '../schemas/messages';
 import { runActionSchema, type RunAction } from '../schemas/run-action';
+import { releaseReservations } from './budget';
 import { noSuchRun, runKeys, setRoundsAside } from './run-records';
 
 /** Append an action. `id` makes a repeated call one action. */
@@ -65,7 +66,11 @@ export async function reviseRun(
     if (!standing) throw noSuchRun(change.runId);
     const record = standing.document as unknown as RunRecord;
     if (record.bundle.sha256 === change.bundle.sha256) return;
-    if (race === 0) await setRoundsAside(store, change.runId);
+    if (race === 0) {
+      await setRoundsAside(store, change.runId);
+      // Under another config work that was killed may never be asked for again.
+      await releaseReservations(store, change.runId);
+    }
     const before = { bundle: record.bundle, until: new Date().toISOString(), by: change.by, set: change.set };
     const revisions = [...(record.revisions ?? []), before];
     const next: RunRecord = { ...record, bundle: change.bundle, revisions };

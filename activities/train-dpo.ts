@@ -2,7 +2,7 @@
 import type { TrainDependencies } from './dependencies';
 import type { LeasedStage } from './leased-stage';
 import { inputRef } from './stage';
-import { beginsWithBos, trainingSettings, trainLayer } from './training';
+import { beginsWithBos, forgetTraining, trainingSettings, trainLayer } from './training';
 
 export const trainDpo: LeasedStage<TrainDependencies> = {
   name: 'train-dpo',
@@ -24,6 +24,7 @@ export const trainDpo: LeasedStage<TrainDependencies> = {
       bos: beginsWithBos(config.models.teacher),
     };
   },
+  cleanUp: forgetTraining,
   async run(context, dependencies) {
     const { config, input } = context;
     if (!input.model) throw new Error('train-dpo was started without a teacher');

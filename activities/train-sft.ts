@@ -11,7 +11,7 @@ import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
 import type { LeasedStage } from './leased-stage';
 import { inputRef } from './stage';
-import { beginsWithBos, trainingSettings, trainLayer } from './training';
+import { beginsWithBos, forgetTraining, trainingSettings, trainLayer } from './training';
 
 export const trainSft: LeasedStage<TrainDependencies> = {
   name: 'train-sft',
@@ -25,6 +25,7 @@ export const trainSft: LeasedStage<TrainDependencies> = {
       steps: stepsOf(config),
     };
   },
+  cleanUp: forgetTraining,
   async run(context, dependencies) {
     const { config, input } = context;
     if (!input.model) throw new Error('train-sft was started without a student');

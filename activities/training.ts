@@ -77,10 +77,15 @@ export async function trainLayer(
   };
   const stalled = { runId: currentRunId(), stage: context.input.stage, key, attempt: beat.attemptId };
   const releaseDevice = await dependencies.reserveDevice(signal);
-  const { made: outcome, paidSeconds } = await withMeter(context.account, signal, (stop) =>
-    withStallDump(store, dependencies.stallDumps, stalled, () =>
-      dependencies.trainer.train({ ...job, dataPath, workDir }, onProgress, stop),
-    ),
+  const { made: outcome, paidSeconds } = await withMeter(context.account, signal, (stop, begins) =>
+    withStallDump(store, dependencies.stallDumps, stalled, () => {
+      const onWord = (progress: TrainingProgress): void => {
+        // A trainer that takes steps has its device, whether it says so or not.
+        if (progress.deviceHeld || progress.phase !== 'load') begins();
+        onProgress(progress);
+      };
+      return dependencies.trainer.train({ ...job, dataPath, workDir }, onWord, stop);
+    }),
   ).finally(releaseDevice);
   await keeper.settled();
   beat.report({ ...first, phase: 'upload', done: outcome.steps, total: outcome.steps });
@@ -98,9 +103,19 @@ export async function trainLayer(
     metrics: outcome.metrics,
     curve: outcome.curve,
   };
-  await store.remove(checkpointKey(key));
-  await rm(workDir, { recursive: true, force: true });
   return { outputs: { layer }, facts };
+}
+
+/**
+ * Removes checkpoints and work folder of a training that stands as a stage. Until then they hold all of it: started again, the trainer finds the
+ * outcome in the folder, or in the store its last checkpoint.
+ */
+export async function forgetTraining(
+  key: string,
+  { store, trainingDir }: Pick<TrainDependencies, 'store' | 'trainingDir'>,
+): Promise<void> {
+  await rm(join(trainingDir, key), { recursive: true, force: true });
+  await store.remove(checkpointKey(key));
 }
 
 function checkpointKey(stageKey: string): string {

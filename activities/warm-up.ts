@@ -11,7 +11,7 @@ import type { LeasedStage } from './leased-stage';
 import { readRows } from './read-rows';
 import { readTasksByName } from './read-tasks';
 import { inputRef } from './stage';
-import { beginsWithBos, trainingSettings, trainLayer } from './training';
+import { beginsWithBos, forgetTraining, trainingSettings, trainLayer } from './training';
 
 export const warmUp: LeasedStage<TrainDependencies> = {
   name: 'warm-up',
@@ -30,6 +30,7 @@ export const warmUp: LeasedStage<TrainDependencies> = {
       wordingVersion,
     };
   },
+  cleanUp: forgetTraining,
   async run(context, dependencies) {
     const { config, input, store } = context;
     if (!input.model) throw new Error('warm-up was started without a teacher');

@@ -8,6 +8,7 @@
  * 2. What is reserved is what open work has reserved, no more: when all of it is settled, nothing is.
  * 3. A reservation is granted only if spent + reserved stays within the cap. Only usage beyond its reservation can pass it.
  * 4. Each event says the state of its work, not a difference: an event that is repeated, late, or overtaken by another changes nothing.
+ * 5. An attempt that another one has followed, and that does not know it, reserves nothing and closes nothing of the other.
  */
 import { asksTeacher } from '../schemas/arms';
 import type { Ledger, LedgerEntry } from '../schemas/ledger';
@@ -124,21 +125,22 @@ export function trainingCost(seconds: number, price: Price): number {
 
 // ---- what a call may take ----------------------------------------------------------------------------------------
 
-/** Tokens of a request's prompt, estimated high: no tokenizer is at hand where calls are admitted. */
-export function promptTokensMax({ prompt }: Pick<ModelRequest, 'prompt'>): number {
+/** Tokens of what a request has the server read, estimated high: no tokenizer is at hand where calls are admitted. A given text is read too. */
+export function promptTokensMax({ prompt, given }: Pick<ModelRequest, 'prompt' | 'given'>): number {
   const texts = prompt.kind === 'completion' ? [prompt.text] : prompt.messages.map(({ content }) => content);
+  if (given) texts.push(given.lead + given.text);
   return texts.reduce(
     (tokens, text) => tokens + Math.ceil(Buffer.byteLength(text) / bytesPerTokenMin) + frameTokensOfMessage,
     0,
   );
 }
 
-/** What a call takes at most when it is asked once: nothing of its prompt cached, an answer up to max_tokens. */
+/** What a call takes at most when it is asked once: nothing of its prompt cached, every answer that is asked for up to max_tokens. */
 export function usageOfCallMax(request: ModelRequest): Usage {
   return {
     inputTokens: promptTokensMax(request),
     cachedInputTokens: 0,
-    outputTokens: request.sampling.maxTokens,
+    outputTokens: request.sampling.maxTokens * (request.answers ?? 1),
   };
 }
 
@@ -166,7 +168,7 @@ export function ledgerTotals({ settled, open }: Ledger): LedgerTotals {
 export interface LedgerWork {
   readonly key: string;
   readonly stage: StageName;
-  /** Of an attempt that another one has followed, a settlement releases nothing. */
+  /** Sorts after those of the attempts before it: that is how one that was followed is known. */
   readonly attempt: string;
 }
 
@@ -182,9 +184,11 @@ export interface Reservation {
 /**
  * Ask for the money that a piece of work may still take. `total` is what stands in it already, whoever paid: the first time it is taken for
  * others' (found in the store), later on what has been added is ours. Work with nothing left to ask is always let in: it only has to be put away.
+ * So is an attempt that was followed, without a reservation: its lease is lost, and that ends it.
  */
 export function reserve(ledger: Ledger, work: LedgerWork, total: number, ceiling: number): Reservation {
   const before = ledger.open[work.key];
+  if (before && work.attempt < before.attempt) return { ledger: settle(ledger, work, total), outcome: 'granted' };
   const found = before?.found ?? total;
   const entry: LedgerEntry = {
     stage: work.stage,
@@ -206,21 +210,104 @@ export function reserve(ledger: Ledger, work: LedgerWork, total: number, ceiling
     : { ledger: { ...refused, needs }, outcome: 'exhausted' };
 }
 
-/** An attempt has ended, or says how far it is: `total` stands in the work now. `ceiling` is what it goes on to reserve. */
-export function settle(ledger: Ledger, work: LedgerWork, total: number, ceiling = 0): Ledger {
+/** An attempt has ended: `total` stands in the work now, and nothing of it is reserved but what an attempt after this one has. */
+export function settle(ledger: Ledger, work: LedgerWork, total: number): Ledger {
   const entry = ledger.open[work.key];
   if (!entry) return ledger;
-  const reserved = entry.attempt === work.attempt ? ceiling : entry.reserved;
+  const reserved = work.attempt < entry.attempt ? entry.reserved : 0;
   return withEntry(ledger, work.key, { ...entry, spent: Math.max(entry.spent, total - entry.found), reserved });
 }
 
-/** The work is whole and will not be asked for again: what it cost goes into its stage's sum. */
+/**
+ * The work is whole and will not be asked for again: what it cost goes into its stage's sum. Where a later attempt has it in hand that one will
+ * say so. An attempt that has reserved nothing may: it found what another one had made, and died over.
+ */
 export function close(ledger: Ledger, work: LedgerWork, total: number): Ledger {
-  const entry = settle(ledger, work, total).open[work.key];
-  if (!entry) return ledger;
-  const { [work.key]: _, ...open } = ledger.open;
-  const { [entry.stage]: before = 0 } = ledger.settled;
-  return { ...ledger, settled: { ...ledger.settled, [entry.stage]: before + entry.spent }, open };
+  const settled = settle(ledger, work, total);
+  const entry = settled.open[work.key];
+  return !entry || work.attempt < entry.attempt ? settled : putAway(settled, [work.key]);
+}
+
+/** Nothing of the run is under way: what killed attempts had reserved is free, and whoever comes next takes their work over. */
+export function releaseAll(ledger: Ledger): Ledger {
+  const entries = Object.entries(ledger.open);
+  if (!entries.some(([, { reserved }]) => reserved > 0)) return ledger;
+  return { ...ledger, open: Object.fromEntries(entries.map(([key, entry]) => [key, released(entry)])) };
+}
+
+// ---- trainings ---------------------------------------------------------------------------------------------------
+
+/*
+ * What stands in a shard is the sum over its attempts; a training's attempts each count their own time from nothing. So each has an entry of its
+ * own: no attempt can take another's seconds for its own, or not see them beside its own.
+ */
+
+/** An attempt at a training begins, with the money for its first minutes. Attempts before it keep what they have said and reserve nothing more. */
+export function beginTraining(ledger: Ledger, work: LedgerWork, ceiling: number): Reservation {
+  const earlier = new Set(attemptsBefore(ledger, work));
+  const open = Object.entries(ledger.open).map(([key, entry]): [string, LedgerEntry] => [
+    key,
+    earlier.has(key) ? released(entry) : entry,
+  ]);
+  const alone = earlier.size === 0 ? ledger : { ...ledger, open: Object.fromEntries(open) };
+  return reserve(alone, ofAttempt(work), 0, isFollowed(ledger, work) ? 0 : ceiling);
+}
+
+/**
+ * A training has cost so much by now, and asks for the money until its next word. Of one that was followed its cost is taken while the training is
+ * open; afterwards its entry is not opened again.
+ */
+export function meterTraining(ledger: Ledger, work: LedgerWork, cost: number, ahead: number): Reservation {
+  const own = ofAttempt(work);
+  if (!ledger.open[own.key]) return { ledger, outcome: 'granted' };
+  if (isFollowed(ledger, work)) return { ledger: settle(ledger, own, cost), outcome: 'granted' };
+  return reserve(ledger, own, cost, ahead);
+}
+
+/** An attempt at a training has ended, or has found it made: it is put away, and with it the attempts that it followed. */
+export function closeTraining(ledger: Ledger, work: LedgerWork, cost: number): Ledger {
+  const own = ofAttempt(work);
+  const said = settle(ledger, own, cost);
+  const others = isFollowed(ledger, work) ? [] : attemptsBefore(ledger, work);
+  return putAway(said, [...others, ...(said.open[own.key] ? [own.key] : [])]);
+}
+
+function ofAttempt(work: LedgerWork): LedgerWork {
+  return { ...work, key: `${work.key}/${work.attempt}` };
+}
+
+/** Entries of the same training. Under the bare key: of a version of this code that had one entry for all attempts. */
+function attemptsOf({ open }: Ledger, { key }: LedgerWork): string[] {
+  return Object.keys(open).filter((each) => each === key || each.startsWith(`${key}/`));
+}
+
+function attemptsBefore(ledger: Ledger, work: LedgerWork): string[] {
+  return attemptsOf(ledger, work).filter((key) => (ledger.open[key]?.attempt ?? '') < work.attempt);
+}
+
+function isFollowed(ledger: Ledger, work: LedgerWork): boolean {
+  return attemptsOf(ledger, work).some((key) => (ledger.open[key]?.attempt ?? '') > work.attempt);
+}
+
+/** Into the sums of their stages. */
+function putAway(ledger: Ledger, keys: readonly string[]): Ledger {
+  if (keys.length === 0) return ledger;
+  const away = new Set(keys);
+  const settled = { ...ledger.settled };
+  for (const key of away) {
+    const entry = ledger.open[key];
+    if (entry) settled[entry.stage] = (settled[entry.stage] ?? 0) + entry.spent;
+  }
+  return {
+    ...ledger,
+    settled,
+    open: Object.fromEntries(Object.entries(ledger.open).filter(([key]) => !away.has(key))),
+  };
+}
+
+/** Nobody's: no attempt sorts before the empty one. */
+function released(entry: LedgerEntry): LedgerEntry {
+  return { ...entry, attempt: '', reserved: 0 };
 }
 
 function withEntry(ledger: Ledger, key: string, entry: LedgerEntry): Ledger {

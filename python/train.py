@@ -2,8 +2,8 @@
 
 Owns: one training, from a Hugging Face folder and a JSONL file to a folder of safetensors, resumable at its last whole checkpoint.
 Leaves to others: which model and which rows (the caller), merging and converting the result (export.py), the store (the worker).
-Said on stdout, as JSON lines (see child.py): `progress` {phase, step, max_steps, metrics, checkpoint?, device?}, `checkpoint-skipped`,
-`waiting-for-device`, and last either `done` or `error`.
+Said on stdout, as JSON lines (see child.py): `progress` {phase, step, max_steps, metrics, checkpoint?, device?,
+device_held?}, `checkpoint-skipped`, `waiting-for-device`, `device-held`, and last either `done` or `error`.
 
 Invariants
 1. A checkpoint counts when its COMPLETE file names every file of it with its size; that file is written last. A folder without it
@@ -125,6 +125,7 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
 
     torch.set_num_threads(cores)
     hold_device(settings.device_lock)
+    emit("progress", phase="load", step=0, max_steps=0, metrics={}, device_held=True)  # from here on it is paid for
 
     on_cpu = not torch.cuda.is_available()
     dtype = choose_dtype(settings.dtype, torch)

@@ -21,7 +21,7 @@ import type {
   Usage,
 } from '../../schemas/rows';
 import { CallFailure } from '../../drivers/model/model';
-import { ArteError, errorCodes } from '../../schemas/errors';
+import { ArteError, errorCodes, type ErrorCode } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
 import * as limits from '../../schemas/limits';
 import type { ShardOutput } from '../../schemas/messages';
@@ -39,6 +39,7 @@ import {
   parkError,
   readingStep,
   signalOf,
+  toldWait,
   type FailedCode,
   type ThresholdName,
 } from './outcomes';
@@ -425,7 +426,7 @@ class Asking implements LimiterClient {
     const message = error instanceof Error ? error.message : String(error);
     const signal = signalOf(code);
     const told = failure?.retryAfterMs;
-    const retryAfterMs = told === undefined ? undefined : Math.min(told, limits.retryAfterMaxMs);
+    const retryAfterMs = told === undefined ? undefined : toldWait(told, this.settings.retryBackoffBaseMs);
     this.ended(
       call,
       signal === 'limited'
@@ -462,7 +463,7 @@ class Asking implements LimiterClient {
         return;
       }
       case 'park':
-        this.stop(parkError(action.code, this.run.endpoint.id, message, this.table.done, this.table.length));
+        void this.park(action.code, message);
     }
   }
 
@@ -538,6 +539,16 @@ class Asking implements LimiterClient {
     } catch (error) {
       this.stop(error);
     }
+  }
+
+  /**
+   * Park the shard because of what the endpoint said, `message`. Answers on their way are waited for as above; other calls that hear the same
+   * meanwhile change nothing.
+   */
+  private async park(code: ErrorCode, message: string): Promise<void> {
+    if (this.state !== 'asking') return;
+    await this.drain(this.settings.refusalDrainMs);
+    this.stop(parkError(code, this.run.endpoint.id, message, this.table.done, this.table.length));
   }
 
   /** Stop the shard with this reason, after waiting for answers on their way. */

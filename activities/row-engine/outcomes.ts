@@ -7,7 +7,7 @@
  *   rate-limited, overloaded            -> wait without a slot, as told or with jitter; never counts as a try
  *   server-error, timeout, reset, garbage -> try again with jitter, rowAttemptsMax tries in all, then failed(cause)
  *   context-too-long, bad-request       -> failed(cause) at once: asking again would say the same
- *   unauthorized, unknown-model, not-compatible, out-of-money -> the shard stops at once; nothing done is lost
+ *   unauthorized, unknown-model, not-compatible, out-of-money -> the shard asks no more, takes what is on its way, and stops
  *   malformed                           -> asked again with another seed, `repairs` times, then malformed with its text
  */
 import type { CallFailureCause } from '../../drivers/model/model';
@@ -46,9 +46,14 @@ export function actionFor(
   switch (cause) {
     case 'rate-limited':
       // Up to a tenth later than told: rows that were told the same time shall not all knock at once.
-      return { kind: 'wait', ms: Math.min(trouble.retryAfterMs ?? base, retryAfterMaxMs) * (1 + 0.1 * random()) };
-    case 'overloaded':
-      return { kind: 'wait', ms: trouble.retryAfterMs ?? jittered(base, trouble.turnedAway, random) };
+      return { kind: 'wait', ms: toldWait(trouble.retryAfterMs ?? base, base) * (1 + 0.1 * random()) };
+    case 'overloaded': {
+      const { retryAfterMs: told } = trouble;
+      return {
+        kind: 'wait',
+        ms: told === undefined ? jittered(base, trouble.turnedAway, random) : toldWait(told, base),
+      };
+    }
     case 'server-error':
     case 'timeout':
     case 'reset':
@@ -68,6 +73,14 @@ export function actionFor(
     case 'out-of-money':
       return { kind: 'park', code: 'EndpointOutOfMoney' };
   }
+}
+
+/**
+ * How long a wait that a server asked for is. Told "0", or a time gone by, rows that were turned away would knock without a pause, and a wait is
+ * none of their tries: nothing would end it.
+ */
+export function toldWait(retryAfterMs: number, baseMs: number = retryBackoffBaseMs): number {
+  return Math.min(Math.max(retryAfterMs, baseMs), retryAfterMaxMs);
 }
 
 /** Between half and the whole of base x 2^(times-1), capped. */

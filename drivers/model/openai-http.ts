@@ -55,6 +55,8 @@ export interface OpenAiEndpoint extends ModelEndpoint {
 
 /** What a server says is cut to this many characters in a message. */
 const quotedCharactersMax = 300;
+/** Patterns look at so much of a long error: it says what it is in its first sentences. */
+const errorCharactersRead = 2_000;
 
 /**
  * An endpoint; connects with the first call. `complete` throws CallFailure, or the signal's reason when that aborts.
@@ -472,8 +474,13 @@ function unreadable({ headers, text }: RawResponse, fail: Fail): CallFailure {
 
 const contextPattern =
   /context_length|exceed_context_size|context (length|size|window)|maximum (context|model) length|max_model_len|(prompt|input|request).{0,40}(too long|too large|exceeds)|longer than the (maximum )?model/i;
-const moneyPattern =
-  /insufficient_quota|billing|insufficient (credits?|balance|funds)|payment required|credit balance/i;
+const moneyPattern = /billing|insufficient (credits?|balance|funds)|payment required|credit balance/i;
+/** A used-up rate comes back by itself, whatever the answer says of plans and payment beside it. */
+const ratePattern =
+  /rate.?limit|too.many.requests|(requests|tokens) per (second|minute|hour|day)|\b(re)?try (again )?in \d/i;
+/** Where to read more, or to pay for more: said of any error. */
+const addressPattern = /https?:\/\/\S+|\b[\w-]+(\.[\w-]+)+\/\S*/gi;
+const contentPattern = /\bmoderation\b|\bflagged\b|content[ _-](filter|policy)/i;
 const modelPattern =
   /model_not_found|model.{0,80}(not exist|not found|not a valid|unknown|not available)|(unknown|invalid|no such|not a valid) model/i;
 
@@ -482,10 +489,10 @@ function refusalOrFailure(status: number, { headers, text }: RawResponse, fail: 
   const error = describeError(text);
   const said = `HTTP ${String(status)}${error.said === '' ? '' : `: ${quote(error.said)}`}`;
   const retryAfterMs = retryAfter(headers);
-  if (status === 400 && /content_filter|content_policy/.test(error.code)) {
+  if (isContentRefusal(status, error)) {
     return { text: '', finish: 'refused', usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 } };
   }
-  if (status === 402 || (status < 500 && moneyPattern.test(error.all))) {
+  if (status === 402 || (status < 500 && saysOutOfMoney(error))) {
     throw fail('out-of-money', said);
   }
   if (status === 401 || status === 403) {
@@ -522,6 +529,23 @@ function refusalOrFailure(status: number, { headers, text }: RawResponse, fail: 
   throw fail('bad-request', said);
 }
 
+/** Gateways refuse a prompt as a 403, which else speaks of the key; words about the account or the key are no word about the prompt. */
+function isContentRefusal(status: number, { code, all }: ErrorDescription): boolean {
+  if (/content_(filter|policy)/i.test(code)) {
+    return status === 400 || status === 403;
+  }
+  return status === 403 && contentPattern.test(all) && !/\b(account|organi[sz]ation|key)\b/i.test(all);
+}
+
+/** A 429 and a 413 speak of billing too: whoever pays more has a higher rate. */
+function saysOutOfMoney({ code, all }: ErrorDescription): boolean {
+  if (/insufficient_quota/i.test(code)) {
+    return true;
+  }
+  const words = all.slice(0, errorCharactersRead).replace(addressPattern, ' ');
+  return moneyPattern.test(words) && !ratePattern.test(`${words} ${code}`);
+}
+
 interface ErrorDescription {
   /** What a person should read. */
   readonly said: string;
@@ -546,7 +570,7 @@ function describeError(text: string): ErrorDescription {
     const html = /^\s*</.test(text);
     // A web page is told by its title.
     const said = html ? (/<title>([^<]*)<\/title>/i.exec(text)?.[1] ?? 'a web page') : text;
-    return { said, code: '', all: said.slice(0, 2_000), html };
+    return { said, code: '', all: said.slice(0, errorCharactersRead), html };
   }
 }
 
@@ -562,11 +586,11 @@ function errorFields(error: unknown): { message: string; code: string; type: str
 
 /** Milliseconds to wait as told: `retry-after-ms`, or `retry-after` in seconds or as a date (by the server's own clock, if it tells). */
 function retryAfter(headers: IncomingHttpHeaders): number | undefined {
-  const exact = Number(headers['retry-after-ms'] ?? Number.NaN);
+  const exact = Number(firstOf(headers['retry-after-ms']) ?? Number.NaN);
   if (Number.isFinite(exact) && exact >= 0) {
     return exact;
   }
-  const value = headers['retry-after'];
+  const value = firstOf(headers['retry-after']);
   if (value === undefined || value.trim() === '') {
     return undefined;
   }
@@ -578,8 +602,13 @@ function retryAfter(headers: IncomingHttpHeaders): number | undefined {
   if (Number.isNaN(at)) {
     return undefined;
   }
-  const served = Date.parse(headers.date ?? '');
+  const served = Date.parse(firstOf(headers.date) ?? '');
   return Math.max(0, at - (Number.isNaN(served) ? Date.now() : served));
+}
+
+/** A header that a proxy has written a second time comes as a list, whatever its type says. */
+function firstOf(header: string | readonly string[] | undefined): string | undefined {
+  return typeof header === 'string' ? header : header?.[0];
 }
 
 function quote(text: string): string {

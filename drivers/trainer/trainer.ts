@@ -61,6 +61,8 @@ export interface TrainingProgress {
   readonly checkpoint?: string;
   /** What it trains on, once it has it. */
   readonly device?: string;
+  /** Said once: it has waited for the device, and has it from now on. A job whose outcome is there already needs none. */
+  readonly deviceHeld?: true;
 }
 
 export interface TrainingOutcome {

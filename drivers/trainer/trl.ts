@@ -67,6 +67,7 @@ const eventSchema = z.discriminatedUnion('event', [
     metrics,
     checkpoint: z.string().optional(),
     device: z.string().optional(),
+    device_held: z.literal(true).optional(),
   }),
   z.object({
     event: z.literal('done'),
@@ -190,6 +191,7 @@ async function watch(
             metrics: event.metrics,
             ...(event.checkpoint === undefined ? {} : { checkpoint: event.checkpoint }),
             ...(event.device === undefined ? {} : { device: event.device }),
+            ...(event.device_held && { deviceHeld: event.device_held }),
           });
           break;
         case 'done': {

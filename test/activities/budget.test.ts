@@ -5,10 +5,20 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type * as budgetModule from '../../activities/budget';
-import { readLedger, setCap, withMeter, type TrainingAccount } from '../../activities/budget';
+import {
+  openShardAccount,
+  readLedger,
+  releaseReservations,
+  setCap,
+  withMeter,
+  type TrainingAccount,
+} from '../../activities/budget';
+import { reviseRun } from '../../activities/run-actions';
+import { recordRun } from '../../activities/start-run';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { ledgerTotals, usageOfCallMax } from '../../method/ledger';
 import { budgetWaitMs, budgetWaitsMax, trainingMeterMs, trainingReserveMs } from '../../schemas/limits';
+import { noUsage } from '../../schemas/manifest';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import { startTestS3, type TestS3 } from '../support/s3';
 import { MemoryStore } from './row-engine/memory-store';
@@ -115,7 +125,8 @@ describe('a training under a cap', () => {
   const never = new AbortController().signal;
   const lasting =
     (ms: number) =>
-    async (signal: AbortSignal): Promise<string> => {
+    async (signal: AbortSignal, begins: () => void): Promise<string> => {
+      begins();
       await sleep(ms, undefined, { signal }).catch(() => {
         throw signal.reason;
       });
@@ -154,6 +165,24 @@ describe('a training under a cap', () => {
     expect(ledgerTotals(await readLedger(store, 'run', config)).spent).toBeGreaterThan(spent + 0.09);
   });
 
+  it('costs nothing while it waits for its device, and keeps the money for its beginning', async () => {
+    const store = new MemoryStore();
+    const config = configOf(1, price);
+    const { paidSeconds } = await withMeter(
+      account(store, config),
+      never,
+      async (signal, begins) => {
+        await sleep(200);
+        expect(ledgerTotals(await readLedger(store, 'run', config))).toEqual({ spent: 0, reserved: 0.1 });
+        await lasting(50)(signal, begins);
+      },
+      limits,
+    );
+    expect(paidSeconds).toBeGreaterThan(0.04);
+    expect(paidSeconds).toBeLessThan(0.19);
+    expect(ledgerTotals(await readLedger(store, 'run', config)).spent).toBeCloseTo(paidSeconds, 9);
+  });
+
   it('keeps what an attempt that was killed had written down', async () => {
     const store = new MemoryStore();
     const config = configOf(null, price);
@@ -174,10 +203,40 @@ describe('a training under a cap', () => {
     await expect(killed).rejects.toThrow('killed');
   });
 
+  it('counts two attempts at once each for itself, and keeps the reservation of the later one', async () => {
+    const store = new MemoryStore();
+    const config = configOf(null, price);
+    const slow = { reserveMs: 1_000, meterMs: 10 };
+    const one = withMeter(account(store, config), never, lasting(120), slow);
+    await sleep(50);
+    const other = withMeter(account(store, config, '2'), never, lasting(200), { reserveMs: 1_000, meterMs: 10_000 });
+    const { paidSeconds: first } = await one;
+    expect(ledgerTotals(await readLedger(store, 'run', config)).reserved).toBeCloseTo(1, 9);
+    const { paidSeconds: second } = await other;
+    const ledger = await readLedger(store, 'run', config);
+    expect(ledger.open).toEqual({});
+    expect(ledgerTotals(ledger).spent).toBeCloseTo(first + second, 9);
+  });
+
   it('without a price keeps no account', async () => {
     const store = new MemoryStore();
     const free = withMeter(account(store, configOf(1, { input: 1 })), never, lasting(0), limits);
     expect(await free).toMatchObject({ made: 'trained' });
     expect([...store.objects]).toEqual([]);
   });
+});
+
+it('what killed work had reserved is free when a run goes on under another config', async () => {
+  const store = new MemoryStore();
+  const config = configOf(100, { input: 1e6 });
+  await releaseReservations(store, 'run');
+  expect(store.keys('runs/')).toEqual([]);
+  const work = { key: 'shard', stage: 'score-drafts', attempt: '1' } as const;
+  const openMax = { inputTokens: 60, cachedInputTokens: 0, outputTokens: 0 };
+  await openShardAccount(store, 'run', config, config.models.student.price, work)?.admit({ paid: noUsage, openMax });
+  expect(ledgerTotals(await readLedger(store, 'run', config)).reserved).toBe(60);
+  const bundle = (text: string) => store.putBlob(text, { mediaType: 'application/json', rows: 1 });
+  await recordRun(store, { runId: 'run', name: 'priced', bundle: await bundle('one') });
+  await reviseRun(store, { runId: 'run', bundle: await bundle('other'), by: 'test', set: ['a=b'] });
+  expect(ledgerTotals(await readLedger(store, 'run', config))).toEqual({ spent: 0, reserved: 0 });
 });

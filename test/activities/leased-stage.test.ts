@@ -17,7 +17,8 @@ const training: LeasedStage<{ readonly store: MemoryStore }> = {
   version: 1,
   settings: () => null,
   async run({ account, signal, store }) {
-    const { made: outputs } = await withMeter(account, signal, async () => {
+    const { made: outputs } = await withMeter(account, signal, async (_, begins) => {
+      begins();
       trained += 1;
       await sleep(500);
       return { layer: await store.putBlob('weights', { mediaType: 'application/octet-stream', rows: 1 }) };

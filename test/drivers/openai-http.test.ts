@@ -202,17 +202,27 @@ describe('an answer', () => {
       message(null, { reasoning_content: 'thought until the tokens were gone' }),
       message(null, { refusal: 'I will not.' }),
       { kind: 'status', status: 400, body: { error: { message: 'filtered', code: 'content_filter' } } },
+      {
+        kind: 'status',
+        status: 403,
+        body: { error: { message: 'Your input was flagged for "violence".', code: 403 } },
+      },
     );
     const client = endpoint();
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: 'two parts', finish: 'stop' });
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: '', finish: 'stop' });
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: 'I will not.', finish: 'refused' });
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: '', finish: 'refused' });
+    expect(await client.complete(chat('hi'), never)).toMatchObject({ text: '', finish: 'refused' });
   });
 });
 
 describe('a failure', () => {
-  const error = (status: number, body: string | object, headers: Record<string, string> = {}): Behaviour => ({
+  const error = (
+    status: number,
+    body: string | object,
+    headers: Record<string, string | string[]> = {},
+  ): Behaviour => ({
     kind: 'status',
     status,
     body,
@@ -231,6 +241,12 @@ describe('a failure', () => {
       5_000,
     ],
     ['429 with a date gone by', error(429, {}, { 'retry-after': date, date }), 'rate-limited', 0],
+    [
+      '429 with its time twice',
+      error(429, {}, { 'retry-after': ['2', '3'], date: [date, date] }),
+      'rate-limited',
+      2_000,
+    ],
     ['429 without a time', error(429, { error: { message: 'slow down' } }), 'overloaded', undefined],
     ['429 with a time that is none', error(429, {}, { 'retry-after': 'soon' }), 'overloaded', undefined],
     ['503 with a time', error(503, {}, { 'retry-after': '1' }), 'rate-limited', 1_000],
@@ -251,9 +267,82 @@ describe('a failure', () => {
       'out-of-money',
       undefined,
     ],
+    [
+      'a spent quota behind a 429 without a code',
+      error(429, { error: { message: 'Your account is suspended, please check your plan and billing details' } }),
+      'out-of-money',
+      undefined,
+    ],
+    [
+      'a spent balance, Anthropic',
+      error(400, { error: { message: 'Your credit balance is too low', type: 'invalid_request_error' } }),
+      'out-of-money',
+      undefined,
+    ],
+    [
+      'a used-up rate that a better plan would raise, Groq',
+      error(
+        429,
+        {
+          error: {
+            message:
+              'Rate limit reached for model `x` on tokens per minute (TPM): Limit 6000. Please try again in 7.5s. Need more tokens? Upgrade to Dev Tier today at https://console.groq.com/settings/billing',
+            type: 'tokens',
+            code: 'rate_limit_exceeded',
+          },
+        },
+        { 'retry-after': '8' },
+      ),
+      'rate-limited',
+      8_000,
+    ],
+    [
+      'a used-up rate of an account without a payment method, OpenAI',
+      error(429, {
+        error: {
+          message:
+            'Rate limit reached for gpt on requests per min (RPM): Limit 3. You can increase it by adding a payment method in billing: platform.openai.com/account/billing.',
+          type: 'requests',
+          code: 'rate_limit_exceeded',
+        },
+      }),
+      'overloaded',
+      undefined,
+    ],
+    [
+      'a used-up free tier, Gemini',
+      error(429, {
+        error: {
+          message:
+            'You exceeded your current quota, please check your plan and billing details. Please retry in 49.7s.',
+          code: 429,
+        },
+      }),
+      'overloaded',
+      undefined,
+    ],
+    [
+      'a prompt that no rate allows, Groq',
+      error(413, {
+        error: {
+          message:
+            'Request too large for model `x` on tokens per minute (TPM): Limit 6000, Requested 9000. Upgrade at https://console.groq.com/settings/billing',
+          type: 'tokens',
+          code: 'rate_limit_exceeded',
+        },
+      }),
+      'context-too-long',
+      undefined,
+    ],
     ['402', error(402, { error: { message: 'Insufficient credits' } }), 'out-of-money', undefined],
     ['401', error(401, { error: { message: 'Incorrect API key provided' } }), 'unauthorized', undefined],
     ['403', error(403, 'Forbidden'), 'unauthorized', undefined],
+    [
+      '403 of an account that was flagged',
+      error(403, { error: { message: 'This account has been flagged for review' } }),
+      'unauthorized',
+      undefined,
+    ],
     [
       '404 of a model, OpenAI',
       error(404, { error: { message: 'The model `x` does not exist', code: 'model_not_found' } }),

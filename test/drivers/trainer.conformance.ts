@@ -85,6 +85,9 @@ export function trainerConformance(name: string, start: () => Promise<TrainerUnd
         expect(readFileSync(join(outcome.outputDir, 'adapter_config.json'), 'utf8')).not.toContain(under.folder);
 
         expect(seen[0]).toMatchObject({ phase: 'load', step: 0 });
+        const held = seen.findIndex(({ deviceHeld }) => deviceHeld === true);
+        expect(held).toBeGreaterThan(0);
+        expect(seen.slice(0, held).every(({ phase }) => phase === 'load')).toBe(true);
         const steps = seen.map(({ step }) => step);
         expect(steps).toEqual([...steps].sort((a, b) => a - b));
         expect(new Set(steps)).toEqual(new Set([0, 1, 2, 3, 4]));

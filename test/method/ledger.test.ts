@@ -4,13 +4,17 @@
  */
 import fc from 'fast-check';
 import {
+  beginTraining,
   close,
+  closeTraining,
   costOf,
   costOfCalls,
   emptyLedger,
   hasPrices,
   ledgerTotals,
+  meterTraining,
   promptTokensMax,
+  releaseAll,
   usageOfCallMax,
   reserve,
   settle,
@@ -23,7 +27,7 @@ import type { ModelRequest } from '../../schemas/rows';
 const workOf = (piece: number, attempt = 1): LedgerWork => ({
   key: `piece-${piece}`,
   stage: piece % 2 === 0 ? 'score-drafts' : 'evaluate',
-  attempt: `attempt-${attempt}`,
+  attempt: `attempt-${String(attempt).padStart(4, '0')}`,
 });
 
 type Step =
@@ -222,6 +226,144 @@ describe('the ledger', () => {
   });
 });
 
+/** What an attempt that may have been followed does, in whatever order: `start` of the first may come after all of the second. */
+interface Deed {
+  readonly of: 0 | 1;
+  readonly kind: 'start' | 'pay' | 'say' | 'settle' | 'close' | 'kill';
+  readonly amount: number;
+}
+const deeds: fc.Arbitrary<Deed[]> = fc.array(
+  fc.record({
+    of: fc.constantFrom(0 as const, 1 as const),
+    kind: fc.constantFrom(
+      'start' as const,
+      'pay' as const,
+      'say' as const,
+      'settle' as const,
+      'close' as const,
+      'kill' as const,
+    ),
+    amount: fc.integer({ min: 1, max: 40 }),
+  }),
+  { maxLength: 40 },
+);
+
+describe('two attempts at once', () => {
+  const ceiling = 50;
+
+  it('at a shard: neither takes the other one out of the account, and nothing is counted twice', () => {
+    fc.assert(
+      fc.property(deeds, money, (all, others) => {
+        let ledger = emptyLedger(null);
+        let before = 0;
+        /** Total in the shard's record, once one of them has written it. */
+        let recorded: number | undefined;
+        // seen: of the other one's answers, when it began; shown: of its own, to the other one. `say` puts a part into the store.
+        const attempts = [0, 1].map(() => ({ state: 'new', own: 0, seen: 0, shown: 0 }));
+        const [first, second] = attempts as [(typeof attempts)[0], (typeof attempts)[0]];
+        for (const { of, kind, amount } of all) {
+          const at = of === 0 ? first : second;
+          const other = of === 0 ? second : first;
+          const work = workOf(0, of + 1);
+          if (kind === 'start' && at.state === 'new') {
+            Object.assign(at, { state: 'running', seen: other.shown });
+            ledger = reserve(ledger, work, others + at.seen, ceiling).ledger;
+          }
+          if (at.state !== 'running') continue;
+          if (kind === 'pay') at.own += amount;
+          if (kind === 'say' || kind === 'close') at.shown = at.own;
+          if (kind === 'kill' || kind === 'settle' || kind === 'close') at.state = 'ended';
+          const total = others + at.seen + at.own;
+          if (kind === 'settle') ledger = settle(ledger, work, total);
+          if (kind === 'close') {
+            recorded ??= total;
+            ledger = close(ledger, work, Math.max(total, recorded));
+            if (of === 1) expect(ledgerTotals(ledger).spent).toBeGreaterThanOrEqual(second.own);
+          }
+          const { spent, reserved } = ledgerTotals(ledger);
+          expect(spent).toBeLessThanOrEqual(first.own + second.own);
+          expect(spent).toBeGreaterThanOrEqual(before);
+          if (second.state === 'running') expect(reserved).toBe(ceiling);
+          before = spent;
+        }
+        // A third one finds the shard finished: it reserves nothing, and puts it away.
+        const truth = first.own + second.own;
+        ledger = close(ledger, workOf(0, 3), recorded ?? others + truth);
+        expect(ledger.open).toEqual({});
+        const { spent, reserved } = ledgerTotals(ledger);
+        expect(reserved).toBe(0);
+        expect(spent).toBeLessThanOrEqual(truth);
+        if (recorded === undefined) expect(spent).toBe(truth);
+      }),
+      { seed: 5, numRuns: 2_000 },
+    );
+  });
+
+  it('at a training: what each has said is counted once, and only the last one reserves', () => {
+    fc.assert(
+      fc.property(deeds, (all) => {
+        let ledger = emptyLedger(null);
+        let ahead = 0;
+        const attempts = [0, 1].map(() => ({ state: 'new', cost: 0, said: 0, open: false }));
+        const [first, second] = attempts as [(typeof attempts)[0], (typeof attempts)[0]];
+        for (const { of, kind, amount } of all) {
+          const at = of === 0 ? first : second;
+          const work = workOf(0, of + 1);
+          if (kind === 'start' && at.state === 'new') {
+            Object.assign(at, { state: 'running', open: true });
+            ledger = beginTraining(ledger, work, ceiling).ledger;
+            if (of === 1) ahead = ceiling;
+          }
+          if (at.state !== 'running') continue;
+          if (kind === 'pay') at.cost += amount;
+          if (kind === 'kill') at.state = 'ended';
+          if (kind === 'say' || kind === 'close') {
+            if (at.open) at.said = at.cost;
+            if (kind === 'say') ledger = meterTraining(ledger, work, at.cost, amount).ledger;
+            else ledger = closeTraining(ledger, work, at.cost);
+            if (kind === 'say' && of === 1) ahead = amount;
+            if (kind === 'close') {
+              Object.assign(at, { state: 'ended', open: false });
+              if (of === 1) first.open = false;
+            }
+          }
+          const { spent, reserved } = ledgerTotals(ledger);
+          expect(spent).toBe(first.said + second.said);
+          if (second.open) expect(reserved).toBe(ahead);
+          else if (!first.open) expect(reserved).toBe(0);
+        }
+        const { spent } = ledgerTotals(ledger);
+        expect(spent).toBeLessThanOrEqual(first.cost + second.cost);
+        expect(ledgerTotals(releaseAll(ledger))).toEqual({ spent, reserved: 0 });
+        // A third one finds it trained.
+        const found = closeTraining(ledger, workOf(0, 3), 0);
+        expect(found.open).toEqual({});
+        expect(ledgerTotals(found)).toEqual({ spent, reserved: 0 });
+      }),
+      { seed: 6, numRuns: 2_000 },
+    );
+  });
+
+  it('of which nobody is left: their reservations are free, and whoever comes next begins with what they had said', () => {
+    const killed = reserve(reserve(emptyLedger(10), workOf(0, 7), 0, 4).ledger, workOf(1, 7), 0, 6).ledger;
+    const free = releaseAll(settle(killed, workOf(1, 7), 2));
+    expect(ledgerTotals(free)).toEqual({ spent: 2, reserved: 0 });
+    expect(releaseAll(free)).toBe(free);
+    // By a clock that was set back.
+    const next = reserve(free, workOf(1, 1), 2, 8);
+    expect(next.outcome).toBe('granted');
+    expect(ledgerTotals(close(next.ledger, workOf(1, 1), 9))).toEqual({ spent: 9, reserved: 0 });
+  });
+
+  it('at a training whose entry is of an older version: it is taken over as any other', () => {
+    const old = reserve(emptyLedger(null), workOf(0), 0, 8).ledger;
+    const metered = settle(old, workOf(0), 5);
+    const begun = beginTraining(metered, workOf(0, 2), 3).ledger;
+    expect(ledgerTotals(begun)).toEqual({ spent: 5, reserved: 3 });
+    expect(closeTraining(begun, workOf(0, 2), 4)).toMatchObject({ open: {}, settled: { 'score-drafts': 9 } });
+  });
+});
+
 describe('prices', () => {
   const config = (change: object = {}): RunConfig =>
     runConfigSchema.parse({
@@ -287,5 +429,15 @@ describe('prices', () => {
     const most = usageOfCallMax(request);
     expect(most).toEqual({ inputTokens: 108, cachedInputTokens: 0, outputTokens: 100 });
     expect(costOfCalls(most, config().models.teacher.price)).toBeCloseTo((108 * 2 + 100 * 10) / 1e6, 12);
+  });
+
+  it('of a call for several answers: all of them, from one prompt; of a given text: what is given, too', () => {
+    const request: ModelRequest = {
+      prompt: { kind: 'completion', text: 'p'.repeat(30) },
+      sampling: { temperature: 1, topP: 1, topK: 0, minP: 0, maxTokens: 100, stop: [], seed: 0 },
+    };
+    expect(usageOfCallMax({ ...request, answers: 8 })).toEqual({ ...usageOfCallMax(request), outputTokens: 800 });
+    const given = { lead: 'l'.repeat(30), text: 't'.repeat(3_000) };
+    expect(promptTokensMax({ ...request, given })).toBeGreaterThanOrEqual(promptTokensMax(request) + 1_010);
   });
 });

@@ -187,6 +187,17 @@ describe('a row that does not go well', () => {
     expect(output.counts.ok).toBe(10);
   });
 
+  it('pauses between calls that it is told to make again at once', async () => {
+    const endpoint = scriptedEndpoint(() => new CallFailure('rate-limited', 'scripted', 0), { start: 4, max: 4 });
+    const run = place.shard(rowsOf(4), endpoint, {
+      limits: { ...quickLimits, retryBackoffBaseMs: 50 },
+      signal: AbortSignal.timeout(300),
+    });
+    await expect(runShard(run)).rejects.toBeDefined();
+    // Four rows each 50 ms, and the pauses of an endpoint that turns everything away: not thousands of calls.
+    expect(endpoint.total.calls).toBeLessThanOrEqual(4 * 7);
+  });
+
   it('holds no slot while it waits', async () => {
     const turnedAway = (index: number): boolean => index % 20 < 3 && index < 80;
     const endpoint = scriptedEndpoint(
@@ -282,6 +293,23 @@ describe('a shard that cannot go on', () => {
     expect((await place.store.getBlob(output.results)).toString()).toBe(rightBytes(rows));
     expect(again.total.calls).toBe(100 - answered);
     expect(output.usage.calls).toBe(100);
+  });
+
+  it('waits for answers on their way, which are paid for, though more calls are refused meanwhile', async () => {
+    const endpoint = scriptedEndpoint(async (request, _call, signal) => {
+      const index = indexOf(request);
+      if (index === 50) throw new CallFailure('out-of-money', 'spent');
+      if (index > 46) await sleep(index === 49 ? 40 : 120, signal);
+      if (index === 49) throw new CallFailure('unauthorized', 'and no key');
+      return rightAnswer(request);
+    });
+    const run = place.shard(rowsOf(100), endpoint);
+    const error = await refusal(runShard(run));
+    expect(error.data).toMatchObject({ code: 'EndpointOutOfMoney', why: 'spent' });
+    // Two of the calls in flight brought nothing but a refusal.
+    expect(endpoint.total.answered).toBe(endpoint.total.calls - 2);
+    expect(run.progress.at(-1)?.usage.calls).toBe(endpoint.total.answered);
+    expect(error.data.what).toContain(`${endpoint.total.answered} of 100`);
   });
 
   it('gives up on an endpoint that is away, as something to try again', async () => {

@@ -14,7 +14,7 @@ import {
   type FailedCode,
 } from '../../../activities/row-engine/outcomes';
 import { ArteError } from '../../../schemas/errors';
-import { retryAfterMaxMs, retryBackoffMaxMs, rowAttemptsMax } from '../../../schemas/limits';
+import { retryAfterMaxMs, retryBackoffBaseMs, retryBackoffMaxMs, rowAttemptsMax } from '../../../schemas/limits';
 import type { OutcomeCounts } from '../../../schemas/rows';
 
 const table: readonly [FailedCode, first: string, last: string, signal: string, away: boolean][] = [
@@ -55,7 +55,7 @@ it('waits as told, a little later at most, and never for ever', () => {
           { rowAttemptsMax },
           () => chance,
         );
-        const told = Math.min(retryAfterMs, retryAfterMaxMs);
+        const told = Math.min(Math.max(retryAfterMs, retryBackoffBaseMs), retryAfterMaxMs);
         expect(action.kind === 'wait' && action.ms >= told && action.ms <= 1.1 * told).toBe(true);
       },
     ),

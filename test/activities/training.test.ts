@@ -1,0 +1,135 @@
+/**
+ * Goal: what a training has made is not lost between its last step and its manifest, and nothing of it stays behind afterwards.
+ * Method: the real stage over a store in memory that fails at chosen moments, and a trainer that leaves a file in its work folder.
+ */
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import type { TrainDependencies } from '../../activities/dependencies';
+import { runLeasedStage } from '../../activities/leased-stage';
+import { trainSft } from '../../activities/train-sft';
+import type { Trainer, TrainingOutcome } from '../../drivers/trainer/trainer';
+import type { JsonValue } from '../../schemas/json';
+import type { StageInput, StageResult } from '../../schemas/messages';
+import { MemoryStore } from './row-engine/memory-store';
+
+/** Takes folders and files as far as a training needs it, and fails as told. */
+class TrainingStore extends MemoryStore {
+  failsOnce = '';
+  failsToRemove = '';
+
+  override async putDirectory(path?: string): Promise<never> {
+    const folder = String(path);
+    const files = (await readdir(folder)).sort();
+    const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+    return (await this.putBlob(JSON.stringify(texts), { mediaType: 'application/json', rows: files.length })) as never;
+  }
+
+  override async getFile(ref?: { uri: string }, path?: string): Promise<never> {
+    await writeFile(String(path), await this.getBlob({ uri: String(ref?.uri) }));
+    return undefined as never;
+  }
+
+  override putOnce(key: string, document: JsonValue): Promise<{ won: boolean; document: JsonValue }> {
+    if (this.failsOnce !== '' && key.startsWith(this.failsOnce)) {
+      this.failsOnce = '';
+      return Promise.reject(new Error('the store is away'));
+    }
+    return super.putOnce(key, document);
+  }
+
+  override remove(key: string): Promise<void> {
+    if (this.failsToRemove !== '' && key.startsWith(this.failsToRemove)) return Promise.reject(new Error('away'));
+    return super.remove(key);
+  }
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'arte-training-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+let steps = 0;
+/** As train.py: an outcome that stands in the work folder is said again, without a step. */
+const trainer: Trainer = {
+  async train({ workDir }, onProgress) {
+    const outputDir = join(workDir, 'output');
+    if (!existsSync(outputDir)) {
+      steps += 1;
+      const checkpoint = join(workDir, 'checkpoints', 'checkpoint-1');
+      for (const made of [checkpoint, outputDir]) {
+        await mkdir(made, { recursive: true });
+        await writeFile(join(made, 'weights'), 'w');
+      }
+      onProgress({ phase: 'checkpoint', step: 1, maxSteps: 1, metrics: {}, checkpoint });
+    }
+    const outcome: TrainingOutcome = {
+      ...{ outputDir, steps: 1, rows: 1, seconds: 1, metrics: {}, tokens: 1, device: 'cpu', dtype: 'float32' },
+      resumedFromSteps: [],
+      curve: { steps: [], metrics: {} },
+    };
+    return outcome;
+  },
+};
+
+async function place(name: string): Promise<{
+  store: TrainingStore;
+  trainingDir: string;
+  train: () => Promise<StageResult>;
+}> {
+  const store = new TrainingStore();
+  const trainingDir = join(folder, name);
+  const dependencies: TrainDependencies = {
+    store,
+    trainer,
+    trainingDir,
+    reserveDevice: () => Promise.resolve(() => undefined),
+    stallDumps: { dir: join(folder, 'stalls'), secrets: [] },
+  };
+  const raw = {
+    version: 1,
+    name: 'training',
+    tasks: [{ source: 'declared', name: 't', test_items: 1 }],
+    models: { teacher: { source: 'hosted:p/t' }, student: { source: 'hosted:p/s' } },
+  };
+  const bundle = await store.putBlob(JSON.stringify({ schemaVersion: 1, config: raw, files: {} }), {
+    mediaType: 'application/json',
+    rows: 1,
+  });
+  const sft = await store.putLines(['{"prompt":"p","completion":"c"}']);
+  const hash = '0'.repeat(64);
+  const source = { kind: 'folder' as const, path: '/nowhere' };
+  const model = { name: 'student', source, baseSha256: hash, layers: [], contentSha256: hash };
+  const input: StageInput = { stage: 'train-sft', bundle, inputs: { sft }, model };
+  const train = (): Promise<StageResult> => {
+    const environment = new MockActivityEnvironment({ workflowExecution: { workflowId: 'run', runId: 'x' } });
+    return environment.run(runLeasedStage(trainSft, dependencies), input);
+  };
+  return { store, trainingDir, train };
+}
+
+it('is kept until its manifest stands, and then forgotten', async () => {
+  const { store, trainingDir, train } = await place('kept');
+  store.failsOnce = 'stages/';
+  const before = steps;
+  await expect(train()).rejects.toThrow('the store is away');
+  expect(store.keys('training/')).toHaveLength(1);
+  expect(await readdir(trainingDir)).toHaveLength(1);
+  expect(await train()).toMatchObject({ reused: false });
+  expect(steps).toBe(before + 1);
+  expect(store.keys('training/')).toEqual([]);
+  expect(await readdir(trainingDir)).toEqual([]);
+});
+
+it('stands although nothing can be cleaned up after it; whoever finds it does so', async () => {
+  const { store, trainingDir, train } = await place('left');
+  store.failsToRemove = 'training/';
+  const { key } = await train();
+  expect(store.keys('training/')).toHaveLength(1);
+  store.failsToRemove = '';
+  // As a kill between the manifest and the cleaning leaves it.
+  await mkdir(join(trainingDir, key, 'output'), { recursive: true });
+  expect(await train()).toMatchObject({ key, reused: true });
+  expect(store.keys('training/')).toEqual([]);
+  expect(await readdir(trainingDir)).toEqual([]);
+});
