@@ -2,7 +2,7 @@
  * Writes a finished run to an MLflow server. Owns the order, and that a second time writes nothing twice; figures are mlflow-records.ts, the protocol is
  * drivers/mlflow/.
  *
- * Invariants: 1. An MLflow run is known by what it is of (run and bundle, or stage key), in tags that it has from its creation: a lost answer or a cut-off
+ * Invariants: 1. An MLflow run is known by what it is of (run and bundle, or the place of a training in it), in tags that it has from its creation: a lost answer or a cut-off
  * command is taken up where it stopped. 2. Another config under the same run id is another MLflow run, for parameters cannot be changed there.
  */
 import { readDetails } from './report-details';
@@ -67,8 +67,9 @@ export async function exportToMlflow(
   const children = await tracking.findRuns(experimentId, below);
   for (const [index, training] of trainings.entries()) {
     onProgress(`training ${index + 1} of ${trainings.length}`);
-    const child = children.find(({ tags }) => tags['arte.stage_key'] === training.key);
-    const own = { ...below, 'arte.stage_key': training.key, ...source };
+    // By its place: two rounds may have the same training, found in the store the second time.
+    const child = children.find(({ tags }) => tags['arte.training'] === training.name);
+    const own = { ...below, 'arte.training': training.name, 'arte.stage_key': training.key, ...source };
     // The report knows how long a training took, not when: its run begins with the whole one, and its length is true.
     await write(training, own, child, 'FINISHED', startedAt + Math.round(training.seconds * 1000));
   }
