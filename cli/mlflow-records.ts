@@ -156,13 +156,13 @@ function metricsOf(figures: Readonly<Record<string, number>>, step: number): Mlf
 /** Settings by their path, `align.beta`; lists of sections by their place, `tasks.0.family`. What is null or empty is left out. */
 function flat(value: JsonValue, path = ''): Record<string, string> {
   const below = (name: string): string => (path === '' ? name : `${path}.${name}`);
-  if (Array.isArray(value) && value.some((each) => isObject(each)))
-    return Object.assign({}, ...value.map((each, place) => flat(each, below(String(place))))) as Record<string, string>;
-  if (isObject(value))
-    return Object.assign({}, ...Object.entries(value).map(([name, each]) => flat(each, below(name)))) as Record<
-      string,
-      string
-    >;
+  const list: readonly JsonValue[] | undefined = Array.isArray(value) ? value : undefined;
+  const members: readonly (readonly [string, JsonValue])[] | undefined = isObject(value)
+    ? Object.entries(value)
+    : list?.some((each) => isObject(each))
+      ? list.map((each, place) => [String(place), each])
+      : undefined;
+  if (members) return Object.fromEntries(members.flatMap(([name, each]) => Object.entries(flat(each, below(name)))));
   return value === null || value === '' || path === '' ? {} : { [path]: wordOf(value) };
 }
 

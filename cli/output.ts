@@ -246,7 +246,9 @@ export function progressIfSlow(text: string): () => void {
   if (!showsSpinner() || open !== undefined) return () => undefined;
   let erase: () => void = () => undefined;
   const timer = setTimeout(() => {
-    if (open === undefined) erase = spinner(text).erase;
+    if (open !== undefined) return;
+    const shown = spinner(text);
+    erase = () => shown.erase();
   }, quickMs);
   timer.unref();
   return () => {

@@ -3,7 +3,6 @@ import type { ModelConfig, RunConfig, TaskConfig } from '../../schemas/run-confi
 import { headerReferencePattern } from '../../schemas/secrets';
 import type { ModelRole } from '../ledger';
 import type { Segment } from './config-problem';
-import { replace } from './stopgaps';
 
 /** The name a task goes by: written, or what its source decides. */
 export function taskNameOf(task: TaskConfig): string {

@@ -41,11 +41,7 @@ export function withReplacements(
 }
 
 /** Replaces what stands at a place (from the second pass on: the list item or section around it) and returns where that was. */
-export function replace(
-  document: Record<string, unknown>,
-  place: readonly Segment[],
-  pass: number,
-): readonly Segment[] {
+function replace(document: Record<string, unknown>, place: readonly Segment[], pass: number): readonly Segment[] {
   const [top, second] = place;
   if (top === 'version' || top === undefined) {
     document.version = 1;

@@ -22,7 +22,7 @@ class Wrapping {
     for (const sign of rest) {
       if (sign === '\n') this.rows.push('');
       else if (this.rows.at(-1)!.length === this.columns) this.rows.push(sign);
-      else this.rows[this.rows.length - 1] += sign;
+      else this.rows[this.rows.length - 1] = `${this.rows.at(-1) ?? ''}${sign}`;
     }
   }
 }
