@@ -92,8 +92,8 @@ describe('Temporal', () => {
       ...{ env, dataDir: join(folder, 'http'), extraArgs: ['--http-port', String(port)] },
     });
     try {
-      const path = `http://127.0.0.1:${port}/api/v1/namespaces/default`;
-      const asked = (method: string, host?: string): Promise<number> =>
+      const namespace = `http://127.0.0.1:${port}/api/v1/namespaces/default`;
+      const asked = (method: string, path: string, host?: string): Promise<number> =>
         new Promise((resolve, reject) => {
           const request = httpRequest(path, { method, ...(host === undefined ? {} : { headers: { host } }) });
           request.on('response', (response) => {
@@ -103,8 +103,8 @@ describe('Temporal', () => {
           request.on('error', reject);
           request.end();
         });
-      for (const host of [undefined, 'localhost', 'evil.example.org']) expect(await asked('GET', host)).toBe(403);
-      expect(await asked('POST')).toBe(403);
+      for (const host of [undefined, 'localhost', 'evil.example.org']) expect(await asked('GET', namespace, host)).toBe(403);
+      expect(await asked('POST', `${namespace}/workflows/any/terminate`)).toBe(403);
     } finally {
       await other.stop();
     }
