@@ -288,7 +288,7 @@ export async function commitWave(
   const own = shards.map(({ results }) => results);
   const collected = await collectResults(stage, context, loaded, { ...wave, own, last });
   if (collected.more) {
-    const merged = await mergeShards(store, shards);
+    const merged = await mergeShards(store, wave, shards);
     const { plan, soFar } = collected;
     const written = { ...(plan && { plan }), ...(soFar && { soFar }) };
     const rows = await rowsOfWave(stage, context, loaded, { waves: [...wave.waves, merged], ...written });
@@ -347,7 +347,11 @@ async function shardOutputs(store: StoreDependencies['store'], wave: WaveInput):
 }
 
 /** One artifact for a wave that has a successor, with its counts and usage beside it under a name of its own. */
-async function mergeShards(store: StoreDependencies['store'], shards: readonly ShardOutput[]): Promise<ArtifactRef> {
+async function mergeShards(
+  store: StoreDependencies['store'],
+  wave: Pick<WaveInput, 'key'>,
+  shards: readonly ShardOutput[],
+): Promise<ArtifactRef> {
   const [only] = shards;
   const ref =
     shards.length === 1 && only
@@ -357,12 +361,13 @@ async function mergeShards(store: StoreDependencies['store'], shards: readonly S
             for (const shard of shards) yield* store.getLines(shard.results);
           })(),
         );
-  await store.putDocument(waveTotalsKey(ref), { ...sumTotals(shards.map(totalsOfShard)) });
+  await store.putDocument(waveTotalsKey(wave, ref), { ...sumTotals(shards.map(totalsOfShard)) });
   return artifactRefSchema.parse(ref);
 }
 
-function waveTotalsKey(ref: ArtifactRef): string {
-  return `waves/${createHash('sha256').update(ref.sha256).digest('hex')}.json`;
+/** By the wave's stage, too: another one may have the same results and have paid another sum for them. */
+function waveTotalsKey({ key }: Pick<WaveInput, 'key'>, ref: ArtifactRef): string {
+  return `waves/${createHash('sha256').update(`${key} ${ref.sha256}`).digest('hex')}.json`;
 }
 
 const totalsSchema = z.object({
@@ -380,7 +385,7 @@ async function totalsOf(
 ): Promise<Totals> {
   const earlier: Totals[] = [];
   for (const ref of wave.waves) {
-    const totals = await store.getDocument(waveTotalsKey(ref));
+    const totals = await store.getDocument(waveTotalsKey(wave, ref));
     if (totals !== undefined) earlier.push(totalsSchema.parse(totals));
   }
   return sumTotals([...earlier, ...shards.map(totalsOfShard)]);

@@ -7,15 +7,17 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import type { ActivityProgress, ShardInput, ShardOutput } from '../../schemas/messages';
+import type { ActivityProgress, CommittedWave, ShardInput, ShardOutput, WaveInput } from '../../schemas/messages';
 import type { InferDependencies } from '../../activities/dependencies';
 import { readLedger, setCap } from '../../activities/budget';
-import { runShardOf, type RowStage } from '../../activities/row-stage';
+import { commitWave, runShardOf, type RowStage } from '../../activities/row-stage';
+import { shardKeyOf, shardRecordKey } from '../../activities/row-engine/shard-record';
 import { CallFailure } from '../../drivers/model/model';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { costOfCalls, ledgerTotals } from '../../method/ledger';
 import type { JsonValue } from '../../schemas/json';
 import { noUsage } from '../../schemas/manifest';
+import type { ArtifactRef } from '../../schemas/artifact-ref';
 import type { ModelRequest } from '../../schemas/rows';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import { startTestS3, type TestS3 } from '../support/s3';
@@ -266,4 +268,34 @@ it('a shard whose model has no price asks nothing of a ledger', async () => {
   await runIn(await place(store, { cap: null }, {}), 'run', right()).output;
   expect(store.touched.filter((key) => key.includes('ledger'))).toEqual([]);
   expect(store.keys('runs/')).toEqual([]);
+});
+
+it('waves of two stages that end alike keep each its own account', async () => {
+  const { store, shard } = await place(new MemoryStore(), { cap: null });
+  const row = { key: 'k', meta: null, outcome: 'ok', text: 't', usage: rightAnswer(rowsOf(1).row(0).request).usage };
+  const results = await store.putLines([JSON.stringify(row)]);
+  let more = true;
+  const waved: RowStage<null> = {
+    ...stage,
+    collect: () => Promise.resolve(more ? { more } : { more: false, outcome: { outputs: {} } }),
+  };
+  const commit = async (key: string, calls: number, waves: readonly ArtifactRef[]): Promise<CommittedWave> => {
+    const usage = { ...noUsage, calls };
+    const counts = { ok: 1, malformed: 0, refused: 0, truncated: 0, failed: 0 };
+    const output = { results, counts, usage, madeBy: 'run', paidBy: { run: usage } };
+    await store.putDocument(shardRecordKey(shardKeyOf({ key, waves }, 0, 1)), output);
+    const wave: WaveInput = { stage: shard.stage, key, wave: waves.length, waves, rows: 1, startedAtMs: 0 };
+    const environment = new MockActivityEnvironment();
+    return environment.run<Parameters<typeof commitWave>, CommittedWave, typeof commitWave>(
+      commitWave,
+      waved,
+      { store },
+      wave,
+    );
+  };
+  const first = await commit('a'.repeat(64), 5, []);
+  await commit('b'.repeat(64), 7, []);
+  if (first.done) throw new Error('it asked for another wave');
+  more = false;
+  expect(await commit('a'.repeat(64), 1, [first.wave])).toMatchObject({ done: true, result: { usage: { calls: 6 } } });
 });
