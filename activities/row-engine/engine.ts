@@ -317,6 +317,10 @@ class Asking implements LimiterClient {
 
   // ---- the limiter's side ----------------------------------------------------------------------------------------
 
+  get callsMax(): number {
+    return this.run.endpoint.concurrency.max;
+  }
+
   next(): Ticket | undefined {
     if (this.state !== 'asking') return undefined;
     if (this.run.ceiling && !this.run.ceiling.take()) return undefined;

@@ -51,6 +51,8 @@ export class Ticket {
 
 /** One shard. */
 export interface LimiterClient {
+  /** Most calls at a time that its config allows; the smallest one of those who take part holds for all. */
+  readonly callsMax?: number;
   /** Prepare the next call that is due and return its ticket; undefined when none is due. Must not throw. */
   next(): Ticket | undefined;
   /** Make the calls prepared since the last time. Must not throw. */
@@ -199,6 +201,7 @@ export class Limiter {
   /** Take part. Slots are offered from the next turn of the event loop on. */
   join(client: LimiterClient): void {
     this.clients.push(client);
+    this.fitCeiling();
     this.wake();
   }
 
@@ -206,6 +209,17 @@ export class Limiter {
   leave(client: LimiterClient): void {
     const at = this.clients.indexOf(client);
     if (at >= 0) this.clients.splice(at, 1);
+    this.fitCeiling();
+  }
+
+  get isIdle(): boolean {
+    return this.clients.length === 0;
+  }
+
+  /** Two configs may name one endpoint and other ceilings: whoever comes last must not lift that of the one who is there. */
+  private fitCeiling(): void {
+    const asked = this.clients.flatMap(({ callsMax }) => callsMax ?? []);
+    if (asked.length > 0) this.setCeiling(Math.min(...asked));
   }
 
   /** A client has become due. */
@@ -585,7 +599,8 @@ export class LimiterRegistry {
   }): Limiter {
     const known = this.limiters.get(endpoint.id);
     if (known) {
-      known.setCeiling(endpoint.concurrency.max);
+      // While others take part, the ceiling is found when this one joins them.
+      if (known.isIdle) known.setCeiling(endpoint.concurrency.max);
       return known;
     }
     const made = new Limiter(endpoint.concurrency, this.clock);

@@ -2,7 +2,13 @@
  * Goal: the limiter finds what an endpoint can take, keeps to it, finds it again when it moves, and does not collapse for signals that
  * load has nothing to do with. Method: servers simulated on a clock of their own (simulation.ts), three seeds each; no real time passes.
  */
-import { Limiter, LimiterRegistry, Ticket, type CallEnd } from '../../../activities/row-engine/limiter';
+import {
+  Limiter,
+  LimiterRegistry,
+  Ticket,
+  type CallEnd,
+  type LimiterClient,
+} from '../../../activities/row-engine/limiter';
 import { lognormal, simulate, SimulatedClock, type ServerModel, type Simulated } from './simulation';
 
 const seeds = [1, 2, 3];
@@ -229,6 +235,27 @@ describe('slots', () => {
     limiter.setCeiling(40);
     clock.runUntil(20_000);
     expect(limiter.state().limit).toBe(40);
+  });
+
+  it('are as many as the strictest of those who take part allows', () => {
+    const registry = new LimiterRegistry(new SimulatedClock());
+    const client = (callsMax: number): LimiterClient => ({ callsMax, next: () => undefined, send: () => undefined });
+    const [strict, loose] = [client(5), client(40)];
+    const joined = (each: LimiterClient): Limiter => {
+      const limiter = registry.of({ id: 'a', concurrency: { start: 1, max: each.callsMax ?? 0 } });
+      limiter.join(each);
+      return limiter;
+    };
+    const limiter = joined(strict);
+    joined(loose);
+    expect(limiter.state().ceiling).toBe(5);
+    limiter.leave(strict);
+    expect(limiter.state().ceiling).toBe(40);
+    joined(strict);
+    expect(limiter.state().ceiling).toBe(5);
+    for (const each of [strict, loose]) limiter.leave(each);
+    // Nobody is there: whoever comes next brings the ceiling, as after a change of the config.
+    expect(registry.of({ id: 'a', concurrency: { start: 1, max: 9 } }).state().ceiling).toBe(9);
   });
 
   it('are learned once per endpoint of a process', () => {
