@@ -144,6 +144,15 @@ export function usageOfCallMax(request: ModelRequest): Usage {
   };
 }
 
+/** What an answered call took where its server does not tell, estimated high in the same way. */
+export function usageOfUntold(request: ModelRequest, texts: readonly string[]): Usage {
+  return {
+    inputTokens: promptTokensMax(request),
+    cachedInputTokens: 0,
+    outputTokens: texts.reduce((tokens, text) => tokens + Math.ceil(Buffer.byteLength(text) / bytesPerTokenMin), 0),
+  };
+}
+
 // ---- the ledger --------------------------------------------------------------------------------------------------
 
 /** The ledger of a run that has done nothing yet. */

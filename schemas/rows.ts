@@ -78,6 +78,8 @@ export interface ModelAnswer extends AnswerChoice {
   readonly tokens?: readonly ScoredToken[];
   /** Of the whole call. */
   readonly usage: Usage;
+  /** The server said nothing of it: the zeros are no count. */
+  readonly usageUntold?: true;
 }
 
 /** What a stage hands to the engine: identity, request, and the few facts needed to use the answer. */

@@ -28,7 +28,7 @@ import type { ShardOutput } from '../../schemas/messages';
 import type { StallFacts } from '../../schemas/stall-dump';
 import { StallError } from '../../schemas/stall-error';
 import { canonicalJson, seedFrom } from '../../method/keys';
-import { usageOfCallMax } from '../../method/ledger';
+import { usageOfCallMax, usageOfUntold } from '../../method/ledger';
 import { journalFolder, removeJournals } from './journal';
 import { processLimiters, systemClock, Ticket, type CallEnd, type Limiter, type LimiterClient } from './limiter';
 import {
@@ -246,6 +246,7 @@ class Asking implements LimiterClient {
   private failingHard = true;
   private lastFailure: { readonly code: FailedCode; readonly message: string } | undefined;
   private storeTrouble: string | undefined;
+  private usageUntold = false;
 
   /** Rows that were there when this attempt began. */
   private readonly found: number;
@@ -382,7 +383,11 @@ class Asking implements LimiterClient {
   // ---- what becomes of a call --------------------------------------------------------------------------------------
 
   private answered(call: Call, answer: ModelAnswer): void {
-    const usage = wholeUsage(answer.usage);
+    const { text, others = [], usageUntold } = answer;
+    const usage = usageUntold
+      ? usageOfUntold(call.request, [text, ...others.map((other) => other.text)])
+      : wholeUsage(answer.usage);
+    this.usageUntold ||= usageUntold === true;
     this.ended(call, {
       kind: 'answered',
       work: 16 + usage.outputTokens + Math.max(0, usage.inputTokens - usage.cachedInputTokens) / 16,
@@ -714,6 +719,7 @@ class Asking implements LimiterClient {
     else if (limit < ceiling) notes.push(`${limit} of ${ceiling} calls at a time`);
     if (this.storeTrouble)
       notes.push(`parts cannot be stored (rows are safe in the journal): ${clipped(this.storeTrouble, 160)}`);
+    if (this.usageUntold) notes.push('the endpoint tells no usage: tokens are estimated, high, from the texts');
     notes.push(...this.resumed.notes);
     return notes.length === 0 ? undefined : clipped(notes.join('; '), 600);
   }

@@ -144,7 +144,7 @@ class HttpEndpoint implements OpenAiEndpoint {
     if (tokens === undefined) {
       throw this.failure('garbage', `The answer has no log-probabilities of the text: ${quote(JSON.stringify(body))}`);
     }
-    return { text: '', finish: 'stop', tokens, usage: usageOf(body) };
+    return { text: '', finish: 'stop', tokens, ...usageOf(body) };
   }
 
   /** One request, its answer as JSON; any status but 200 is a failure. */
@@ -415,7 +415,7 @@ function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
   return {
     ...read(first),
     ...(others.length === 0 ? {} : { others: others.map(read) }),
-    usage: usageOf(body),
+    ...usageOf(body),
   };
 }
 
@@ -445,14 +445,14 @@ function textOf(content: unknown): unknown {
   return content;
 }
 
-function usageOf(body: CompletionBody | null): ModelAnswer['usage'] {
-  const usage = body?.usage;
+function usageOf(body: CompletionBody | null): Pick<ModelAnswer, 'usage' | 'usageUntold'> {
+  const usage = body?.usage ?? undefined;
   const cached =
     usage?.prompt_tokens_details?.cached_tokens ?? usage?.prompt_cache_hit_tokens ?? body?.timings?.cache_n ?? 0;
+  const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = usage ?? {};
   return {
-    inputTokens: usage?.prompt_tokens ?? 0,
-    cachedInputTokens: cached,
-    outputTokens: usage?.completion_tokens ?? 0,
+    usage: { inputTokens: inputTokens ?? 0, cachedInputTokens: cached, outputTokens: outputTokens ?? 0 },
+    ...(inputTokens === undefined && outputTokens === undefined && { usageUntold: true }),
   };
 }
 

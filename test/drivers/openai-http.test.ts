@@ -177,6 +177,7 @@ describe('an answer', () => {
     server.next({ kind: 'answer', usage });
     const answer = await endpoint().complete(chat('hi'), never);
     expect(answer.usage).toEqual({ inputTokens, cachedInputTokens, outputTokens });
+    expect(answer.usageUntold).toBe(Object.keys(usage).length === 0 ? true : undefined);
   });
 
   it.each([

@@ -8,6 +8,7 @@ import fc from 'fast-check';
 import { resultLine, runShard } from '../../../activities/row-engine/engine';
 import { CallFailure, type CallFailureCause } from '../../../drivers/model/model';
 import { canonicalJson, seededRandom } from '../../../method/keys';
+import { promptTokensMax } from '../../../method/ledger';
 import { ArteError } from '../../../schemas/errors';
 import type { JsonValue } from '../../../schemas/json';
 import { rowResultSchema, type RowReading, type RowResult } from '../../../schemas/rows';
@@ -63,6 +64,20 @@ describe('a shard that goes well', () => {
     expect(place.store.keys('shards/')).toHaveLength(1);
     expect(existsSync(place.journalDir) ? readdirSync(place.journalDir) : []).toEqual([]);
     expect(run.progress.at(-1)).toMatchObject({ done: 300, total: 300, inFlight: 0 });
+  });
+
+  it('has its tokens estimated, and says so, where the server tells none', async () => {
+    const endpoint = scriptedEndpoint(() => ({
+      ...{ text: 'y'.repeat(30), finish: 'stop', usageUntold: true },
+      ...{ others: [{ text: 'z'.repeat(60), finish: 'stop' }] },
+      usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 },
+    }));
+    const rows = rowsOf(3);
+    const run = place.shard(rows, endpoint);
+    const { usage } = await runShard(run);
+    const prompts = [0, 1, 2].map((row) => promptTokensMax(rows.row(row).request));
+    expect(usage).toMatchObject({ calls: 3, outputTokens: 3 * 30, inputTokens: prompts.reduce((a, b) => a + b) });
+    expect(run.progress.at(-1)?.note).toContain('tells no usage');
   });
 
   it('is returned at once when its record and results are there', async () => {
