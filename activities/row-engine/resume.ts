@@ -184,8 +184,9 @@ class Loader {
   /** Calls and answers after damage, of which nobody knows whose they were. */
   private readonly nobodys = new Map<string, Place>();
   /** The same of the journal that is being read, until its end: a journal's calls are all of one attempt, the one it names last. */
-  private stray = { calls: new Map<string, Place>(), answers: new Map<string, Place>(), failed: new Set<string>() };
+  private stray = strays();
   private lastNamed: number | undefined;
+  private readonly unowned: MutableUsage = { ...noUsage };
 
   constructor(
     private readonly shardKey: string,
@@ -197,7 +198,7 @@ class Loader {
   /** All that was found, and what of it other runs than this one have paid for. What nobody is known to have paid is taken for this run's. */
   usageBut(runId: string): Pick<Resumed, 'usage' | 'others'> {
     for (const attempt of this.open.values()) this.totalOf(attempt).lostCalls += 1;
-    const usage: MutableUsage = { ...noUsage, lostCalls: this.lostToDamage() };
+    const usage: MutableUsage = { ...this.unowned, lostCalls: this.unowned.lostCalls + this.lostToDamage() };
     const others: Record<string, MutableUsage> = {};
     for (const [attempt, total] of this.totals) {
       const payer = this.table.attempts[attempt]?.run ?? runId;
@@ -224,7 +225,7 @@ class Loader {
 
   /** A journal has been read to its end: what stood after damage in it is its attempt's, if that is named anywhere. */
   endJournal(): void {
-    const { calls, answers, failed } = this.stray;
+    const { calls, answers, failed, spent } = this.stray;
     const owner = this.lastNamed;
     for (const [call, place] of calls) {
       if (owner === undefined) this.nobodys.set(call, place);
@@ -233,8 +234,16 @@ class Loader {
     // Answers stand in a journal that were made for others, too: those of its own have their call before them.
     for (const [call, place] of answers) if (!calls.has(call)) this.nobodys.set(call, place);
     if (owner !== undefined) for (const call of failed) this.open.delete(`${owner}/${call}`);
-    this.stray = { calls: new Map(), answers: new Map(), failed: new Set() };
+    for (const usage of spent) this.addSpent(owner, usage);
+    this.stray = strays();
     this.lastNamed = undefined;
+  }
+
+  /** A call that failed when the server had worked on it. A journal is read once, and no copy of such a record stands anywhere else. */
+  private addSpent(attempt: number | undefined, usage: Usage | undefined): void {
+    // Where nobody is known to have paid it is taken for this run's, like other calls that were lost to damage.
+    const total = attempt === undefined ? this.unowned : this.totalOf(attempt);
+    addSpent(total, usage);
   }
 
   private totalOf(attempt: number): MutableUsage {
@@ -320,6 +329,16 @@ class Loader {
           this.stray.failed.add(`${ask}/${row}`);
         } else this.open.delete(callOf(row, ask));
       },
+      spent: (row, ask, usage) => {
+        if (attempt === nobody) {
+          this.stray.calls.delete(`${ask}/${row}`);
+          this.stray.failed.add(`${ask}/${row}`);
+          this.stray.spent.push(usage);
+        } else {
+          this.open.delete(callOf(row, ask));
+          this.addSpent(attempt, usage);
+        }
+      },
       reopen: () => {
         this.voidUpTo = Math.max(this.voidUpTo, this.table.attempts[attempt]?.ordinal ?? 0);
       },
@@ -374,6 +393,33 @@ class Loader {
     bits[row >> 3] = byte | bit;
     return (byte & bit) === 0;
   }
+}
+
+interface Strays {
+  readonly calls: Map<string, Place>;
+  readonly answers: Map<string, Place>;
+  readonly failed: Set<string>;
+  /** What those calls had taken, where a server said so. */
+  readonly spent: (Usage | undefined)[];
+}
+
+function strays(): Strays {
+  return { calls: new Map(), answers: new Map(), failed: new Set(), spent: [] };
+}
+
+/**
+ * Count in a call that failed when the server had worked on it: as a call with its usage where that is known, else as one that was lost, whose
+ * prompt may have to be paid.
+ */
+export function addSpent(total: MutableUsage, usage: Usage | undefined): void {
+  if (!usage) {
+    total.lostCalls += 1;
+    return;
+  }
+  total.calls += 1;
+  total.inputTokens += usage.inputTokens;
+  total.cachedInputTokens += usage.cachedInputTokens;
+  total.outputTokens += usage.outputTokens;
 }
 
 export function addUsage(one: Usage, other: Usage): Usage {
