@@ -128,6 +128,7 @@ async function commit(run: ShardRun, resumed: Resumed): Promise<ShardOutput> {
   const { table, journal, usage, others } = resumed;
   journal.write();
   const results = await run.store.putLines(resultLines(table, run.signal));
+  await resumed.countLate();
   const paidBy = { ...others, [run.madeBy]: paidOf(resumed) };
   const output: ShardOutput = { results, counts: table.counts, usage, madeBy: run.madeBy, paidBy };
   const key = shardRecordKey(run.shardKey);

@@ -12,7 +12,7 @@ import { setImmediate } from 'node:timers/promises';
 import { noUsage, type StageUsage } from '../../schemas/manifest';
 import type { Usage } from '../../schemas/rows';
 import { journalFolder, JournalWriter, journalPaths, readJournal, RecordReader } from './journal';
-import { attemptName, PartWriter, readParts } from './parts';
+import { attemptName, isPartOf, PartWriter, readParts } from './parts';
 import {
   journalFormat,
   lineOf,
@@ -50,6 +50,8 @@ export interface Resumed {
   /** What of that other runs have paid for, by run. */
   readonly others: Readonly<Record<string, MutableUsage>>;
   readonly askedBefore: Map<number, AskedBefore>;
+  /** Takes into usage what other attempts have put into the store since: they, too, may not have known that they were followed. */
+  readonly countLate: () => Promise<void>;
   /** What is worth telling: damage and strangers found. */
   readonly notes: readonly string[];
 }
@@ -92,7 +94,7 @@ export async function resumeShard(
     journal.records.header({ format: journalFormat, shardKey: run.shardKey, rows });
     const fileNumber = table.readers.push(RecordReader.over(journal.path, journal.fd)) - 1;
     const importing = new Importer(journal, table, fileNumber);
-    const { damaged } = await readParts(run.store, run.shardKey, () => loader.partVisitor(importing));
+    const { parts, damaged } = await readParts(run.store, run.shardKey, () => loader.partVisitor(importing));
     if (damaged > 0) notes.push(damageNote(damaged, 'part', 'the store'));
     loader.reopenVoid();
     journal.write();
@@ -103,14 +105,33 @@ export async function resumeShard(
     const attempt: AttemptIdentity = { ordinal: loader.lastOrdinal + 1, id: run.attemptId, run: run.madeBy };
     journal.begin(attempt);
     journal.write();
+    const attemptNumber = table.attemptNumber(attempt);
+    const { usage, others } = loader.usageBut(run.madeBy);
+    const known = new Set(parts);
+    const countLate = async (): Promise<void> => {
+      const late = loader.lateAnswers(attemptNumber);
+      await readParts(
+        run.store,
+        run.shardKey,
+        () => late.visitor,
+        (key) => known.has(key) || isPartOf(key, run.shardKey, attempt),
+      );
+      for (const [by, total] of late.totals()) {
+        const payer = table.attempts[by]?.run ?? run.madeBy;
+        for (const into of payer === run.madeBy ? [usage] : [usage, (others[payer] ??= { ...noUsage })])
+          for (const name of Object.keys(into) as (keyof MutableUsage)[]) into[name] += total[name];
+      }
+    };
     return {
       table,
       attempt,
-      attemptNumber: table.attemptNumber(attempt),
+      attemptNumber,
       fileNumber,
       journal,
       parts: new PartWriter(run.store, run.shardKey, attempt, table, journal),
-      ...loader.usageBut(run.madeBy),
+      usage,
+      others,
+      countLate,
       askedBefore,
       notes,
     };
@@ -196,7 +217,7 @@ class Loader {
   }
 
   /** All that was found, and what of it other runs than this one have paid for. What nobody is known to have paid is taken for this run's. */
-  usageBut(runId: string): Pick<Resumed, 'usage' | 'others'> {
+  usageBut(runId: string): { usage: MutableUsage; others: Record<string, MutableUsage> } {
     for (const attempt of this.open.values()) this.totalOf(attempt).lostCalls += 1;
     const usage: MutableUsage = { ...this.unowned, lostCalls: this.unowned.lostCalls + this.lostToDamage() };
     const others: Record<string, MutableUsage> = {};
@@ -267,6 +288,22 @@ class Loader {
         this.table.take(row, record.outcome, attempt, importer.file, importer.add(attempt, frame), true);
       }
     });
+  }
+
+  /** Reads parts that came later, for their usage only. `totals`: by attempt, of answers seen for the first time; not of attempt `own`. */
+  lateAnswers(own: number): { visitor: RecordVisitor; totals: () => [attempt: number, total: MutableUsage][] } {
+    const before = new Map([...this.totals].map(([attempt, total]) => [attempt, { ...total }]));
+    return {
+      visitor: this.visitor(() => undefined),
+      totals: () =>
+        [...this.totals].flatMap(([attempt, total]): [number, MutableUsage][] => {
+          if (attempt === own) return [];
+          const more = { ...total };
+          const known = before.get(attempt) ?? noUsage;
+          for (const name of Object.keys(more) as (keyof MutableUsage)[]) more[name] -= known[name];
+          return [[attempt, more]];
+        }),
+    };
   }
 
   /** Failed rows that a person was told about are open again. */

@@ -482,6 +482,25 @@ describe('duplicate attempts', () => {
     place.remove();
   });
 
+  it('are both paid for where the other one puts its answers into the store only meanwhile', async () => {
+    const place = new Workplace();
+    partOf(place, 1, 'a', [0, 1]);
+    const endpoint = scriptedEndpoint((request) => {
+      if (indexOf(request) === 9) {
+        partOf(place, 1, 'late', [2, 3, 4]);
+        // As a part of its own again: what was there before it.
+        const [first = ''] = place.store.keys('parts/');
+        place.store.objects.set(`${first}-copy`, Buffer.from(place.store.objects.get(first) ?? ''));
+      }
+      return rightAnswer(request);
+    });
+    const output = await runShard(place.shard(rowsOf(10), endpoint));
+    expect(endpoint.total.calls).toBe(8);
+    expect(output.usage.calls).toBe(2 + 3 + 8);
+    expect(output.paidBy['run']).toEqual(output.usage);
+    place.remove();
+  });
+
   it('that run at the same time end with the same output: one record, written first', async () => {
     // Two machines, one store: a zombie and its successor, with answers of their own.
     const [here, there] = [new Workplace(), new Workplace()];
