@@ -28,7 +28,7 @@ import type { ShardOutput } from '../../schemas/messages';
 import type { StallFacts } from '../../schemas/stall-dump';
 import { StallError } from '../../schemas/stall-error';
 import { canonicalJson, seedFrom } from '../../method/keys';
-import { usageOfCallMax, usageOfUntold } from '../../method/ledger';
+import { promptTokensMax, usageOfCallMax, usageOfUntold } from '../../method/ledger';
 import { journalFolder, removeJournals } from './journal';
 import { processLimiters, systemClock, Ticket, type CallEnd, type Limiter, type LimiterClient } from './limiter';
 import {
@@ -44,7 +44,7 @@ import {
   type ThresholdName,
 } from './outcomes';
 import { removeParts } from './parts';
-import { addUsage, resumeShard, type AskedBefore, type Resumed } from './resume';
+import { addSpent, addUsage, resumeShard, type AskedBefore, type Resumed } from './resume';
 import { RowOrder } from './row-order';
 import type { RowTable } from './row-table';
 import { shardRecordKey, shardRecordSchema } from './shard-record';
@@ -128,6 +128,7 @@ async function commit(run: ShardRun, resumed: Resumed): Promise<ShardOutput> {
   const { table, journal, usage, others } = resumed;
   journal.write();
   const results = await run.store.putLines(resultLines(table, run.signal));
+  await resumed.countLate();
   const paidBy = { ...others, [run.madeBy]: paidOf(resumed) };
   const output: ShardOutput = { results, counts: table.counts, usage, madeBy: run.madeBy, paidBy };
   const key = shardRecordKey(run.shardKey);
@@ -447,9 +448,7 @@ class Asking implements LimiterClient {
       return;
     }
     this.remember(call, code, failure?.status);
-    const { journal } = this.resumed;
-    journal.records.failure(call.index, call.ask);
-    journal.touch();
+    this.noteFailure(call, failure?.spent);
     this.lastFailure = { code, message };
     this.noteFailing(call.index, code);
     const trouble = this.troubleOf(call.index);
@@ -474,6 +473,19 @@ class Asking implements LimiterClient {
       case 'park':
         void this.park(action.code, message);
     }
+  }
+
+  /** Into the journal, and where the server has worked on the call, into the account. */
+  private noteFailure(call: Call, spent: CallFailure['spent']): void {
+    const { journal, usage } = this.resumed;
+    if (spent === undefined) journal.records.failure(call.index, call.ask);
+    else {
+      const told = spent === 'untold' ? undefined : wholeUsage(spent);
+      journal.records.spent(call.index, call.ask, told);
+      addSpent(usage, told);
+      if (!told) usage.lostInputTokens += promptTokensMax(call.request);
+    }
+    journal.touch();
   }
 
   private ended(call: Call, end: CallEnd): void {

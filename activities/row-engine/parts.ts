@@ -137,14 +137,20 @@ export class PartWriter {
   }
 }
 
-/** Read all parts of a shard, several at once but in the order of their keys. Returns how many were damaged. */
+/** Whether the part is one of this attempt's own. */
+export function isPartOf(key: string, shardKey: string, attempt: AttemptIdentity): boolean {
+  return key.startsWith(`${partsPrefix(shardKey)}${attemptName(attempt)}-`);
+}
+
+/** Read all parts of a shard but those that were `known`, several at once but in the order of their keys. Returns the keys, and how many were damaged. */
 export async function readParts(
   store: ArtifactStore,
   shardKey: string,
   visitor: () => RecordVisitor,
-): Promise<{ parts: number; damaged: number }> {
+  known: (key: string) => boolean = () => false,
+): Promise<{ parts: readonly string[]; damaged: number }> {
   const keys: string[] = [];
-  for await (const { key } of store.list(partsPrefix(shardKey))) keys.push(key);
+  for await (const { key } of store.list(partsPrefix(shardKey))) if (!known(key)) keys.push(key);
   let damaged = 0;
   const ahead: Promise<Buffer | undefined>[] = [];
   for (let index = 0, fetched = 0; index < keys.length; index += 1) {
@@ -159,7 +165,7 @@ export async function readParts(
     // Gone between list and get: the shard was committed by somebody else a moment ago.
     if (bytes && readPart(bytes, visitor()) !== 'whole') damaged += 1;
   }
-  return { parts: keys.length, damaged };
+  return { parts: keys, damaged };
 }
 
 /** Read the good records of one part: `torn` too when records are missing before others. */

@@ -7,6 +7,7 @@
  *   attempt  {ordinal, id, run}: who made the records that follow, until the next one
  *   intent   row, ask: a call is about to be made
  *   failure  row, ask: that call ended without an answer (an intent with neither was in flight, or lost)
+ *   spent    row, ask, usage: the same, and the server had worked on it; with what it said that this took, if it said so
  *   answer   row, ask, usage, result: an answer that will be asked again (malformed); it was paid for
  *   outcome  row, ask, usage, result: the row is finished
  *   reopen   failed outcomes of attempts up to this one are void: a person was told and asked us to go on
@@ -21,10 +22,12 @@ import { rowOutcomes, type RowOutcome, type Usage } from '../../schemas/rows';
 
 export const journalFormat = 1;
 
-const types = { header: 1, attempt: 2, intent: 3, answer: 4, outcome: 5, reopen: 6, failure: 7 } as const;
+const types = { header: 1, attempt: 2, intent: 3, answer: 4, outcome: 5, reopen: 6, failure: 7, spent: 8 } as const;
 const frameBytes = 8;
 /** Of an intent and of a failure: [type u8][row u32][ask u8]. */
 const callBytes = 6;
+/** [type u8][row u32][ask u8][told u8][input u32][cached u32][output u32] */
+const spentBytes = 19;
 /** [type u8][row u32][ask u8][outcome u8][answered u8][input u32][cached u32][output u32], then the result's line. */
 const answerBytes = 20;
 
@@ -70,6 +73,8 @@ export interface RecordVisitor {
   attempt(identity: AttemptIdentity): void;
   intent(row: number, ask: number): void;
   failure(row: number, ask: number): void;
+  /** `usage` is undefined where the server did not tell. */
+  spent(row: number, ask: number, usage: Usage | undefined): void;
   /** `frame` is the whole framed record, valid only during the call. */
   answer(record: AnswerRecord, place: RecordPlace, frame: Buffer): void;
   reopen(frame: Buffer): void;
@@ -108,6 +113,19 @@ export class RecordBuffer {
 
   failure(row: number, ask: number): void {
     this.call(types.failure, row, ask);
+  }
+
+  spent(row: number, ask: number, usage: Usage | undefined): void {
+    const start = this.open(spentBytes);
+    const { bytes } = this;
+    bytes[start] = types.spent;
+    bytes.writeUInt32LE(row, start + 1);
+    bytes[start + 5] = ask;
+    bytes[start + 6] = usage ? 1 : 0;
+    bytes.writeUInt32LE(usage?.inputTokens ?? 0, start + 7);
+    bytes.writeUInt32LE(usage?.cachedInputTokens ?? 0, start + 11);
+    bytes.writeUInt32LE(usage?.outputTokens ?? 0, start + 15);
+    this.close(start, spentBytes);
   }
 
   /** Returns the record's place relative to the start of this buffer. `line` is the row's result as canonical JSON. */
@@ -286,6 +304,9 @@ export class RecordParser {
       case types.failure:
         this.visitor.failure(payload.readUInt32LE(1), payload[5] ?? 0);
         break;
+      case types.spent:
+        this.visitor.spent(payload.readUInt32LE(1), payload[5] ?? 0, parseSpent(payload));
+        break;
       case types.answer:
       case types.outcome: {
         const record = parseAnswer(payload, type === types.outcome);
@@ -308,6 +329,8 @@ function isPlausible(type: number, payloadBytes: number): boolean {
     case types.intent:
     case types.failure:
       return payloadBytes === callBytes;
+    case types.spent:
+      return payloadBytes === spentBytes;
     case types.answer:
     case types.outcome:
       return payloadBytes >= answerBytes;
@@ -319,6 +342,15 @@ function isPlausible(type: number, payloadBytes: number): boolean {
     default:
       return false;
   }
+}
+
+function parseSpent(payload: Buffer): Usage | undefined {
+  if (payload[6] !== 1) return undefined;
+  return {
+    inputTokens: payload.readUInt32LE(7),
+    cachedInputTokens: payload.readUInt32LE(11),
+    outputTokens: payload.readUInt32LE(15),
+  };
 }
 
 function parseAnswer(payload: Buffer, final: boolean): AnswerRecord | undefined {

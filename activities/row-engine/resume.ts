@@ -12,7 +12,7 @@ import { setImmediate } from 'node:timers/promises';
 import { noUsage, type StageUsage } from '../../schemas/manifest';
 import type { Usage } from '../../schemas/rows';
 import { journalFolder, JournalWriter, journalPaths, readJournal, RecordReader } from './journal';
-import { attemptName, PartWriter, readParts } from './parts';
+import { attemptName, isPartOf, PartWriter, readParts } from './parts';
 import {
   journalFormat,
   lineOf,
@@ -50,6 +50,8 @@ export interface Resumed {
   /** What of that other runs have paid for, by run. */
   readonly others: Readonly<Record<string, MutableUsage>>;
   readonly askedBefore: Map<number, AskedBefore>;
+  /** Takes into usage what other attempts have put into the store since: they, too, may not have known that they were followed. */
+  readonly countLate: () => Promise<void>;
   /** What is worth telling: damage and strangers found. */
   readonly notes: readonly string[];
 }
@@ -92,7 +94,7 @@ export async function resumeShard(
     journal.records.header({ format: journalFormat, shardKey: run.shardKey, rows });
     const fileNumber = table.readers.push(RecordReader.over(journal.path, journal.fd)) - 1;
     const importing = new Importer(journal, table, fileNumber);
-    const { damaged } = await readParts(run.store, run.shardKey, () => loader.partVisitor(importing));
+    const { parts, damaged } = await readParts(run.store, run.shardKey, () => loader.partVisitor(importing));
     if (damaged > 0) notes.push(damageNote(damaged, 'part', 'the store'));
     loader.reopenVoid();
     journal.write();
@@ -103,14 +105,33 @@ export async function resumeShard(
     const attempt: AttemptIdentity = { ordinal: loader.lastOrdinal + 1, id: run.attemptId, run: run.madeBy };
     journal.begin(attempt);
     journal.write();
+    const attemptNumber = table.attemptNumber(attempt);
+    const { usage, others } = loader.usageBut(run.madeBy);
+    const known = new Set(parts);
+    const countLate = async (): Promise<void> => {
+      const late = loader.lateAnswers(attemptNumber);
+      await readParts(
+        run.store,
+        run.shardKey,
+        () => late.visitor,
+        (key) => known.has(key) || isPartOf(key, run.shardKey, attempt),
+      );
+      for (const [by, total] of late.totals()) {
+        const payer = table.attempts[by]?.run ?? run.madeBy;
+        for (const into of payer === run.madeBy ? [usage] : [usage, (others[payer] ??= { ...noUsage })])
+          for (const name of Object.keys(into) as (keyof MutableUsage)[]) into[name] += total[name];
+      }
+    };
     return {
       table,
       attempt,
-      attemptNumber: table.attemptNumber(attempt),
+      attemptNumber,
       fileNumber,
       journal,
       parts: new PartWriter(run.store, run.shardKey, attempt, table, journal),
-      ...loader.usageBut(run.madeBy),
+      usage,
+      others,
+      countLate,
       askedBefore,
       notes,
     };
@@ -184,8 +205,9 @@ class Loader {
   /** Calls and answers after damage, of which nobody knows whose they were. */
   private readonly nobodys = new Map<string, Place>();
   /** The same of the journal that is being read, until its end: a journal's calls are all of one attempt, the one it names last. */
-  private stray = { calls: new Map<string, Place>(), answers: new Map<string, Place>(), failed: new Set<string>() };
+  private stray = strays();
   private lastNamed: number | undefined;
+  private readonly unowned: MutableUsage = { ...noUsage };
 
   constructor(
     private readonly shardKey: string,
@@ -195,9 +217,9 @@ class Loader {
   }
 
   /** All that was found, and what of it other runs than this one have paid for. What nobody is known to have paid is taken for this run's. */
-  usageBut(runId: string): Pick<Resumed, 'usage' | 'others'> {
+  usageBut(runId: string): { usage: MutableUsage; others: Record<string, MutableUsage> } {
     for (const attempt of this.open.values()) this.totalOf(attempt).lostCalls += 1;
-    const usage: MutableUsage = { ...noUsage, lostCalls: this.lostToDamage() };
+    const usage: MutableUsage = { ...this.unowned, lostCalls: this.unowned.lostCalls + this.lostToDamage() };
     const others: Record<string, MutableUsage> = {};
     for (const [attempt, total] of this.totals) {
       const payer = this.table.attempts[attempt]?.run ?? runId;
@@ -224,7 +246,7 @@ class Loader {
 
   /** A journal has been read to its end: what stood after damage in it is its attempt's, if that is named anywhere. */
   endJournal(): void {
-    const { calls, answers, failed } = this.stray;
+    const { calls, answers, failed, spent } = this.stray;
     const owner = this.lastNamed;
     for (const [call, place] of calls) {
       if (owner === undefined) this.nobodys.set(call, place);
@@ -233,8 +255,16 @@ class Loader {
     // Answers stand in a journal that were made for others, too: those of its own have their call before them.
     for (const [call, place] of answers) if (!calls.has(call)) this.nobodys.set(call, place);
     if (owner !== undefined) for (const call of failed) this.open.delete(`${owner}/${call}`);
-    this.stray = { calls: new Map(), answers: new Map(), failed: new Set() };
+    for (const usage of spent) this.addSpent(owner, usage);
+    this.stray = strays();
     this.lastNamed = undefined;
+  }
+
+  /** A call that failed when the server had worked on it. A journal is read once, and no copy of such a record stands anywhere else. */
+  private addSpent(attempt: number | undefined, usage: Usage | undefined): void {
+    // Where nobody is known to have paid it is taken for this run's, like other calls that were lost to damage.
+    const total = attempt === undefined ? this.unowned : this.totalOf(attempt);
+    addSpent(total, usage);
   }
 
   private totalOf(attempt: number): MutableUsage {
@@ -258,6 +288,22 @@ class Loader {
         this.table.take(row, record.outcome, attempt, importer.file, importer.add(attempt, frame), true);
       }
     });
+  }
+
+  /** Reads parts that came later, for their usage only. `totals`: by attempt, of answers seen for the first time; not of attempt `own`. */
+  lateAnswers(own: number): { visitor: RecordVisitor; totals: () => [attempt: number, total: MutableUsage][] } {
+    const before = new Map([...this.totals].map(([attempt, total]) => [attempt, { ...total }]));
+    return {
+      visitor: this.visitor(() => undefined),
+      totals: () =>
+        [...this.totals].flatMap(([attempt, total]): [number, MutableUsage][] => {
+          if (attempt === own) return [];
+          const more = { ...total };
+          const known = before.get(attempt) ?? noUsage;
+          for (const name of Object.keys(more) as (keyof MutableUsage)[]) more[name] -= known[name];
+          return [[attempt, more]];
+        }),
+    };
   }
 
   /** Failed rows that a person was told about are open again. */
@@ -320,6 +366,16 @@ class Loader {
           this.stray.failed.add(`${ask}/${row}`);
         } else this.open.delete(callOf(row, ask));
       },
+      spent: (row, ask, usage) => {
+        if (attempt === nobody) {
+          this.stray.calls.delete(`${ask}/${row}`);
+          this.stray.failed.add(`${ask}/${row}`);
+          this.stray.spent.push(usage);
+        } else {
+          this.open.delete(callOf(row, ask));
+          this.addSpent(attempt, usage);
+        }
+      },
       reopen: () => {
         this.voidUpTo = Math.max(this.voidUpTo, this.table.attempts[attempt]?.ordinal ?? 0);
       },
@@ -374,6 +430,33 @@ class Loader {
     bits[row >> 3] = byte | bit;
     return (byte & bit) === 0;
   }
+}
+
+interface Strays {
+  readonly calls: Map<string, Place>;
+  readonly answers: Map<string, Place>;
+  readonly failed: Set<string>;
+  /** What those calls had taken, where a server said so. */
+  readonly spent: (Usage | undefined)[];
+}
+
+function strays(): Strays {
+  return { calls: new Map(), answers: new Map(), failed: new Set(), spent: [] };
+}
+
+/**
+ * Count in a call that failed when the server had worked on it: as a call with its usage where that is known, else as one that was lost, whose
+ * prompt may have to be paid.
+ */
+export function addSpent(total: MutableUsage, usage: Usage | undefined): void {
+  if (!usage) {
+    total.lostCalls += 1;
+    return;
+  }
+  total.calls += 1;
+  total.inputTokens += usage.inputTokens;
+  total.cachedInputTokens += usage.cachedInputTokens;
+  total.outputTokens += usage.outputTokens;
 }
 
 export function addUsage(one: Usage, other: Usage): Usage {

@@ -3,7 +3,7 @@
  * Owns the interface and the failure causes. Adaptive concurrency and retries are the row engine's; who holds the device is pool.ts.
  * Conformance: test/drivers/model.conformance.ts.
  */
-import type { ModelAnswer, ModelRequest } from '../../schemas/rows';
+import type { ModelAnswer, ModelRequest, Usage } from '../../schemas/rows';
 import type { ModelRef, Quantization } from '../../schemas/model-ref';
 import type { LogTail } from '../../schemas/stall-dump';
 
@@ -44,6 +44,8 @@ export class CallFailure extends Error {
     readonly retryAfterMs?: number,
     /** Of HTTP, where there was an answer. */
     readonly status?: number,
+    /** Set where the server has worked on the call, and may charge for it: what it said that this took, or `untold`. */
+    readonly spent?: Usage | 'untold',
   ) {
     super(message);
     this.name = 'CallFailure';

@@ -116,7 +116,9 @@ class HttpEndpoint implements OpenAiEndpoint {
     const body = JSON.stringify(requestBody(request, this.options));
     const response = await this.send(chat ? this.chatPath : this.completionPath, body, signal);
     const { status } = response;
-    return readResponse(response, (cause, message, retryAfterMs) => this.failure(cause, message, retryAfterMs, status));
+    return readResponse(response, (cause, message, retryAfterMs, spent) =>
+      this.failure(cause, message, retryAfterMs, status, spent),
+    );
   }
 
   /** Log-probabilities of a given text. */
@@ -130,6 +132,7 @@ class HttpEndpoint implements OpenAiEndpoint {
       const body = await this.ask(this.tokenizePath, tokenizeBody(model, prompt, answer), signal);
       const tokens = readTokenIds(body);
       if (tokens === undefined) {
+        // A tokenizer's call costs nothing.
         throw this.failure('garbage', `The tokenizer's answer has no tokens: ${quote(JSON.stringify(body))}`);
       }
       return tokens;
@@ -142,7 +145,8 @@ class HttpEndpoint implements OpenAiEndpoint {
 
   private scored(tokens: ModelAnswer['tokens'], body: CompletionBody): ModelAnswer {
     if (tokens === undefined) {
-      throw this.failure('garbage', `The answer has no log-probabilities of the text: ${quote(JSON.stringify(body))}`);
+      const said = `The answer has no log-probabilities of the text: ${quote(JSON.stringify(body))}`;
+      throw this.failure('garbage', said, undefined, undefined, spentBy(body));
     }
     return { text: '', finish: 'stop', tokens, ...usageOf(body) };
   }
@@ -150,7 +154,8 @@ class HttpEndpoint implements OpenAiEndpoint {
   /** One request, its answer as JSON; any status but 200 is a failure. */
   private async ask(path: string, body: JsonObject, signal: AbortSignal): Promise<CompletionBody> {
     const response = await this.send(path, JSON.stringify(body), signal);
-    const fail: Fail = (cause, message, retryAfterMs) => this.failure(cause, message, retryAfterMs, response.status);
+    const fail: Fail = (cause, message, retryAfterMs, spent) =>
+      this.failure(cause, message, retryAfterMs, response.status, spent);
     if (response.status !== 200) {
       refusalOrFailure(response.status, response, fail);
       throw fail('bad-request', `HTTP ${String(response.status)}: ${quote(response.text)}`);
@@ -214,10 +219,12 @@ class HttpEndpoint implements OpenAiEndpoint {
       };
       const forget = onAbort(signal, () => fail(signal.reason as Error));
       const { timeoutMs } = this.options;
-      const deadline = setTimeout(
-        () => fail(this.failure('timeout', `No whole answer within ${String(timeoutMs / 1000)} s.`)),
-        timeoutMs,
-      );
+      const deadline = setTimeout(() => {
+        // Sent, and still worked on for all we know.
+        const spent = controller === undefined ? undefined : 'untold';
+        const said = `No whole answer within ${String(timeoutMs / 1000)} s.`;
+        fail(this.failure('timeout', said, undefined, undefined, spent));
+      }, timeoutMs);
 
       let status = 0;
       let headers: IncomingHttpHeaders = {};
@@ -239,7 +246,8 @@ class HttpEndpoint implements OpenAiEndpoint {
           onResponseData: (_, chunk) => {
             bytes += chunk.length;
             if (bytes > answerBytesMax) {
-              fail(this.failure('garbage', `The answer is larger than ${String(answerBytesMax)} bytes.`));
+              const said = `The answer is larger than ${String(answerBytesMax)} bytes.`;
+              fail(this.failure('garbage', said, undefined, status, status === 200 ? 'untold' : undefined));
               return;
             }
             chunks.push(chunk);
@@ -250,19 +258,26 @@ class HttpEndpoint implements OpenAiEndpoint {
               resolve({ status, headers, text: this.clean(whole.toString('utf8')) });
             }
           },
-          onResponseError: (_, error) => fail(this.transportFailure(error)),
+          onResponseError: (_, error) => fail(this.transportFailure(error, status === 200 ? 'untold' : undefined)),
         },
       );
     });
   }
 
-  private transportFailure(error: Error): CallFailure {
+  private transportFailure(error: Error, spent: CallFailure['spent']): CallFailure {
     const code = (error as NodeJS.ErrnoException).code ?? error.name;
     const timeout = code === 'UND_ERR_CONNECT_TIMEOUT' || code === 'ETIMEDOUT';
-    return this.failure(timeout ? 'timeout' : 'reset', `The connection failed: ${code} ${error.message}`);
+    const said = `The connection failed: ${code} ${error.message}`;
+    return this.failure(timeout ? 'timeout' : 'reset', said, undefined, undefined, spent);
   }
 
-  private failure(cause: CallFailureCause, message: string, retryAfterMs?: number, status?: number): CallFailure {
+  private failure(
+    cause: CallFailureCause,
+    message: string,
+    retryAfterMs?: number,
+    status?: number,
+    spent?: CallFailure['spent'],
+  ): CallFailure {
     const { apiKey } = this.options;
     const text = this.clean(`${this.id}: ${message}`);
     // Here placeholders are taken out as well.
@@ -271,6 +286,7 @@ class HttpEndpoint implements OpenAiEndpoint {
       apiKey === undefined ? text : text.replaceAll(apiKey, '[secret]'),
       retryAfterMs,
       status,
+      spent,
     );
   }
 }
@@ -368,7 +384,12 @@ interface RawResponse {
   readonly text: string;
 }
 
-type Fail = (cause: CallFailureCause, message: string, retryAfterMs?: number) => CallFailure;
+type Fail = (
+  cause: CallFailureCause,
+  message: string,
+  retryAfterMs?: number,
+  spent?: CallFailure['spent'],
+) => CallFailure;
 
 interface Choice {
   readonly finish_reason?: string | null;
@@ -407,11 +428,17 @@ function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
     if (body?.error !== undefined && body.error !== null) {
       // Some gateways put an upstream's failure into a 200.
       const inner = /^[45]\d\d$/.test(code) ? Number(code) : 500;
-      return refusalOrFailure(inner, response, fail);
+      // Whoever turned the call away did not work on it, unless it says what that took.
+      const { usage, usageUntold } = usageOf(body);
+      const spent = usageUntold ? undefined : usage;
+      return refusalOrFailure(inner, response, (cause, message, retryAfterMs) =>
+        fail(cause, message, retryAfterMs, spent),
+      );
     }
-    throw fail('garbage', `The answer has no choices: ${quote(text)}`);
+    throw fail('garbage', `The answer has no choices: ${quote(text)}`, undefined, spentBy(body));
   }
-  const read = (choice: Choice): AnswerChoice => readChoice(choice, text, fail);
+  const read = (choice: Choice): AnswerChoice =>
+    readChoice(choice, text, (cause, message) => fail(cause, message, undefined, spentBy(body)));
   return {
     ...read(first),
     ...(others.length === 0 ? {} : { others: others.map(read) }),
@@ -456,6 +483,12 @@ function usageOf(body: CompletionBody | null): Pick<ModelAnswer, 'usage' | 'usag
   };
 }
 
+/** What a call took that was answered with nothing that can be used. */
+function spentBy(body: CompletionBody | null): CallFailure['spent'] {
+  const { usage, usageUntold } = usageOf(body);
+  return usageUntold ? 'untold' : usage;
+}
+
 /** A 200 whose body is no JSON. */
 function unreadable({ headers, text }: RawResponse, fail: Fail): CallFailure {
   const type = headers['content-type'] ?? '';
@@ -467,9 +500,9 @@ function unreadable({ headers, text }: RawResponse, fail: Fail): CallFailure {
   }
   const trimmed = text.trim();
   if (trimmed.startsWith('{') && !trimmed.endsWith('}')) {
-    return fail('reset', `The answer was cut off after ${String(text.length)} characters.`);
+    return fail('reset', `The answer was cut off after ${String(text.length)} characters.`, undefined, 'untold');
   }
-  return fail('garbage', `The answer is no JSON: ${quote(text)}`);
+  return fail('garbage', `The answer is no JSON: ${quote(text)}`, undefined, 'untold');
 }
 
 const contextPattern =

@@ -285,7 +285,13 @@ it('waves of two stages that end alike keep each its own account', async () => {
     const output = { results, counts, usage, madeBy: 'run', paidBy: { run: usage } };
     await store.putDocument(shardRecordKey(shardKeyOf({ key, waves }, 0, 1)), output);
     const wave: WaveInput = { stage: shard.stage, key, wave: waves.length, waves, rows: 1, startedAtMs: 0 };
-    return new MockActivityEnvironment().run(commitWave, waved, { store }, wave);
+    const environment = new MockActivityEnvironment();
+    return environment.run<Parameters<typeof commitWave>, CommittedWave, typeof commitWave>(
+      commitWave,
+      waved,
+      { store },
+      wave,
+    );
   };
   const first = await commit('a'.repeat(64), 5, []);
   await commit('b'.repeat(64), 7, []);

@@ -453,6 +453,28 @@ describe('a failure', () => {
     expect(server.calls).toHaveLength(1);
   });
 
+  const usage = { prompt_tokens: 9, completion_tokens: 3 };
+  const told = { inputTokens: 9, cachedInputTokens: 0, outputTokens: 3 };
+  const choice = { finish_reason: 'stop', message: { role: 'assistant', content: 'words' } };
+  it.each<[string, Behaviour, CallFailure['spent']]>([
+    ['a call that is not answered in time', { kind: 'hang' }, 'untold'],
+    ['an answer that is cut off', { kind: 'truncate' }, 'untold'],
+    ['half an answer', { kind: 'half' }, 'untold'],
+    ['a 200 with garbage', error(200, '\u0001garbage'), 'untold'],
+    ['a 200 without a choice', error(200, { choices: [], usage }), told],
+    ['a 200 without a choice that tells nothing', error(200, { choices: [] }), 'untold'],
+    ['a 200 with no text in it', error(200, { choices: [{ finish_reason: 'stop' }], usage }), told],
+    ['one of several choices that failed', error(200, { choices: [choice, { finish_reason: 'error' }], usage }), told],
+    ['a 200 that hides an error', error(200, { error: { message: 'upstream broke' } }), undefined],
+    ['a reset before any answer', { kind: 'reset' }, undefined],
+    ['a 429', error(429, {}), undefined],
+    ['a 500', error(500, {}), undefined],
+    ['a web page', error(200, html, { 'content-type': 'text/html' }), undefined],
+  ])('%s says whether the server has worked on it', async (_, behaviour, spent) => {
+    server.next(behaviour);
+    expect((await failureOf(endpoint({ timeoutMs: 200 }).complete(chat('hi'), never))).spent).toEqual(spent);
+  });
+
   it('nobody listens', async () => {
     const client = endpoint();
     await server.close();

@@ -40,6 +40,12 @@ const entry = fc.oneof(
       usage: fc.record({ inputTokens: u32, cachedInputTokens: u32, outputTokens: u32 }),
     }),
   }),
+  fc.record({
+    kind: fc.constant('spent' as const),
+    row: u32,
+    ask: fc.integer({ min: 0, max: 255 }),
+    usage: fc.option(fc.record({ inputTokens: u32, cachedInputTokens: u32, outputTokens: u32 }), { nil: undefined }),
+  }),
   fc.record({ kind: fc.constant('reopen' as const) }),
 );
 type Entry = typeof entry extends fc.Arbitrary<infer T> ? T : never;
@@ -54,6 +60,7 @@ function written(entries: readonly Entry[]): { bytes: Buffer; ends: number[] } {
     if (item.kind === 'attempt') buffer.attempt(item);
     else if (item.kind === 'intent') buffer.intent(item.row, item.ask);
     else if (item.kind === 'failure') buffer.failure(item.row, item.ask);
+    else if (item.kind === 'spent') buffer.spent(item.row, item.ask, item.usage);
     else if (item.kind === 'answer') buffer.answer(item.record, item.line);
     else buffer.reopen();
     ends.push(buffer.length);
@@ -73,6 +80,7 @@ function read(
     attempt: (identity) => entries.push({ kind: 'attempt', ...identity }),
     intent: (row, ask) => entries.push({ kind: 'intent', row, ask }),
     failure: (row, ask) => entries.push({ kind: 'failure', row, ask }),
+    spent: (row, ask, usage) => entries.push({ kind: 'spent', row, ask, usage }),
     answer: (record, place, frame) => {
       const atPlace = bytes.subarray(place.offset, place.offset + place.bytes + 8);
       if (!atPlace.equals(frame)) throw new Error(`the frame does not stand at byte ${place.offset}`);

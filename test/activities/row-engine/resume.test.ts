@@ -11,9 +11,19 @@ import fc from 'fast-check';
 import { runShard } from '../../../activities/row-engine/engine';
 import { RecordBuffer } from '../../../activities/row-engine/records';
 import { canonicalJson, seededRandom } from '../../../method/keys';
+import { promptTokensMax } from '../../../method/ledger';
 import { CallFailure } from '../../../drivers/model/model';
 import type { ModelRequest, RowResult, Usage } from '../../../schemas/rows';
-import { indexOf, quickLimits, rightAnswer, rightBytes, rowsOf, scriptedEndpoint, Workplace } from './shards';
+import {
+  indexOf,
+  quickLimits,
+  rightAnswer,
+  rightBytes,
+  rowsOf,
+  scriptedEndpoint,
+  Workplace,
+  type Script,
+} from './shards';
 
 const concurrency = { start: 4, max: 4 };
 
@@ -183,6 +193,47 @@ it('on the same machine repeats only what was in flight, and counts every answer
     }),
     { seed: 5, numRuns: 30 },
   );
+});
+
+it('what the server had worked on for calls that failed is in the account, once, through a kill', async () => {
+  const rows = rowsOf(10);
+  const spent = { inputTokens: 100, cachedInputTokens: 10, outputTokens: 5 };
+  const script: Script = (request, call) => {
+    if (indexOf(request) !== 3 || call > 2) return rightAnswer(request);
+    return call === 1
+      ? new CallFailure('timeout', 'no answer in time', undefined, undefined, 'untold')
+      : new CallFailure('garbage', 'no choice', undefined, 200, spent);
+  };
+  const answers = Array.from({ length: 10 }, (_, row) => rightAnswer(rows.row(row).request).usage);
+  const expected = {
+    calls: 11,
+    inputTokens: answers.reduce((sum, { inputTokens }) => sum + inputTokens, 100),
+    cachedInputTokens: answers.reduce((sum, { cachedInputTokens }) => sum + cachedInputTokens, 10),
+    outputTokens: answers.reduce((sum, { outputTokens }) => sum + outputTokens, 5),
+  };
+  const one = { start: 1, max: 1 };
+  const prompt = promptTokensMax(rows.row(3).request);
+  const whole = new Workplace();
+  const { usage, paidBy } = await runShard(whole.shard(rows, scriptedEndpoint(script, one)));
+  expect(usage).toEqual({ ...expected, lostCalls: 1, lostInputTokens: prompt });
+  expect(paidBy['run']).toEqual(usage);
+  whole.remove();
+
+  const place = new Workplace();
+  const killed = new AbortController();
+  // The last row is asked once the one with trouble is done, and is lost in flight.
+  const until: Script = (request, call) => {
+    if (indexOf(request) === 9 && (endpoint.asked.get(3) ?? 0) > 2) killed.abort(new Error('killed'));
+    return indexOf(request) === 9 && (endpoint.asked.get(3) ?? 0) <= 2
+      ? new CallFailure('overloaded', 'later')
+      : script(request, call, killed.signal);
+  };
+  const endpoint = scriptedEndpoint(until, one);
+  await expect(runShard(place.shard(rows, endpoint, { signal: killed.signal }))).rejects.toThrow('killed');
+  const again = await runShard(place.shard(rows, scriptedEndpoint(rightAnswer, one)));
+  // The same prompt in all rows: as many bytes, and the longest stands for each.
+  expect(again.usage).toEqual({ ...expected, lostCalls: 2, lostInputTokens: 2 * prompt });
+  place.remove();
 });
 
 describe('a journal that is damaged in the middle', () => {
@@ -428,6 +479,25 @@ describe('duplicate attempts', () => {
     const output = await runShard(place.shard(rowsOf(10), endpoint));
     expect(endpoint.total.calls).toBe(4);
     expect(output.usage.calls).toBe(5 + 3 + 4);
+    place.remove();
+  });
+
+  it('are both paid for where the other one puts its answers into the store only meanwhile', async () => {
+    const place = new Workplace();
+    partOf(place, 1, 'a', [0, 1]);
+    const endpoint = scriptedEndpoint((request) => {
+      if (indexOf(request) === 9) {
+        partOf(place, 1, 'late', [2, 3, 4]);
+        // As a part of its own again: what was there before it.
+        const [first = ''] = place.store.keys('parts/');
+        place.store.objects.set(`${first}-copy`, Buffer.from(place.store.objects.get(first) ?? ''));
+      }
+      return rightAnswer(request);
+    });
+    const output = await runShard(place.shard(rowsOf(10), endpoint));
+    expect(endpoint.total.calls).toBe(8);
+    expect(output.usage.calls).toBe(2 + 3 + 8);
+    expect(output.paidBy['run']).toEqual(output.usage);
     place.remove();
   });
 
