@@ -58,14 +58,18 @@ export async function runRoles(
   const drivers = openDrivers(platform, logger);
   const { address, namespace } = platform.temporal;
   const tracing = openTracing(platform.environment, `${address} ${namespace}`, logger);
+  const ending = new AbortController();
   try {
     const workers: Worker[] = [];
     for (const role of roles)
-      workers.push(await createWorker(role, { connection, platform, drivers, logger, stages, tracing }));
+      workers.push(
+        await createWorker(role, { connection, platform, drivers, logger, stages, tracing, ending: ending.signal }),
+      );
     logger.info({ roles, address: platform.temporal.address }, 'worker ready');
     process.stdout.write(`${JSON.stringify({ event: 'ready', roles })}\n`);
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
+    ending.abort();
     await drivers.close();
     await tracing?.close();
     await connection.close();
@@ -113,11 +117,13 @@ interface WorkerParts {
   readonly logger: Logger;
   readonly stages: RowStages;
   readonly tracing: Tracing | undefined;
+  /** Aborts when the workers have ended. */
+  readonly ending: AbortSignal;
 }
 
 async function createWorker(
   role: WorkerRole,
-  { connection, platform, drivers, logger, stages, tracing }: WorkerParts,
+  { connection, platform, drivers, logger, stages, tracing, ending }: WorkerParts,
 ): Promise<Worker> {
   const { namespace } = platform.temporal;
   const common: Pick<
@@ -154,7 +160,7 @@ async function createWorker(
       });
       await ensureSearchAttributes(client, namespace);
       // The deployment exists only once its worker polls: made current in the background, said when it is.
-      void announceDeployment(client, namespace, deploymentName, buildId, logger);
+      void announceDeployment(client, namespace, deploymentName, buildId, logger, ending);
       return worker;
     }
     case 'io':
