@@ -32,11 +32,12 @@ export async function realignWorkflow(input: RealignInput): Promise<FiringOutcom
     }
   };
   for (;;) {
-    const { plan, start, judge, underWay, trouble, registry } = await infer.planFiring({
-      ...{ schedule, bundle, parallel, again, touched },
+    const { plan, start, judge, underWay, trouble, registry, over } = await infer.planFiring({
+      ...{ schedule, bundle, parallel, again, touched, preview },
     });
     const outcome: FiringOutcome = { schedule, plan, trouble };
-    if (preview) return outcome;
+    // Of a schedule that is no more, or another one by now, there is nothing to write down.
+    if (preview || over) return outcome;
     for (const { student, runId } of judge)
       await attempt(runId, () => io.judgeAlignment({ schedule, bundle, student, runId }));
     for (const due of start) await attempt(due.runId, () => io.startAlignment(due));
