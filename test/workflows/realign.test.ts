@@ -25,6 +25,7 @@ import {
   pauseSchedule,
   previewFiring,
   resumeSchedule,
+  triggerAgain,
   triggerSchedule,
 } from '../../cli/schedules';
 import { viewRun } from '../../cli/run-progress';
@@ -340,6 +341,9 @@ describe('a schedule', () => {
     const odd = { ...record, name: 'odd', timing: { ...record.timing, every: undefined, cron: 'every day' } };
     await expect(createSchedule(platform(), odd as unknown as ScheduleRecord)).rejects.toThrow(
       'The engine does not take --cron "every day".',
+    );
+    await expect(triggerAgain(platform(), 'nightly', ['a-new', 'nobody'])).rejects.toThrow(
+      'There is no student nobody on the registry.',
     );
     await expect(previewFiring(platform(), 'odd')).rejects.toThrow('There is no schedule odd.');
     await fire();
