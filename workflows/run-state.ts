@@ -4,6 +4,7 @@
  * Leaves to steering.ts what a person may tell it.
  */
 import {
+  ApplicationFailure,
   CancellationScope,
   ChildWorkflowCancellationType,
   executeChild,
@@ -12,9 +13,10 @@ import {
   ParentClosePolicy,
   setCurrentDetails,
   setHandler,
+  sleep,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { defineSearchAttributeKey } from '@temporalio/common';
+import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type {
   AlignInput,
@@ -39,6 +41,10 @@ const studentKey = defineSearchAttributeKey('ArteStudent', 'KEYWORD');
 const roundKey = defineSearchAttributeKey('ArteRound', 'INT');
 const stageKey = defineSearchAttributeKey('ArteStage', 'KEYWORD');
 const statusKey = defineSearchAttributeKey('ArteStatus', 'KEYWORD');
+
+/** An earlier start of the run, ended by force, leaves children that come to rest by themselves: so long they are waited for. */
+const drainLookMs = 2_000;
+const drainLooksMax = 30;
 
 /** An artifact that is gone or damaged: its stage no longer counts as finished, so walking again makes it anew. */
 const damage: ReadonlySet<string> = new Set(['BlobMissing', 'BlobCorrupt']);
@@ -230,14 +236,33 @@ function namingRun(data: ErrorData, runId: string): ErrorData {
   return { ...data, next: data.next.replace(/\bRUN\b/g, runId) };
 }
 
-function asChild(workflowId: string, stageInput: StageInput): Promise<StageResult> {
-  return executeChild(stageWorkflow, {
-    workflowId,
-    args: [{ stage: stageInput }],
-    parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-    staticSummary: stageInput.stage,
-  });
+async function asChild(workflowId: string, stageInput: StageInput): Promise<StageResult> {
+  for (let looks = 0; ; looks += 1) {
+    try {
+      return await executeChild(stageWorkflow, {
+        workflowId,
+        args: [{ stage: stageInput }],
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        staticSummary: stageInput.stage,
+      });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      if (looks >= drainLooksMax) throw stillDraining(workflowId, stageInput.stage);
+      await sleep(drainLookMs);
+    }
+  }
+}
+
+function stillDraining(workflowId: string, stage: StageName): ApplicationFailure {
+  const data: ErrorData = {
+    code: 'RunStateConflict',
+    what: `The stage ${stage} of an earlier start of this run has not come to its end.`,
+    why: `Its workflow ${workflowId} is still under way, and the same stage is not made twice at once.`,
+    next: 'arte retry RUN goes on when it has.',
+    retryable: false,
+  };
+  return ApplicationFailure.nonRetryable(`${data.what} ${data.why}`, data.code, data);
 }
 
 type WholeStageName = Exclude<StageName, (typeof rowStageNames)[number] | 'report'>;
