@@ -17,11 +17,18 @@ const retry: RetryPolicy = {
   nonRetryableErrorTypes: [...finalErrorCodes],
 };
 
+/**
+ * Whoever is paused or cancelled is so when the work has come to its end: only then is a device free, and what was made recorded. Said, because the
+ * SDK (1.24) documents this as its default and takes TRY_CANCEL.
+ */
+const cancellationType = 'WAIT_CANCELLATION_COMPLETED';
+
 /** Reads and writes the store: minutes at most, but commits of a million rows are allowed their time. */
 export const io = proxyActivities<IoActivities>({
   taskQueue: taskQueues.io,
   startToCloseTimeout: '1 hour',
   heartbeatTimeout: '2 minutes',
+  cancellationType,
   retry,
 });
 
@@ -30,6 +37,7 @@ export const infer = proxyActivities<InferActivities>({
   taskQueue: taskQueues.infer,
   startToCloseTimeout: '12 hours',
   heartbeatTimeout: heartbeatTimeoutMs,
+  cancellationType,
   retry,
 });
 
@@ -38,5 +46,6 @@ export const train = proxyActivities<TrainActivities>({
   taskQueue: taskQueues.train,
   startToCloseTimeout: '3 days',
   heartbeatTimeout: heartbeatTimeoutMs,
+  cancellationType,
   retry,
 });
