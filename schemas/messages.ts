@@ -78,7 +78,7 @@ export interface AlignInput {
   readonly notify?: readonly (readonly NotifyEvent[])[];
   /** When the run was started first, whatever became of it since. */
   readonly startedAt?: string;
-  /** Set from the second round on. */
+  /** Set from the second round on, and where a round begins again with an empty history. */
   readonly carry?: AlignCarry;
 }
 

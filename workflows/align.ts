@@ -17,13 +17,14 @@ import { errorDataOf } from './attention';
 import { saidOf } from './notify';
 import { carryOn, firstCarry, runRound, type RoundOutcome } from './round';
 import { createRunState, type RunState } from './run-state';
-import { ConfigChanged } from './steering';
+import { BeginAgain } from './steering';
 import { runTransfer } from './transfer';
 
 export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
   const startedAt = input.startedAt ?? input.carry?.startedAt ?? new Date().toISOString();
   const round = input.carry?.round ?? 1;
   const run = createRunState(input, round, startedAt);
+  let { carry } = input;
   let saved: RoundOutcome | undefined;
   const save = async (made: RoundOutcome): Promise<void> => {
     const { teacher, student, decision } = made;
@@ -32,19 +33,20 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
   };
   try {
     await run.save();
-    const carry = await run.walk(
+    const from = await run.walk(
       async () => input.carry ?? firstCarry(await infer.resolveModels({ bundle: input.bundle }), startedAt),
     );
-    run.describeStudent(carry.models.student.name);
+    carry = from;
+    run.describeStudent(from.models.student.name);
     const makeRound = async (): Promise<AlignCarry | undefined> => {
-      let made = await runRound(run, input, carry);
+      let made = await runRound(run, input, from);
       // Saved before anyone is asked: it is what the answer is about.
       await save(made);
       if (input.approval === 'every') {
-        made = judged(made, await run.verdict(made.decided), carry);
+        made = judged(made, await run.verdict(made.decided), from);
         await save(made);
       }
-      const next = carryOn(carry, made, input);
+      const next = carryOn(from, made, input);
       if (made.decision['decision'] !== 'rejected' && round < input.rounds && !next.stop) return next;
       if (input.transfer) {
         await runTransfer(run, input, next, made.tasks);
@@ -60,9 +62,10 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
     }
     return await finish(run, input, makeRound);
   } catch (error) {
-    if (error instanceof ConfigChanged) {
+    if (error instanceof BeginAgain) {
       await condition(allHandlersFinished);
-      return await continueAsNew<typeof alignWorkflow>({ ...error.input, startedAt });
+      const anew = error.changed ?? { ...input, ...(carry && { carry }) };
+      return await continueAsNew<typeof alignWorkflow>({ ...anew, startedAt });
     }
     if (isCancellation(error)) {
       // What the broken-off round made is paid for: its stages are recorded as they are finished, and stand in the report too.

@@ -35,7 +35,7 @@ import { whenAffordable } from './budget';
 import { progressQuery } from './messages';
 import { createTell, saidOf, type Tell } from './notify';
 import { stageWorkflow } from './shards';
-import { ConfigChanged, createSteering, type Steering } from './steering';
+import { BeginAgain, createSteering, type Steering } from './steering';
 
 const studentKey = defineSearchAttributeKey('ArteStudent', 'KEYWORD');
 const roundKey = defineSearchAttributeKey('ArteRound', 'INT');
@@ -71,7 +71,7 @@ export interface RunState extends StageRunner, Pick<Steering, 'verdict' | 'atRes
   /**
    * Walk until it comes through; a failure parks the run until a retry, then the walk starts again. What has gone from the store is made anew
    * without a word from anyone. A pause breaks the walk off until it is resumed. `about`: the stage that a failure outside of stages is shown
-   * with. Errors: ConfigChanged.
+   * with. Errors: BeginAgain.
    */
   walk<T>(work: () => Promise<T>, about?: StageName): Promise<T>;
   progress(): RunProgress;
@@ -87,6 +87,8 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   let status: RunProgress['status'] = 'RUNNING';
   let attention: RunProgress['attention'];
   let report: RunProgress['report'];
+  /** An order may be waiting for its handler before there is a walk to steer. */
+  let steered: Steering['state'] = () => ({});
   /** The first failure of a walk whose other branch is still on its way. */
   let failing: StageFailure | undefined;
 
@@ -97,7 +99,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     rounds: input.rounds,
     current: [...running.values()],
     ...(attention && status === 'NEEDS_ATTENTION' ? { attention } : {}),
-    ...steering.state(),
+    ...steered(),
     // What is healed by itself is nothing to tell anyone.
     ...(failing && !damage.has(failing.error.code) ? { failed: failing } : {}),
     startedAt,
@@ -127,6 +129,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   };
   const tell = createTell(input, progress);
   const steering = createSteering({ runId: input.runId, round, progress, become, onStopped, tell });
+  steered = steering.state;
   setHandler(progressQuery, progress);
   upsertSearchAttributes([
     { key: roundKey, value: round },
@@ -203,11 +206,12 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     },
     async walk(work, about = 'prepare-tasks') {
       let healed = 0;
+      let isAgain = false;
       for (;;) {
         try {
-          return await steering.stoppable(work);
+          return await steering.stoppable(work, isAgain);
         } catch (error) {
-          if (isCancellation(error) || error instanceof ConfigChanged) throw error;
+          if (isCancellation(error) || error instanceof BeginAgain) throw error;
           const { stage: at, error: data } = failing ?? { stage: about, error: errorDataOf(error) };
           failing = undefined;
           if (damage.has(data.code) && healed < healingWalksMax) {
@@ -225,6 +229,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
           await steering.untilRetried();
           attention = undefined;
           await become('RUNNING');
+          isAgain = true;
         }
       }
     },
