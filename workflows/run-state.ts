@@ -67,6 +67,8 @@ export interface StageRunner {
   evaluations(): Promise<ArtifactRef>;
 }
 
+type Ended = { readonly status: 'DONE' | 'CANCELLED'; readonly report?: ArtifactRef };
+
 export interface RunState extends StageRunner, Pick<Steering, 'verdict' | 'atRest'> {
   /**
    * Walk until it comes through; a failure parks the run until a retry, then the walk starts again. What has gone from the store is made anew
@@ -75,9 +77,13 @@ export interface RunState extends StageRunner, Pick<Steering, 'verdict' | 'atRes
    */
   walk<T>(work: () => Promise<T>, about?: StageName): Promise<T>;
   progress(): RunProgress;
-  set(change: Partial<Pick<RunProgress, 'status' | 'report'>>): void;
-  /** Leave the progress in the store, for when the engine's history is gone. */
+  /** Leave the progress in the store, for when the engine's history is gone. A store that does not take it is no reason to stop: that is logged. */
   save(): Promise<void>;
+  /**
+   * The run's last word, after which no order is taken. DONE holds once it stands in the store, and fails where that cannot be; a cancelled run
+   * has ended whatever the store says.
+   */
+  end(last: Ended): Promise<void>;
   describeStudent(name: string): void;
   readonly tell: Tell;
 }
@@ -117,11 +123,29 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     setCurrentDetails(`**${status}** round ${round} of ${input.rounds}: ${now}`);
   };
 
-  const save = (): Promise<void> => io.saveProgress(progress());
-  const become = async (next: RunStatus): Promise<void> => {
+  /** One after another, each with what is so by then: an older word never lands after a newer one. */
+  let saving: Promise<void> = Promise.resolve();
+  const saveStrictly = (last: Partial<Ended> = {}): Promise<void> => {
+    const own = saving.then(() => io.saveProgress({ ...progress(), ...last }));
+    saving = own.catch(() => undefined);
+    return own;
+  };
+  const save = async (): Promise<void> => {
+    try {
+      await saveStrictly();
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      // A run that parks because the store is broken must park all the same.
+      log.warn('the store did not take where the run is', { status, ...errorDataOf(error) });
+    }
+  };
+  const showAs = (next: RunStatus): void => {
     status = next;
     upsertSearchAttributes([{ key: statusKey, value: status }]);
     show();
+  };
+  const become = async (next: RunStatus): Promise<void> => {
+    showAs(next);
     await CancellationScope.nonCancellable(save);
   };
   const onStopped = (): void => {
@@ -193,13 +217,14 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     evaluations: () => io.collectEvaluations({ runId: input.runId, round }),
     progress,
     save,
-    set(change) {
-      if (change.status) {
-        status = change.status;
-        upsertSearchAttributes([{ key: statusKey, value: status }]);
+    async end(last) {
+      if (last.status === 'DONE') {
+        await steering.atRest();
+        await steering.ending(() => saveStrictly(last));
       }
-      if (change.report) report = change.report;
-      show();
+      report = last.report;
+      showAs(last.status);
+      if (last.status === 'CANCELLED') await save();
     },
     describeStudent(name) {
       upsertSearchAttributes([{ key: studentKey, value: name }]);
@@ -212,6 +237,9 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
           return await steering.stoppable(work, isAgain);
         } catch (error) {
           if (isCancellation(error) || error instanceof BeginAgain) throw error;
+          // Failed while it was being cancelled: it ends, and there is nothing to see to.
+          const { consideredCancelled, cancelRequested } = CancellationScope.current();
+          if (consideredCancelled) await cancelRequested;
           const { stage: at, error: data } = failing ?? { stage: about, error: errorDataOf(error) };
           failing = undefined;
           if (damage.has(data.code) && healed < healingWalksMax) {
