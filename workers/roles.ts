@@ -1,5 +1,5 @@
 /**
- * What each role is: its queue, its activities, how much it takes on at once (temporal.md section 2.8). One Temporal Worker per role; one process may run several.
+ * What each role is: its queues, its activities, how much it takes on at once (temporal.md section 2.8). One Temporal Worker per queue; one process may run several.
  * Owns the workers' options and their reasons.
  */
 import { createHash } from 'node:crypto';
@@ -18,6 +18,7 @@ import type { Logger } from 'pino';
 import {
   createInferActivities,
   createIoActivities,
+  createModelActivities,
   createTrainActivities,
   rowStages,
   type RowStages,
@@ -39,6 +40,9 @@ const heartbeatThrottleMs = 2_000;
 
 /** Shards at once in one infer worker: the row engine adapts the calls in flight, so a few shards keep it fed. */
 const shardsAtOnceMax = 4;
+
+/** Looks at models at once: each reads their bytes from one disk. */
+const modelLooksAtOnceMax = 2;
 
 /** Store-only activities at once. */
 const ioAtOnceMax = 16;
@@ -63,7 +67,15 @@ export async function runRoles(
     const workers: Worker[] = [];
     for (const role of roles)
       workers.push(
-        await createWorker(role, { connection, platform, drivers, logger, stages, tracing, ending: ending.signal }),
+        ...(await createWorkers(role, {
+          connection,
+          platform,
+          drivers,
+          logger,
+          stages,
+          tracing,
+          ending: ending.signal,
+        })),
       );
     logger.info({ roles, address: platform.temporal.address }, 'worker ready');
     process.stdout.write(`${JSON.stringify({ event: 'ready', roles })}\n`);
@@ -121,10 +133,10 @@ interface WorkerParts {
   readonly ending: AbortSignal;
 }
 
-async function createWorker(
+async function createWorkers(
   role: WorkerRole,
   { connection, platform, drivers, logger, stages, tracing, ending }: WorkerParts,
-): Promise<Worker> {
+): Promise<Worker[]> {
   const { namespace } = platform.temporal;
   const common: Pick<
     WorkerOptions,
@@ -161,30 +173,45 @@ async function createWorker(
       await ensureSearchAttributes(client, namespace);
       // The deployment exists only once its worker polls: made current in the background, said when it is.
       void announceDeployment(client, namespace, deploymentName, buildId, logger, ending);
-      return worker;
+      return [worker];
     }
     case 'io':
-      return Worker.create({
-        ...common,
-        taskQueue: taskQueues.io,
-        activities: createIoActivities(drivers.io(), stages),
-        maxConcurrentActivityTaskExecutions: ioAtOnceMax,
-      });
-    case 'infer':
-      return Worker.create({
-        ...common,
-        taskQueue: taskQueues.infer,
-        activities: createInferActivities(await drivers.infer(), stages),
-        maxConcurrentActivityTaskExecutions: shardsAtOnceMax,
-      });
+      return [
+        await Worker.create({
+          ...common,
+          taskQueue: taskQueues.io,
+          activities: createIoActivities(drivers.io(), stages),
+          maxConcurrentActivityTaskExecutions: ioAtOnceMax,
+        }),
+      ];
+    case 'infer': {
+      const dependencies = await drivers.infer();
+      return [
+        await Worker.create({
+          ...common,
+          taskQueue: taskQueues.infer,
+          activities: createInferActivities(dependencies, stages),
+          maxConcurrentActivityTaskExecutions: shardsAtOnceMax,
+        }),
+        // A shard takes hours: behind those of other runs a new one would not even begin.
+        await Worker.create({
+          ...common,
+          taskQueue: taskQueues.models,
+          activities: createModelActivities(dependencies),
+          maxConcurrentActivityTaskExecutions: modelLooksAtOnceMax,
+        }),
+      ];
+    }
     case 'train':
-      return Worker.create({
-        ...common,
-        taskQueue: taskQueues.train,
-        activities: createTrainActivities(await drivers.train()),
-        maxConcurrentActivityTaskExecutions: 1,
-        maxConcurrentActivityTaskPolls: 1,
-      });
+      return [
+        await Worker.create({
+          ...common,
+          taskQueue: taskQueues.train,
+          activities: createTrainActivities(await drivers.train()),
+          maxConcurrentActivityTaskExecutions: 1,
+          maxConcurrentActivityTaskPolls: 1,
+        }),
+      ];
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import type { RetryPolicy } from '@temporalio/common';
 import { proxyActivities } from '@temporalio/workflow';
-import type { InferActivities, IoActivities, TrainActivities } from '../activities';
+import type { InferActivities, IoActivities, ModelActivities, TrainActivities } from '../activities';
 import { finalErrorCodes } from '../schemas/errors';
 import { activityAttemptsMax, heartbeatTimeoutMs } from '../schemas/limits';
 import { taskQueues } from '../schemas/messages';
@@ -28,6 +28,15 @@ export const io = proxyActivities<IoActivities>({
   taskQueue: taskQueues.io,
   startToCloseTimeout: '1 hour',
   heartbeatTimeout: '2 minutes',
+  cancellationType,
+  retry,
+});
+
+/** Looks at the bytes of models, which may have to be fetched first. */
+export const models = proxyActivities<ModelActivities>({
+  taskQueue: taskQueues.models,
+  startToCloseTimeout: '12 hours',
+  heartbeatTimeout: heartbeatTimeoutMs,
   cancellationType,
   retry,
 });

@@ -12,8 +12,8 @@ import {
   TemporalFailure,
 } from '@temporalio/workflow';
 import type { ArtifactRef } from '../schemas/artifact-ref';
-import type { AlignCarry, AlignInput, RunProgress, Verdict } from '../schemas/messages';
-import { infer, io } from './activity-options';
+import type { AlignCarry, AlignInput, ResolvedModels, RunProgress, Verdict } from '../schemas/messages';
+import { io, models } from './activity-options';
 import { errorDataOf } from './attention';
 import { saidOf } from './notify';
 import { carryOn, firstCarry, runRound, type RoundOutcome } from './round';
@@ -53,9 +53,8 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
   const walkRound = async (): Promise<AlignInput | undefined> => {
     try {
       await run.save();
-      const from = await run.walk(
-        async () => input.carry ?? firstCarry(await infer.resolveModels({ bundle: input.bundle }), startedAt),
-      );
+      const resolve = (): Promise<ResolvedModels> => models.resolveModels({ bundle: input.bundle });
+      const from = await run.walk(async () => input.carry ?? firstCarry(await run.preparing(resolve), startedAt));
       carry = from;
       run.describeStudent(from.models.student.name);
       const next = await run.walk(() => makeRound(from));

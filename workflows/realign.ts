@@ -8,7 +8,7 @@
  */
 import { ApplicationFailure, continueAsNew, log, setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
 import type { FiringOutcome, RealignInput } from '../schemas/schedule';
-import { infer, io } from './activity-options';
+import { io, models } from './activity-options';
 import { errorDataOf } from './attention';
 
 // A firing lasts as long as the runs that it follows: it moves on to a new version of this code, because after an upgrade of the embedded platform
@@ -32,7 +32,7 @@ export async function realignWorkflow(input: RealignInput): Promise<FiringOutcom
     }
   };
   for (;;) {
-    const { plan, start, judge, underWay, trouble, registry, over } = await infer.planFiring({
+    const { plan, start, judge, underWay, trouble, registry, over } = await models.planFiring({
       ...{ schedule, bundle, parallel, again, touched, preview },
     });
     const outcome: FiringOutcome = { schedule, plan, trouble };

@@ -76,6 +76,8 @@ export interface RunState extends StageRunner, Pick<Steering, 'verdict' | 'atRes
    * with. Errors: BeginAgain.
    */
   walk<T>(work: () => Promise<T>, about?: StageName): Promise<T>;
+  /** Work that comes before the first stage, and is shown as that one: whoever looks sees what the run waits for. */
+  preparing<T>(work: () => Promise<T>): Promise<T>;
   progress(): RunProgress;
   /** Leave the progress in the store, for when the engine's history is gone. A store that does not take it is no reason to stop: that is logged. */
   save(): Promise<void>;
@@ -213,6 +215,17 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
       const branches = [one(), other()] as const;
       await Promise.allSettled(branches);
       return Promise.all(branches);
+    },
+    async preparing(work) {
+      const stage = 'prepare-tasks';
+      running.set(stage, { stage, arm: '', since: new Date().toISOString() });
+      show();
+      try {
+        return await work();
+      } finally {
+        running.delete(stage);
+        show();
+      }
     },
     evaluations: () => io.collectEvaluations({ runId: input.runId, round }),
     progress,

@@ -17,6 +17,7 @@ import { armNames, recipeOf, standingArms } from '../../schemas/arms';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { payloadBytesMax, shardRowsMax } from '../../schemas/limits';
 import {
+  activityQueues,
   taskQueues,
   type AlignInput,
   type RoundEnd,
@@ -221,7 +222,7 @@ describe('alignWorkflow', () => {
     const { nativeConnection: connection } = on;
     const workers = await Promise.all([
       Worker.create({ connection, taskQueue: taskQueues.workflows, workflowBundle: await workflowBundle() }),
-      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
+      ...activityQueues.map((taskQueue) =>
         Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: 100 }),
       ),
     ]);

@@ -36,7 +36,7 @@ import { canonicalJson, sha256Hex } from '../../method/keys';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
-import { deploymentName, taskQueues } from '../../schemas/messages';
+import { activityQueues, deploymentName, taskQueues } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
 import type { RunReport } from '../../schemas/report';
 import { modelConfigSchema, runConfigSchema, type ModelConfig, type RunConfig } from '../../schemas/run-config';
@@ -109,9 +109,7 @@ describe('a schedule', () => {
           defaultVersioningBehavior: 'PINNED',
         },
       }),
-      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
-        Worker.create({ connection, taskQueue, activities }),
-      ),
+      ...activityQueues.map((taskQueue) => Worker.create({ connection, taskQueue, activities })),
     ]);
     working = Promise.all(workers.map((worker) => worker.run()));
     await announceDeployment(env.client, 'default', deploymentName, 'test', pino({ level: 'silent' }));
@@ -275,6 +273,7 @@ describe('a schedule', () => {
     expect(verdict).toMatchObject({ action: 'kept-back', why: 'No round of it was accepted: ana rejected it (no).' });
     await deleteSchedule(platform(), 'asking');
   });
+
   it('whose firing is under way starts nothing more once it is deleted or replaced, and leaves nothing behind', async () => {
     const asks = { ...config, seed: 13, rounds: { ...config.rounds, approval: 'every' as const } };
     const firing = async (name: string, bundle: ArtifactRef) => {
@@ -293,7 +292,6 @@ describe('a schedule', () => {
     expect(await readLastFiring(store, 'short-lived')).toBeUndefined();
     await store.remove(scheduleKeys.record('short-lived'));
   });
-
 
   it('takes a changed config or teacher for new work, and prices and names for none', async () => {
     await pauseSchedule(platform(), 'nightly', 'for the test');
@@ -342,11 +340,11 @@ describe('a schedule', () => {
     await expect(createSchedule(platform(), odd as unknown as ScheduleRecord)).rejects.toThrow(
       'The engine does not take --cron "every day".',
     );
+    await expect(previewFiring(platform(), 'odd')).rejects.toThrow('There is no schedule odd.');
+    await fire();
     await expect(triggerAgain(platform(), 'nightly', ['a-new', 'nobody'])).rejects.toThrow(
       'There is no student nobody on the registry.',
     );
-    await expect(previewFiring(platform(), 'odd')).rejects.toThrow('There is no schedule odd.');
-    await fire();
     await deleteSchedule(platform(), 'nightly');
     expect(await describeSchedule(env.client, 'nightly')).toBeUndefined();
     await expect(previewFiring(platform(), 'nightly')).rejects.toThrow('There is no schedule nightly.');
