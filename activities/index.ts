@@ -144,18 +144,29 @@ export interface IoActivities {
   sendNotification(message: SendInput): Promise<Notice>;
 }
 
-/** Queue arte-infer: everything that asks a model. */
-export function createInferActivities(dependencies: InferDependencies, stages: RowStages = rowStages): InferActivities {
+/** Queue arte-models: what looks at the bytes of models, before a run or a firing begins. */
+export function createModelActivities(dependencies: InferDependencies): ModelActivities {
   return guarded({
     resolveModels: (input: ResolveInput) => resolveModels(dependencies, input),
-    runShard: (shard: ShardInput) => runShardOf(rowStage(stages, shard.stage.stage), dependencies, shard),
     ...beating({ planFiring: (input: PlanFiringInput) => planFiring(dependencies, input) }),
   });
 }
-export interface InferActivities {
+export interface ModelActivities {
   resolveModels(input: ResolveInput): Promise<ResolvedModels>;
-  runShard(shard: ShardInput): Promise<ShardOutput>;
   planFiring(input: PlanFiringInput): Promise<PlannedFiring>;
+}
+
+/** Queue arte-infer: everything that asks a model; and what older versions of the workflow code, to which runs are pinned, ask for there. */
+export function createInferActivities(dependencies: InferDependencies, stages: RowStages = rowStages): InferActivities {
+  return {
+    ...createModelActivities(dependencies),
+    ...guarded({
+      runShard: (shard: ShardInput) => runShardOf(rowStage(stages, shard.stage.stage), dependencies, shard),
+    }),
+  };
+}
+export interface InferActivities extends ModelActivities {
+  runShard(shard: ShardInput): Promise<ShardOutput>;
 }
 
 /** Queue arte-train: everything that takes the device for itself. */

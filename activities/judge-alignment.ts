@@ -16,7 +16,7 @@ import { taskRecordSchema } from '../schemas/task';
 import { openBundle } from './bundle';
 import type { StoreDependencies } from './dependencies';
 import { readRows } from './read-rows';
-import { readRounds, runKeys } from './run-records';
+import { lastEnded, readRounds, runKeys } from './run-records';
 import { finishedStage } from './stage';
 import { recordVerdict } from './students';
 
@@ -31,7 +31,7 @@ export async function judgeAlignment(
   if (!record) throw gone(`the record of ${runId}`);
   const { config } = await openBundle(store, record.bundle);
   const { promotion } = (await openBundle(store, bundle)).config;
-  const last = (await readRounds(store, runId, config.rounds.count)).at(-1);
+  const last = lastEnded(await readRounds(store, runId, config.rounds.count));
   if (!last) throw gone(`the rounds of ${runId}`);
   const accepted = Number(last.decision['bestRound'] ?? last.round);
   // A gate or a person rejected every round: there is nothing to test, and what was made last is what the verdict is about.

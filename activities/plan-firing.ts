@@ -3,12 +3,13 @@
  * or a path is seen. Owns the decision; starting, following and judging are activities/alignments.ts.
  *
  * Invariants: 1. A student that cannot be aligned is an entry of the plan, never the end of the firing. 2. A run that exists is never replaced: it is
- * gone on with, from its own bundle.
+ * gone on with, from its own bundle. 3. A firing whose schedule was deleted, or goes by another config by now, does nothing more.
  */
 import { getClient } from '@temporalio/activity';
 import { alignmentConfig, alignmentKey, alignmentRunId } from '../method/alignment';
 import { judgeConfig } from '../method/config/check-config';
 import { canonicalJson } from '../method/keys';
+import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError, type ErrorData } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { judgementsAtOnceMax } from '../schemas/limits';
@@ -30,13 +31,19 @@ import { errorData } from './failures';
 import { modelsOf } from './resolve-models';
 import { runKeys } from './run-records';
 import { runState } from './run-state';
+import { readSchedule } from './schedules';
 import { endStrandedRun } from './stranded-run';
 import { listStudents, readStanding, registryDigest, verdictOn } from './students';
 
 export async function planFiring(dependencies: InferDependencies, input: PlanFiringInput): Promise<PlannedFiring> {
   const { store, environment } = dependencies;
-  const bundle = await openBundle(store, input.bundle);
   const registry = await registryDigest(store);
+  const standing = input.preview ? undefined : await readSchedule(store, input.schedule);
+  if (!input.preview && standing?.bundle.sha256 !== input.bundle.sha256) {
+    const nothing = await putPlan(store, input.schedule, []);
+    return { plan: nothing, start: [], judge: [], underWay: [], trouble: 0, registry, over: true };
+  }
+  const bundle = await openBundle(store, input.bundle);
   const resolve = onceEach(dependencies.resolveModel);
   const entries: FiringEntry[] = [];
   const due: { student: Student; runId: string }[] = [];
@@ -60,9 +67,8 @@ export async function planFiring(dependencies: InferDependencies, input: PlanFir
   const start: DueAlignment[] = [];
   for (const { student, runId } of due.slice(0, places))
     start.push({ student: student.name, runId, bundle: await bundleOf(dependencies, bundle, student, runId) });
-  const plan: FiringPlan = { schemaVersion: 1, schedule: input.schedule, entries, at: new Date().toISOString() };
   return {
-    plan: await store.putBlob(JSON.stringify(plan), { mediaType: 'application/json', rows: 1 }),
+    plan: await putPlan(store, input.schedule, entries),
     start,
     judge: of('judge').slice(0, judgementsAtOnceMax),
     underWay: underWay.slice(0, input.parallel),
@@ -70,6 +76,15 @@ export async function planFiring(dependencies: InferDependencies, input: PlanFir
       .length,
     registry,
   };
+}
+
+function putPlan(
+  store: InferDependencies['store'],
+  schedule: string,
+  entries: readonly FiringEntry[],
+): Promise<ArtifactRef> {
+  const plan: FiringPlan = { schemaVersion: 1, schedule, entries, at: new Date().toISOString() };
+  return store.putBlob(JSON.stringify(plan), { mediaType: 'application/json', rows: 1 });
 }
 
 /** What this firing leaves for a person. A run that was parked before it began was told of by an earlier one. */

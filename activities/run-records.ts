@@ -88,7 +88,6 @@ export async function readEndedRuns(store: ArtifactStore): Promise<Map<string, E
   return runs;
 }
 
-/** What a command says of an id that neither the store nor the engine knows. */
 /** Runs that have ever said where they are, those that spoke last first; `modifiedAt` in epoch milliseconds. Goes through all documents of all runs. */
 export async function runsByLastWord(store: ArtifactStore): Promise<{ runId: string; modifiedAt: number }[]> {
   const found: { runId: string; modifiedAt: number }[] = [];
@@ -99,6 +98,7 @@ export async function runsByLastWord(store: ArtifactStore): Promise<{ runId: str
   return found.sort((one, other) => other.modifiedAt - one.modifiedAt);
 }
 
+/** What a command says of an id that neither the store nor the engine knows. */
 export function noSuchRun(runId: string): ArteError {
   return new ArteError('RunNotFound', {
     what: `There is no run ${runId}.`,
@@ -184,6 +184,19 @@ function linesIn(document: JsonValue | undefined): Omit<RoundStages, 'schemaVers
   return document === undefined ? { stages: [] } : (document as unknown as RoundStages);
 }
 
+/**
+ * What the run paid for under configs that it no longer goes by, and has not come by since. Of all rounds that it ever reached: under the new
+ * config it may end before it comes to them.
+ */
+export async function readEarlier(store: ArtifactStore, runId: string): Promise<StageRecord[]> {
+  const records: StageRecord[] = [];
+  for (let round = 1; ; round += 1) {
+    const document = await store.getDocument(runKeys.stages(runId, round));
+    if (document === undefined) return records;
+    records.push(...(linesIn(document).earlier ?? []));
+  }
+}
+
 /** The run is walked again under another config: its rounds begin with no line, and what they paid for is kept apart. */
 export async function setRoundsAside(store: ArtifactStore, runId: string): Promise<void> {
   for (let round = 1; (await store.getDocument(runKeys.stages(runId, round))) !== undefined; round += 1) {
@@ -248,7 +261,15 @@ export async function saveRound(store: ArtifactStore, { runId, round, models, de
   await store.putDocument(runKeys.round(runId, round), record as unknown as JsonValue);
 }
 
-/** The rounds so far, in order. Of one that has not come to its end: its stages, no models. */
+/**
+ * The last round that has come to its end. One after it is under way, or stands there for what it paid under another config: the run may end
+ * without having come to it again.
+ */
+export function lastEnded(rounds: readonly RoundRecord[]): RoundRecord | undefined {
+  return rounds.findLast(({ decision }) => Object.keys(decision).length > 0);
+}
+
+/** The rounds so far, in order. Of one that has not come to its end: its stages, no models, no decision. */
 export async function readRounds(store: ArtifactStore, runId: string, rounds: number): Promise<RoundRecord[]> {
   const records: RoundRecord[] = [];
   for (let round = 1; round <= rounds; round += 1) {

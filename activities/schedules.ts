@@ -33,7 +33,8 @@ export async function readLastFiring(store: ArtifactStore, name: string): Promis
   return document === undefined ? undefined : readPlan(store, (document as unknown as FiringOutcome).plan);
 }
 
-/** What a firing came to; it replaces what the one before left. */
+/** What a firing came to; it replaces what the one before left. Of a schedule that was deleted meanwhile nothing is left behind. */
 export async function saveFiring(store: ArtifactStore, outcome: FiringOutcome): Promise<void> {
+  if (!(await readSchedule(store, outcome.schedule))) return;
   await store.putDocument(scheduleKeys.lastFiring(outcome.schedule), outcome as unknown as JsonValue);
 }

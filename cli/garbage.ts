@@ -17,7 +17,7 @@
  */
 import { openBundle } from '../activities/bundle';
 import { openLineage, shardsOf, type RunLineage } from '../activities/lineage';
-import { endedMarks, runKeys } from '../activities/run-records';
+import { endedMarks, lastEnded, runKeys } from '../activities/run-records';
 import { listSchedules, scheduleKeys } from '../activities/schedules';
 import { listStandings } from '../activities/students';
 import type { ArtifactStore, StoredObject } from '../drivers/store/store';
@@ -212,9 +212,11 @@ function takeRun(lineage: RunLineage, run: KnownRun, retention: Retention, neede
   into.refs.push(record.bundle, ...Object.values(bundle.files));
   // Any config that the run ever had names the run.
   into.refs.push(...(record.revisions ?? []).map((revision) => revision.bundle));
-  const last = rounds.at(-1);
-  const best = Number(last?.decision['bestRound'] ?? last?.round ?? 0);
-  const lasting = rounds.filter(({ round }) => round === best || round === last?.round);
+  // A round without stages stands for what it paid under another config; the run's own are those that it came to under this one.
+  const last = rounds.findLast(({ stages: made }) => made.length > 0);
+  const ended = lastEnded(rounds);
+  const best = Number(ended?.decision['bestRound'] ?? last?.round ?? 0);
+  const lasting = rounds.filter(({ round }) => [best, ended?.round, last?.round].includes(round));
   const keptRounds = retention === 'whole' ? rounds : lasting;
   const layers = keptRounds.flatMap(({ models }) => Object.values(models).flatMap((model) => model.layers));
   const keptStages = new Set([

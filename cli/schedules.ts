@@ -12,6 +12,7 @@ import {
 } from '@temporalio/client';
 import { msToNumber, type StringValue } from '@temporalio/common/lib/time';
 import { readPlan, readSchedule, scheduleKeys } from '../activities/schedules';
+import { listStudents } from '../activities/students';
 import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
@@ -153,9 +154,18 @@ export async function triggerSchedule(platform: Platform, name: string): Promise
   return overlap === 'skip' ? 'left out' : 'comes after';
 }
 
-/** Fire now, beside the schedule, and go on with cancelled alignments of these students. */
+/** Fire now, beside the schedule, and go on with cancelled alignments of these students. Errors: InvalidInput when one is not registered. */
 export async function triggerAgain({ client, store }: Platform, name: string, again: readonly string[]): Promise<void> {
   const { bundle, parallel } = await requireSchedule(store, name);
+  const registered = (await listStudents(store)).map((student) => student.name);
+  const unknown = again.filter((student) => !registered.includes(student));
+  if (unknown.length > 0) {
+    throw new ArteError('InvalidInput', {
+      what: `There is no student ${unknown.join(', ')} on the registry.`,
+      why: '--again names students whose cancelled alignment is to go on; nothing was fired.',
+      next: 'arte students list shows those there are.',
+    });
+  }
   await client.workflow.start<typeof realignWorkflow>('realignWorkflow', {
     workflowId: `${firingId(name)}-again-${new Date().toISOString()}`,
     taskQueue: taskQueues.workflows,

@@ -24,24 +24,43 @@ export async function steer<Said extends Order>(
   said: Said,
   verb: string,
 ): Promise<RunProgress> {
-  const { engine, progress } = await viewRun(session.client, session.store, runId);
+  await requireWorker(session, runId, verb);
+  const handle = session.client.workflow.getHandle(runId);
+  try {
+    return await unlessLeftWaiting(session, runId, verb, () => handle.executeUpdate(update, { args: [said] }));
+  } catch (error) {
+    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
+    throw refused(error) ?? error;
+  }
+}
+
+/** The run is under way, and somebody works on it. Errors: RunNotFound, RunStateConflict, PlatformDown. */
+export async function requireWorker(session: Session, runId: string, verb: string): Promise<void> {
+  const { client, store, embedded } = session;
+  const { engine, progress } = await viewRun(client, store, runId);
   if (engine !== 'RUNNING') throw notUnderWay(runId, progress.status, verb);
   // Nobody would ever answer.
-  if (session.embedded && (await endStrandedRun(session.client, runId))) throw notUnderWay(runId, 'FAILED', verb);
-  if (await isWithoutWorker(session.client, runId)) throw nobodyThere(session, runId, verb);
+  if (embedded && (await endStrandedRun(client, runId))) throw notUnderWay(runId, 'FAILED', verb);
+  if (await isWithoutWorker(client, runId)) throw nobodyThere(session, runId, verb);
+}
+
+/** What the run answers; PlatformDown when something of it waits, and no worker takes that up. */
+export async function unlessLeftWaiting<Answer>(
+  session: Session,
+  runId: string,
+  verb: string,
+  ask: () => Promise<Answer>,
+): Promise<Answer> {
+  const { client } = session;
   const done = new AbortController();
-  const handle = session.client.workflow.getHandle(runId);
-  const answer = session.client.withAbortSignal(done.signal, () => handle.executeUpdate(update, { args: [said] }));
-  const leftWaiting = untilLeftWaiting(session.client, runId, done.signal).then(() => {
+  const answer = client.withAbortSignal(done.signal, ask);
+  const leftWaiting = untilLeftWaiting(client, runId, done.signal).then(() => {
     throw nobodyThere(session, runId, verb);
   });
   // Whichever comes second is of no interest any more.
   for (const each of [answer, leftWaiting]) each.catch(() => undefined);
   try {
     return await Promise.race([answer, leftWaiting]);
-  } catch (error) {
-    if (!(error instanceof WorkflowUpdateFailedError)) throw error;
-    throw refused(error) ?? error;
   } finally {
     done.abort();
   }

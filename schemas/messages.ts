@@ -14,13 +14,17 @@ import type { Order } from './run-action';
 import type { JsonValue } from './json';
 import type { TaughtArm, TransferTarget } from './transfer';
 
-/** Task queues by role; one machine may serve all of them. */
+/** Task queues by role; one machine may serve all of them. `models` is infer's, too: what a run begins with does not wait behind other runs' rows. */
 export const taskQueues = {
   workflows: 'arte-workflows',
   io: 'arte-io',
   infer: 'arte-infer',
+  models: 'arte-models',
   train: 'arte-train',
 } as const;
+
+/** All but that of workflow code. */
+export const activityQueues = [taskQueues.io, taskQueues.infer, taskQueues.models, taskQueues.train] as const;
 
 /** Workflow code is the unit that PINNED pins; its versions belong to this deployment. */
 export const deploymentName = 'arte';
@@ -78,7 +82,7 @@ export interface AlignInput {
   readonly notify?: readonly (readonly NotifyEvent[])[];
   /** When the run was started first, whatever became of it since. */
   readonly startedAt?: string;
-  /** Set from the second round on. */
+  /** Set from the second round on, and where a round begins again with an empty history. */
   readonly carry?: AlignCarry;
 }
 

@@ -98,6 +98,8 @@ export interface PlanFiringInput {
   readonly parallel: number;
   readonly again: readonly string[];
   readonly touched: TouchedRuns;
+  /** Only asked for, and nothing comes of it. */
+  readonly preview?: boolean;
 }
 
 /** An alignment to start: everything is in the store. */
@@ -120,6 +122,8 @@ export interface PlannedFiring {
   readonly trouble: number;
   /** Of the registry, as it was read. */
   readonly registry: string;
+  /** The schedule was deleted, or goes by another config since this firing began: the firing is over. */
+  readonly over?: boolean;
 }
 
 export interface FollowInput {

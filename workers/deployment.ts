@@ -2,25 +2,29 @@
  * Makes this build of the workflow code the current version of its deployment, and sees that the search attributes exist.
  * PINNED: a run stays on the version it started on; new runs start on the current one.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
 
-/** The server learns of a deployment from its first poll: this long we ask again. */
-const announceWithinMs = 60_000;
-const announceEveryMs = 250;
+/** The server learns of a deployment from its first poll: asked again soon, then with growing pauses, because without it every new run waits. */
+const announceFirstPauseMs = 250;
+const announcePauseMaxMs = 15_000;
+const announceLogEveryMs = 60_000;
 
 /** Temporal's IndexedValueType: keyword 2, int 3. */
 const searchAttributes = { ArteStudent: 2, ArteRound: 3, ArteStage: 2, ArteStatus: 2 } as const;
 
+/** Until it is so, or the signal aborts. */
 export async function announceDeployment(
   client: Client,
   namespace: string,
   deploymentName: string,
   buildId: string,
   logger: Logger,
+  signal?: AbortSignal,
 ): Promise<void> {
-  const until = Date.now() + announceWithinMs;
-  for (;;) {
+  let logged = Date.now();
+  for (let pause = announceFirstPauseMs; ; pause = Math.min(pause * 1.5, announcePauseMaxMs)) {
     try {
       await client.workflowService.setWorkerDeploymentCurrentVersion({
         namespace,
@@ -32,14 +36,15 @@ export async function announceDeployment(
       logger.info({ deploymentName, buildId }, 'workflow version is current');
       return;
     } catch (error) {
-      if (Date.now() > until) {
+      if (Date.now() - logged > announceLogEveryMs) {
+        logged = Date.now();
         logger.error(
           { deploymentName, buildId, error: String(error) },
-          'workflow version could not be made current; new runs will wait',
+          'workflow version could not be made current; new runs wait until it is',
         );
-        return;
       }
-      await new Promise((resolve) => setTimeout(resolve, announceEveryMs));
+      await sleep(pause, undefined, { signal }).catch(() => undefined);
+      if (signal?.aborted) return;
     }
   }
 }

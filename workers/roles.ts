@@ -1,5 +1,5 @@
 /**
- * What each role is: its queue, its activities, how much it takes on at once. One Temporal Worker per role; one process may run several.
+ * What each role is: its queues, its activities, how much it takes on at once. One Temporal Worker per queue; one process may run several.
  * Owns the workers' options and their reasons.
  */
 import { createHash } from 'node:crypto';
@@ -18,6 +18,7 @@ import type { Logger } from 'pino';
 import {
   createInferActivities,
   createIoActivities,
+  createModelActivities,
   createTrainActivities,
   rowStages,
   type RowStages,
@@ -40,6 +41,9 @@ const heartbeatThrottleMs = 2_000;
 /** Shards at once in one infer worker: the row engine adapts the calls in flight, so a few shards keep it fed. */
 const shardsAtOnceMax = 4;
 
+/** Looks at models at once: each reads their bytes from one disk. */
+const modelLooksAtOnceMax = 2;
+
 /** Store-only activities at once. */
 const ioAtOnceMax = 16;
 
@@ -58,14 +62,26 @@ export async function runRoles(
   const drivers = openDrivers(platform, logger);
   const { address, namespace } = platform.temporal;
   const tracing = openTracing(platform.environment, `${address} ${namespace}`, logger);
+  const ending = new AbortController();
   try {
     const workers: Worker[] = [];
     for (const role of roles)
-      workers.push(await createWorker(role, { connection, platform, drivers, logger, stages, tracing }));
+      workers.push(
+        ...(await createWorkers(role, {
+          connection,
+          platform,
+          drivers,
+          logger,
+          stages,
+          tracing,
+          ending: ending.signal,
+        })),
+      );
     logger.info({ roles, address: platform.temporal.address }, 'worker ready');
     process.stdout.write(`${JSON.stringify({ event: 'ready', roles })}\n`);
     await Promise.all(workers.map((worker) => worker.run()));
   } finally {
+    ending.abort();
     await drivers.close();
     await tracing?.close();
     await connection.close();
@@ -113,12 +129,14 @@ interface WorkerParts {
   readonly logger: Logger;
   readonly stages: RowStages;
   readonly tracing: Tracing | undefined;
+  /** Aborts when the workers have ended. */
+  readonly ending: AbortSignal;
 }
 
-async function createWorker(
+async function createWorkers(
   role: WorkerRole,
-  { connection, platform, drivers, logger, stages, tracing }: WorkerParts,
-): Promise<Worker> {
+  { connection, platform, drivers, logger, stages, tracing, ending }: WorkerParts,
+): Promise<Worker[]> {
   const { namespace } = platform.temporal;
   const common: Pick<
     WorkerOptions,
@@ -154,31 +172,46 @@ async function createWorker(
       });
       await ensureSearchAttributes(client, namespace);
       // The deployment exists only once its worker polls: made current in the background, said when it is.
-      void announceDeployment(client, namespace, deploymentName, buildId, logger);
-      return worker;
+      void announceDeployment(client, namespace, deploymentName, buildId, logger, ending);
+      return [worker];
     }
     case 'io':
-      return Worker.create({
-        ...common,
-        taskQueue: taskQueues.io,
-        activities: createIoActivities(drivers.io(), stages),
-        maxConcurrentActivityTaskExecutions: ioAtOnceMax,
-      });
-    case 'infer':
-      return Worker.create({
-        ...common,
-        taskQueue: taskQueues.infer,
-        activities: createInferActivities(await drivers.infer(), stages),
-        maxConcurrentActivityTaskExecutions: shardsAtOnceMax,
-      });
+      return [
+        await Worker.create({
+          ...common,
+          taskQueue: taskQueues.io,
+          activities: createIoActivities(drivers.io(), stages),
+          maxConcurrentActivityTaskExecutions: ioAtOnceMax,
+        }),
+      ];
+    case 'infer': {
+      const dependencies = await drivers.infer();
+      return [
+        await Worker.create({
+          ...common,
+          taskQueue: taskQueues.infer,
+          activities: createInferActivities(dependencies, stages),
+          maxConcurrentActivityTaskExecutions: shardsAtOnceMax,
+        }),
+        // A shard takes hours: behind those of other runs a new one would not even begin.
+        await Worker.create({
+          ...common,
+          taskQueue: taskQueues.models,
+          activities: createModelActivities(dependencies),
+          maxConcurrentActivityTaskExecutions: modelLooksAtOnceMax,
+        }),
+      ];
+    }
     case 'train':
-      return Worker.create({
-        ...common,
-        taskQueue: taskQueues.train,
-        activities: createTrainActivities(await drivers.train()),
-        maxConcurrentActivityTaskExecutions: 1,
-        maxConcurrentActivityTaskPolls: 1,
-      });
+      return [
+        await Worker.create({
+          ...common,
+          taskQueue: taskQueues.train,
+          activities: createTrainActivities(await drivers.train()),
+          maxConcurrentActivityTaskExecutions: 1,
+          maxConcurrentActivityTaskPolls: 1,
+        }),
+      ];
   }
 }
 

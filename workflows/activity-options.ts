@@ -4,7 +4,7 @@
  */
 import type { RetryPolicy } from '@temporalio/common';
 import { proxyActivities } from '@temporalio/workflow';
-import type { InferActivities, IoActivities, TrainActivities } from '../activities';
+import type { InferActivities, IoActivities, ModelActivities, TrainActivities } from '../activities';
 import { finalErrorCodes } from '../schemas/errors';
 import { activityAttemptsMax, heartbeatTimeoutMs } from '../schemas/limits';
 import { taskQueues } from '../schemas/messages';
@@ -17,11 +17,27 @@ const retry: RetryPolicy = {
   nonRetryableErrorTypes: [...finalErrorCodes],
 };
 
+/**
+ * Whoever is paused or cancelled is so when the work has come to its end: only then is a device free, and what was made recorded. Said, because the
+ * SDK (1.24) documents this as its default and takes TRY_CANCEL.
+ */
+const cancellationType = 'WAIT_CANCELLATION_COMPLETED';
+
 /** Reads and writes the store: minutes at most, but commits of a million rows are allowed their time. */
 export const io = proxyActivities<IoActivities>({
   taskQueue: taskQueues.io,
   startToCloseTimeout: '1 hour',
   heartbeatTimeout: '2 minutes',
+  cancellationType,
+  retry,
+});
+
+/** Looks at the bytes of models, which may have to be fetched first. */
+export const models = proxyActivities<ModelActivities>({
+  taskQueue: taskQueues.models,
+  startToCloseTimeout: '12 hours',
+  heartbeatTimeout: heartbeatTimeoutMs,
+  cancellationType,
   retry,
 });
 
@@ -30,6 +46,7 @@ export const infer = proxyActivities<InferActivities>({
   taskQueue: taskQueues.infer,
   startToCloseTimeout: '12 hours',
   heartbeatTimeout: heartbeatTimeoutMs,
+  cancellationType,
   retry,
 });
 
@@ -38,5 +55,6 @@ export const train = proxyActivities<TrainActivities>({
   taskQueue: taskQueues.train,
   startToCloseTimeout: '3 days',
   heartbeatTimeout: heartbeatTimeoutMs,
+  cancellationType,
   retry,
 });

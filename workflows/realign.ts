@@ -8,7 +8,7 @@
  */
 import { ApplicationFailure, continueAsNew, log, setWorkflowOptions, workflowInfo } from '@temporalio/workflow';
 import type { FiringOutcome, RealignInput } from '../schemas/schedule';
-import { infer, io } from './activity-options';
+import { io, models } from './activity-options';
 import { errorDataOf } from './attention';
 
 // A firing lasts as long as the runs that it follows: it moves on to a new version of this code, because after an upgrade of the embedded platform
@@ -32,11 +32,12 @@ export async function realignWorkflow(input: RealignInput): Promise<FiringOutcom
     }
   };
   for (;;) {
-    const { plan, start, judge, underWay, trouble, registry } = await infer.planFiring({
-      ...{ schedule, bundle, parallel, again, touched },
+    const { plan, start, judge, underWay, trouble, registry, over } = await models.planFiring({
+      ...{ schedule, bundle, parallel, again, touched, preview },
     });
     const outcome: FiringOutcome = { schedule, plan, trouble };
-    if (preview) return outcome;
+    // Of a schedule that is no more, or another one by now, there is nothing to write down.
+    if (preview || over) return outcome;
     for (const { student, runId } of judge)
       await attempt(runId, () => io.judgeAlignment({ schedule, bundle, student, runId }));
     for (const due of start) await attempt(due.runId, () => io.startAlignment(due));

@@ -4,6 +4,7 @@
  * Leaves to steering.ts what a person may tell it.
  */
 import {
+  ApplicationFailure,
   CancellationScope,
   ChildWorkflowCancellationType,
   executeChild,
@@ -12,9 +13,10 @@ import {
   ParentClosePolicy,
   setCurrentDetails,
   setHandler,
+  sleep,
   upsertSearchAttributes,
 } from '@temporalio/workflow';
-import { defineSearchAttributeKey } from '@temporalio/common';
+import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type {
   AlignInput,
@@ -33,12 +35,16 @@ import { whenAffordable } from './budget';
 import { progressQuery } from './messages';
 import { createTell, saidOf, type Tell } from './notify';
 import { stageWorkflow } from './shards';
-import { ConfigChanged, createSteering, type Steering } from './steering';
+import { BeginAgain, createSteering, type Steering } from './steering';
 
 const studentKey = defineSearchAttributeKey('ArteStudent', 'KEYWORD');
 const roundKey = defineSearchAttributeKey('ArteRound', 'INT');
 const stageKey = defineSearchAttributeKey('ArteStage', 'KEYWORD');
 const statusKey = defineSearchAttributeKey('ArteStatus', 'KEYWORD');
+
+/** An earlier start of the run, ended by force, leaves children that come to rest by themselves: so long they are waited for. */
+const drainLookMs = 2_000;
+const drainLooksMax = 30;
 
 /** An artifact that is gone or damaged: its stage no longer counts as finished, so walking again makes it anew. */
 const damage: ReadonlySet<string> = new Set(['BlobMissing', 'BlobCorrupt']);
@@ -61,17 +67,25 @@ export interface StageRunner {
   evaluations(): Promise<ArtifactRef>;
 }
 
+type Ended = { readonly status: 'DONE' | 'CANCELLED'; readonly report?: ArtifactRef };
+
 export interface RunState extends StageRunner, Pick<Steering, 'verdict' | 'atRest'> {
   /**
    * Walk until it comes through; a failure parks the run until a retry, then the walk starts again. What has gone from the store is made anew
    * without a word from anyone. A pause breaks the walk off until it is resumed. `about`: the stage that a failure outside of stages is shown
-   * with. Errors: ConfigChanged.
+   * with. Errors: BeginAgain.
    */
   walk<T>(work: () => Promise<T>, about?: StageName): Promise<T>;
+  /** Work that comes before the first stage, and is shown as that one: whoever looks sees what the run waits for. */
+  preparing<T>(work: () => Promise<T>): Promise<T>;
   progress(): RunProgress;
-  set(change: Partial<Pick<RunProgress, 'status' | 'report'>>): void;
-  /** Leave the progress in the store, for when the engine's history is gone. */
+  /** Leave the progress in the store, for when the engine's history is gone. A store that does not take it is no reason to stop: that is logged. */
   save(): Promise<void>;
+  /**
+   * The run's last word, after which no order is taken. DONE holds once it stands in the store, and fails where that cannot be; a cancelled run
+   * has ended whatever the store says.
+   */
+  end(last: Ended): Promise<void>;
   describeStudent(name: string): void;
   readonly tell: Tell;
 }
@@ -81,6 +95,8 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   let status: RunProgress['status'] = 'RUNNING';
   let attention: RunProgress['attention'];
   let report: RunProgress['report'];
+  /** An order may be waiting for its handler before there is a walk to steer. */
+  let steered: Steering['state'] = () => ({});
   /** The first failure of a walk whose other branch is still on its way. */
   let failing: StageFailure | undefined;
 
@@ -91,7 +107,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     rounds: input.rounds,
     current: [...running.values()],
     ...(attention && status === 'NEEDS_ATTENTION' ? { attention } : {}),
-    ...steering.state(),
+    ...steered(),
     // What is healed by itself is nothing to tell anyone.
     ...(failing && !damage.has(failing.error.code) ? { failed: failing } : {}),
     startedAt,
@@ -109,11 +125,29 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     setCurrentDetails(`**${status}** round ${round} of ${input.rounds}: ${now}`);
   };
 
-  const save = (): Promise<void> => io.saveProgress(progress());
-  const become = async (next: RunStatus): Promise<void> => {
+  /** One after another, each with what is so by then: an older word never lands after a newer one. */
+  let saving: Promise<void> = Promise.resolve();
+  const saveStrictly = (last: Partial<Ended> = {}): Promise<void> => {
+    const own = saving.then(() => io.saveProgress({ ...progress(), ...last }));
+    saving = own.catch(() => undefined);
+    return own;
+  };
+  const save = async (): Promise<void> => {
+    try {
+      await saveStrictly();
+    } catch (error) {
+      if (isCancellation(error)) throw error;
+      // A run that parks because the store is broken must park all the same.
+      log.warn('the store did not take where the run is', { status, ...errorDataOf(error) });
+    }
+  };
+  const showAs = (next: RunStatus): void => {
     status = next;
     upsertSearchAttributes([{ key: statusKey, value: status }]);
     show();
+  };
+  const become = async (next: RunStatus): Promise<void> => {
+    showAs(next);
     await CancellationScope.nonCancellable(save);
   };
   const onStopped = (): void => {
@@ -121,6 +155,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   };
   const tell = createTell(input, progress);
   const steering = createSteering({ runId: input.runId, round, progress, become, onStopped, tell });
+  steered = steering.state;
   setHandler(progressQuery, progress);
   upsertSearchAttributes([
     { key: roundKey, value: round },
@@ -181,27 +216,43 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
       await Promise.allSettled(branches);
       return Promise.all(branches);
     },
+    async preparing(work) {
+      const stage = 'prepare-tasks';
+      running.set(stage, { stage, arm: '', since: new Date().toISOString() });
+      show();
+      try {
+        return await work();
+      } finally {
+        running.delete(stage);
+        show();
+      }
+    },
     evaluations: () => io.collectEvaluations({ runId: input.runId, round }),
     progress,
     save,
-    set(change) {
-      if (change.status) {
-        status = change.status;
-        upsertSearchAttributes([{ key: statusKey, value: status }]);
+    async end(last) {
+      if (last.status === 'DONE') {
+        await steering.atRest();
+        await steering.ending(() => saveStrictly(last));
       }
-      if (change.report) report = change.report;
-      show();
+      report = last.report;
+      showAs(last.status);
+      if (last.status === 'CANCELLED') await save();
     },
     describeStudent(name) {
       upsertSearchAttributes([{ key: studentKey, value: name }]);
     },
     async walk(work, about = 'prepare-tasks') {
       let healed = 0;
+      let isAgain = false;
       for (;;) {
         try {
-          return await steering.stoppable(work);
+          return await steering.stoppable(work, isAgain);
         } catch (error) {
-          if (isCancellation(error) || error instanceof ConfigChanged) throw error;
+          if (isCancellation(error) || error instanceof BeginAgain) throw error;
+          // Failed while it was being cancelled: it ends, and there is nothing to see to.
+          const { consideredCancelled, cancelRequested } = CancellationScope.current();
+          if (consideredCancelled) await cancelRequested;
           const { stage: at, error: data } = failing ?? { stage: about, error: errorDataOf(error) };
           failing = undefined;
           if (damage.has(data.code) && healed < healingWalksMax) {
@@ -219,6 +270,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
           await steering.untilRetried();
           attention = undefined;
           await become('RUNNING');
+          isAgain = true;
         }
       }
     },
@@ -230,14 +282,33 @@ function namingRun(data: ErrorData, runId: string): ErrorData {
   return { ...data, next: data.next.replace(/\bRUN\b/g, runId) };
 }
 
-function asChild(workflowId: string, stageInput: StageInput): Promise<StageResult> {
-  return executeChild(stageWorkflow, {
-    workflowId,
-    args: [{ stage: stageInput }],
-    parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
-    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-    staticSummary: stageInput.stage,
-  });
+async function asChild(workflowId: string, stageInput: StageInput): Promise<StageResult> {
+  for (let looks = 0; ; looks += 1) {
+    try {
+      return await executeChild(stageWorkflow, {
+        workflowId,
+        args: [{ stage: stageInput }],
+        parentClosePolicy: ParentClosePolicy.REQUEST_CANCEL,
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+        staticSummary: stageInput.stage,
+      });
+    } catch (error) {
+      if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+      if (looks >= drainLooksMax) throw stillDraining(workflowId, stageInput.stage);
+      await sleep(drainLookMs);
+    }
+  }
+}
+
+function stillDraining(workflowId: string, stage: StageName): ApplicationFailure {
+  const data: ErrorData = {
+    code: 'RunStateConflict',
+    what: `The stage ${stage} of an earlier start of this run has not come to its end.`,
+    why: `Its workflow ${workflowId} is still under way, and the same stage is not made twice at once.`,
+    next: 'arte retry RUN goes on when it has.',
+    retryable: false,
+  };
+  return ApplicationFailure.nonRetryable(`${data.what} ${data.why}`, data.code, data);
 }
 
 type WholeStageName = Exclude<StageName, (typeof rowStageNames)[number] | 'report'>;

@@ -5,6 +5,7 @@
  * Invariants: 1. An order that does not fit the state is refused with the reason, and leaves nothing behind.
  * 2. A pause breaks off what runs; the activities keep what they have. A resume walks the round again: finished stages and rows are in the store.
  * 3. An order that was accepted is not lost between two rounds: the workflow continues as new only when nothing is left to be heeded.
+ * 4. Of two orders one decides: while the config is changed nothing begins under the old one, and a run that comes to its end takes no order.
  */
 import type { UpdateDefinition } from '@temporalio/common';
 import {
@@ -14,6 +15,7 @@ import {
   condition,
   setHandler,
   uuid4,
+  workflowInfo,
 } from '@temporalio/workflow';
 import type { ErrorData } from '../schemas/errors';
 import { restPatienceMs } from '../schemas/limits';
@@ -23,11 +25,11 @@ import { io } from './activity-options';
 import type { Tell } from './notify';
 import { approveUpdate, pauseUpdate, rejectUpdate, resumeUpdate, retryUpdate } from './messages';
 
-/** The run goes by another config from now on: the workflow begins again with this input. Thrown out of a walk. */
-export class ConfigChanged extends Error {
-  constructor(readonly input: AlignInput) {
-    super('the config of the run was changed');
-    this.name = 'ConfigChanged';
+/** The workflow begins again: under a changed config, or as it is with an empty history, because this one has grown long. Thrown out of a walk. */
+export class BeginAgain extends Error {
+  constructor(readonly changed?: AlignInput) {
+    super(changed ? 'the config of the run was changed' : 'the history of the run has grown long');
+    this.name = 'BeginAgain';
   }
 }
 
@@ -44,16 +46,21 @@ export interface SteeredRun {
 }
 
 export interface Steering {
-  /** Do work that a pause breaks off and a resume begins again. Errors: ConfigChanged, and what the work throws. */
-  stoppable<T>(work: () => Promise<T>): Promise<T>;
-  /** Of a parked run: wait until a person says to go on. Errors: ConfigChanged. */
+  /**
+   * Do work that a pause breaks off and a resume begins again. `again`: it was begun before, so it may as well begin in a new history.
+   * Errors: BeginAgain, and what the work throws.
+   */
+  stoppable<T>(work: () => Promise<T>, again?: boolean): Promise<T>;
+  /** Of a parked run: wait until a person says to go on. Errors: BeginAgain. */
   untilRetried(): Promise<void>;
-  /** A person's word about the round, by the key of its decision; found in the store when it was said before. Errors: ConfigChanged. */
+  /** A person's word about the round, by the key of its decision; found in the store when it was said before. Errors: BeginAgain. */
   readonly verdict: (key: string) => Promise<Verdict>;
-  /** Nothing is left to be heeded: the workflow may end or continue as new. Errors: ConfigChanged. */
+  /** Nothing is left to be heeded: the workflow may end or continue as new. Errors: BeginAgain. */
   readonly atRest: () => Promise<void>;
+  /** Say the run's last word: no order fits any more, unless it could not be said. */
+  ending(lastWord: () => Promise<void>): Promise<void>;
   /** What progress says of it. */
-  state(): Pick<RunProgress, 'paused' | 'approval'>;
+  readonly state: () => Pick<RunProgress, 'paused' | 'approval'>;
 }
 
 /** Registers the handlers. */
@@ -67,6 +74,10 @@ export function createSteering(run: SteeredRun): Steering {
   let changed: AlignInput | undefined;
   let judging = false;
   let verdict: Verdict | undefined;
+  let isEnding = false;
+  const root = CancellationScope.current();
+  /** No order changes how it ends any more. */
+  const isOver = (): boolean => isEnding || root.consideredCancelled;
 
   const record = (action: RunActionKind, { by, reason }: Order, more: object = {}): Promise<void> => {
     const said = { runId, action, by, at: new Date().toISOString(), ...(reason === undefined ? {} : { reason }) };
@@ -88,7 +99,7 @@ export function createSteering(run: SteeredRun): Steering {
       },
       {
         validator: (said: Said) => {
-          const refused = refusal(said);
+          const refused = closing(update.name) ?? refusal(said);
           if (refused) throw conflict(refused);
         },
       },
@@ -96,11 +107,27 @@ export function createSteering(run: SteeredRun): Steering {
   };
   const status = (): RunStatus => run.progress().status;
   const shows = `arte status ${runId} shows it.`;
+  /** What no order fits, whichever it is. */
+  const closing = (verb: string): Refusal | undefined => {
+    if (root.consideredCancelled) {
+      const next = `arte retry ${runId} starts it again when it has ended; arte status ${runId} shows that.`;
+      return { what: `The run ${runId} is being cancelled: there is nothing to ${verb}.`, why: 'It is ending.', next };
+    }
+    if (isEnding) {
+      const what = `The run ${runId} has just come to its end: there is nothing to ${verb}.`;
+      return { what, why: 'All of it is made.', next: `arte report ${runId} shows what came of it.` };
+    }
+    if (revising) {
+      const why = 'Somebody has just changed its config.';
+      return { what: `The run ${runId} is about to begin again: there is nothing to ${verb}.`, why, next: shows };
+    }
+    return undefined;
+  };
 
   handle(
     pauseUpdate,
     () =>
-      status() === 'RUNNING' && !revising
+      status() === 'RUNNING'
         ? undefined
         : { what: `The run ${runId} is ${status()}: there is nothing to pause.`, why: idle(status()), next: shows },
     async (order) => {
@@ -144,26 +171,35 @@ export function createSteering(run: SteeredRun): Steering {
             },
       async (order) => {
         judging = true;
+        const about = approval;
         const at = new Date().toISOString();
         try {
-          await record(approved ? 'approve' : 'reject', order, { round, key: approval?.key });
+          await record(approved ? 'approve' : 'reject', order, { round, key: about?.key });
         } catch (error) {
-          judging = false;
+          if (approval === about) judging = false;
           throw error;
         }
+        // What is asked about by now may be another decision.
+        if (approval !== about) return;
         verdict = { approved, at, by: order.by, ...(order.reason === undefined ? {} : { reason: order.reason }) };
       },
     );
   judge(true);
   judge(false);
 
+  /** What a pause has broken off still writes its lines into the records of the rounds, which a changed config sets aside. */
+  const untilStopped = async (): Promise<void> => {
+    if (paused === undefined || (await condition(() => working === undefined, restPatienceMs))) return;
+    throw conflict({
+      what: `The config of the run ${runId} cannot be changed yet.`,
+      why: 'It is paused, and some of what it made is still coming to rest.',
+      next: `arte status ${runId} shows what; then the same command again.`,
+    });
+  };
+
   handle(
     retryUpdate,
     ({ change }: RetryOrder) => {
-      if (revising) {
-        const why = 'Somebody else has just changed its config.';
-        return { what: `The run ${runId} is about to begin again.`, why, next: shows };
-      }
       if (status() === 'NEEDS_ATTENTION') return undefined;
       if (!change)
         return {
@@ -188,33 +224,54 @@ export function createSteering(run: SteeredRun): Steering {
       revising = true;
       const { input, set } = change;
       try {
+        await untilStopped();
         await CancellationScope.nonCancellable(() => io.reviseRun({ runId, bundle: input.bundle, by, set }));
-        await record('retry', order, { set });
       } catch (error) {
         revising = false;
         throw error;
       }
-      changed = input;
-      // Said before the workflow begins again, so that nobody is told of what was before.
-      paused = undefined;
-      approval = undefined;
-      await run.become('RUNNING');
+      if (!isOver()) {
+        changed = input;
+        // Nothing goes on under the old config.
+        working?.cancel();
+        // Said before the workflow begins again, so that nobody is told of what was before.
+        paused = undefined;
+        approval = undefined;
+        await run.become('RUNNING');
+      }
+      await record('retry', order, { set });
     },
   );
 
+  /** A word about an earlier decision is none about the next one. */
+  const forgetWord = (): void => {
+    verdict = undefined;
+    judging = false;
+  };
   const heedChange = (): void => {
-    if (changed) throw new ConfigChanged(changed);
+    if (changed) throw new BeginAgain(changed);
   };
   const untilGoing = async (): Promise<void> => {
-    await condition(() => paused === undefined || changed !== undefined);
+    await condition(() => changed !== undefined || (paused === undefined && !revising));
+    heedChange();
+  };
+  const atRest = async (): Promise<void> => {
+    do {
+      await untilGoing();
+      await condition(allHandlersFinished);
+    } while (paused !== undefined);
     heedChange();
   };
 
   return {
     state: () => ({ ...(paused ? { paused } : {}), ...(approval ? { approval } : {}) }),
-    async stoppable(work) {
-      for (;;) {
+    async stoppable(work, again = false) {
+      for (let isAgain = again; ; isAgain = true) {
         await untilGoing();
+        if (isAgain && workflowInfo().continueAsNewSuggested) {
+          await atRest();
+          throw new BeginAgain();
+        }
         const scope = new CancellationScope();
         working = scope;
         try {
@@ -225,6 +282,7 @@ export function createSteering(run: SteeredRun): Steering {
           return made;
         } catch (error) {
           working = undefined;
+          approval = undefined;
           if (!scope.consideredCancelled || CancellationScope.current().consideredCancelled) throw error;
           heedChange();
           run.onStopped();
@@ -232,31 +290,38 @@ export function createSteering(run: SteeredRun): Steering {
       }
     },
     async untilRetried() {
-      await condition(() => retryAsked || changed !== undefined);
+      await condition(() => changed !== undefined || (retryAsked && !revising));
       retryAsked = false;
       heedChange();
     },
     async verdict(key) {
+      const scope = CancellationScope.current();
       const before = await io.findVerdict({ runId, round, key });
+      // A pause that came in that moment: the run is PAUSED, and asks when it is resumed.
+      if (scope.consideredCancelled) await scope.cancelRequested;
       if (before) return before;
+      forgetWord();
       approval = { round, key, since: new Date().toISOString() };
       await run.become('NEEDS_APPROVAL');
       await run.tell('needs_approval', {
         what: `Round ${round} of the run ${runId} waits for a word.`,
         next: `arte approve ${runId} goes on, arte reject ${runId} ends it; arte status ${runId} shows the round.`,
       });
-      await condition(() => verdict !== undefined || changed !== undefined);
+      await condition(() => changed !== undefined || (verdict !== undefined && !revising));
       approval = undefined;
       heedChange();
       await run.become('RUNNING');
       return verdict as Verdict;
     },
-    async atRest() {
-      do {
-        await untilGoing();
-        await condition(allHandlersFinished);
-      } while (paused !== undefined);
-      heedChange();
+    atRest,
+    async ending(lastWord) {
+      isEnding = true;
+      try {
+        await lastWord();
+      } catch (error) {
+        isEnding = false;
+        throw error;
+      }
     },
   };
 }
@@ -273,7 +338,6 @@ function conflict(refusal: Refusal): ApplicationFailure {
 }
 
 function idle(status: RunStatus): string {
-  if (status === 'RUNNING') return 'It is about to begin again under a changed config.';
   return status === 'NEEDS_ATTENTION' || status === 'NEEDS_APPROVAL'
     ? 'It waits for a person, and nothing of it runs.'
     : 'Nothing of it runs.';

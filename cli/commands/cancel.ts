@@ -1,11 +1,13 @@
 /** `arte cancel RUN`: stop a run in good order; what is finished stays in the store. */
+import { WorkflowFailedError } from '@temporalio/client';
 import type { Command } from 'commander';
 import { recordAction } from '../../activities/run-actions';
+import type { RunStatus } from '../../schemas/messages';
 import { orderFor } from '../actor';
-import { exitCodes, printLine, progress } from '../output';
+import { exitCodes, printLine, printNote, progress } from '../output';
 import { viewRun } from '../run-progress';
 import { openSession, type Session } from '../session';
-import { notUnderWay } from '../steer-run';
+import { requireWorker, unlessLeftWaiting } from '../steer-run';
 
 export function register(program: Command): void {
   program
@@ -18,28 +20,59 @@ export function register(program: Command): void {
       try {
         const ended = await cancelRun(session, runId, options);
         const line = progress('waiting until servers and trainers are gone');
-        await ended();
-        line.done(`run ${runId} is cancelled`);
-        printLine(`Nothing that was paid for is lost: arte retry ${runId} starts it again`);
-        process.exitCode = exitCodes.done;
+        const status = await ended().catch((error: unknown) => {
+          line.fail();
+          throw error;
+        });
+        if (status === 'CANCELLED') {
+          line.done(`run ${runId} is cancelled`);
+          printLine(`Nothing that was paid for is lost: arte retry ${runId} starts it again`);
+          process.exitCode = exitCodes.done;
+        } else {
+          line.fail(`run ${runId} is ${status}: it ended in another way than by being cancelled`);
+          printLine(
+            status === 'DONE' ? `arte report ${runId} shows what it came to` : `arte status ${runId} says more`,
+          );
+          process.exitCode = exitCodes.failed;
+        }
       } finally {
         await session.close();
       }
     });
 }
 
-/** Order it; the answer waits for the run's end. Errors: RunNotFound, RunStateConflict. */
+/**
+ * Order it; the answer waits for the run's end, and says how it stands then. Errors: RunNotFound, RunStateConflict, PlatformDown; the answer's:
+ * PlatformDown when nobody works on the run any more.
+ */
 export async function cancelRun(
-  { client, store }: Session,
+  session: Session,
   runId: string,
   { reason }: { readonly reason?: string | undefined },
-): Promise<() => Promise<void>> {
-  const { engine, progress: state } = await viewRun(client, store, runId);
-  if (engine !== 'RUNNING') throw notUnderWay(runId, state.status, 'cancel');
+): Promise<() => Promise<RunStatus>> {
+  const { client, store } = session;
+  await requireWorker(session, runId, 'cancel');
+  // Before the run writes its report, which tells what people did to it.
+  const action = { runId, action: 'cancel', at: new Date().toISOString(), ...orderFor({ reason }) } as const;
+  await recordAction(store, action).catch((error: unknown) => {
+    // A store that takes nothing is a reason more to end a run.
+    printNote(
+      `note    who cancelled it could not be recorded: ${error instanceof Error ? error.message : String(error)}`,
+    );
+  });
   const handle = client.workflow.getHandle(runId);
   await handle.cancel();
-  await recordAction(store, { runId, action: 'cancel', at: new Date().toISOString(), ...orderFor({ reason }) });
   return async () => {
-    await handle.result().catch(() => undefined);
+    await unlessLeftWaiting(session, runId, 'cancel', async () => {
+      try {
+        await handle.result();
+      } catch (error) {
+        // It ended so; anything else is the engine's silence.
+        if (!(error instanceof WorkflowFailedError)) throw error;
+      }
+    });
+    const { engine, progress: last } = await viewRun(client, store, runId);
+    // Its last word may be missing in a store that takes none.
+    return engine === 'CANCELLED' ? engine : last.status;
   };
 }

@@ -8,7 +8,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { judgeAlignment } from '../../activities/judge-alignment';
 import { openLineage, shardsOf } from '../../activities/lineage';
-import { runKeys } from '../../activities/run-records';
+import { readEarlier, readStages, runKeys } from '../../activities/run-records';
 import { readStanding, setCurrent } from '../../activities/students';
 import {
   findGarbage,
@@ -251,4 +251,26 @@ it('of an old run the best and the last round stay, with the report and its arms
       for (const { files } of layers) await store.getDirectory(files, join(folder, `${files.sha256}-${Date.now()}`));
     }
   expect(await store.getDocument(runKeys.report('old'))).toBeDefined();
+});
+
+it('a round that stands there only for what it paid under another config is neither the best nor the last', async () => {
+  const change = (config: Record<string, unknown>): void => {
+    config['rounds'] = { count: 3, on_worse: 'go-on' };
+  };
+  await makeRun(store, folder, { runId: 'ghost', rounds: 3, change });
+  // As `arte retry --set` leaves a round that the run does not come to again.
+  const paid = await readStages(store, 'ghost', 3);
+  const aside = { schemaVersion: 1, stages: [], earlier: paid } as unknown as JsonObject;
+  await store.putDocument(runKeys.stages('ghost', 3), aside);
+  await store.remove(runKeys.round('ghost', 3));
+  expect(await readEarlier(store, 'ghost')).toEqual(paid);
+  await removeGarbage(store, await plan({ ghost: 'best-and-last' }));
+  const { rounds, record } = await openLineage(store, 'ghost');
+  for (const { models } of rounds.slice(0, 2))
+    for (const { layers } of Object.values(models))
+      for (const { files } of layers) await store.getDirectory(files, join(folder, `${files.sha256}-${Date.now()}`));
+  const { bundle } = record;
+  const judged = { schedule: 'nightly', bundle, student: 'ghostly', runId: 'ghost' };
+  expect(await judgeAlignment({ store }, judged)).toBe('kept-back');
+  expect((await readStanding(store, 'ghostly')).alignments['ghost']?.round).toBe(1);
 });

@@ -4,7 +4,7 @@ import { Worker } from '@temporalio/worker';
 import type { Session } from '../../cli/session';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { Trainer } from '../../drivers/trainer/trainer';
-import { taskQueues, type RunProgress } from '../../schemas/messages';
+import { activityQueues, taskQueues, type RunProgress } from '../../schemas/messages';
 import { progressQuery } from '../../workflows/messages';
 import { scriptedActivities } from './made-run';
 import { startTemporal, workflowBundle } from './temporal';
@@ -24,7 +24,7 @@ export class Platform {
     const activities = scriptedActivities(store, folder, training);
     const workers = await Promise.all([
       Worker.create({ connection, taskQueue: taskQueues.workflows, workflowBundle: await workflowBundle() }),
-      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
+      ...activityQueues.map((taskQueue) =>
         Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: 100 }),
       ),
     ]);

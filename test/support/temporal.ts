@@ -4,7 +4,7 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Runtime, type WorkflowBundle } from '@temporalio/worker';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 
-export async function startTemporal(): Promise<TestWorkflowEnvironment> {
+export async function startTemporal(extraArgs: readonly string[] = []): Promise<TestWorkflowEnvironment> {
   const env = await ensurePythonEnv({});
   return TestWorkflowEnvironment.createLocal({
     server: {
@@ -15,6 +15,7 @@ export async function startTemporal(): Promise<TestWorkflowEnvironment> {
         defineSearchAttributeKey('ArteStage', 'KEYWORD'),
         defineSearchAttributeKey('ArteStatus', 'KEYWORD'),
       ],
+      extraArgs: [...extraArgs],
     },
   });
 }

@@ -19,7 +19,7 @@ import type { ArtifactStore } from '../../drivers/store/store';
 import type { TrainingJob } from '../../drivers/trainer/trainer';
 import { canonicalJson, sha256Hex } from '../../method/keys';
 import type { JsonValue } from '../../schemas/json';
-import { taskQueues } from '../../schemas/messages';
+import { activityQueues, taskQueues } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
 import type { RunReport } from '../../schemas/report';
 import type { RunConfig } from '../../schemas/run-config';
@@ -103,9 +103,7 @@ export async function startWorkflowRuns(name: string, { lease, resolve }: RunPar
       const { nativeConnection: connection } = env;
       const workers = await Promise.all([
         Worker.create({ connection, taskQueue: taskQueues.workflows, workflowBundle: await workflowBundle() }),
-        ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
-          Worker.create({ connection, taskQueue, activities }),
-        ),
+        ...activityQueues.map((taskQueue) => Worker.create({ connection, taskQueue, activities })),
       ]);
       const running = Promise.all(workers.map((worker) => worker.run()));
       try {

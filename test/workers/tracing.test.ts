@@ -14,7 +14,7 @@ import { startRun } from '../../cli/start-run';
 import { packageRoot } from '../../drivers/package-root';
 import type { Trainer } from '../../drivers/trainer/trainer';
 import { ArteError } from '../../schemas/errors';
-import { taskQueues } from '../../schemas/messages';
+import { activityQueues, taskQueues } from '../../schemas/messages';
 import { activityInterceptors } from '../../workers/activity-interceptors';
 import { openTracing } from '../../workers/tracing';
 import { progressQuery, retryUpdate } from '../../workflows/messages';
@@ -107,9 +107,7 @@ it('a run is one trace', async () => {
   const interceptors = { activity: activityInterceptors(tracing) };
   const workers = await Promise.all([
     Worker.create({ connection, taskQueue: taskQueues.workflows, workflowBundle: await workflowBundle() }),
-    ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
-      Worker.create({ connection, taskQueue, activities, interceptors }),
-    ),
+    ...activityQueues.map((taskQueue) => Worker.create({ connection, taskQueue, activities, interceptors })),
   ]);
   const working = Promise.all(workers.map((worker) => worker.run()));
   try {

@@ -3,7 +3,7 @@
  * Method: alignWorkflow and stageWorkflow from the bundle that workers run, with named activity stand-ins that record what they were asked.
  */
 import { noUsage } from '../../schemas/manifest';
-import { ApplicationFailure, WorkflowFailedError } from '@temporalio/client';
+import { ApplicationFailure, WithStartWorkflowOperation, WorkflowFailedError } from '@temporalio/client';
 import { Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
@@ -17,6 +17,7 @@ import { armNames, recipeOf, standingArms } from '../../schemas/arms';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { payloadBytesMax, shardRowsMax } from '../../schemas/limits';
 import {
+  activityQueues,
   taskQueues,
   type AlignInput,
   type RoundEnd,
@@ -27,7 +28,14 @@ import {
 } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
 import { runConfigSchema } from '../../schemas/run-config';
-import { progressQuery, retryUpdate, stageProgressQuery } from '../../workflows/messages';
+import {
+  approveUpdate,
+  pauseUpdate,
+  progressQuery,
+  resumeUpdate,
+  retryUpdate,
+  stageProgressQuery,
+} from '../../workflows/messages';
 import { MemoryStore } from '../activities/row-engine/memory-store';
 import { rowsOf } from '../activities/row-engine/shards';
 import { quietRuntime, startTemporal, workflowBundle } from '../support/temporal';
@@ -209,11 +217,12 @@ describe('alignWorkflow', () => {
   async function withWorkers<T>(
     activities: IoActivities & InferActivities & TrainActivities,
     work: () => Promise<T>,
+    on = env,
   ): Promise<T> {
-    const { nativeConnection: connection } = env;
+    const { nativeConnection: connection } = on;
     const workers = await Promise.all([
       Worker.create({ connection, taskQueue: taskQueues.workflows, workflowBundle: await workflowBundle() }),
-      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
+      ...activityQueues.map((taskQueue) =>
         Worker.create({ connection, taskQueue, activities, maxHeartbeatThrottleInterval: 100 }),
       ),
     ]);
@@ -226,8 +235,8 @@ describe('alignWorkflow', () => {
     }
   }
 
-  const start = (of: AlignInput) =>
-    env.client.workflow.start('alignWorkflow', { workflowId: of.runId, taskQueue: taskQueues.workflows, args: [of] });
+  const start = (of: AlignInput, on = env) =>
+    on.client.workflow.start('alignWorkflow', { workflowId: of.runId, taskQueue: taskQueues.workflows, args: [of] });
 
   it("walks the method's table, trains round 2 from the teacher of round 1, and evaluates the baselines once", async () => {
     const done = await withWorkers(
@@ -882,6 +891,329 @@ describe('alignWorkflow', () => {
     );
     expect(recorded.rounds).toEqual([]);
     expect(recorded.reports).toBe(1);
+  });
+
+  describe('keeps its word', () => {
+    const by = { by: 'test' };
+    const failure = (code: string): ApplicationFailure => {
+      const data = { code, what: `It was ${code}.`, why: 'So.', next: 'See to it.', retryable: false };
+      return ApplicationFailure.create({ message: data.what, type: code, nonRetryable: true, details: [data] });
+    };
+    const parked = (handle: Awaited<ReturnType<typeof start>>): Promise<RunProgress> =>
+      until(async () => {
+        const progress = await handle.query(progressQuery);
+        return progress.status === 'NEEDS_ATTENTION' ? progress : undefined;
+      });
+    /** What waits for it goes on when it is opened. */
+    const gate = () => {
+      let open: () => void = () => undefined;
+      let reach: () => void = () => undefined;
+      const opened = new Promise<void>((resolve) => (open = resolve));
+      const reached = new Promise<void>((resolve) => (reach = resolve));
+      return { open, reached, wait: () => (reach(), opened) };
+    };
+    /** Works until it is told to stop. */
+    const untilStopped = async (): Promise<void> => {
+      const context = Context.current();
+      const beating = setInterval(() => context.heartbeat(), 50);
+      await context.cancelled.catch(() => undefined).finally(() => clearInterval(beating));
+    };
+
+    it('parks, goes on and says why when it is the store that takes no word of it, and is done only when it has', async () => {
+      let broken: 'all' | 'store' | undefined = 'all';
+      const activities = standIns(recorded, {
+        saveProgress: async (progress) => {
+          if (broken !== undefined) throw failure('StoreFull');
+          recorded.saved.push(progress);
+        },
+        buildPairs: async (of) => {
+          if (broken === 'all') throw failure('StoreFull');
+          return result(of, recorded);
+        },
+      });
+      await withWorkers(activities, async () => {
+        const handle = await start(input('full', { rounds: 1 }));
+        expect((await parked(handle)).attention).toMatchObject({ stage: 'build-pairs', error: { code: 'StoreFull' } });
+        broken = 'store';
+        await handle.executeUpdate(retryUpdate, { args: [by] });
+        await until(async () => (recorded.reports > 0 ? true : undefined));
+        expect((await parked(handle)).attention).toMatchObject({ stage: 'report', error: { code: 'StoreFull' } });
+        broken = undefined;
+        await handle.executeUpdate(retryUpdate, { args: [by] });
+        expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+      });
+      expect(recorded.saved.at(-1)?.status).toBe('DONE');
+    });
+
+    it('leaves its words in the store in their order, however long one takes', async () => {
+      let met = false;
+      const activities = standIns(recorded, {
+        saveProgress: async (progress) => {
+          if (met && progress.status === 'RUNNING') await new Promise((resolve) => setTimeout(resolve, 6_000));
+          recorded.saved.push(progress);
+        },
+        buildPairs: async (of) => {
+          if (met) return result(of, recorded);
+          met = true;
+          await untilStopped();
+          throw new Error('stopped');
+        },
+      });
+      await withWorkers(activities, async () => {
+        const handle = await start(input('ordered', { rounds: 1 }));
+        await until(async () => (met ? true : undefined));
+        await handle.executeUpdate(pauseUpdate, { args: [by] });
+        const resumed = handle.executeUpdate(resumeUpdate, { args: [by] });
+        expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+        await resumed;
+      });
+      expect(recorded.saved.map(({ status }) => status)).toEqual(['RUNNING', 'PAUSED', 'RUNNING', 'DONE']);
+    });
+
+    it('is CANCELLED whatever its clean-up came to; meanwhile it takes no order', async () => {
+      const writing = gate();
+      let met = false;
+      const activities = standIns(recorded, {
+        buildPairs: async () => {
+          met = true;
+          await untilStopped();
+          // Not because it was stopped: all the same there is nothing to see to.
+          throw failure('NotEnoughPairs');
+        },
+        saveProgress: async (progress) => {
+          recorded.saved.push(progress);
+          if (progress.status === 'CANCELLED') throw failure('StoreFull');
+        },
+        writeReport: async () => {
+          await writing.wait();
+          throw failure('BlobMissing');
+        },
+      });
+      await withWorkers(activities, async () => {
+        const handle = await start(input('unclean', { rounds: 1 }));
+        await until(async () => (met ? true : undefined));
+        await handle.cancel();
+        await writing.reached;
+        const refused = { type: 'RunStateConflict', message: expect.stringContaining('is being cancelled') as string };
+        for (const ordered of [
+          handle.executeUpdate(pauseUpdate, { args: [by] }),
+          handle.executeUpdate(retryUpdate, { args: [by] }),
+        ])
+          await expect(ordered).rejects.toMatchObject({ cause: refused });
+        writing.open();
+        await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+        expect((await handle.describe()).status.name).toBe('CANCELLED');
+        expect((await handle.query(progressQuery)).status).toBe('CANCELLED');
+      });
+      expect(recorded.saved.map(({ status }) => status)).toEqual(['RUNNING', 'CANCELLED']);
+    });
+
+    it('takes no other order while its config is changed, and begins again under the changed one', async () => {
+      const revising = gate();
+      const activities = standIns(recorded, { reviseRun: () => revising.wait() });
+      await withWorkers(activities, async () => {
+        const handle = await start(input('revised', { rounds: 1, approval: 'every' }));
+        await until(async () => ((await handle.query(progressQuery)).approval ? true : undefined));
+        const change = { input: input('revised', { rounds: 1, shots: [0] }), set: ['evaluate.shots=[0]'] };
+        const changed = handle.executeUpdate(retryUpdate, { args: [{ ...by, change }] });
+        await revising.reached;
+        await expect(handle.executeUpdate(approveUpdate, { args: [by] })).rejects.toMatchObject({
+          cause: { type: 'RunStateConflict', message: expect.stringContaining('about to begin again') as string },
+        });
+        revising.open();
+        await changed;
+        expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+      });
+      expect(recorded.saved.at(-1)?.status).toBe('DONE');
+      expect(recorded.stages.filter(({ stage }) => stage === 'prepare-tasks')).toHaveLength(2);
+    });
+
+    it('changes its config only when what a pause has broken off has come to rest', async () => {
+      const stopping = gate();
+      const order: string[] = [];
+      let met = false;
+      const activities = standIns(recorded, {
+        buildPairs: async (of) => {
+          if (met) return result(of, recorded);
+          met = true;
+          await untilStopped();
+          await stopping.wait();
+          order.push('at rest');
+          throw new Error('stopped');
+        },
+        reviseRun: async () => {
+          order.push('revised');
+        },
+      });
+      await withWorkers(activities, async () => {
+        const handle = await start(input('resting', { rounds: 1 }));
+        await until(async () => (met ? true : undefined));
+        const paused = handle.executeUpdate(pauseUpdate, { args: [by] });
+        await stopping.reached;
+        const change = { input: input('resting', { rounds: 1 }), set: [] };
+        const changed = handle.executeUpdate(retryUpdate, { args: [{ ...by, change }] });
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        stopping.open();
+        await Promise.all([paused, changed]);
+        expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+      });
+      expect(order).toEqual(['at rest', 'revised']);
+    });
+
+    it('that is cancelled while a changed config is being recorded ends as cancelled', async () => {
+      const recording = gate();
+      const activities = standIns(recorded, {
+        buildPairs: async () => {
+          throw failure('NotEnoughPairs');
+        },
+        recordAction: () => recording.wait(),
+      });
+      await withWorkers(activities, async () => {
+        const handle = await start(input('changed-mind', { rounds: 1 }));
+        await parked(handle);
+        const change = { input: input('changed-mind', { rounds: 1 }), set: [] };
+        const changed = handle.executeUpdate(retryUpdate, { args: [{ ...by, change }] }).catch(() => undefined);
+        await recording.reached;
+        await handle.cancel();
+        await until(async () => (recorded.saved.at(-1)?.status === 'CANCELLED' ? true : undefined));
+        recording.open();
+        await changed;
+        await expect(handle.result()).rejects.toMatchObject({ cause: { name: 'CancelledFailure' } });
+      });
+      expect(recorded.reports).toBe(1);
+    });
+
+    it('asks for a word after a pause that came while it looked for one', async () => {
+      const looking = gate();
+      let looked = 0;
+      const activities = standIns(recorded, {
+        findVerdict: async () => {
+          looked += 1;
+          if (looked === 1) await looking.wait();
+          return undefined;
+        },
+      });
+      await withWorkers(activities, async () => {
+        const handle = await start(input('looked', { rounds: 1, approval: 'every' }));
+        await looking.reached;
+        const pausing = handle.executeUpdate(pauseUpdate, { args: [by] });
+        await until(async () => ((await handle.query(progressQuery)).paused ? true : undefined));
+        looking.open();
+        expect(await pausing).toMatchObject({ status: 'PAUSED', current: [] });
+        await handle.executeUpdate(resumeUpdate, { args: [by] });
+        await until(async () => ((await handle.query(progressQuery)).status === 'NEEDS_APPROVAL' ? true : undefined));
+        await handle.executeUpdate(approveUpdate, { args: [by] });
+        expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+      });
+    });
+
+    it('is asked about a decision that was made anew, whatever was said about the one before', async () => {
+      let decided = 0;
+      let broken = true;
+      const activities = standIns(recorded, {
+        decide: async (of) => ({ ...result(of, recorded), key: sha(`decided ${(decided += 1)}`) }),
+        writeReport: async () => {
+          if (broken) throw failure('BlobMissing');
+          return ref('report');
+        },
+      });
+      await withWorkers(activities, async () => {
+        const handle = await start(input('anew', { rounds: 1, approval: 'every' }));
+        const asked = (at: number) =>
+          until(async () => {
+            const { approval } = await handle.query(progressQuery);
+            return approval?.key === sha(`decided ${at}`) ? true : undefined;
+          });
+        await asked(1);
+        await handle.executeUpdate(approveUpdate, { args: [by] });
+        // Its report could not be written, so the round was walked again, and decided anew.
+        await asked(2);
+        broken = false;
+        await handle.executeUpdate(approveUpdate, { args: [by] });
+        expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+      });
+    });
+
+    it('takes an order that came with its start', async () => {
+      await withWorkers(standIns(recorded), async () => {
+        const startWorkflowOperation = new WithStartWorkflowOperation('alignWorkflow', {
+          ...{ workflowId: 'at-once', taskQueue: taskQueues.workflows },
+          workflowIdConflictPolicy: 'FAIL',
+          args: [input('at-once', { rounds: 1 })],
+        });
+        const paused = await env.client.workflow.executeUpdateWithStart(pauseUpdate, {
+          args: [by],
+          startWorkflowOperation,
+        });
+        expect(paused.status).toBe('PAUSED');
+        const handle = env.client.workflow.getHandle('at-once');
+        await handle.executeUpdate(resumeUpdate, { args: [by] });
+        expect(((await handle.result()) as RunProgress).status).toBe('DONE');
+      });
+    });
+
+    it('waits for a stage that an earlier start of it has left', async () => {
+      const activities = standIns(recorded, {
+        openRowStage: async (of) => {
+          if (of.extra?.['left'] === true) await untilStopped();
+          return { done: false, key: sha(of.stage), rows: 1 };
+        },
+      });
+      await withWorkers(activities, async () => {
+        const stage = { stage: 'sample-questions', bundle: ref('bundle'), inputs: {}, extra: { left: true } };
+        const left = await env.client.workflow.start('stageWorkflow', {
+          ...{ workflowId: 'drained/r1/sample-questions', taskQueue: taskQueues.workflows, args: [{ stage }] },
+        });
+        const handle = await start(input('drained', { rounds: 1 }));
+        await until(async () =>
+          (await handle.query(progressQuery)).current.some((each) => each.stage === 'sample-questions')
+            ? true
+            : undefined,
+        );
+        await new Promise((resolve) => setTimeout(resolve, 1_000));
+        await left.terminate();
+        await until(async () => {
+          const { status, attention } = await handle.query(progressQuery);
+          expect(attention).toBeUndefined();
+          return status === 'DONE' ? true : undefined;
+        });
+      });
+    });
+
+    it('that is walked again goes on in a new history when this one has grown long', async () => {
+      const short = await startTemporal(['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=20']);
+      let broken = true;
+      let resolved = 0;
+      const activities = standIns(recorded, {
+        resolveModels: async () => {
+          resolved += 1;
+          return { teacher: model('teacher'), student: model('student'), respondents: [], others: [] };
+        },
+        buildPairs: async (of) => {
+          if (broken) throw failure('NotEnoughPairs');
+          return result(of, recorded);
+        },
+      });
+      try {
+        await withWorkers(
+          activities,
+          async () => {
+            const handle = await start(input('long', { rounds: 1 }), short);
+            const { startedAt } = await parked(handle);
+            broken = false;
+            await handle.executeUpdate(retryUpdate, { args: [by] });
+            const done = (await handle.result()) as RunProgress;
+            expect(done).toMatchObject({ status: 'DONE', round: 1, startedAt });
+            const { runId } = await short.client.workflow.getHandle('long').describe();
+            expect(runId).not.toBe(handle.firstExecutionRunId);
+          },
+          short,
+        );
+      } finally {
+        await short.teardown();
+      }
+      expect(resolved).toBe(1);
+    });
   });
 });
 

@@ -15,7 +15,7 @@ import { startRun } from '../../cli/start-run';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { Trainer } from '../../drivers/trainer/trainer';
 import { ArteError } from '../../schemas/errors';
-import { deploymentName, taskQueues, type RunProgress } from '../../schemas/messages';
+import { activityQueues, deploymentName, taskQueues, type RunProgress } from '../../schemas/messages';
 import type { Notification } from '../../schemas/notification';
 import type { RunReport } from '../../schemas/report';
 import { announceDeployment } from '../../workers/deployment';
@@ -68,9 +68,7 @@ describe('a run that tells', () => {
           defaultVersioningBehavior: 'PINNED',
         },
       }),
-      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
-        Worker.create({ connection, taskQueue, activities }),
-      ),
+      ...activityQueues.map((taskQueue) => Worker.create({ connection, taskQueue, activities })),
     ]);
     working = Promise.all(workers.map((worker) => worker.run()));
     await announceDeployment(env.client, 'default', deploymentName, 'test', pino({ level: 'silent' }));

@@ -15,7 +15,7 @@ import { createInferActivities, createIoActivities, createTrainActivities } from
 import { createNotifier } from '../../drivers/notify/open';
 import type { InferDependencies, TrainDependencies } from '../../activities/dependencies';
 import { runKeys } from '../../activities/run-records';
-import { readLastFiring } from '../../activities/schedules';
+import { readLastFiring, readPlan, saveFiring, scheduleKeys } from '../../activities/schedules';
 import { beginRun, recordRun } from '../../activities/start-run';
 import { addStudent, readStanding } from '../../activities/students';
 import {
@@ -25,6 +25,7 @@ import {
   pauseSchedule,
   previewFiring,
   resumeSchedule,
+  triggerAgain,
   triggerSchedule,
 } from '../../cli/schedules';
 import { viewRun } from '../../cli/run-progress';
@@ -35,11 +36,11 @@ import { canonicalJson, sha256Hex } from '../../method/keys';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
-import { deploymentName, taskQueues } from '../../schemas/messages';
+import { activityQueues, deploymentName, taskQueues } from '../../schemas/messages';
 import type { ModelRef } from '../../schemas/model-ref';
 import type { RunReport } from '../../schemas/report';
 import { modelConfigSchema, runConfigSchema, type ModelConfig, type RunConfig } from '../../schemas/run-config';
-import type { FiringPlan, ScheduleRecord } from '../../schemas/schedule';
+import type { FiringOutcome, FiringPlan, ScheduleRecord } from '../../schemas/schedule';
 import { announceDeployment } from '../../workers/deployment';
 import { rejectUpdate, retryUpdate } from '../../workflows/messages';
 import { waitFor } from '../support/cli';
@@ -108,9 +109,7 @@ describe('a schedule', () => {
           defaultVersioningBehavior: 'PINNED',
         },
       }),
-      ...[taskQueues.io, taskQueues.infer, taskQueues.train].map((taskQueue) =>
-        Worker.create({ connection, taskQueue, activities }),
-      ),
+      ...activityQueues.map((taskQueue) => Worker.create({ connection, taskQueue, activities })),
     ]);
     working = Promise.all(workers.map((worker) => worker.run()));
     await announceDeployment(env.client, 'default', deploymentName, 'test', pino({ level: 'silent' }));
@@ -275,6 +274,25 @@ describe('a schedule', () => {
     await deleteSchedule(platform(), 'asking');
   });
 
+  it('whose firing is under way starts nothing more once it is deleted or replaced, and leaves nothing behind', async () => {
+    const asks = { ...config, seed: 13, rounds: { ...config.rounds, approval: 'every' as const } };
+    const firing = async (name: string, bundle: ArtifactRef) => {
+      const input = { schedule: name, bundle, parallel: 9, failOnTrouble: false };
+      const options = { workflowId: `firing-${name}-${Date.now()}`, taskQueue: taskQueues.workflows, args: [input] };
+      const outcome = (await env.client.workflow.execute('realignWorkflow', options)) as FiringOutcome;
+      return (await readPlan(store, outcome.plan)).entries;
+    };
+    const record = { ...(await scheduleOf(asks)), name: 'short-lived' };
+    expect(await firing('short-lived', record.bundle)).toEqual([]);
+    expect(await readLastFiring(store, 'short-lived')).toBeUndefined();
+    await saveFiring(store, { schedule: 'short-lived', plan: record.bundle, trouble: 0 });
+    expect(await readLastFiring(store, 'short-lived')).toBeUndefined();
+    await store.putDocument(scheduleKeys.record('short-lived'), record as unknown as JsonValue);
+    expect(await firing('short-lived', await bundleOf(config))).toEqual([]);
+    expect(await readLastFiring(store, 'short-lived')).toBeUndefined();
+    await store.remove(scheduleKeys.record('short-lived'));
+  });
+
   it('takes a changed config or teacher for new work, and prices and names for none', async () => {
     await pauseSchedule(platform(), 'nightly', 'for the test');
     const { models } = config;
@@ -324,6 +342,9 @@ describe('a schedule', () => {
     );
     await expect(previewFiring(platform(), 'odd')).rejects.toThrow('There is no schedule odd.');
     await fire();
+    await expect(triggerAgain(platform(), 'nightly', ['a-new', 'nobody'])).rejects.toThrow(
+      'There is no student nobody on the registry.',
+    );
     await deleteSchedule(platform(), 'nightly');
     expect(await describeSchedule(env.client, 'nightly')).toBeUndefined();
     await expect(previewFiring(platform(), 'nightly')).rejects.toThrow('There is no schedule nightly.');

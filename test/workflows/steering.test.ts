@@ -9,6 +9,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { readActions } from '../../activities/run-actions';
 import { readRounds, runKeys } from '../../activities/run-records';
+import { cancelRun } from '../../cli/commands/cancel';
 import { changedConfig } from '../../cli/changed-config';
 import { loadConfig } from '../../cli/load-config';
 import { alignInput, startRun, storeBundle } from '../../cli/start-run';
@@ -19,7 +20,7 @@ import type { Trainer } from '../../drivers/trainer/trainer';
 import { ArteError } from '../../schemas/errors';
 import { leftWaitingMs, runAnswerMs } from '../../schemas/limits';
 import type { StageManifest } from '../../schemas/manifest';
-import type { RunProgress, RunRecord } from '../../schemas/messages';
+import type { RunProgress, RunRecord, RunStatus } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import {
   approveUpdate,
@@ -158,6 +159,23 @@ describe('a run that is steered', () => {
       data: { code: 'PlatformDown', what: expect.stringContaining('no worker of the role orchestrator') as string },
     });
     expect(Date.now() - began).toBeLessThan(leftWaitingMs + 10_000);
+    began = Date.now();
+    await expect(cancelled(here, 'left')).rejects.toMatchObject({
+      data: { code: 'PlatformDown', what: expect.stringContaining('Nobody is there to cancel') as string },
+    });
+    expect(Date.now() - began).toBeLessThan(leftWaitingMs + 10_000);
+  });
+
+  it('that is cancelled says how it stands then, and its report who cancelled it', async () => {
+    const store = s3.fresh();
+    const here = (platform = await Platform.open(store, join(folder, 'cancelled')));
+    await startRun(here.session, await load('cancelled'), 'cancelled');
+    await here.until('cancelled', isAt(1, 'score-drafts'));
+    expect(await cancelled(here, 'cancelled', 'not wanted')).toBe('CANCELLED');
+    const report = (await store.getDocument(runKeys.report('cancelled'))) as unknown as RunReport;
+    expect(report).toMatchObject({ status: 'CANCELLED' });
+    expect(report.actions?.map(({ action, reason }) => [action, reason])).toContainEqual(['cancel', 'not wanted']);
+    await expect(cancelled(here, 'cancelled')).rejects.toMatchObject({ data: { code: 'RunStateConflict' } });
   });
 
   it('goes on under a changed config, makes only what depends on it, and keeps that config when its history is lost', async () => {
@@ -250,6 +268,11 @@ describe('a run that is steered', () => {
     });
   });
 });
+
+/** Ordered, and waited for. */
+async function cancelled({ session }: Platform, runId: string, reason?: string): Promise<RunStatus> {
+  return (await cancelRun(session, runId, { reason }))();
+}
 
 async function untilParked(here: Platform, runId: string): Promise<RunProgress> {
   for (;;) {
