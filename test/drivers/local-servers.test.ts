@@ -103,7 +103,8 @@ describe('Temporal', () => {
           request.on('error', reject);
           request.end();
         });
-      for (const host of [undefined, 'localhost', 'evil.example.org']) expect(await asked('GET', namespace, host)).toBe(403);
+      for (const host of [undefined, 'localhost', 'evil.example.org'])
+        expect(await asked('GET', namespace, host)).toBe(403);
       expect(await asked('POST', `${namespace}/workflows/any/terminate`)).toBe(403);
     } finally {
       await other.stop();
