@@ -340,7 +340,7 @@ function earlierNotes(earlier: readonly ReportStage[], config: RunConfig): strin
   ];
 }
 
-/** What kills may have cost beside the account: honest figures are upper ones. */
+/** What kills and broken answers may have cost beside the account: honest figures are upper ones. */
 function lossNotes(stages: readonly ReportStage[], config: RunConfig): string[] {
   const lost = stages.filter((stage) => !stage.reused && stage.lostCalls > 0);
   if (lost.length === 0) return [];
@@ -351,7 +351,7 @@ function lossNotes(stages: readonly ReportStage[], config: RunConfig): string[] 
   });
   const money = cost > 0 ? `, ${cost.toFixed(2)} ${config.platform.currency}` : '';
   return [
-    `${sum((stage) => stage.lostCalls)} calls were in flight when a worker was killed, and were asked again. They are not in this account; if their endpoint charged for them, that is at most ${sum((stage) => stage.lostInputTokens)} input tokens${money}, and what it had begun to answer.`,
+    `${sum((stage) => stage.lostCalls)} calls were in flight when a worker was killed, or ended without a usable answer after the server had worked, and were asked again. They are not in this account; if their endpoint charged for them, that is at most ${sum((stage) => stage.lostInputTokens)} input tokens${money}, and what it had begun to answer.`,
   ];
 }
 

@@ -1,5 +1,5 @@
 /**
- * tailor-rationales: a teacher answers its own tailored questions with the naive prompt (method.md section 1: T = 0), and the student's
+ * tailor-rationales: a teacher answers its own tailored questions with the naive prompt (the paper: temperature 0), and the student's
  * training set is written: the tailored rows with their evidence, and the rows that TRL reads.
  *
  * The questions of a task are answered in their order until it has its examples: as many as are needed, and in later waves spare ones

@@ -1,5 +1,5 @@
 /**
- * What the models are asked, word by word: the four prompts of method.md section 1 with their slots, the answer tag, and how a raw
+ * What the models are asked, word by word: the paper's four prompts with their slots, the answer tag, and how a raw
  * rationale becomes one that can be shown.
  *
  * Owns every wording and its slots, the stop strings and the JSON schema that belong to a prompt, and the default techniques.
@@ -148,7 +148,7 @@ function questionRequest(request: string): string {
 const seedOrdersMax = 6;
 
 /**
- * Ask the teacher for `count` new questions with targets (method.md section 1, sample: questions).
+ * Ask the teacher for `count` new questions with targets.
  * @param variation Which sample this is: picks one of at most six orders of the seeds; 0 is the order of the task. Same order, same prompt.
  */
 export function questionPrompt(
@@ -240,7 +240,7 @@ function targetSchema(answer: AnswerSpec): JsonValue {
   return { type: 'string' };
 }
 
-/** Ask the teacher for a rationale under a technique prompt (method.md section 1, sample: rationales). */
+/** Ask the teacher for a rationale under a technique prompt. */
 export function rationalePrompt(
   task: TaskRecord,
   technique: Technique,

@@ -2,7 +2,7 @@
  * From preferences and tailored examples to the rows that TRL reads: strings where the model is prompted with raw text, message
  * lists where it is prompted through its chat template.
  *
- * Owns what x, chosen and rejected are (method.md section 1, pairs and SFT). Leaves choosing the pairs to pairs.ts, and the tokens
+ * Owns what x, chosen and rejected are (the paper's pairs and SFT). Leaves choosing the pairs to pairs.ts, and the tokens
  * that begin and end a sequence to the trainer (TRL puts the end token after a completion; the template does it in a conversation).
  *
  * Invariants

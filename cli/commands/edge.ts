@@ -33,7 +33,7 @@ export function register(program: Command): void {
     .command('edge')
     .argument('<run>', 'id of the run')
     .description("measure the run's student as a device would use it, in several quantizations, beside the teacher")
-    .option('--round <n>', 'the student of this round (default: the last)')
+    .option('--round <n>', 'the student of this round (default: the best)')
     .addOption(
       new Option('--forms <forms>', `of ${quantizations.filter((form) => form !== 'as-is').join(', ')}`)
         .argParser(formsOf)

@@ -42,7 +42,7 @@ export async function runConfig(path: string, options: Options): Promise<number>
   checkRunId(runId);
   const { cost } = planRun(loaded.config, plannedTasks(loaded)).totals;
   for (const { path: place, what } of loaded.warnings) printNote(`warn    ${place}: ${what}`);
-  for (const note of capNotes(loaded.config, cost)) printNote(`note    ${note}`);
+  for (const note of [...loaded.notes, ...capNotes(loaded.config, cost)]) printNote(`note    ${note}`);
   const line = progress('connecting');
   const session = await openSession({
     platform: loaded.config.platform,
