@@ -6,7 +6,7 @@
  * The scripted endpoints stand in the worker, not behind a socket: a static endpoint could not serve what the run trains. What HTTP itself can do
  * is bench:faults and bench:kill.
  *
- * npm run bench:sequences [-- SEQUENCES SEED KILLS SECONDS_MAX]   (20 1 6 0: no limit of time)
+ * npm run bench:sequences [-- SEQUENCES SEED KILLS SECONDS_MAX AT_ONCE]   (20 1 6 0 1: no limit of time, one after another)
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -94,27 +94,33 @@ export async function openSequences(folder: string, onProgress: (text: string) =
 }
 
 async function main(): Promise<void> {
-  const [count = 20, firstSeed = 1, kills = 6, secondsMax = 0] = process.argv.slice(2).map(Number);
+  const [count = 20, firstSeed = 1, kills = 6, secondsMax = 0, atOnce = 1] = process.argv.slice(2).map(Number);
   const folder = mkdtempSync(join(tmpdir(), 'arte-sequences-'));
   const began = Date.now();
   const onProgress = (text: string): void => void process.stderr.write(`${text}\n`);
   try {
     const sequences = await openSequences(folder, onProgress);
-    let [made, equal, killed, lost] = [0, 0, 0, 0];
+    let [begun, made, equal, killed, lost] = [0, 0, 0, 0, 0];
     const killedBy: Record<string, number> = {};
     const failures: unknown[] = [];
-    while (made < count && (secondsMax === 0 || Date.now() - began < secondsMax * 1000)) {
-      const result = await sequences.next(firstSeed + made, kills);
-      made += 1;
-      if ('error' in result || !result.ok) failures.push(result);
-      else equal += 1;
-      if ('kills' in result) {
-        killed += result.kills;
-        lost += result.calls.lostInFlight;
-        for (const { part } of result.killed) killedBy[part] = (killedBy[part] ?? 0) + 1;
+    // Most of a sequence is waiting: for leases of killed work, for heartbeats that do not come, for a bad network.
+    const lane = async (): Promise<void> => {
+      while (begun < count && (secondsMax === 0 || Date.now() - began < secondsMax * 1000)) {
+        const seed = firstSeed + begun;
+        begun += 1;
+        const result = await sequences.next(seed, kills);
+        made += 1;
+        if ('error' in result || !result.ok) failures.push(result);
+        else equal += 1;
+        if ('kills' in result) {
+          killed += result.kills;
+          lost += result.calls.lostInFlight;
+          for (const { part } of result.killed) killedBy[part] = (killedBy[part] ?? 0) + 1;
+        }
+        onProgress(`sequence ${made}: ${JSON.stringify(result)}`);
       }
-      onProgress(`sequence ${made}: ${JSON.stringify(result)}`);
-    }
+    };
+    await Promise.all(Array.from({ length: atOnce }, lane));
     const seconds = Math.round((Date.now() - began) / 1000);
     const figures = { sequences: made, equal, kills: killed, killedBy, callsLostInFlight: lost, seconds, failures };
     process.stdout.write(`${JSON.stringify({ bench: 'sequences', firstSeed, ...figures })}\n`);
