@@ -41,7 +41,7 @@ import type { RacingFacts } from './score-drafts';
 import { noticeWarnings, readNotices } from './notices';
 import { readRows } from './read-rows';
 import { readActions } from './run-actions';
-import { readRounds, runKeys, transfersIn } from './run-records';
+import { readEarlier, readRounds, runKeys, transfersIn } from './run-records';
 import { finishedStage } from './stage';
 
 /** A difference below this is one of rounding. */
@@ -51,7 +51,8 @@ const smallestMoney = 1e-6;
 export async function writeReport(store: ArtifactStore, input: ReportInput): Promise<ArtifactRef> {
   const { config } = await openBundle(store, input.bundle);
   const rounds = await readRounds(store, input.runId, input.rounds);
-  const manifests = await readManifests(store, rounds);
+  const setAside = await readEarlier(store, input.runId);
+  const manifests = await readManifests(store, [...rounds.flatMap((round) => round.stages), ...setAside]);
   const actions = await readActions(store, input.runId);
   // A cancelled run must end, with what there is.
   if (input.status === 'DONE') refuseGaps(rounds, manifests);
@@ -63,9 +64,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
       return { ...reportStage(input.runId, record, manifests.get(record.key), config), ...(planned && { planned }) };
     }),
   );
-  const earlier = rounds.flatMap((round) =>
-    (round.earlier ?? []).map((record) => reportStage(input.runId, record, manifests.get(record.key), config)),
-  );
+  const earlier = setAside.map((record) => reportStage(input.runId, record, manifests.get(record.key), config));
   const arms = await reportLines(store, rounds.at(-1)?.evaluations ?? [], rounds, manifests);
   const transfer = await reportTransfer(store, rounds, manifests, config);
   const { spent } = ledgerTotals(await readLedger(store, input.runId, config));
@@ -122,10 +121,10 @@ function placeOf(round: number, stage: string, arm: string): string {
 
 async function readManifests(
   store: ArtifactStore,
-  rounds: readonly RoundRecord[],
+  records: readonly StageRecord[],
 ): Promise<Map<string, StageManifest>> {
   const manifests = new Map<string, StageManifest>();
-  for (const { key } of rounds.flatMap((round) => [...round.stages, ...(round.earlier ?? [])])) {
+  for (const { key } of records) {
     const manifest = manifests.has(key) ? undefined : await finishedStage(store, key);
     if (manifest) manifests.set(key, manifest);
   }

@@ -409,8 +409,9 @@ describe('a person', () => {
     for (const plot of ['loss', 'margin']) {
       const curve = page.locator(`svg[aria-labelledby^="${plot}-title"]`);
       const points = async (): Promise<number> =>
-        ((await curve.locator('polyline').first().getAttribute('points')) ?? '').split(' ').length;
+        ((await curve.locator('polyline').last().getAttribute('points')) ?? '').split(' ').length;
       await curve.locator('polyline').first().waitFor({ state: 'attached' });
+      // Finished trainings stand before the one that is under way.
       // The training has begun again since it was paused: what it had done after its last checkpoint goes from the curve first.
       let fewest = Infinity;
       await waitFor(`the ${plot} to grow`, patience.timeout, async () => {
