@@ -162,10 +162,14 @@ export async function choosePorts(
 ): Promise<PlatformPorts> {
   const path = platformPaths(dataDir).ports;
   const kept = await readJson<PlatformPorts>(path);
-  const temporal = await oneOf('Temporal', asked.temporal, kept?.temporal, isPortFree, onMoved);
+  // No new port is one that another part has: it is free only as long as that part does not run.
+  const taken = [asked.temporal, asked.s3, kept?.temporal, ...Object.values(kept?.s3 ?? {})] as (number | undefined)[];
+  const except = taken.filter((port) => port !== undefined);
+  const [freshTemporal = 0] = await freePorts(1, except);
+  const temporal = await oneOf('Temporal', asked.temporal, kept?.temporal, isPortFree, onMoved, freshTemporal);
   const pairIsFree = async (port: number): Promise<boolean> =>
     (await isPortFree(port)) && (await isPortFree(port + grpcPortOffset));
-  const fresh = await freeS3Ports();
+  const fresh = await freeS3Ports([...except, temporal]);
   const s3 = { ...fresh };
   for (const part of Object.keys(fresh) as (keyof S3Ports)[]) {
     const wanted = part === 's3' ? asked.s3 : undefined;
@@ -182,7 +186,7 @@ async function oneOf(
   kept: number | undefined,
   isFree: (port: number) => Promise<boolean>,
   onMoved: (what: string, port: number) => void,
-  fresh?: number,
+  fresh: number,
 ): Promise<number> {
   if (asked !== undefined) {
     if (!(await isFree(asked))) {
@@ -196,7 +200,7 @@ async function oneOf(
     }
     onMoved(what, kept);
   }
-  return fresh ?? (await freePorts(1))[0] ?? 0;
+  return fresh;
 }
 
 /** Where the S3 key of a data directory lies. */

@@ -24,15 +24,20 @@ export function isPortFree(port: number): Promise<boolean> {
   });
 }
 
-/** So many different free ports, drawn at random, each with the one `grpcPortOffset` above it free, too. Errors: PortTaken. */
-export async function freePorts(count: number): Promise<number[]> {
+/** So many different free ports, drawn at random, none of `except`, each with the one `grpcPortOffset` above it free, too. Errors: PortTaken. */
+export async function freePorts(count: number, except: readonly number[] = []): Promise<number[]> {
   const found: number[] = [];
   for (let draw = 0; draw < drawsMax; draw += 1) {
     if (found.length === count) {
       return found;
     }
     const port = range[0] + Math.floor(Math.random() * (range[1] - range[0]));
-    if (!found.includes(port) && (await isPortFree(port)) && (await isPortFree(port + grpcPortOffset))) {
+    if (
+      !found.includes(port) &&
+      !except.includes(port) &&
+      (await isPortFree(port)) &&
+      (await isPortFree(port + grpcPortOffset))
+    ) {
       found.push(port);
     }
   }

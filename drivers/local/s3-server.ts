@@ -183,8 +183,8 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
 }
 
 /** Free ports for all parts. Errors: PortTaken. */
-export async function freeS3Ports(): Promise<S3Ports> {
-  const [s3 = 0, master = 0, volume = 0, filer = 0, admin = 0] = await freePorts(5);
+export async function freeS3Ports(except: readonly number[] = []): Promise<S3Ports> {
+  const [s3 = 0, master = 0, volume = 0, filer = 0, admin = 0] = await freePorts(5, except);
   return { s3, master, volume, filer, admin };
 }
 

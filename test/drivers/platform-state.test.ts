@@ -73,6 +73,18 @@ describe('ports', () => {
     }
   });
 
+  test('are never one that somebody else is to have', async () => {
+    const [drawn = 0] = await freePorts(1);
+    const random = jest.spyOn(Math, 'random');
+    // The draw would find the same port for ever: it has to go on to another one.
+    const fraction = Math.random();
+    random.mockReturnValueOnce(fraction).mockReturnValueOnce(fraction);
+    const [first = 0] = await freePorts(1);
+    const others = await freePorts(1, [first, drawn]);
+    random.mockRestore();
+    expect(others).not.toContain(first);
+  });
+
   test('are the same the next time', async () => {
     const first = await choosePorts(dataDir, {}, () => undefined);
     expect(new Set(allPorts(first)).size).toBe(6);
