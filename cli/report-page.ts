@@ -95,12 +95,15 @@ function section(id: string, title: string, body: string): { id: string; title: 
   return { id, title, body };
 }
 
-function tiles({ arms, totals }: RunReport): string {
-  const aligned = arms.filter(({ name }) => name === 'arte').at(-1);
+function tiles({ arms, totals, bestRound, rounds }: RunReport): string {
+  // The run's result is its best round, which need not be the last.
+  const own = arms.filter(({ name }) => name === 'arte');
+  const aligned = own.findLast(({ round }) => round === bestRound) ?? own.at(-1);
+  const ofRound = aligned && rounds.length > 1 ? ` of round ${aligned.round}` : '';
   const comparison = aligned?.comparisons.find(({ against }) => against === 'original_teacher');
   const shown: (readonly [string, string])[] = [
     ...(aligned
-      ? [[`${percent(aligned.accuracy)} %`, `accuracy after alignment, ${aligned.shots}-shot`] as const]
+      ? [[`${percent(aligned.accuracy)} %`, `accuracy after alignment${ofRound}, ${aligned.shots}-shot`] as const]
       : []),
     ...(comparison
       ? [

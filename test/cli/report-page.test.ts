@@ -230,6 +230,11 @@ it('shows what a model wrote as text', async () => {
 it('holds the figures of the report', async () => {
   const { page } = await open('light');
   const text = (await page.locator('main').textContent()) ?? '';
+  const best = report.arms.findLast(({ name, round }) => name === 'arte' && round === report.bestRound)!;
+  expect(report.bestRound).toBeGreaterThan(0);
+  expect(await page.locator('dl.tiles').first().textContent()).toContain(
+    `accuracy after alignment of round ${best.round}, ${best.shots}-shot${(100 * best.accuracy).toFixed(1)} %`,
+  );
   for (const { accuracy, low, high } of report.arms)
     expect(text).toContain(`${(100 * accuracy).toFixed(1)} (${(100 * low).toFixed(1)} to ${(100 * high).toFixed(1)})`);
   for (const { key } of report.stages) expect(text).toContain(key);
