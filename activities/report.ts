@@ -483,7 +483,7 @@ function qualityNotes(stages: readonly ReportStage[]): string[] {
     if (name === 'build-pairs' && typeof correctness?.chosen === 'number' && typeof correctness.rejected === 'number') {
       if (correctness.chosen >= correctness.rejected) return [];
       return [
-        `Of the rationale pairs of round ${round} ${percent(correctness.chosen)} of the chosen and ${percent(correctness.rejected)} of the rejected conclude what the question's target says: DPO prefers wrong rationales more often than right ones.`,
+        `Of the rationale pairs of round ${round}, ${percent(correctness.chosen)} of the chosen and ${percent(correctness.rejected)} of the rejected conclude what the question's target says: DPO prefers wrong rationales more often than right ones.`,
       ];
     }
     return [];

@@ -37,12 +37,12 @@ export function formatPlanSeconds(value: number): string {
   return formatSeconds(value < 10 ? value : Math.round(value));
 }
 
-/** `price   1.20 to 3.40 USD, 12m to 40m, 1,234 calls`: what is left to make, in a line or two. */
+/** `price   1.20 to 3.40 USD, 12m to 40m, 1,234 calls` (without prices `takes   12m …`): what is left to make, in a line or two. */
 export function priceLines({ prices: { left, all }, currency }: PricedPlan, priced: boolean): string[] {
   const money = priced ? `${formatRange(left.cost, formatMoneyShort)} ${currency}, ` : '';
   const reused = left.calls < all.calls ? `; ${formatCount(all.calls - left.calls)} more are in the store` : '';
   return [
-    `price   ${money}${formatRange(left.seconds, formatPlanSeconds)}, ${formatCount(left.calls)} calls${reused}`,
+    `${priced ? 'price' : 'takes'}   ${money}${formatRange(left.seconds, formatPlanSeconds)}, ${formatCount(left.calls)} calls${reused}`,
     ...(priced ? [] : ['        no price set (models.*.price): no cost is counted']),
   ];
 }

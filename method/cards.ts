@@ -348,9 +348,15 @@ function limits({ report, round }: CardSource, license: string | undefined): str
         : [
             'The licence is what the config (or the base) says; the terms of the teacher and of its provider may reach further.',
           ]),
-      `Decision of round ${round.round}: ${JSON.stringify(round.decision)}`,
+      ...decisionWords(round),
     ]),
   ];
+}
+
+/** What was decided about the round, in the words of the decision. */
+function decisionWords({ round, decision: { decision, reason } }: ReportRound): string[] {
+  if (typeof decision !== 'string') return [];
+  return [`Round ${round}: ${decision}${typeof reason === 'string' ? `. ${reason}` : ''}`];
 }
 
 /** The stages that made it, by key: whoever has the store can follow every number back. */

@@ -40,7 +40,7 @@ const ownWorkShare = 0.1;
 /** Branches that run side by side slow each other down: where the plan's seconds are not measured beside each other, by this share of the shorter. */
 const contentionAssumed = 0.5;
 
-/** Seconds until the run is done, if nobody pauses it; undefined where the plan has nothing of it. */
+/** Seconds until the run is done, if nobody pauses it; undefined where the plan has nothing of it, and while most of that would be guessed. */
 export function secondsLeft(
   { stages, prices }: Pick<PricedPlan, 'stages' | 'prices'>,
   so: RunSoFar,
@@ -51,19 +51,23 @@ export function secondsLeft(
   const running = new Map(so.running.map((each) => [placeOf(so.round, each.label), each]));
   const corrections = correctionsOf(planned, finished, running);
   let left = 0;
+  const work = { all: 0, guessed: 0 };
   for (const round of new Set(planned.map((each) => each.round))) {
     if (round < so.round) continue;
     const branches = { shared: 0, arte: 0, beside: 0 };
     let measured = true;
     for (const item of planned) {
       if (item.round !== round || finished.has(item.place) || item.reused) continue;
-      branches[item.branch ?? 'shared'] += leftOf(item, running.get(item.place), corrections(item.kind));
+      const seconds = leftOf(item, running.get(item.place), corrections.of(item.kind));
+      branches[item.branch ?? 'shared'] += seconds;
       measured &&= item.measured;
+      work.all += seconds;
+      if (!item.measured && !corrections.saw(item.kind)) work.guessed += seconds;
     }
     const { shared, arte, beside } = branches;
     left += shared + Math.max(arte, beside) + (measured ? 0 : contentionAssumed) * Math.min(arte, beside);
   }
-  return left;
+  return work.guessed > guessedShareMax * work.all ? undefined : left;
 }
 
 interface Item {
@@ -77,6 +81,9 @@ interface Item {
   readonly measured: boolean;
 }
 
+/** The kind of what asks no model and trains none. */
+const noModel = 'no model';
+
 function itemOf(
   { round, name, arm, branch, model, steps, calls, reused }: PlannedStage,
   { seconds, from }: StagePrice,
@@ -85,13 +92,19 @@ function itemOf(
     place: placeOf(round, stageLabel(name, arm)),
     round,
     branch,
-    kind: steps > 0 ? name : calls > 0 ? `${model} asked` : 'no model',
+    kind: steps > 0 ? name : calls > 0 ? `${model} asked` : noModel,
     // The middle of a range whose ends are factors apart.
     seconds: Math.sqrt(Math.max(seconds.low, secondsMin) * Math.max(seconds.high, secondsMin)),
     reused: reused === true,
     measured: from.seconds.kind === 'measured' || (calls === 0 && steps === 0),
   };
 }
+
+/**
+ * More of what is left than this by speeds that nobody has measured, here or before, and nothing is said: such a speed is a guess of two orders of
+ * magnitude, and one kind of work says little of another.
+ */
+const guessedShareMax = 1 / 3;
 
 /** No stage takes less, in seconds. */
 const secondsMin = 0.05;
@@ -105,7 +118,7 @@ function correctionsOf(
   planned: readonly Item[],
   finished: ReadonlyMap<string, FinishedStage>,
   running: ReadonlyMap<string, RunningStage>,
-): (kind: string) => number {
+): { readonly of: (kind: string) => number; readonly saw: (kind: string) => boolean } {
   const seen = new Map<string, { planned: number; actual: number }>();
   const total = new Map<string, number>();
   const all = { planned: 0, actual: 0 };
@@ -115,15 +128,20 @@ function correctionsOf(
     if (!work) continue;
     const of = seen.get(kind) ?? { planned: 0, actual: 0 };
     seen.set(kind, { planned: of.planned + work.planned, actual: of.actual + work.actual });
+    // What asks and trains nothing takes no time, and says nothing of what does.
+    if (kind === noModel) continue;
     all.planned += work.planned;
     all.actual += work.actual;
   }
   const overall = all.planned > 0 ? all.actual / all.planned : 1;
-  return (kind) => {
-    const of = seen.get(kind);
-    if (!of) return overall;
-    const prior = ownWorkShare * (total.get(kind) ?? 0);
-    return (of.actual + prior * overall) / (of.planned + prior);
+  return {
+    saw: (kind) => seen.has(kind),
+    of(kind) {
+      const of = seen.get(kind);
+      if (!of) return overall;
+      const prior = ownWorkShare * (total.get(kind) ?? 0);
+      return (of.actual + prior * overall) / (of.planned + prior);
+    },
   };
 }
 

@@ -45,6 +45,7 @@ async function quickstart(folder: string): Promise<number> {
   printLine();
   printLine(color.bold('Next'));
   for (const [command, says] of [
+    ['arte report quickstart --html report.html', 'the report as a page with plots'],
     ['arte report quickstart --json', 'every number with the key of the stage it came from'],
     [`arte run ${join('examples', 'quickstart.yaml')} --id again`, 'the same again: all of it comes from the store'],
     [`arte plan ${join('examples', 'paper-bbh.yaml')}`, "what the paper's own set-up takes"],

@@ -115,6 +115,31 @@ it.each([
   expect(worst(0)).toBeGreaterThan(0.25);
 });
 
+it('says nothing while most of what is left goes by speeds that nobody has measured', () => {
+  const measured = planOf(1);
+  const stages = measured.prices.stages.map((price) => ({
+    ...price,
+    from: { ...price.from, seconds: { kind: 'assumed' as const, words: 'a guess' } },
+  }));
+  const plan = { ...measured, prices: { ...measured.prices, stages } };
+  const after = (made: (stage: PlannedStage) => boolean): number | undefined => {
+    const finished = plan.stages
+      .filter(made)
+      .map(({ name, arm }) => ({ round: 1, stage: name, arm, seconds: 10, reused: false }));
+    return secondsLeft(plan, { round: 1, finished, running: [] });
+  };
+  expect(after(() => false)).toBeUndefined();
+  // What asks no model is over in no time, and says nothing of what does.
+  expect(after(({ name }) => name === 'prepare-tasks')).toBeUndefined();
+  expect(after(({ name }) => name === 'sample-questions')).toBeUndefined();
+  const seen = new Set<string>();
+  const oneOfEach = after(({ name, model: asked, steps, calls }) => {
+    const kind = steps > 0 ? name : calls > 0 ? String(asked) : 'none';
+    return !seen.has(kind) && Boolean(seen.add(kind));
+  });
+  expect(oneOfEach).toBeGreaterThan(0);
+});
+
 it('takes what was found in the store for done, and not for fast', () => {
   const plan = planOf(1);
   const [first, ...others] = plan.stages;
