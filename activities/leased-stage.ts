@@ -53,6 +53,7 @@ export function runLeasedStage<Dependencies extends { readonly store: ArtifactSt
     if (!price) throw new Error(`${shape.name} trains no model of the config`);
     const first: ActivityProgress = {
       stage: shape.name,
+      ...(input.place && { arm: input.place.arm }),
       unit: 'steps',
       phase: 'load',
       done: 0,

@@ -102,7 +102,9 @@ async function liveStages(client: Client, handle: RunHandle, progress: RunProgre
     try {
       if (entry.workflowId === undefined) {
         const { raw } = await handle.describe();
-        stages.push({ ...fromHeartbeats(base, raw.pendingActivities ?? [], 0, 0), ...troubleOf(entry.waits) });
+        const isAlone = progress.current.filter(({ workflowId }) => workflowId === undefined).length === 1;
+        const own = (raw.pendingActivities ?? []).filter((activity) => isOf(activity, entry, isAlone));
+        stages.push({ ...fromHeartbeats(base, own, 0, 0), ...troubleOf(entry.waits) });
       } else {
         const child = client.workflow.getHandle(entry.workflowId);
         const [{ raw }, rows] = await Promise.all([child.describe(), child.query(stageProgressQuery)]);
@@ -118,6 +120,18 @@ async function liveStages(client: Client, handle: RunHandle, progress: RunProgre
     }
   }
   return stages;
+}
+
+/** Whether an activity of the run itself is this stage's: its heartbeat says so. One that has not spoken yet is somebody's only where there is one stage. */
+export function isOf(
+  { heartbeatDetails }: PendingActivities[number],
+  { stage, arm }: { readonly stage: string; readonly arm: string },
+  isAlone: boolean,
+): boolean {
+  const payload = heartbeatDetails?.payloads?.[0];
+  if (!payload) return isAlone;
+  const beat = defaultPayloadConverter.fromPayload<ActivityProgress>(payload);
+  return beat.stage === stage && (beat.arm ?? arm) === arm;
 }
 
 function troubleOf(waits: string | undefined): Pick<LiveStage, 'trouble'> {

@@ -260,6 +260,8 @@ export type CommittedWave =
 /** Heartbeat details of a running shard or training: what watch shows live. */
 export interface ActivityProgress {
   readonly stage: StageName;
+  /** Of a stage that is an activity of the run itself: two of them may be at work at once. Left out by shards and by older workers. */
+  readonly arm?: string;
   /** rows | steps: what done and total count. */
   readonly unit: 'rows' | 'steps';
   readonly phase: string;

@@ -163,8 +163,10 @@ export async function choosePorts(
   const path = platformPaths(dataDir).ports;
   const kept = await readJson<PlatformPorts>(path);
   // No new port is one that another part has: it is free only as long as that part does not run.
-  const taken = [asked.temporal, asked.s3, kept?.temporal, ...Object.values(kept?.s3 ?? {})] as (number | undefined)[];
-  const except = taken.filter((port) => port !== undefined);
+  const keptS3: readonly number[] = kept
+    ? [kept.s3.s3, kept.s3.master, kept.s3.volume, kept.s3.filer, kept.s3.admin]
+    : [];
+  const except = [asked.temporal, asked.s3, kept?.temporal, ...keptS3].filter((port) => port !== undefined);
   const [freshTemporal = 0] = await freePorts(1, except);
   const temporal = await oneOf('Temporal', asked.temporal, kept?.temporal, isPortFree, onMoved, freshTemporal);
   const pairIsFree = async (port: number): Promise<boolean> =>

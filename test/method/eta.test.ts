@@ -134,7 +134,7 @@ it('says nothing while most of what is left goes by speeds that nobody has measu
   expect(after(({ name }) => name === 'sample-questions')).toBeUndefined();
   const seen = new Set<string>();
   const oneOfEach = after(({ name, model: asked, steps, calls }) => {
-    const kind = steps > 0 ? name : calls > 0 ? String(asked) : 'none';
+    const kind = steps > 0 ? name : calls > 0 ? asked : 'none';
     return !seen.has(kind) && Boolean(seen.add(kind));
   });
   expect(oneOfEach).toBeGreaterThan(0);
