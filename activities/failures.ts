@@ -50,7 +50,8 @@ export function asFailure(error: unknown, attempt: number): unknown {
     type: data.code,
     nonRetryable: final,
     details: [withinPayload(data)],
-    ...(error instanceof Error ? { cause: error } : {}),
+    // The engine keeps the last failure of a retried activity up to a few kilobytes, and else only the words that it was too large. The worker's log has the cause.
+    ...(final && error instanceof Error ? { cause: error } : {}),
   });
 }
 

@@ -194,11 +194,14 @@ export function parseYaml(path: string, text: string): { document: Document.Pars
 /** The document as plain values. Aliases are resolved here: one that names nothing, or far too much, is a fault of the file. */
 export function valueOf(path: string, document: Document.Parsed): unknown {
   try {
-    return document.toJS({ maxAliasCount: aliasesMax });
+    const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
+    // What refers to itself has no end, and no JSON.
+    JSON.stringify(value);
+    return value;
   } catch (error) {
     const problem = configProblem([], {
       what: `This is not YAML: ${redacted(firstLine(error instanceof Error ? error.message : String(error)))}`,
-      why: 'A text that begins with * refers to a part of the file that is marked with & before.',
+      why: 'A text that begins with * refers to a part of the file that is marked with & before, and that does not hold the text itself.',
       instead: 'Mark the part with &, or put the text in quotes.',
     });
     throw new ConfigError(path, [problem]);

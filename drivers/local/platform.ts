@@ -168,10 +168,28 @@ async function setUpPython({ cacheDir }: PlatformOptions, say: (text: string) =>
   });
 }
 
+/** Errors: InvalidInput where nothing can be written. */
+function makeDataDirectory(dataDir: string): void {
+  try {
+    mkdirSync(platformPaths(dataDir).logs, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    const { code = 'no' } = cause as NodeJS.ErrnoException;
+    throw new ArteError(
+      'InvalidInput',
+      {
+        what: `The data directory ${dataDir} cannot be used.`,
+        why: `No folder can be made there: the system says ${code}. It is no folder, or nothing may be written there.`,
+        next: 'Name another one with --data-dir or ARTE_DATA_DIR, or make this one writable.',
+      },
+      { cause },
+    );
+  }
+}
+
 function startSupervisor(dataDir: string, python: PythonEnv, build: string, options: PlatformOptions): Supervisor {
   const programs = options.programs ?? builtPrograms();
   const logPath = platformPaths(dataDir).log('supervisor');
-  mkdirSync(platformPaths(dataDir).logs, { recursive: true, mode: 0o700 });
+  makeDataDirectory(dataDir);
   if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > logFileBytesMax) {
     renameSync(logPath, `${logPath}.1`);
   }

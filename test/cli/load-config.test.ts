@@ -100,6 +100,15 @@ describe('the file itself', () => {
     expect(problems.map((problem) => problem.line)).toContain(line);
   });
 
+  it('a part that refers to itself is refused', async () => {
+    expect(await problemsOf(write('arte.yaml', 'a: &a [*a]\n'))).toMatchObject([
+      {
+        what: expect.stringContaining('This is not YAML') as string,
+        why: expect.stringContaining('hold the text') as string,
+      },
+    ]);
+  });
+
   it('an alias of nothing is refused', async () => {
     expect(await problemsOf(write('arte.yaml', 'version: 1\nname: *nobody\n'))).toMatchObject([
       { what: expect.stringContaining('Unresolved alias') },
