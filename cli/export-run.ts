@@ -20,6 +20,7 @@ import { hubIdOfEmbedded, type ModelRef } from '../schemas/model-ref';
 import type { ReportRound, RunReport } from '../schemas/report';
 import { exportFolder, exportJsonl, exportParquet, exportPlain } from './export-rows';
 import { madeWhole } from './made-whole';
+import { roundOf } from './report-round';
 import { openBundleOf } from './run-config-of';
 
 export const exportForms = ['dataset', 'pairs', 'dropped', 'student', 'teacher'] as const;
@@ -116,27 +117,6 @@ async function cardSource(store: ArtifactStore, report: RunReport, round: Report
   return { report, round, version, ...(config && { config }) };
 }
 
-function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
-  const best = report.bestRound ?? report.rounds.at(-1)?.round;
-  const round = report.rounds.find((candidate) => candidate.round === (wanted ?? best));
-  if (round) return round;
-  if (wanted === undefined && best === 0) {
-    throw new ArteError('RoundNotFound', {
-      what: `No round of ${report.runId} was accepted.`,
-      why: 'A gate failed in each of them (rounds.gates): there is no best teacher and no best student.',
-      next: `arte report ${report.runId} says which gates; --round takes one all the same.`,
-    });
-  }
-  throw new ArteError('RoundNotFound', {
-    what:
-      wanted === undefined
-        ? `The run ${report.runId} finished no round.`
-        : `The run ${report.runId} has no round ${wanted}.`,
-    why: `Its report holds ${report.rounds.length} rounds.`,
-    next: `arte report ${report.runId}`,
-  });
-}
-
 /** An artifact by its name, of the round asked for or the last that made it. */
 function artifact(
   report: RunReport,
@@ -219,14 +199,14 @@ function baseOf(report: RunReport, of: 'student' | 'teacher', { source, layers }
 
 /** What a person should know who loads an exported adapter; undefined where the named base is the one it was trained on. */
 export function adapterNote(
-  { rounds, runId }: RunReport,
+  report: RunReport,
   of: 'student' | 'teacher',
   wanted: number | undefined,
 ): string | undefined {
-  const round = wanted === undefined ? rounds.at(-1) : rounds.find((each) => each.round === wanted);
-  const model = round?.[of];
-  if (!model || model.layers.length !== 1) return undefined;
-  const whole = `arte export ${of} ${runId} --format safetensors writes the model as it was evaluated.`;
+  // Of the round whose adapter was written.
+  const model = roundOf(report, wanted)[of];
+  if (model.layers.length !== 1) return undefined;
+  const whole = `arte export ${of} ${report.runId} --format safetensors writes the model as it was evaluated.`;
   switch (model.source.kind) {
     case 'embedded':
       return `The adapter names ${hubIdOfEmbedded[model.source.name] ?? model.source.name} of the hub as its base. It was trained on the 4-bit weights that come with arte, so answers on that base differ a little; ${whole}`;

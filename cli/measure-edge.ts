@@ -29,6 +29,7 @@ import type { ReportRound, RunReport } from '../schemas/report';
 import type { ModelRequest } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskItem, type TaskRecord } from '../schemas/task';
+import { roundOf } from './report-round';
 
 export interface EdgeRequest {
   /** Left out: the best round, as `arte export` takes it. */
@@ -90,27 +91,6 @@ export async function measureEdge(
     currency: config.platform.currency,
     forms: forms.map((form) => ({ ...form, ofTeacher: share(form) })),
   };
-}
-
-function roundOf(report: RunReport, wanted: number | undefined): ReportRound {
-  const best = report.bestRound ?? report.rounds.at(-1)?.round;
-  const round = report.rounds.find((one) => one.round === (wanted ?? best));
-  if (round) return round;
-  if (wanted === undefined && best === 0) {
-    throw new ArteError('RoundNotFound', {
-      what: `No round of ${report.runId} was accepted.`,
-      why: 'A gate failed in each of them (rounds.gates): there is no best student.',
-      next: `arte report ${report.runId} says which gates; --round takes one all the same.`,
-    });
-  }
-  throw new ArteError('RoundNotFound', {
-    what:
-      wanted === undefined
-        ? `The run ${report.runId} finished no round.`
-        : `The run ${report.runId} has no round ${wanted}.`,
-    why: 'A student is measured when it has been trained.',
-    next: `arte report ${report.runId} shows the rounds.`,
-  });
 }
 
 /** The teacher in the form it taught in, where it is ours to serve; the student in every form. */
