@@ -15,7 +15,7 @@ import { keepPlan, planForStart, planWithStore } from '../../cli/price-run';
 import { readReport } from '../../cli/read-report';
 import { plannedRows } from '../../cli/report-planned';
 import { printReport, reportWidthMax } from '../../cli/report-view';
-import { openEta } from '../../cli/run-eta';
+import { openEta, type Eta } from '../../cli/run-eta';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { JsonValue } from '../../schemas/json';
 import { stageLabel } from '../../schemas/stage-names';
@@ -122,11 +122,19 @@ it('lays the plan of the start beside what came, in the report', async () => {
   for (const line of lines.slice(from)) expect(line.length).toBeLessThanOrEqual(reportWidthMax);
 });
 
-it('knows when a run will be done while it works, and says nothing of one that does not', async () => {
-  const eta = await openEta(store, 'first');
-  const progress = { runId: 'first', round: 1, rounds: 1, current: [], startedAt: new Date().toISOString() };
-  const view = { finished: [], live: [], engine: 'RUNNING' };
-  const left = await eta({ ...view, progress: { ...progress, status: 'RUNNING' } }, Date.now());
-  expect(left).toBeGreaterThan(0);
-  expect(await eta({ ...view, progress: { ...progress, status: 'PAUSED' } }, Date.now())).toBeUndefined();
+it('knows when a run will be done while it works, and says nothing of one that does not, nor of one whose speeds nobody has measured', async () => {
+  const { plan } = await planWithStore(store, await load('changed', (config) => void (config['seed'] = 7)), find);
+  await keepPlan(store, 'changed', plan);
+  const working = (runId: string): Parameters<Eta>[0] => {
+    const startedAt = new Date().toISOString();
+    return {
+      progress: { runId, round: 1, rounds: 1, current: [], startedAt, status: 'RUNNING' },
+      ...{ finished: [], live: [], engine: 'RUNNING' },
+    };
+  };
+  const eta = await openEta(store, 'changed');
+  const view = working('changed');
+  expect(await eta(view, Date.now())).toBeGreaterThan(0);
+  expect(await eta({ ...view, progress: { ...view.progress, status: 'PAUSED' } }, Date.now())).toBeUndefined();
+  expect(await (await openEta(store, 'first'))(working('first'), Date.now())).toBeUndefined();
 });
