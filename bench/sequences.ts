@@ -6,6 +6,9 @@
  * The scripted endpoints stand in the worker, not behind a socket: a static endpoint could not serve what the run trains. What HTTP itself can do
  * is bench:faults and bench:kill.
  *
+ * Sequences at once are lanes: a process each, for a run's platform is chosen by the environment. Every lane makes an undisturbed run of its own, beside
+ * the others, which is also what its patience goes by.
+ *
  * npm run bench:sequences [-- SEQUENCES SEED KILLS SECONDS_MAX AT_ONCE]   (20 1 6 0 1: no limit of time, one after another)
  */
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -14,7 +17,7 @@ import { join } from 'node:path';
 import { judgeInput } from '../cli/load-config';
 import { disturbed, undisturbedRun, type SelftestResult } from '../cli/selftest/selftest';
 import { smallConfig } from '../cli/selftest/small-config';
-import type { SeenRun } from '../cli/selftest/disturbed-run';
+import { startChild } from '../drivers/process';
 import { ArteError } from '../schemas/errors';
 import type { RunConfig } from '../schemas/run-config';
 import { tinyModel } from './tiny-model';
@@ -29,7 +32,7 @@ const badNetwork = {
 } as const;
 
 /** The loop of a sequence: one round, everything in it, answers slow enough that there is a middle of every stage. */
-export async function sequenceConfig(folder: string): Promise<RunConfig> {
+async function sequenceConfig(folder: string): Promise<RunConfig> {
   const source = await tinyModel(join(folder, 'model'));
   const behindBadNetwork = (script: string): unknown => ({
     kind: 'scripted',
@@ -66,68 +69,139 @@ export async function sequenceConfig(folder: string): Promise<RunConfig> {
   return smallConfig(config).config;
 }
 
-export interface Sequences {
-  readonly undisturbed: SeenRun;
-  /** One more sequence; never rejects. */
-  next(
-    seed: number,
-    kills: number,
-  ): Promise<SelftestResult | { readonly ok: false; readonly seed: number; readonly error: string }>;
+/** What is counted, of a lane as of all of them. */
+interface Figures {
+  readonly sequences: number;
+  readonly equal: number;
+  readonly kills: number;
+  readonly killedBy: Readonly<Record<string, number>>;
+  readonly callsLostInFlight: number;
+  readonly failures: readonly unknown[];
 }
 
-/** The undisturbed run, and what runs sequences against it. */
-export async function openSequences(folder: string, onProgress: (text: string) => void): Promise<Sequences> {
-  const config = await sequenceConfig(folder);
-  const order = { loaded: { configDir: folder }, config, keep: true, onProgress };
-  const undisturbed = await undisturbedRun(order);
-  return {
-    undisturbed,
-    async next(seed, kills) {
-      try {
-        return await disturbed({ ...order, seed, kills }, undisturbed);
-      } catch (error) {
-        const what = error instanceof ArteError ? `${error.data.what} ${error.data.why}` : String(error);
-        return { ok: false, seed, error: what };
-      }
-    },
-  };
+interface Order {
+  readonly count: number;
+  readonly firstSeed: number;
+  /** From one sequence's seed to the next one's. */
+  readonly step: number;
+  readonly kills: number;
+  /** No sequence is begun later than this; 0: no limit. */
+  readonly secondsMax: number;
 }
 
-async function main(): Promise<void> {
-  const [count = 20, firstSeed = 1, kills = 6, secondsMax = 0, atOnce = 1] = process.argv.slice(2).map(Number);
+type Result = SelftestResult | { readonly ok: false; readonly seed: number; readonly error: string };
+
+/** One sequence after another, against one undisturbed run. */
+async function lane(order: Order, onProgress: (text: string) => void, signal: AbortSignal): Promise<Figures> {
   const folder = mkdtempSync(join(tmpdir(), 'arte-sequences-'));
-  const began = Date.now();
-  const onProgress = (text: string): void => void process.stderr.write(`${text}\n`);
+  const until = order.secondsMax === 0 ? Infinity : Date.now() + order.secondsMax * 1000;
   try {
-    const sequences = await openSequences(folder, onProgress);
-    let [begun, made, equal, killed, lost] = [0, 0, 0, 0, 0];
-    const killedBy: Record<string, number> = {};
-    const failures: unknown[] = [];
-    // Most of a sequence is waiting: for leases of killed work, for heartbeats that do not come, for a bad network.
-    const lane = async (): Promise<void> => {
-      while (begun < count && (secondsMax === 0 || Date.now() - began < secondsMax * 1000)) {
-        const seed = firstSeed + begun;
-        begun += 1;
-        const result = await sequences.next(seed, kills);
-        made += 1;
-        if ('error' in result || !result.ok) failures.push(result);
-        else equal += 1;
-        if ('kills' in result) {
-          killed += result.kills;
-          lost += result.calls.lostInFlight;
-          for (const { part } of result.killed) killedBy[part] = (killedBy[part] ?? 0) + 1;
-        }
-        onProgress(`sequence ${made}: ${JSON.stringify(result)}`);
-      }
-    };
-    await Promise.all(Array.from({ length: atOnce }, lane));
-    const seconds = Math.round((Date.now() - began) / 1000);
-    const figures = { sequences: made, equal, kills: killed, killedBy, callsLostInFlight: lost, seconds, failures };
-    process.stdout.write(`${JSON.stringify({ bench: 'sequences', firstSeed, ...figures })}\n`);
-    process.exitCode = failures.length === 0 ? 0 : 1;
+    const config = await sequenceConfig(folder);
+    const run = { loaded: { configDir: folder }, config, keep: true, onProgress, signal };
+    const undisturbed = await undisturbedRun(run);
+    const results: Result[] = [];
+    while (results.length < order.count && Date.now() < until && !signal.aborted) {
+      const seed = order.firstSeed + results.length * order.step;
+      const result = await disturbed({ ...run, seed, kills: order.kills }, undisturbed).catch((error: unknown) => {
+        const why = error instanceof ArteError ? `${error.data.what} ${error.data.why}` : String(error);
+        return { ok: false as const, seed, error: why };
+      });
+      results.push(result);
+      onProgress(`sequence of seed ${seed}: ${JSON.stringify(result)}`);
+    }
+    return figuresOf(results);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function figuresOf(results: readonly Result[]): Figures {
+  const killedBy: Record<string, number> = {};
+  const ended = results.filter((result): result is SelftestResult => 'kills' in result);
+  for (const { part } of ended.flatMap(({ killed }) => killed)) killedBy[part] = (killedBy[part] ?? 0) + 1;
+  const failures = results.filter(({ ok }) => !ok);
+  return {
+    sequences: results.length,
+    equal: results.length - failures.length,
+    kills: sum(ended.map((result) => result.kills)),
+    killedBy,
+    callsLostInFlight: sum(ended.map(({ calls }) => calls.lostInFlight)),
+    failures,
+  };
+}
+
+function together(lanes: readonly Figures[]): Figures {
+  const killedBy: Record<string, number> = {};
+  for (const each of lanes)
+    for (const [part, count] of Object.entries(each.killedBy)) killedBy[part] = (killedBy[part] ?? 0) + count;
+  return {
+    sequences: sum(lanes.map(({ sequences }) => sequences)),
+    equal: sum(lanes.map(({ equal }) => equal)),
+    kills: sum(lanes.map(({ kills }) => kills)),
+    killedBy,
+    callsLostInFlight: sum(lanes.map(({ callsLostInFlight }) => callsLostInFlight)),
+    failures: lanes.flatMap(({ failures }) => failures),
+  };
+}
+
+const sum = (values: readonly number[]): number => values.reduce((all, value) => all + value, 0);
+
+/** How a lane's last line begins, which holds its figures; the lines before it are its progress. */
+const figuresMark = 'figures ';
+/** How long a lane may take to end its run and platform when it is told to, in milliseconds. */
+const laneGraceMs = 60_000;
+
+/** A lane in a process of its own. Never rejects: a lane that dies is a failure among the figures. */
+async function laneProcess(name: string, order: Order, signal: AbortSignal): Promise<Figures> {
+  let figures: Figures | undefined;
+  const { count, firstSeed, step, kills, secondsMax } = order;
+  const child = startChild({
+    name,
+    command: process.execPath,
+    args: [__filename, 'lane', ...[count, firstSeed, step, kills, secondsMax].map(String)],
+    onLine: (line) => {
+      if (line.startsWith(figuresMark)) figures = JSON.parse(line.slice(figuresMark.length)) as Figures;
+      else process.stderr.write(`${name}: ${line}\n`);
+    },
+  });
+  const stop = (): void => void child.stop(laneGraceMs);
+  signal.addEventListener('abort', stop);
+  const { code } = await child.exited;
+  signal.removeEventListener('abort', stop);
+  if (figures) return figures;
+  const error = `${name} ended with ${code}: ${child.tail().slice(-3).join(' ')}`;
+  return { ...figuresOf([]), failures: [{ ok: false, error }] };
+}
+
+async function main(): Promise<void> {
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  process.once('SIGINT', end).once('SIGTERM', end);
+  const [first, ...words] = process.argv.slice(2);
+  if (first === 'lane') {
+    const [count = 0, firstSeed = 1, step = 1, kills = 6, secondsMax = 0] = words.map(Number);
+    process.stdin.once('end', end).resume();
+    const say = (line: string): void => void process.stdout.write(`${line}\n`);
+    const figures = await lane({ count, firstSeed, step, kills, secondsMax }, say, ended.signal);
+    say(`${figuresMark}${JSON.stringify(figures)}`);
+    // Its stdin, the lifeline, would keep it.
+    process.stdin.destroy();
+    return;
+  }
+  const [count = 20, firstSeed = 1, kills = 6, secondsMax = 0, atOnce = 1] = process.argv.slice(2).map(Number);
+  const began = Date.now();
+  // Most of a sequence is waiting: for leases of killed work, for heartbeats that do not come, for a bad network.
+  const lanes = await Promise.all(
+    Array.from({ length: Math.min(atOnce, count) }, (_, at) => {
+      const share = Math.floor(count / atOnce) + (at < count % atOnce ? 1 : 0);
+      const order = { count: share, firstSeed: firstSeed + at, step: atOnce, kills, secondsMax };
+      return laneProcess(`lane ${at + 1}`, order, ended.signal);
+    }),
+  );
+  const figures = together(lanes);
+  const seconds = Math.round((Date.now() - began) / 1000);
+  process.stdout.write(`${JSON.stringify({ bench: 'sequences', firstSeed, seconds, ...figures })}\n`);
+  process.exitCode = figures.failures.length === 0 && figures.sequences > 0 ? 0 : 1;
 }
 
 if (require.main === module) void main();
