@@ -298,6 +298,12 @@ export const pollerSilenceMs = 75_000;
 /** Work that no worker takes up for so long: there is none, whatever the engine still believes. A busy one takes it up within a second or two. */
 export const leftWaitingMs = 6_000;
 
+/** Who follows a run waits so long for an engine or a store that is away: the embedded ones are back within seconds, a cluster's proxy, too. */
+export const engineAwayMs = 30_000;
+
+/** A command that waits for Temporal tries to connect at least this often: gRPC's own pauses grow to two minutes. */
+export const reconnectPauseMaxMs = 2_000;
+
 /** `arte status` waits so long for a run's own word, and then shows what the run last wrote. */
 export const runAnswerMs = 8_000;
 
