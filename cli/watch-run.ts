@@ -19,6 +19,7 @@ import {
   orderLines,
   RateMeter,
   renderRun,
+  unattendedLines,
   type Rate,
 } from './run-view';
 import { openEta } from './run-eta';
@@ -182,6 +183,11 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
       if (view.progress.attention && !said.has(view.progress.attention.since)) {
         said.add(view.progress.attention.since);
         print(attentionLines(view, color).join('\n'));
+      }
+      // A worker that is just starting is no news; one of another version never takes the run up.
+      if (view.outdated && !said.has('outdated')) {
+        said.add('outdated');
+        print(unattendedLines(view, color).join('\n'));
       }
       const order = orderLines(view, color);
       if (order.length > 0) print(order.join('\n'));
