@@ -160,6 +160,12 @@ export const answerBytesMax = 64 * 1024 * 1024;
 /** An endpoint that takes no connection for this long is not there; a loaded one takes it at once and answers late. */
 export const connectTimeoutMs = 10_000;
 
+/**
+ * A call whose connection breaks before its answer begins, so long after it was sent, was being worked on. A proxy with nobody behind it, and a server
+ * that was just closing an idle connection, break it at once: an hour of that must not count for an hour of prompts.
+ */
+export const heldCallMs = 1_000;
+
 // ---- model servers -----------------------------------------------------------------------------------------------
 
 /** From holding the device to the first answer: 140 GB of weights come from a slow disk in this time. */
