@@ -75,7 +75,7 @@ export async function startRecorded(session: Session, record: RunRecord): Promis
   const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const before = await statusOf(handle);
   if (before === 'COMPLETED') return { runId, handle, set, how: 'done' };
-  const stranded = before === 'RUNNING' && session.embedded && (await endStrandedRun(client, runId));
+  if (before === 'RUNNING' && session.embedded) await endStrandedRun(client, runId);
   const { config } = await openBundle(store, bundle);
   // Where the engine has lost its history, the run's own word in the store says that there was one.
   const wasThere = before !== undefined || (await store.getDocument(runKeys.progress(runId))) !== undefined;
