@@ -2,7 +2,12 @@
  * Starting a run, by whoever starts it: a command or a firing of a schedule. One id is one bundle for ever.
  * Owns the run's record and how its workflow is started; what the run is made of is the caller's business.
  */
-import { WorkflowIdConflictPolicy, WorkflowIdReusePolicy, type Client } from '@temporalio/client';
+import {
+  WorkflowExecutionAlreadyStartedError,
+  WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
+  type Client,
+} from '@temporalio/client';
 import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
@@ -31,14 +36,25 @@ export async function recordRun(
   return standing;
 }
 
-/** Start the workflow of a run; one that is running is left alone, and one that is done is refused by the engine. */
-export async function beginRun(client: Client, input: AlignInput): Promise<void> {
-  await client.workflow.start('alignWorkflow', {
-    workflowId: input.runId,
-    taskQueue: taskQueues.workflows,
-    args: [input],
-    workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
-    workflowIdConflictPolicy: WorkflowIdConflictPolicy.USE_EXISTING,
-    staticSummary: `arte run ${input.runId}`,
-  });
+/**
+ * Start the workflow of a run; one that is running is left alone. Whether it is this call that has started it: of several at once one has.
+ * Errors: WorkflowExecutionAlreadyStartedError for one that is done.
+ */
+export async function beginRun(client: Client, input: AlignInput): Promise<boolean> {
+  try {
+    await client.workflow.start('alignWorkflow', {
+      workflowId: input.runId,
+      taskQueue: taskQueues.workflows,
+      args: [input],
+      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+      workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
+      staticSummary: `arte run ${input.runId}`,
+    });
+    return true;
+  } catch (error) {
+    if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
+    const { status } = await client.workflow.getHandle(input.runId).describe();
+    if (status.name === 'RUNNING') return false;
+    throw error;
+  }
 }

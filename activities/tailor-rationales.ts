@@ -97,8 +97,9 @@ export const tailorRationales: RowStage<Loaded> = {
     const { tasks, config } = loaded;
     const all: RowResult[] = [];
     for await (const result of results()) all.push(result);
-    if (!last && nextQuestions(loaded, all).length > 0) return { more: true };
-    const { kept, dropped, found, unusable } = examplesOf(loaded, all);
+    const made = examplesOf(loaded, all);
+    if (!last && nextQuestions(loaded, all, made).length > 0) return { more: true };
+    const { kept, dropped, found, unusable } = made;
     const set = {
       stage: 'tailor-rationales' as const,
       kept: kept.map(({ votes: _, ...row }) => row),
@@ -109,13 +110,17 @@ export const tailorRationales: RowStage<Loaded> = {
   },
 };
 
-/** The questions that a wave answers: of each task as many, in their order, as it lacks examples. */
-function nextQuestions(loaded: Loaded, before: readonly RowResult[]): Loaded['examples'] {
+/** The questions that a wave answers: of each task as many, in their order, as it lacks examples. `made`: what the answers before came to. */
+function nextQuestions(
+  loaded: Loaded,
+  before: readonly RowResult[],
+  made = examplesOf(loaded, before),
+): Loaded['examples'] {
   const { config, examples, tasks } = loaded;
   // Without spare questions there is one wave, of all there are.
   if (config.tailor.spare === 0) return before.length === 0 ? examples : [];
   const asked = new Set(before.map(({ meta }) => (meta as unknown as Meta).question));
-  const { kept } = examplesOf(loaded, before);
+  const { kept } = made;
   return [...tasks.keys()].flatMap((name) => {
     const missing = config.tailor.per_task - kept.filter(({ task }) => task === name).length;
     const left = examples.filter(({ task, question }) => task.name === name && !asked.has(question.id));

@@ -14,11 +14,14 @@ const scheduled = 1;
 /** How often it is looked at. */
 const lookMs = 500;
 
+/** Who asks for a run's work: a worker that may do it; nobody; or only workers of versions of the code to which the run is not pinned. */
+export type Attendance = 'attended' | 'nobody' | 'other versions';
+
 /**
- * Whether no worker asks for the run's work any more. A run is pinned to a version of the workflow code: workers of other versions do not count.
- * False of a worker that has only just gone: its last question to the engine is younger than pollerSilenceMs.
+ * Whether a worker asks for the run's work. A run is pinned to a version of the workflow code: workers of other versions leave it alone.
+ * Still attended by a worker that has only just gone: its last question to the engine is younger than pollerSilenceMs.
  */
-export async function isWithoutWorker(client: Client, runId: string): Promise<boolean> {
+export async function attendanceOf(client: Client, runId: string): Promise<Attendance> {
   const { raw } = await client.workflow.getHandle(runId).describe();
   const pinned = raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId ?? '';
   const { pollers } = await client.workflowService.describeTaskQueue({
@@ -27,11 +30,11 @@ export async function isWithoutWorker(client: Client, runId: string): Promise<bo
     // eslint-disable-next-line @typescript-eslint/no-unsafe-enum-assignment -- the enum's package is no dependency of ours
     taskQueueType: workflowTasks,
   });
-  return !pollers.some(({ lastAccessTime, deploymentOptions }) => {
-    const buildId = deploymentOptions?.buildId ?? '';
-    const asked = Number(lastAccessTime?.seconds ?? 0) * 1000;
-    return (pinned === '' || buildId === '' || buildId === pinned) && Date.now() - asked < pollerSilenceMs;
-  });
+  const versions = pollers
+    .filter(({ lastAccessTime }) => Date.now() - Number(lastAccessTime?.seconds ?? 0) * 1000 < pollerSilenceMs)
+    .map(({ deploymentOptions }) => deploymentOptions?.buildId ?? '');
+  if (versions.some((version) => pinned === '' || version === '' || version === pinned)) return 'attended';
+  return versions.length > 0 ? 'other versions' : 'nobody';
 }
 
 /** Resolves when something of the run has waited for so long, and no worker has taken it up; never when the signal aborts first. */

@@ -12,7 +12,7 @@ import { noUsage, type StageUsage } from '../schemas/manifest';
 import { stageLabel } from '../schemas/stage-names';
 import { progressQuery, stageProgressQuery } from '../workflows/messages';
 import type { alignWorkflow } from '../workflows';
-import { isWithoutWorker } from './run-pollers';
+import { attendanceOf } from './run-pollers';
 import { statusOf, type RunHandle } from './start-run';
 
 export interface LiveStage {
@@ -46,6 +46,8 @@ export interface RunView {
   readonly engine: string | undefined;
   /** The run is under way and no worker answers for it: progress is what it last wrote. */
   readonly unattended?: true;
+  /** Beside that: there are workers, but of other versions than the one that the run is pinned to, which has none left. */
+  readonly outdated?: true;
 }
 
 /** Only the engine can say that a run is so. */
@@ -68,7 +70,12 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
   const unattended = asked?.unattended === true;
   const live = asked && !unattended ? await liveStages(client, handle, progress) : [];
   const finished = await readStages(store, runId, progress.round);
-  return { progress: settled, finished, live, engine, ...(unattended && { unattended }) };
+  const outdated = asked?.outdated === true;
+  return {
+    ...{ progress: settled, finished, live, engine },
+    ...(unattended && { unattended }),
+    ...(outdated && { outdated }),
+  };
 }
 
 /** By the run's own word; where no worker answers (yet), by what it wrote, which is older and better than nothing. */
@@ -77,9 +84,11 @@ async function queried(
   handle: RunHandle,
   store: ArtifactStore,
   runId: string,
-): Promise<{ progress: RunProgress | undefined; unattended?: boolean }> {
+): Promise<{ progress: RunProgress | undefined; unattended?: boolean; outdated?: boolean }> {
   const fallback = await stored(store, runId);
-  if (fallback && (await isWithoutWorker(client, runId))) return { progress: fallback, unattended: true };
+  const attendance = fallback ? await attendanceOf(client, runId) : 'attended';
+  if (attendance !== 'attended')
+    return { progress: fallback, unattended: true, outdated: attendance === 'other versions' };
   try {
     const ask = (): Promise<RunProgress> => handle.query(progressQuery);
     return { progress: await (fallback ? client.withDeadline(Date.now() + runAnswerMs, ask) : ask()) };

@@ -186,13 +186,22 @@ export function endLines({ progress }: RunView, color: Colors): string[] {
 }
 
 /** Of a run that is under way and has nobody to work on it. */
-export function unattendedLines({ unattended, progress }: RunView, color: Colors): string[] {
+export function unattendedLines({ unattended, outdated, progress }: RunView, color: Colors): string[] {
   if (unattended !== true) return [];
+  const { runId } = progress;
+  if (outdated === true)
+    return [
+      '',
+      color.yellow('No worker is left of the version of arte that this run began with: it stands still.'),
+      'what   This is what it last wrote. Workers of another version are there, and leave it alone.',
+      `next   arte retry ${runId}   starts it again on this version; what is finished comes from the store`,
+      `       where workers are not started by arte up: temporal workflow terminate --workflow-id ${runId} first; or start an orchestrator of the old version, which goes on with it`,
+    ];
   return [
     '',
     color.yellow('No worker answers for this run: it stands still until one does.'),
     'what   This is what it last wrote.',
-    `next   arte doctor looks at each part; arte status ${progress.runId} again, where a worker is just starting`,
+    `next   arte doctor looks at each part; arte status ${runId} again, where a worker is just starting`,
   ];
 }
 

@@ -10,7 +10,7 @@ import { addressesOf, isEmbedded } from '../drivers/open';
 import { createS3Store } from '../drivers/store/s3';
 import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
-import { commandSilenceMs, engineAnswerMs } from '../schemas/limits';
+import { commandSilenceMs, engineAnswerMs, reconnectPauseMaxMs } from '../schemas/limits';
 import type { PlatformAddresses } from '../schemas/platform';
 import type { RunConfig } from '../schemas/run-config';
 import { temporalConnectionOptions } from '../workers/connection';
@@ -82,6 +82,7 @@ async function connect({ temporal }: PlatformAddresses): Promise<Connection> {
       ...temporalConnectionOptions(temporal),
       connectTimeout: commandSilenceMs,
       interceptors: [answersInTime],
+      channelArgs: { 'grpc.max_reconnect_backoff_ms': reconnectPauseMaxMs },
     });
   } catch (cause) {
     throw new ArteError(

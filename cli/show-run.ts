@@ -36,6 +36,7 @@ export async function showRun(session: Session, runId: string, json: boolean): P
     printJson({
       ...{ ...view.progress, ...left, finished: view.finished, live: view.live },
       ...(view.unattended && { unattended: true }),
+      ...(view.outdated && { outdated: true }),
       ...{ ...budget, callCeiling: ceiling, actions, notices },
       stalls: stalls.map(({ at, stage, code, what, host, file }) => ({ at, stage, code, what, host, file })),
     });

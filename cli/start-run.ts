@@ -34,7 +34,7 @@ export interface StartedRun {
   readonly handle: RunHandle;
   /** What `arte retry --set` has set in this run since it was started; the file says otherwise. */
   readonly set: readonly string[];
-  /** started: new. attached: it was running. resumed: it had ended without being done, and goes on from the store. done: nothing to do. */
+  /** started: new. attached: it was running, or another command has just started it. resumed: it had ended without being done, and goes on from the store. done: nothing to do. */
   readonly how: 'started' | 'attached' | 'resumed' | 'done';
 }
 
@@ -75,12 +75,13 @@ export async function startRecorded(session: Session, record: RunRecord): Promis
   const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const before = await statusOf(handle);
   if (before === 'COMPLETED') return { runId, handle, set, how: 'done' };
-  const stranded = before === 'RUNNING' && session.embedded && (await endStrandedRun(client, runId));
+  if (before === 'RUNNING' && session.embedded) await endStrandedRun(client, runId);
   const { config } = await openBundle(store, bundle);
   // Where the engine has lost its history, the run's own word in the store says that there was one.
   const wasThere = before !== undefined || (await store.getDocument(runKeys.progress(runId))) !== undefined;
-  await beginRun(client, { ...alignInput(runId, bundle, config), startedAt: createdAt });
-  const how = before === 'RUNNING' && !stranded ? 'attached' : wasThere ? 'resumed' : 'started';
+  const isOurs = await beginRun(client, { ...alignInput(runId, bundle, config), startedAt: createdAt });
+  // Of several commands at once one has started it, and the start is recorded once.
+  const how = !isOurs ? 'attached' : wasThere ? 'resumed' : 'started';
   if (how !== 'attached') {
     const action = how === 'started' ? 'start' : 'restart';
     await recordAction(store, { runId, action, at: new Date().toISOString(), ...orderFor({}) });

@@ -12,7 +12,7 @@ import type { RunProgress } from '../schemas/messages';
 import type { Order } from '../schemas/run-action';
 import { orderFor } from './actor';
 import { exitCodes, printJson, printLine } from './output';
-import { isWithoutWorker, untilLeftWaiting } from './run-pollers';
+import { attendanceOf, untilLeftWaiting } from './run-pollers';
 import { viewRun } from './run-progress';
 import { openSession, type Session } from './session';
 
@@ -41,7 +41,9 @@ export async function requireWorker(session: Session, runId: string, verb: strin
   if (engine !== 'RUNNING') throw notUnderWay(runId, progress.status, verb);
   // Nobody would ever answer.
   if (embedded && (await endStrandedRun(client, runId))) throw notUnderWay(runId, 'FAILED', verb);
-  if (await isWithoutWorker(client, runId)) throw nobodyThere(session, runId, verb);
+  const attendance = await attendanceOf(client, runId);
+  if (attendance === 'nobody') throw nobodyThere(session, runId, verb);
+  if (attendance === 'other versions') throw onlyOthersThere(runId, verb);
 }
 
 /** What the run answers; PlatformDown when something of it waits, and no worker takes that up. */
@@ -73,6 +75,14 @@ function nobodyThere({ embedded }: Session, runId: string, verb: string): ArteEr
     next: embedded
       ? 'arte doctor looks at each part; arte down, then arte up start them anew. Then give the order again.'
       : 'Start the worker (arte worker --role orchestrator) with the code that the run began with, or look at its log; then give the order again.',
+  });
+}
+
+function onlyOthersThere(runId: string, verb: string): ArteError {
+  return new ArteError('PlatformDown', {
+    what: `Nobody is there to ${verb} the run ${runId}: no worker is left of the version of arte that it began with.`,
+    why: 'A run is worked on by orchestrators of its own version only; those that are there have another one.',
+    next: `Start an orchestrator of the old version, and give the order again. Or temporal workflow terminate --workflow-id ${runId}, then arte retry ${runId} starts it again on this version: what is finished comes from the store.`,
   });
 }
 

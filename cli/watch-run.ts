@@ -1,12 +1,14 @@
 /**
  * Watches a run until it ends, parks, or the person leaves. Redraws in place on a terminal, prints a line per event elsewhere;
- * the whole screen with its keys, which `arte watch` has, is watch/. Leaving (Ctrl-C) stops the watching, never the run. Owns the loop and its exit code.
+ * the whole screen with its keys, which `arte watch` has, is watch/. Leaving (Ctrl-C) stops the watching, never the run. Owns the loop and its exit code;
+ * how long an engine that is away is waited for is patience.ts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asTyped } from './called-as';
 import { printable, rowsOf } from './cells';
 import { openBundleOf } from './run-config-of';
 import { colorsFor, exitCodes, formatSeconds, type ExitCode } from './output';
+import { Patience } from './patience';
 import { viewRun, type RunView } from './run-progress';
 import {
   attentionLines,
@@ -17,6 +19,7 @@ import {
   orderLines,
   RateMeter,
   renderRun,
+  unattendedLines,
   type Rate,
 } from './run-view';
 import { openEta } from './run-eta';
@@ -27,7 +30,10 @@ const redrawMs = 1_000;
 /** Without a terminal: a line about a running stage at most this often. */
 const plainLineMs = 10_000;
 
-/** Resolves with the command's exit code: 0 done, 1 failed or cancelled, 3 waits for a person, 130 left by Ctrl-C. */
+/**
+ * Resolves with the command's exit code: 0 done, 1 failed or cancelled, 3 waits for a person, 130 left by Ctrl-C. Errors: RunNotFound; PlatformDown when
+ * engine or store have been away for too long.
+ */
 export async function watchRun(
   session: Session,
   runId: string,
@@ -39,20 +45,31 @@ export async function watchRun(
   const screen = terminal ? terminalScreen() : plainScreen(quiet ? process.stderr : process.stdout);
   const meter = new RateMeter();
   const eta = await openEta(session.store, runId);
+  const patience = new Patience({
+    embedded: session.embedded,
+    again: `arte watch ${runId}`,
+    say: (line) => screen.say(line),
+  });
   const leaving = new AbortController();
   const leave = (): void => leaving.abort();
   process.once('SIGINT', leave);
   try {
     for (;;) {
-      const view = await viewRun(session.client, session.store, runId);
-      const rates = new Map<string, Rate>();
-      for (const stage of view.live) {
-        const rate = meter.observe(stage, Date.now());
-        if (rate) rates.set(stage.label, rate);
+      const seen = await patience.look(async () => {
+        const view = await viewRun(session.client, session.store, runId);
+        return { view, secondsLeft: await eta(view, Date.now()) };
+      });
+      if (seen) {
+        const { view, secondsLeft } = seen;
+        const rates = new Map<string, Rate>();
+        for (const stage of view.live) {
+          const rate = meter.observe(stage, Date.now());
+          if (rate) rates.set(stage.label, rate);
+        }
+        screen.show(view, rates, config, secondsLeft);
+        const code = exitCodeOfView(view);
+        if (code !== undefined) return code;
       }
-      screen.show(view, rates, config, await eta(view, Date.now()));
-      const code = exitCodeOfView(view);
-      if (code !== undefined) return code;
       await pause(redrawMs, leaving.signal);
       if (leaving.signal.aborted) return leftBehind(runId);
     }
@@ -89,6 +106,8 @@ interface Screen {
     /** Until the run is done, where that can be said. */
     secondsLeft: number | undefined,
   ): void;
+  /** A line that belongs to no picture. */
+  say(line: string): void;
   end(): void;
 }
 
@@ -104,6 +123,12 @@ function terminalScreen(): Screen {
       const lines = lastThatFit(all, columns, Math.max(4, rows - 1));
       process.stdout.write(`${eraseOf(drawn, columns)}${lines.join('\n')}\n`);
       drawn = lines;
+    },
+    say(line) {
+      const text = printable(asTyped(line));
+      process.stdout.write(`${text}\n`);
+      // The next picture takes its place.
+      drawn = [...drawn, text];
     },
     end: () => undefined,
   };
@@ -159,9 +184,15 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
         said.add(view.progress.attention.since);
         print(attentionLines(view, color).join('\n'));
       }
+      // A worker that is just starting is no news; one of another version never takes the run up.
+      if (view.outdated && !said.has('outdated')) {
+        said.add('outdated');
+        print(unattendedLines(view, color).join('\n'));
+      }
       const order = orderLines(view, color);
       if (order.length > 0) print(order.join('\n'));
     },
+    say: print,
     end: () => undefined,
   };
 }

@@ -160,6 +160,12 @@ export const answerBytesMax = 64 * 1024 * 1024;
 /** An endpoint that takes no connection for this long is not there; a loaded one takes it at once and answers late. */
 export const connectTimeoutMs = 10_000;
 
+/**
+ * A call whose connection breaks before its answer begins, so long after it was sent, was being worked on. A proxy with nobody behind it, and a server
+ * that was just closing an idle connection, break it at once: an hour of that must not count for an hour of prompts.
+ */
+export const heldCallMs = 1_000;
+
 // ---- model servers -----------------------------------------------------------------------------------------------
 
 /** From holding the device to the first answer: 140 GB of weights come from a slow disk in this time. */
@@ -297,6 +303,12 @@ export const pollerSilenceMs = 75_000;
 
 /** Work that no worker takes up for so long: there is none, whatever the engine still believes. A busy one takes it up within a second or two. */
 export const leftWaitingMs = 6_000;
+
+/** Who follows a run waits so long for an engine or a store that is away: the embedded ones are back within seconds, a cluster's proxy, too. */
+export const engineAwayMs = 30_000;
+
+/** A command that waits for Temporal tries to connect at least this often: gRPC's own pauses grow to two minutes. */
+export const reconnectPauseMaxMs = 2_000;
 
 /** `arte status` waits so long for a run's own word, and then shows what the run last wrote. */
 export const runAnswerMs = 8_000;

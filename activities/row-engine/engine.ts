@@ -93,8 +93,11 @@ export const runShard: RunShard = async (run) => {
   });
   try {
     const { usage, others } = resumed;
+    let longest = 0;
     if (run.admit !== undefined || usage.lostCalls > 0) {
-      const { longest, openMax } = survey(run, resumed.table);
+      const surveyed = survey(run, resumed.table);
+      ({ longest } = surveyed);
+      const { openMax } = surveyed;
       // Which rows they were for is forgotten, so each lost call is taken for the longest prompt.
       for (const lossy of [usage, ...Object.values(others)]) lossy.lostInputTokens = lossy.lostCalls * longest;
       await run.admit?.({ paid: paidOf(resumed), openMax });
@@ -103,7 +106,7 @@ export const runShard: RunShard = async (run) => {
     disk.fail = (error) => asking.stop(error);
     if (disk.early) asking.stop(disk.early);
     await asking.untilDone();
-    return await commit(run, resumed);
+    return await commit(run, resumed, longest);
   } finally {
     resumed.parts.stop();
     resumed.journal.close();
@@ -123,12 +126,12 @@ export async function finishedShard(
   return output;
 }
 
-/** Write the results in row order, then the record that makes them the shard's. */
-async function commit(run: ShardRun, resumed: Resumed): Promise<ShardOutput> {
+/** Write the results in row order, then the record that makes them the shard's. `longest`: tokens of prompt for which a lost call was taken. */
+async function commit(run: ShardRun, resumed: Resumed, longest: number): Promise<ShardOutput> {
   const { table, journal, usage, others } = resumed;
   journal.write();
   const results = await run.store.putLines(resultLines(table, run.signal));
-  await resumed.countLate();
+  await resumed.countLate(longest);
   const paidBy = { ...others, [run.madeBy]: paidOf(resumed) };
   const output: ShardOutput = { results, counts: table.counts, usage, madeBy: run.madeBy, paidBy };
   const key = shardRecordKey(run.shardKey);

@@ -50,8 +50,11 @@ export interface Resumed {
   /** What of that other runs have paid for, by run. */
   readonly others: Readonly<Record<string, MutableUsage>>;
   readonly askedBefore: Map<number, AskedBefore>;
-  /** Takes into usage what other attempts have put into the store since: they, too, may not have known that they were followed. */
-  readonly countLate: () => Promise<void>;
+  /**
+   * Takes into usage what other attempts have put into the store since: they, too, may not have known that they were followed. A call that was taken for
+   * lost, with `longest` tokens of prompt, and was answered after all is lost no more: it would be paid for twice.
+   */
+  readonly countLate: (longest: number) => Promise<void>;
   /** What is worth telling: damage and strangers found. */
   readonly notes: readonly string[];
 }
@@ -108,7 +111,7 @@ export async function resumeShard(
     const attemptNumber = table.attemptNumber(attempt);
     const { usage, others } = loader.usageBut(run.madeBy);
     const known = new Set(parts);
-    const countLate = async (): Promise<void> => {
+    const countLate = async (longest: number): Promise<void> => {
       const late = loader.lateAnswers(attemptNumber);
       await readParts(
         run.store,
@@ -118,6 +121,7 @@ export async function resumeShard(
       );
       for (const [by, total] of late.totals()) {
         const payer = table.attempts[by]?.run ?? run.madeBy;
+        total.lostInputTokens = total.lostCalls * longest;
         for (const into of payer === run.madeBy ? [usage] : [usage, (others[payer] ??= { ...noUsage })])
           for (const name of Object.keys(into) as (keyof MutableUsage)[]) into[name] += total[name];
       }
@@ -202,6 +206,8 @@ class Loader {
   private voidUpTo = 0;
   /** Calls, by attempt, ask and row, of which no end was found so far; with their attempt. */
   private readonly open = new Map<string, number>();
+  /** Those have been counted. */
+  private openAreLost = false;
   /** Calls and answers after damage, of which nobody knows whose they were. */
   private readonly nobodys = new Map<string, Place>();
   /** The same of the journal that is being read, until its end: a journal's calls are all of one attempt, the one it names last. */
@@ -219,6 +225,7 @@ class Loader {
   /** All that was found, and what of it other runs than this one have paid for. What nobody is known to have paid is taken for this run's. */
   usageBut(runId: string): { usage: MutableUsage; others: Record<string, MutableUsage> } {
     for (const attempt of this.open.values()) this.totalOf(attempt).lostCalls += 1;
+    this.openAreLost = true;
     const usage: MutableUsage = { ...this.unowned, lostCalls: this.unowned.lostCalls + this.lostToDamage() };
     const others: Record<string, MutableUsage> = {};
     for (const [attempt, total] of this.totals) {
@@ -290,7 +297,10 @@ class Loader {
     });
   }
 
-  /** Reads parts that came later, for their usage only. `totals`: by attempt, of answers seen for the first time; not of attempt `own`. */
+  /**
+   * Reads parts that came later, for their usage only. `totals`: by attempt, of answers seen for the first time; not of attempt `own`. lostCalls is
+   * below 0 by those of them that had been taken for lost.
+   */
   lateAnswers(own: number): { visitor: RecordVisitor; totals: () => [attempt: number, total: MutableUsage][] } {
     const before = new Map([...this.totals].map(([attempt, total]) => [attempt, { ...total }]));
     return {
@@ -386,10 +396,11 @@ class Loader {
           if (record.answered) this.stray.answers.set(`${ask}/${row}`, { ask, row });
           return;
         }
-        this.open.delete(callOf(row, ask));
+        const wasOpen = this.open.delete(callOf(row, ask));
         const fresh = this.firstSight(attempt, ask, row);
         if (fresh && record.answered) {
           const total = this.totalOf(attempt);
+          if (wasOpen && this.openAreLost) total.lostCalls -= 1;
           total.calls += 1;
           total.inputTokens += record.usage.inputTokens;
           total.cachedInputTokens += record.usage.cachedInputTokens;

@@ -40,8 +40,13 @@ ${section('orders', 'What people did to it', ordersOf(details))}`;
 
 // ---- what it waits for -------------------------------------------------------------------------------------------
 
-function notice({ view: { progress, engine }, trouble }: SeenRun): string {
+function notice({ view: { progress, engine, outdated }, trouble }: SeenRun): string {
   const { attention, paused, approval, failed, status, runId, current } = progress;
+  if (outdated)
+    return box(
+      'No worker is left of the version of arte that this run began with: it stands still.',
+      `<p>In a terminal <code>arte retry ${escaped(runId)}</code> starts it again on this version; what is finished comes from the store. <code>arte status ${escaped(runId)}</code> says more.</p>`,
+    );
   if (status === 'NEEDS_ATTENTION' && attention) {
     const more = engine === 'RUNNING' ? 'Retry goes on where it stopped.' : 'Retry starts it again.';
     return box(

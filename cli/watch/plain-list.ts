@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { asTyped } from '../called-as';
 import { listRuns, nowOf } from '../list-runs';
 import { colorsFor, exitCodes, type ExitCode } from '../output';
+import { Patience } from '../patience';
 import type { Session } from '../session';
 import { shown } from '../cells';
 
@@ -12,8 +13,14 @@ const lookMs = 2_000;
 export async function followList(session: Session, stream: NodeJS.WriteStream): Promise<ExitCode> {
   const color = colorsFor(stream);
   const said = new Map<string, string>();
+  const say = (line: string): void => void stream.write(`${asTyped(line)}\n`);
+  const patience = new Patience({ embedded: session.embedded, again: 'arte watch', say });
   for (;;) {
-    const runs = await listRuns(session);
+    const runs = await patience.look(() => listRuns(session));
+    if (!runs) {
+      await sleep(lookMs);
+      continue;
+    }
     for (const run of runs) {
       const state = `${run.status}  round ${run.round} of ${run.rounds}`;
       if (said.get(run.runId) === state) continue;

@@ -14,6 +14,7 @@ import {
   failedLines,
   finishedLine,
   orderLines,
+  unattendedLines,
   paceOf,
   statusPaint,
 } from '../run-view';
@@ -163,6 +164,7 @@ function pastRoundLine({ round, stages, seconds, decision }: PastRound, width: n
 function messageLines({ view }: WatchedRun, width: number, color: Colors): string[] {
   const { status } = view.progress;
   const said = [
+    ...unattendedLines(view, plainColors),
     ...failedLines(view, plainColors),
     ...(status === 'NEEDS_ATTENTION' ? attentionLines(view, plainColors) : []),
     ...orderLines(view, plainColors),

@@ -9,7 +9,8 @@
  *
  * Owns these files' names, shapes and writing. Leaves starting and stopping to platform.ts and workers/supervisor.ts.
  */
-import { readFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync, realpathSync } from 'node:fs';
 import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { ArteError, type ErrorData } from '../../schemas/errors';
@@ -46,7 +47,7 @@ export interface PlatformState {
   readonly dataDir: string;
   readonly supervisor: {
     readonly pid: number;
-    /** Tells this process from a later one with its number; 0 where the system does not say. */
+    /** Tells this process from a later one with its number, and from another machine's. */
     readonly startTicks: number;
     readonly startedAt: string;
     /** Versions of arte, its build, and Node. */
@@ -87,9 +88,21 @@ export function platformPaths(dataDir: string) {
   };
 }
 
-/** state.json, or undefined where there is none. Says nothing about whether that platform still runs: isAlive. */
+/**
+ * state.json, or undefined where there is none, or where it was written for another folder: a copy of a data directory would lead to the platform of the
+ * first. Says nothing about whether that platform still runs: isAlive.
+ */
 export async function readState(dataDir: string): Promise<PlatformState | undefined> {
-  return readJson<PlatformState>(platformPaths(dataDir).state);
+  const state = await readJson<PlatformState>(platformPaths(dataDir).state);
+  return state !== undefined && isSameFolder(state.dataDir, dataDir) ? state : undefined;
+}
+
+function isSameFolder(one: string, other: string): boolean {
+  try {
+    return realpathSync.native(one) === realpathSync.native(other);
+  } catch {
+    return false;
+  }
 }
 
 export async function writeState(state: PlatformState): Promise<void> {
@@ -100,14 +113,18 @@ export async function removeState(dataDir: string): Promise<void> {
   await rm(platformPaths(dataDir).state, { force: true });
 }
 
-/** Whether the supervisor that wrote this state still runs. */
+/** Whether the supervisor that wrote this state still runs. Not believed where the system does not say when a process was started. */
 export function isAlive({ supervisor }: PlatformState): boolean {
-  return processExists(supervisor.pid) && startTicks(supervisor.pid) === supervisor.startTicks;
+  if (!processExists(supervisor.pid)) {
+    return false;
+  }
+  const ticks = startTicks(supervisor.pid);
+  return ticks !== 0 && ticks === supervisor.startTicks;
 }
 
 /**
- * When a process was started, in ticks since boot: together with its number it names it. 0 where the system has no /proc;
- * -1 for one that has ended and was not waited for (a container whose first process waits for nobody).
+ * When a process was started: together with its number it names it. In ticks since boot; where the system has no /proc, in milliseconds since 1970.
+ * -1 for one that has ended and was not waited for (a container whose first process waits for nobody); 0 where nobody says.
  */
 export function startTicks(pid: number): number {
   try {
@@ -115,6 +132,23 @@ export function startTicks(pid: number): number {
     // The second field is the program's name in brackets and may hold anything; then comes the state, and 19 further on the time.
     const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
     return fields[0] === 'Z' ? -1 : Number(fields[19]);
+  } catch {
+    return existsSync('/proc/self/stat') ? 0 : startByPs(pid);
+  }
+}
+
+/** The same by ps, as macOS and the BSDs have it. */
+export function startByPs(pid: number): number {
+  try {
+    // The date is written by language and time zone, which may be others the next time.
+    const env = { ...process.env, LC_ALL: 'C', TZ: 'UTC' };
+    const line = execFileSync('ps', ['-o', 'stat=', '-o', 'lstart=', '-p', String(pid)], {
+      env,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+    }).trim();
+    if (line.startsWith('Z')) return -1;
+    return Date.parse(`${line.replace(/^\S+\s+/, '')} UTC`) || 0;
   } catch {
     return 0;
   }

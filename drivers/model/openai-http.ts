@@ -15,7 +15,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import { Pool, type Dispatcher } from 'undici';
 import { ArteError } from '../../schemas/errors';
 import type { JsonObject, JsonValue } from '../../schemas/json';
-import { answerBytesMax, connectTimeoutMs } from '../../schemas/limits';
+import { answerBytesMax, connectTimeoutMs, heldCallMs } from '../../schemas/limits';
 import type { AnswerChoice, GivenText, ModelAnswer, ModelRequest } from '../../schemas/rows';
 import { secretRemover } from '../../schemas/secrets';
 import {
@@ -226,6 +226,7 @@ class HttpEndpoint implements OpenAiEndpoint {
         fail(this.failure('timeout', said, undefined, undefined, spent));
       }, timeoutMs);
 
+      let sentAt = Infinity;
       let status = 0;
       let headers: IncomingHttpHeaders = {};
       let bytes = 0;
@@ -235,6 +236,7 @@ class HttpEndpoint implements OpenAiEndpoint {
         {
           onRequestStart: (started) => {
             controller = started;
+            sentAt = performance.now();
             if (settled) {
               started.abort(new Error('given up before it was sent'));
             }
@@ -258,7 +260,10 @@ class HttpEndpoint implements OpenAiEndpoint {
               resolve({ status, headers, text: this.clean(whole.toString('utf8')) });
             }
           },
-          onResponseError: (_, error) => fail(this.transportFailure(error, status === 200 ? 'untold' : undefined)),
+          onResponseError: (_, error) => {
+            const wasHeld = status === 0 && performance.now() - sentAt >= heldCallMs;
+            fail(this.transportFailure(error, status === 200 || wasHeld ? 'untold' : undefined));
+          },
         },
       );
     });

@@ -1,7 +1,15 @@
-/** Goal: of two trainings of a run at once each is shown with its own figures. */
+/**
+ * Goal: of two trainings of a run at once each is shown with its own figures; a run that stands still because its version of arte has no worker any
+ * more is told from one whose worker is away, and from one that is worked on, with the command that helps.
+ */
 import { defaultPayloadConverter } from '@temporalio/common';
-import { isOf } from '../../cli/run-progress';
+import type { Client } from '@temporalio/client';
+import { noColors } from '../../cli/output';
+import { attendanceOf } from '../../cli/run-pollers';
+import { isOf, type RunView } from '../../cli/run-progress';
+import { unattendedLines } from '../../cli/run-view';
 import { noUsage } from '../../schemas/manifest';
+import { pollerSilenceMs } from '../../schemas/limits';
 import type { ActivityProgress } from '../../schemas/messages';
 
 const pending = (beat?: Partial<ActivityProgress>): Parameters<typeof isOf>[0] => {
@@ -33,4 +41,61 @@ it.each([
 
 it('an activity that has not spoken yet is that of the only stage', () => {
   expect(isOf(pending(), mine, true)).toBe(true);
+});
+
+/** An engine with a run pinned to a version, and workers that asked last so long ago. */
+function engineWith(pinned: string, workers: readonly (readonly [version: string, agoMs: number])[]): Client {
+  const info = pinned === '' ? {} : { versioningInfo: { deploymentVersion: { buildId: pinned } } };
+  const pollers = workers.map(([buildId, agoMs]) => ({
+    lastAccessTime: { seconds: Math.floor((Date.now() - agoMs) / 1000) },
+    deploymentOptions: { buildId },
+  }));
+  return {
+    options: { namespace: 'default' },
+    workflow: { getHandle: () => ({ describe: () => Promise.resolve({ raw: { workflowExecutionInfo: info } }) }) },
+    workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
+  } as unknown as Client;
+}
+
+const gone = pollerSilenceMs + 5_000;
+it.each([
+  ['attended', 'v1', [['v1', 1_000]]],
+  [
+    'attended',
+    'v1',
+    [
+      ['v2', 1_000],
+      ['v1', 30_000],
+    ],
+  ],
+  ['attended', '', [['v2', 1_000]]],
+  ['attended', 'v1', [['', 1_000]]],
+  ['nobody', 'v1', []],
+  [
+    'nobody',
+    'v1',
+    [
+      ['v1', gone],
+      ['v2', gone],
+    ],
+  ],
+  ['other versions', 'v1', [['v2', 1_000]]],
+  [
+    'other versions',
+    'v1',
+    [
+      ['v2', 1_000],
+      ['v1', gone],
+    ],
+  ],
+] as const)('%s: a run pinned to "%s" with workers %j', async (attendance, pinned, workers) => {
+  expect(await attendanceOf(engineWith(pinned, workers), 'run')).toBe(attendance);
+});
+
+it('a run of another version says that retry starts it again; one whose worker is away that doctor looks', () => {
+  const view = { progress: { runId: 'nightly' } } as unknown as RunView;
+  const lines = (more: Partial<RunView>): string => unattendedLines({ ...view, ...more }, noColors).join('\n');
+  expect(lines({})).toBe('');
+  expect(lines({ unattended: true })).toContain('next   arte doctor');
+  expect(lines({ unattended: true, outdated: true })).toContain('next   arte retry nightly   starts it again');
 });

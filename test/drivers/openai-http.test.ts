@@ -10,6 +10,7 @@ import {
 } from '../../drivers/model/openai-http';
 import { CallFailure, type Capabilities } from '../../drivers/model/model';
 import { ArteError } from '../../schemas/errors';
+import { heldCallMs } from '../../schemas/limits';
 import type { ModelRequest } from '../../schemas/rows';
 import { startOpenAiServer, type Behaviour, type OpenAiServer } from '../fixtures/openai-server';
 import { chat, completion, modelConformance } from './model.conformance';
@@ -466,13 +467,19 @@ describe('a failure', () => {
     ['a 200 with no text in it', error(200, { choices: [{ finish_reason: 'stop' }], usage }), told],
     ['one of several choices that failed', error(200, { choices: [choice, { finish_reason: 'error' }], usage }), told],
     ['a 200 that hides an error', error(200, { error: { message: 'upstream broke' } }), undefined],
-    ['a reset before any answer', { kind: 'reset' }, undefined],
+    ['a reset at once', { kind: 'reset' }, undefined],
     ['a 429', error(429, {}), undefined],
     ['a 500', error(500, {}), undefined],
     ['a web page', error(200, html, { 'content-type': 'text/html' }), undefined],
   ])('%s says whether the server has worked on it', async (_, behaviour, spent) => {
     server.next(behaviour);
     expect((await failureOf(endpoint({ timeoutMs: 200 }).complete(chat('hi'), never))).spent).toEqual(spent);
+  });
+
+  it('a reset before any answer, of a call that the server has held, says that it has worked on it', async () => {
+    server.next({ kind: 'reset', delayMs: heldCallMs + 100 });
+    const { callCause, spent } = await failureOf(endpoint().complete(chat('hi'), never));
+    expect([callCause, spent]).toEqual(['reset', 'untold']);
   });
 
   it('nobody listens', async () => {

@@ -2,7 +2,7 @@
  * Goal: what a data directory remembers of its platform is right or is not believed: ports, state, keys, and who wrote them.
  * Method: files in a temporary folder, ports that this test occupies, processes whose number is reused.
  */
-import { mkdtempSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, rmSync, statSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -14,6 +14,7 @@ import {
   platformPaths,
   readState,
   removeState,
+  startByPs,
   startTicks,
   storeCredentialsPath,
   writeState,
@@ -133,6 +134,37 @@ describe('the state', () => {
     expect(isAlive(stateOf(process.pid))).toBe(true);
     expect(isAlive(stateOf(process.pid, startTicks(process.pid) + 1))).toBe(false);
     expect(isAlive(stateOf(4_000_000, 1))).toBe(false);
+    // A system that does not say when a process was started.
+    expect(isAlive(stateOf(process.pid, 0))).toBe(false);
+  });
+
+  test('of a data directory that was copied is not believed in the copy; another path to the same one is', async () => {
+    await writeState(stateOf(process.pid));
+    const copy = `${dataDir}-copy`;
+    const link = `${dataDir}-link`;
+    cpSync(dataDir, copy, { recursive: true });
+    symlinkSync(dataDir, link);
+    expect(await readState(copy)).toBeUndefined();
+    expect(await readState(link)).toEqual(stateOf(process.pid));
+    for (const path of [copy, link]) rmSync(path, { recursive: true });
+  });
+
+  test.each([
+    ['Ss   Thu Nov 26 14:34:18 2026\n', Date.UTC(2026, 10, 26, 14, 34, 18)],
+    ['S+   Thu Nov  5 04:34:18 2026', Date.UTC(2026, 10, 5, 4, 34, 18)],
+    ['Z    Thu Nov 26 14:34:18 2026', -1],
+    ['', 0],
+  ])('names its process by ps where there is no /proc: %j', (says, expected) => {
+    const path = process.env['PATH'];
+    writeFileSync(join(dataDir, 'ps'), `#!/bin/sh\n[ "$TZ $LC_ALL" = "UTC C" ] && printf '${says.trim()}\\n'\n`, {
+      mode: 0o755,
+    });
+    process.env['PATH'] = `${dataDir}:${path ?? ''}`;
+    try {
+      expect(startByPs(process.pid)).toBe(expected);
+    } finally {
+      process.env['PATH'] = path;
+    }
   });
 
   test('leads to Temporal and to the store with its key', async () => {

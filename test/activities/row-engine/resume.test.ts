@@ -501,6 +501,31 @@ describe('duplicate attempts', () => {
     place.remove();
   });
 
+  it('are paid for once where a call that was taken for lost is answered after all', async () => {
+    const place = new Workplace();
+    // An attempt that still runs: its journal on this machine has calls in flight.
+    const run = place.shard(rowsOf(10), scriptedEndpoint(rightAnswer));
+    const records = new RecordBuffer();
+    records.header({ format: 1, shardKey: run.shardKey, rows: 10 });
+    records.attempt({ ordinal: 1, id: 'late', run: 'run' });
+    for (const row of [0, 1, 2]) records.intent(row, 0);
+    const folder = join(place.journalDir, run.shardKey);
+    mkdirSync(folder, { recursive: true });
+    fs.writeFileSync(join(folder, '000000.late-0.journal'), records.view());
+    const endpoint = scriptedEndpoint((request) => {
+      if (indexOf(request) === 9) partOf(place, 1, 'late', [0, 1]);
+      return rightAnswer(request);
+    });
+    const after = place.shard(rowsOf(10), endpoint);
+    const output = await runShard(after);
+    const prompt = promptTokensMax(rowsOf(10).row(0).request);
+    expect(after.progress[0]?.usage).toMatchObject({ calls: 0, lostCalls: 3, lostInputTokens: 3 * prompt });
+    expect(endpoint.total.calls).toBe(10);
+    expect(output.usage).toMatchObject({ calls: 2 + 10, lostCalls: 1, lostInputTokens: prompt });
+    expect(output.paidBy['run']).toEqual(output.usage);
+    place.remove();
+  });
+
   it('that run at the same time end with the same output: one record, written first', async () => {
     // Two machines, one store: a zombie and its successor, with answers of their own.
     const [here, there] = [new Workplace(), new Workplace()];
