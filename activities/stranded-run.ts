@@ -3,11 +3,12 @@
  * back after an upgrade: such a run is ended here, so that it can be started again on this version, with everything finished in the store.
  * On a cluster the old workers drain by themselves; nothing is touched there.
  */
-import type { Client } from '@temporalio/client';
+import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { deploymentName } from '../schemas/messages';
 
 /** Ends the run and its children if no worker of their version is left. True when it did. */
 export async function endStrandedRun(client: Client, runId: string): Promise<boolean> {
+  const lookedAt = Date.now();
   const { raw } = await client.workflow.getHandle(runId).describe();
   const pinned = raw.workflowExecutionInfo?.versioningInfo?.deploymentVersion?.buildId;
   if (!pinned) return false;
@@ -18,7 +19,14 @@ export async function endStrandedRun(client: Client, runId: string): Promise<boo
   const reason = `its version ${pinned} has no worker any more; started again on ${current}`;
   // Messages about it go on under the new version.
   const query = `RootWorkflowId = "${runId}" AND ExecutionStatus = "Running" AND WorkflowType != "notifyWorkflow"`;
-  for await (const { workflowId } of client.workflow.list({ query }))
-    await client.workflow.getHandle(workflowId).terminate(reason);
+  for await (const { workflowId, runId: execution, startTime } of client.workflow.list({ query })) {
+    // What began since then is the same run, started again on this version by somebody who was faster.
+    if (startTime.getTime() > lookedAt) continue;
+    await client.workflow.getHandle(workflowId, execution).terminate(reason).catch(unlessEnded);
+  }
   return true;
+}
+
+function unlessEnded(error: unknown): void {
+  if (!(error instanceof WorkflowNotFoundError)) throw error;
 }
