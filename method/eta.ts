@@ -7,11 +7,12 @@
 import type { PlannedStage, PricedPlan, StagePrice } from '../schemas/plan';
 import { stageLabel, type StageName } from '../schemas/stage-names';
 
-/** A stage that is done, and how long it took. */
+/** A stage that is done, and how long it worked. */
 export interface FinishedStage {
   readonly round: number;
   readonly stage: StageName;
   readonly arm: string;
+  /** Without what it waited for its model or the device. */
   readonly seconds: number;
   /** Found in the store: it took nothing, and says nothing of how fast this run is. */
   readonly reused: boolean;
@@ -21,6 +22,7 @@ export interface FinishedStage {
 export interface RunningStage {
   /** stageLabel of it. */
   readonly label: string;
+  /** Since it works: 0 while it waits for its model or the device. */
   readonly elapsedSeconds: number;
   readonly done: number;
   /** Of those: found by what runs now. They took it no time. */
@@ -37,7 +39,10 @@ export interface RunSoFar {
 
 /** How strongly a kind's own correction holds: so much of its planned work, seen, weighs as much as all other kinds together. */
 const ownWorkShare = 0.1;
-/** Branches that run side by side slow each other down: where the plan's seconds are not measured beside each other, by this share of the shorter. */
+/**
+ * Branches whose models are served elsewhere run side by side, and slow each other down: where the plan's seconds are not measured beside each
+ * other, by this share of the shorter. What needs the workers' own device takes turns.
+ */
 const contentionAssumed = 0.5;
 
 /** Seconds until the run is done, if nobody pauses it; undefined where the plan has nothing of it, and while most of that would be guessed. */
@@ -55,17 +60,21 @@ export function secondsLeft(
   for (const round of new Set(planned.map((each) => each.round))) {
     if (round < so.round) continue;
     const branches = { shared: 0, arte: 0, beside: 0 };
+    const onDevice = { shared: 0, arte: 0, beside: 0 };
     let measured = true;
     for (const item of planned) {
       if (item.round !== round || finished.has(item.place) || item.reused) continue;
       const seconds = leftOf(item, running.get(item.place), corrections.of(item.kind));
       branches[item.branch ?? 'shared'] += seconds;
+      if (item.needsDevice) onDevice[item.branch ?? 'shared'] += seconds;
       measured &&= item.measured;
       work.all += seconds;
       if (!item.measured && !corrections.saw(item.kind)) work.guessed += seconds;
     }
     const { shared, arte, beside } = branches;
-    left += shared + Math.max(arte, beside) + (measured ? 0 : contentionAssumed) * Math.min(arte, beside);
+    const elsewhere = Math.min(arte - onDevice.arte, beside - onDevice.beside);
+    left += shared + Math.max(arte, beside, onDevice.arte + onDevice.beside);
+    if (!measured) left += contentionAssumed * elsewhere;
   }
   return work.guessed > guessedShareMax * work.all ? undefined : left;
 }
@@ -79,6 +88,8 @@ interface Item {
   readonly seconds: number;
   readonly reused: boolean;
   readonly measured: boolean;
+  /** The workers' own device serves its model, or trains it. */
+  readonly needsDevice: boolean;
 }
 
 /** The kind of what asks no model and trains none. */
@@ -86,7 +97,7 @@ const noModel = 'no model';
 
 function itemOf(
   { round, name, arm, branch, model, steps, calls, reused }: PlannedStage,
-  { seconds, from }: StagePrice,
+  { seconds, deviceSeconds, from }: StagePrice,
 ): Item {
   return {
     place: placeOf(round, stageLabel(name, arm)),
@@ -97,6 +108,7 @@ function itemOf(
     seconds: Math.sqrt(Math.max(seconds.low, secondsMin) * Math.max(seconds.high, secondsMin)),
     reused: reused === true,
     measured: from.seconds.kind === 'measured' || (calls === 0 && steps === 0),
+    needsDevice: deviceSeconds.high > 0,
   };
 }
 
