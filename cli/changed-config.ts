@@ -11,7 +11,8 @@ import { configProblem } from '../method/config/config-problem';
 import type { ConfigProblem, Segment } from '../method/config/config-problem';
 import { ArteError } from '../schemas/errors';
 import type { RunRecord } from '../schemas/messages';
-import { ConfigError, judgeInput, readTaskFile, type Environment, type LoadedConfig } from './load-config';
+import { ConfigError } from './config-error';
+import { judgeInput, readTaskFile, type Environment, type LoadedConfig } from './load-config';
 
 interface Fixed {
   readonly setting: RegExp;

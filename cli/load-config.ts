@@ -1,15 +1,14 @@
 /**
  * Reads a config from disk and judges it whole: YAML, shape, fields that must fit together, and every file it names.
  *
- * Owns file access, line numbers, and the one error that carries all problems. Leaves the judgement to method/config/check-config.ts,
- * the reading of task files to method/readers.ts.
+ * Owns which files are read, and what is no config at all. Leaves YAML and lines to parse-yaml.ts, the words of a problem to config-error.ts, the
+ * judgement to method/config/check-config.ts, the reading of task files to method/readers.ts.
  * Invariants: every problem is found before anything is started; nothing but task files, model folders' listings and the
- * config itself is read; a secret is never repeated, not even out of a line that is no YAML.
+ * config itself is read; a secret is never repeated.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
-import { isMap, isPair, isScalar, isSeq, LineCounter, parseDocument, type Document, type Node } from 'yaml';
 import { judgeConfig } from '../method/config/check-config';
 import { namedModels, taskFilesOf, taskNameOf, withConfigTechniques } from '../method/config/named-parts';
 import { judgeTask } from '../method/config/task-findings';
@@ -23,11 +22,16 @@ import { nearestName } from '../method/config/explain-shape';
 import { defaultTechniques } from '../method/prompts';
 import { buildTask, taskSource } from '../method/split';
 import { goldExamples } from '../method/warm-up';
-import { redacted } from '../method/config/written-secrets';
+import { hasLinesOfConfig, whyNotAConfig } from '../method/config/not-a-config';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
+import { configFileBytesMax, taskFileBytesMax } from '../schemas/limits';
 import { taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/run-config';
 import type { TaskRecord } from '../schemas/task';
+import { ConfigError, type PlacedProblem } from './config-error';
+import { nearestPath } from './nearest-path';
+import { parseYaml, placeOf, valueOf, type ParsedYaml } from './parse-yaml';
+import { readText, type NoText } from './read-text';
 
 export type Environment = { readonly [name: string]: string | undefined };
 
@@ -35,29 +39,6 @@ export interface LoadOptions {
   readonly env: Environment;
   /** Default `plan`: notes say what a run would still need. */
   readonly purpose?: ConfigPurpose;
-}
-
-/** A problem with the place where a person will look for it. Lines and columns count from 1. */
-export interface PlacedProblem extends ConfigProblem {
-  readonly line?: number;
-  readonly column?: number;
-}
-
-/** Everything that is wrong with a config. `details` of the error hold the same in words. */
-export class ConfigError extends ArteError {
-  constructor(
-    readonly file: string,
-    readonly problems: readonly PlacedProblem[],
-    next?: string,
-  ) {
-    const count = problems.length === 1 ? 'one problem' : `${problems.length} problems`;
-    super('InvalidConfig', {
-      what: `${file} cannot be used: ${count}.`,
-      why: 'Nothing was started.',
-      next: next ?? `Correct ${problems.length === 1 ? 'it' : 'them'}, then check with: arte validate ${file}`,
-      details: problems.map((problem) => problemText(file, problem)),
-    });
-  }
 }
 
 export interface LoadedConfig {
@@ -82,17 +63,20 @@ export interface LoadedConfig {
 export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOptions): Promise<LoadedConfig> {
   const configDir = dirname(resolve(path));
   refuseTaskFile(path);
-  const { document, lines } = parseYaml(path, await readConfigFile(path));
+  const parsed = parseConfig(path, await readConfigFile(path));
+  const input = valueOf(path, parsed.document);
+  const foreign = whyNotAConfig(input);
+  if (foreign !== undefined) throw notAConfig(path, foreign, input);
   const {
     config,
     problems: found,
     warnings,
     ...rest
-  } = await judgeInput(valueOf(path, document), configDir, {
+  } = await judgeInput(input, configDir, {
     env,
     purpose,
   });
-  const placed = (problem: ConfigProblem): PlacedProblem => ({ ...problem, ...placeOf(document, lines, problem) });
+  const placed = (problem: ConfigProblem): PlacedProblem => ({ ...problem, ...placeOf(parsed, problem) });
   const problems = found.map(placed);
   if (config === undefined || problems.length > 0) {
     throw new ConfigError(
@@ -103,8 +87,45 @@ export async function loadConfig(path: string, { env, purpose = 'plan' }: LoadOp
   return { config, configDir, ...rest, warnings: warnings.map(placed) };
 }
 
+/** Errors: ConfigError for what is wrong in a config; InvalidConfig for a file that is none. */
+function parseConfig(path: string, text: string): ParsedYaml {
+  try {
+    return parseYaml(path, text);
+  } catch (error) {
+    if (!(error instanceof ConfigError) || hasLinesOfConfig(text)) throw error;
+    const line = error.problems[0]?.line ?? 1;
+    throw notAConfig(path, `It is no YAML (line ${line}), and no line begins with version, name, tasks or models.`);
+  }
+}
+
+function notAConfig(path: string, why: string, input?: unknown): ArteError {
+  const isTaskFile = typeof input === 'object' && input !== null && 'examples' in input;
+  return new ArteError('InvalidConfig', {
+    what: `${path} does not look like an arte config.`,
+    why,
+    next: isTaskFile
+      ? `arte init ${path} writes a config for it.`
+      : 'Name a config: arte init TASKFILE writes one for a task file, and examples/ has some to start from.',
+  });
+}
+
+/** A config's text. Errors: InvalidConfig, with the file that was probably meant where the named one is missing. */
+export async function readConfigFile(path: string): Promise<string> {
+  const text = await readText(path, configFileBytesMax);
+  if (typeof text === 'string') return text;
+  const nearest = text.missing ? await nearestPath(path) : undefined;
+  throw new ArteError('InvalidConfig', {
+    what: `${path} cannot be read.`,
+    why: text.why,
+    next:
+      nearest === undefined
+        ? 'Name a config file. arte init TASKFILE writes one; examples/ has some.'
+        : `Name ${nearest}, if that is what was meant.`,
+  });
+}
+
 /** A task file's text, or why it cannot be had. */
-export type TaskFileReader = (path: string) => Promise<string | { readonly why: string }>;
+export type TaskFileReader = (path: string) => Promise<string | NoText>;
 
 /** Judge a config as values, with the files that it names. `read`: by default from the config's folder. */
 export async function judgeInput(
@@ -148,128 +169,6 @@ export async function judgeInput(
     warnings: [...ofItems, ...lengths.warnings],
     notes: judged.notes,
   };
-}
-
-// ---- YAML --------------------------------------------------------------------------------------------------------
-
-export async function readConfigFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    throw new ArteError(
-      'InvalidConfig',
-      {
-        what: `${path} cannot be read.`,
-        why:
-          code === 'ENOENT'
-            ? 'There is no such file.'
-            : code === 'EISDIR'
-              ? 'It is a folder.'
-              : `The system says ${code ?? 'no'}.`,
-        next: 'Name a config file. `arte init TASKFILE` writes one; examples/ has some.',
-      },
-      { cause: error },
-    );
-  }
-}
-
-export function parseYaml(path: string, text: string): { document: Document.Parsed; lines: LineCounter } {
-  const lines = new LineCounter();
-  // prettyErrors would quote the line, which may hold a secret.
-  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, uniqueKeys: true });
-  const problems = [...document.errors, ...document.warnings].map((error) => {
-    const { line, col } = lines.linePos(error.pos[0]);
-    const problem = configProblem([], {
-      what: `This is not YAML: ${redacted(firstLine(error.message))}`,
-      why: 'The file is read as YAML: "name: value" lines, sections indented by two spaces, lists with "- ".',
-      instead: hintFor(error.code),
-    });
-    return { ...problem, line, column: col };
-  });
-  if (problems.length > 0) throw new ConfigError(path, problems);
-  return { document, lines };
-}
-
-/** The document as plain values. Aliases are resolved here: one that names nothing, or far too much, is a fault of the file. */
-export function valueOf(path: string, document: Document.Parsed): unknown {
-  try {
-    const value: unknown = document.toJS({ maxAliasCount: aliasesMax });
-    // What refers to itself has no end, and no JSON.
-    JSON.stringify(value);
-    return value;
-  } catch (error) {
-    const problem = configProblem([], {
-      what: `This is not YAML: ${redacted(firstLine(error instanceof Error ? error.message : String(error)))}`,
-      why: 'A text that begins with * refers to a part of the file that is marked with & before, and that does not hold the text itself.',
-      instead: 'Mark the part with &, or put the text in quotes.',
-    });
-    throw new ConfigError(path, [problem]);
-  }
-}
-
-/** Uses of one marked part, all nesting counted: more is a mistake, or a file made to fill the memory. */
-const aliasesMax = 100;
-
-function firstLine(text: string): string {
-  const line = text.split('\n')[0] ?? '';
-  return line.endsWith('.') ? line : `${line}.`;
-}
-
-function hintFor(code: string): string {
-  switch (code) {
-    case 'BAD_INDENT':
-      return 'Indent the line like its neighbours.';
-    case 'TAB_AS_INDENT':
-      return 'Indent with spaces; YAML takes no tabs.';
-    case 'DUPLICATE_KEY':
-      return 'Keep one of the two lines.';
-    case 'MISSING_CHAR':
-      return 'Close the quote or bracket that was opened before, or put the text in quotes.';
-    case 'MULTIPLE_DOCS':
-      return 'Take the "---" line out: one file is one run.';
-    default:
-      return 'Put texts that hold ": ", "#" or quotes in quotes, and check the indentation.';
-  }
-}
-
-/** Where a problem stands: the key for an unknown setting, the key's line for a value, the nearest section for what is missing. */
-function placeOf(
-  document: Document.Parsed,
-  lines: LineCounter,
-  { segments }: ConfigProblem,
-): { line?: number; column?: number } {
-  let node: unknown = document.contents;
-  let offset = isNode(node) ? node.range?.[0] : undefined;
-  for (const segment of segments) {
-    if (isMap(node)) {
-      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(segment));
-      if (!isPair(pair)) break;
-      offset = isNode(pair.key) ? (pair.key.range?.[0] ?? offset) : offset;
-      node = pair.value;
-    } else if (isSeq(node) && typeof segment === 'number') {
-      node = node.items[segment];
-      offset = isNode(node) ? (node.range?.[0] ?? offset) : offset;
-    } else {
-      break;
-    }
-  }
-  if (offset === undefined) return {};
-  const { line, col } = lines.linePos(offset);
-  return { line, column: col };
-}
-
-function isNode(value: unknown): value is Node {
-  return typeof value === 'object' && value !== null && 'range' in value;
-}
-
-/** A problem or a warning in words: its place, what, why, what to write instead. */
-export function problemText(file: string, { line, column, path, what, why, instead }: PlacedProblem): string {
-  const place = line === undefined ? file : `${file}:${line}:${column ?? 1}`;
-  const reason = why.replaceAll('\n', `\n${' '.repeat(9)}`);
-  return [path === '' ? place : `${place}  ${path}`, `  ${what}`, `  why    ${reason}`, `  write  ${instead}`].join(
-    '\n',
-  );
 }
 
 // ---- tasks -------------------------------------------------------------------------------------------------------
@@ -346,11 +245,15 @@ async function readTask(
     const text = await read(path);
     if (typeof text === 'string') texts.set(setting, text);
     else {
+      const nearest = text.missing ? await nearestPath(path, configDir) : undefined;
       problems.push(
         configProblem([...place, setting], {
           what: `The file ${path} of the task "${taskNameOf(task)}" cannot be read.`,
           why: `${text.why} Paths are relative to the config file; this one is ${resolve(configDir, path)}.`,
-          instead: 'Write the path of a file that is there.',
+          instead:
+            nearest === undefined
+              ? 'Write the path of a file that is there.'
+              : `Write "${nearest}", if that is what was meant.`,
         }),
       );
     }
@@ -379,16 +282,9 @@ async function readTask(
 /** Bad lines of a task file that are listed besides the first. */
 const taskDetailsMax = 6;
 
-export async function readTaskFile(path: string): Promise<string | { why: string }> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT') return { why: 'There is no such file.' };
-    if (code === 'EISDIR') return { why: 'It is a folder.' };
-    if (code === 'EACCES') return { why: 'It may not be read by this user.' };
-    return { why: `The system says ${code ?? 'no'}.` };
-  }
+/** A task file's text, or why it cannot be had. */
+export function readTaskFile(path: string): Promise<string | NoText> {
+  return readText(path, taskFileBytesMax);
 }
 
 // ---- scripts -----------------------------------------------------------------------------------------------------
@@ -450,6 +346,7 @@ async function modelTrouble(path: string): Promise<{ why: string; instead: strin
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) return { why: `There is nothing at ${path}.`, instead };
   if (found.isFile()) return path.endsWith('.gguf') ? undefined : { why: 'It is a file, and no .gguf.', instead };
+  if (!found.isDirectory()) return { why: 'It is a device, a pipe or a socket.', instead };
   const files = new Set(await readdir(path));
   const missing = [
     ...(files.has('config.json') ? [] : ['config.json']),

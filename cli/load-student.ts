@@ -10,14 +10,8 @@ import { ArteError } from '../schemas/errors';
 import { registryNameLengthMax } from '../schemas/limits';
 import type { ModelConfig } from '../schemas/run-config';
 import { registryNameSchema } from '../schemas/student';
-import {
-  modelPathProblems,
-  parseYaml,
-  readConfigFile,
-  scriptProblems,
-  valueOf,
-  withAbsoluteModels,
-} from './load-config';
+import { modelPathProblems, readConfigFile, scriptProblems, withAbsoluteModels } from './load-config';
+import { parseYaml, valueOf } from './parse-yaml';
 
 export interface GivenStudent {
   /** A YAML file: a model as under `models.student`, or a whole config, whose student it is. */

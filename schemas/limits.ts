@@ -63,6 +63,12 @@ export const childLineCharactersMax = 1024 * 1024;
 /** A log file is set aside as `.1` when it grows beyond this, so that a log takes at most twice as much of the disk. */
 export const logFileBytesMax = 16 * 1024 * 1024;
 
+/** A config is some kilobytes, and YAML takes a hundred times its size in memory: a larger file is another one. */
+export const configFileBytesMax = 1024 * 1024;
+
+/** A task file is read whole, as one text, and each of its items is held: half of the longest text that Node has. */
+export const taskFileBytesMax = 256 * 1024 * 1024;
+
 /** Free disk that setting up Python asks for: 2 GB of packages, their downloads, and room to go on working. */
 export const pythonEnvBytesMin = 4 * 1024 ** 3;
 

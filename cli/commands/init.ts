@@ -1,10 +1,10 @@
 /** `arte init TASKFILE`: a commented config for a task file, with small counts on the embedded models. */
-import { readFile } from 'node:fs/promises';
 import { basename, dirname, extname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { ArteError } from '../../schemas/errors';
 import { detectFormat, initialConfig, slug } from '../initial-config';
-import { loadConfig } from '../load-config';
+import { loadConfig, readTaskFile } from '../load-config';
+import { nearestPath } from '../nearest-path';
 import { colorsFor, printLine } from '../output';
 import { writeTextFile } from '../write-file';
 
@@ -29,7 +29,7 @@ export function register(program: Command): void {
 }
 
 async function init(taskFile: string, { output, name, force }: Options): Promise<void> {
-  const text = await readTaskFile(taskFile);
+  const text = await taskFileText(taskFile);
   const format = detectFormat(taskFile, text);
   const path = relative(dirname(resolve(output)), resolve(taskFile)).replaceAll('\\', '/');
   const task = slug(name ?? basename(taskFile, extname(taskFile)));
@@ -49,19 +49,17 @@ async function init(taskFile: string, { output, name, force }: Options): Promise
   printLine(`       arte run ${output}`);
 }
 
-async function readTaskFile(path: string): Promise<string> {
-  try {
-    return await readFile(path, 'utf8');
-  } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    throw new ArteError(
-      'InvalidTaskFile',
-      {
-        what: `${path} cannot be read.`,
-        why: code === 'ENOENT' ? 'There is no such file.' : `The system says ${code ?? 'no'}.`,
-        next: 'Name a task file: JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or JSONL of GSM8K, ARC, CommonsenseQA or PIQA.',
-      },
-      { cause: error },
-    );
-  }
+/** Errors: InvalidTaskFile, with the file that was probably meant where the named one is missing. */
+async function taskFileText(path: string): Promise<string> {
+  const text = await readTaskFile(path);
+  if (typeof text === 'string') return text;
+  const nearest = text.missing ? await nearestPath(path) : undefined;
+  throw new ArteError('InvalidTaskFile', {
+    what: `${path} cannot be read.`,
+    why: text.why,
+    next:
+      nearest === undefined
+        ? 'Name a task file: JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or JSONL of GSM8K, ARC, CommonsenseQA or PIQA.'
+        : `Name ${nearest}, if that is what was meant.`,
+  });
 }

@@ -21,6 +21,9 @@ export interface ShapeIssue {
 const misspeltShareMax = 0.4;
 /** A value is quoted in a message up to this many characters. */
 const shownCharactersMax = 60;
+/** `size:5`, which is a text and no setting. */
+const withoutSpace = /^[\w.-]+:\S/;
+const spaceNeeded = 'Write "name: value", with a space behind the colon.';
 /** So many settings of a section are listed in a message. */
 const listedKeysMax = 12;
 
@@ -71,6 +74,7 @@ function unknownKey(schema: JsonSchemaNode, input: unknown, section: readonly Se
   let instead = `Take it out. Settings of ${place}: ${list}.`;
   if (elsewhere.length > 0) instead = `Move it to ${elsewhere.slice(0, 4).join(' or ')}, if that is what was meant.`;
   if (nearest !== undefined) instead = `Write "${nearest}", if that is what was meant.`;
+  if (withoutSpace.test(key)) instead = spaceNeeded;
   const named = showable([...section, key], key) ? key : '…';
   const problem = configProblem(
     [...section, key],
@@ -143,10 +147,13 @@ function wrongValue(
   const options =
     choice === undefined ? enumOf(node) : discriminatorValues(schema, input, segments, issue.discriminator ?? '');
   const nearest = typeof value === 'string' ? nearestName(value, options) : undefined;
+  const isSetting = typeof value === 'string' && withoutSpace.test(value) && expected === 'a section of settings';
   return configProblem(segments, {
     what: `${name} is ${shown(segments, value)}, but must be ${choice ?? expected}.`,
     why,
-    instead: `Write ${nearest === undefined ? (choice ?? expected) : `"${nearest}", if that is what was meant`}.${fallback}`,
+    instead: isSetting
+      ? spaceNeeded
+      : `Write ${nearest === undefined ? (choice ?? expected) : `"${nearest}", if that is what was meant`}.${fallback}`,
   });
 }
 

@@ -7,7 +7,8 @@ import { nearestName } from './explain-shape';
 import { type Finding, finding } from './finding';
 import { type NamedModel, namedModels } from './named-parts';
 
-const sourceForms = 'embedded:NAME, hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX or hosted:PROVIDER/ID';
+const otherForms = 'hf:ORG/NAME, a folder, a .gguf file, s3://BUCKET/PREFIX or hosted:PROVIDER/ID';
+const sourceForms = `embedded:NAME, ${otherForms}`;
 
 /** What is wrong with how a model's source is written, or undefined. Whether it is there is not judged here. */
 function sourceTrouble(source: string): string | undefined {
@@ -26,8 +27,16 @@ function sourceTrouble(source: string): string | undefined {
 
 function embeddedTrouble(name: string): string | undefined {
   if (embeddedModels.some((known) => known === name)) return undefined;
-  const nearest = nearestName(name, embeddedModels);
-  return `There is no embedded model "${name}"; ${nearest === undefined ? `there is ${embeddedModels.join(', ')}` : `the nearest is "${nearest}"`}.`;
+  return `There is no embedded model "${name}".`;
+}
+
+/** What to write in the place of a source that says nothing: for a misspelt embedded model its name, and those that there are. */
+function sourceInstead(source: string): string {
+  if (!source.startsWith('embedded:')) return `Write ${sourceForms}.`;
+  const nearest = nearestName(source.slice('embedded:'.length), embeddedModels);
+  const meant = nearest === undefined ? '' : `Write "embedded:${nearest}", if that is what was meant. `;
+  const list = embeddedModels.map((name) => `embedded:${name}`).join(', ');
+  return `${meant}Embedded models that there are: ${list}. Others are written ${otherForms}.`;
 }
 
 export function modelFindings(config: RunConfig): Finding[] {
@@ -41,7 +50,7 @@ export function modelFindings(config: RunConfig): Finding[] {
         finding(source, {
           what: `${place}.source does not say where the model is. ${trouble}`,
           why: 'The source tells how to get the weights, and whether there are any to get.',
-          instead: `Write ${sourceForms}.`,
+          instead: sourceInstead(model.source),
         }),
       );
       continue;

@@ -5,7 +5,8 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ConfigError, loadConfig, type LoadedConfig, type PlacedProblem } from '../../cli/load-config';
+import { ConfigError, type PlacedProblem } from '../../cli/config-error';
+import { loadConfig, type LoadedConfig } from '../../cli/load-config';
 import { ArteError } from '../../schemas/errors';
 
 let folder: string;
@@ -87,19 +88,6 @@ describe('the file itself', () => {
     await expect(load(join(folder, name))).rejects.toMatchObject({ data: { code: 'InvalidConfig', why } });
   });
 
-  it.each([
-    ['version: 1\nname: [a, b\ntasks: x\n', 3],
-    ['version: 1\n\tname: x\n', 2],
-    ['version: 1\nversion: 1\n', 2],
-    ['version: 1\nname: "x\n', 3],
-    ['version: 1\n---\nversion: 1\n', 2],
-  ])('broken YAML is told with its line: %j', async (text, line) => {
-    const problems = await problemsOf(write('arte.yaml', text));
-    expect(problems.length).toBeGreaterThan(0);
-    expect(problems[0]?.what).toContain('This is not YAML');
-    expect(problems.map((problem) => problem.line)).toContain(line);
-  });
-
   it('a part that refers to itself is refused', async () => {
     expect(await problemsOf(write('arte.yaml', 'a: &a [*a]\n'))).toMatchObject([
       {
@@ -122,6 +110,61 @@ describe('the file itself', () => {
     );
     expect(error).toBeInstanceOf(ConfigError);
     expect(JSON.stringify((error as ConfigError).data)).not.toContain(secret.slice(8));
+  });
+
+  it.each([
+    ['README.md', '# arte\n\nTeach a model: with data\n\n* one\n* two: x\n', 'no line begins with'],
+    ['prose.txt', 'Some models need a key.\nOthers do not.\n', 'one text or number'],
+    ['list.yaml', '- question: a\n  target: b\n', 'It is a list'],
+    ['package.json', '{"name": "x", "version": "1", "private": true, "bin": {}, "engines": {}}', '"private", "bin"'],
+    ['compose.yaml', 'version: 3\nservices: { db: { image: x } }\n', '"services"'],
+    ['picture.png', '\u0089PNG\r\n\u001a\n\u0000\u0000: @', 'no YAML'],
+  ])('%s is no config at all, and told so once', async (name, text, why) => {
+    await expect(load(write(name, text))).rejects.toMatchObject({
+      data: {
+        code: 'InvalidConfig',
+        what: expect.stringContaining('does not look like an arte config') as string,
+        why: expect.stringContaining(why) as string,
+        next: expect.stringContaining('arte init') as string,
+      },
+    });
+  });
+
+  it.each(['version: 1\n', 'verison: 1\nnaem: x\ntaks: []\nmodells: {}\n', 'name: x\nmodels: {}\nfoo: 1\nbar: 2\n'])(
+    '%j is a config, if a bad one',
+    async (text) => {
+      expect((await problemsOf(write('arte.yaml', text))).length).toBeGreaterThan(0);
+    },
+  );
+
+  it('a file that is too large, and what is none, are not read', async () => {
+    const large = write('large.yaml', `version: 1 # ${'x'.repeat(1024 * 1024)}`);
+    for (const [path, why] of [
+      [large, 'files of up to 1 MB are read'],
+      ['/dev/zero', 'no file'],
+    ] as const) {
+      await expect(load(path)).rejects.toMatchObject({ data: { why: expect.stringContaining(why) as string } });
+      await expect(load(configWith(jsonlTask.replace('sums.jsonl', path)))).rejects.toMatchObject({
+        data: path === large ? {} : { details: [expect.stringContaining(why)] },
+      });
+    }
+  });
+
+  it('a misspelt path is told the nearest file that is there', async () => {
+    mkdirSync(join(folder, 'examples'));
+    write('examples/smoke.yaml', '');
+    await expect(load(join(folder, 'exampels', 'smoke.yml'))).rejects.toMatchObject({
+      data: { next: `Name ${join(folder, 'examples', 'smoke.yaml')}, if that is what was meant.` },
+    });
+    await expect(load(join(folder, 'examples', 'smoke'))).rejects.toMatchObject({
+      data: { next: expect.stringContaining('smoke.yaml') as string },
+    });
+    await expect(load(join(folder, 'examples', 'nothing-like-it'))).rejects.toMatchObject({
+      data: { next: expect.stringContaining('arte init') as string },
+    });
+    write('sums.jsonl', sums);
+    const [problem] = await problemsOf(configWith(jsonlTask.replace('sums.jsonl', 'smus.jsonl')));
+    expect(problem?.instead).toBe('Write "sums.jsonl", if that is what was meant.');
   });
 
   it('an empty file is told so', async () => {

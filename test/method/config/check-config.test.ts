@@ -7,6 +7,7 @@ import type { ConfigPurpose } from '../../../method/config/finding';
 import { secretReferences } from '../../../method/config/named-parts';
 import { judgeTask } from '../../../method/config/task-findings';
 import { nearestName } from '../../../method/config/explain-shape';
+import { embeddedModels } from '../../../schemas/model-ref';
 import { runConfigJsonSchema, type JsonSchemaNode } from '../../../schemas/run-config';
 import type { TaskRecord } from '../../../schemas/task';
 
@@ -80,10 +81,17 @@ describe('the shape', () => {
       'Write "context_tokens"',
     ],
     ['zebra', 1, 'zebra', 'Take it out. Settings of the file: version, name'],
+    ['probe', { 'size:5': null }, 'probe.size:5', 'a space behind the colon'],
   ])('an unknown key in %s is refused, with the nearest known one', (path, value, at, instead) => {
     const [problem, ...others] = judge(withSetting(path, value)).problems;
     expect(others).toEqual([]);
     expect(problem).toMatchObject({ path: at, at: 'key', instead: expect.stringContaining(instead) });
+  });
+
+  it('a section that is a text without a space behind its colon is told so', () => {
+    expect(judge(withSetting('probe', 'size:5')).problems).toMatchObject([
+      { path: 'probe', instead: expect.stringContaining('a space behind the colon') as string },
+    ]);
   });
 
   it('of every section every key is known again when two neighbours of it are exchanged', () => {
@@ -369,10 +377,14 @@ describe('models', () => {
     },
   );
 
-  it('a misspelt embedded model is told its right name', () => {
-    const { problems } = judge(withSetting('models.student.source', 'embedded:smollm2-135m-instruct'));
-    expect(problems[0]?.what).toContain('"SmolLM2-135M-Instruct"');
-  });
+  it.each(['embedded:smollm2-135m-instruct', 'embedded:SmolLM2-135M-Instuct'])(
+    'the misspelt embedded model %s is told its right name, and which there are',
+    (source) => {
+      const [problem] = judge(withSetting('models.student.source', source)).problems;
+      expect(problem?.instead).toContain('Write "embedded:SmolLM2-135M-Instruct", if that is what was meant.');
+      expect(problem?.instead).toContain(`Embedded models that there are: embedded:${embeddedModels.join(', ')}.`);
+    },
+  );
 
   it('a hosted teacher or student cannot be trained, and cannot be managed; a hosted respondent may answer', () => {
     const config = withSetting('models.teacher.source', 'hosted:somewhere/big');
