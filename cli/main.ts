@@ -11,6 +11,7 @@ import { Command, CommanderError } from 'commander';
 import { packageRoot } from '../drivers/package-root';
 import { ArteError, type ErrorData } from '../schemas/errors';
 import { commandNames, type CommandName } from './called-as';
+import { commandMistake } from './command-mistake';
 import { engineLost } from './engine-lost';
 import { exitCodeOf, exitCodes, forbidColor, printError, printJson } from './output';
 
@@ -75,6 +76,9 @@ async function buildProgram(words: readonly string[]): Promise<Command> {
       '\nExit codes: 0 done, 1 failed, 2 bad input, 3 a run waits for a person, 130 interrupted.\nEvery command has its own help: arte COMMAND --help',
     )
     .exitOverride()
+    // What it says of a mistake is said in our form (command-mistake.ts).
+    .showSuggestionAfterError(false)
+    .configureOutput({ outputError: () => undefined })
     .hook('preAction', (_, action) => {
       const { color, dataDir } = action.optsWithGlobals<GlobalOptions>();
       if (!color) forbidColor();
@@ -97,18 +101,18 @@ function commandWord(words: readonly string[]): CommandName | undefined {
 }
 
 /** With --json an error is the one JSON document on stdout, besides its words on stderr. */
-function errorDocument(error: unknown, words: readonly string[]): { error: ErrorData } {
+function errorDocument(error: unknown): { error: ErrorData } {
   if (error instanceof ArteError) return { error: error.data };
-  if (error instanceof CommanderError) {
-    const what = error.code === 'commander.help' ? 'No command was given.' : error.message.replace(/^error: /, '');
-    const command = commandWord(words);
-    const next = `arte ${command === undefined ? '' : `${command} `}--help says what there is.`;
-    return {
-      error: { code: 'InvalidInput', what, why: 'The words of the command do not fit.', next, retryable: false },
-    };
-  }
   const what = error instanceof Error ? error.message : String(error);
   return { error: { code: 'Unexpected', what, why: '', next: 'Run it again with --verbose.', retryable: false } };
+}
+
+function withoutCommand(): ArteError {
+  return new ArteError('InvalidInput', {
+    what: 'No command was given.',
+    why: 'Nothing was started.',
+    next: 'arte --help lists all commands.',
+  });
 }
 
 async function main(words: readonly string[]): Promise<void> {
@@ -121,17 +125,25 @@ async function main(words: readonly string[]): Promise<void> {
   process.stderr.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code !== 'EPIPE') throw error;
   });
+  let program: Command | undefined;
   try {
-    await (await buildProgram(words)).parseAsync([...words], { from: 'user' });
+    program = await buildProgram(words);
+    await program.parseAsync([...words], { from: 'user' });
   } catch (thrown) {
-    const error = engineLost(thrown) ?? thrown;
-    if (error instanceof CommanderError) {
-      // Commander has printed its message; help and version end with 0.
-      process.exitCode = error.exitCode === 0 ? exitCodes.done : exitCodes.badInput;
-      if (error.exitCode !== 0 && words.includes('--json')) printJson(errorDocument(error, words));
+    // Help and version, which were asked for, and printed.
+    if (thrown instanceof CommanderError && thrown.exitCode === 0) return;
+    const isJson = words.includes('--json');
+    if (thrown instanceof CommanderError && thrown.code === 'commander.help') {
+      // The help was printed in the place of a message.
+      if (isJson) printJson(errorDocument(withoutCommand()));
+      process.exitCode = exitCodes.badInput;
       return;
     }
-    if (words.includes('--json')) printJson(errorDocument(error, words));
+    const error =
+      program && thrown instanceof CommanderError
+        ? commandMistake(thrown, program, words)
+        : (engineLost(thrown) ?? thrown);
+    if (isJson) printJson(errorDocument(error));
     printError(error, { verbose: words.includes('--verbose') });
     process.exitCode = exitCodeOf(error);
   }

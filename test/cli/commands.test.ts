@@ -325,12 +325,6 @@ describe('the program', () => {
     expect(stdout).toContain('3 a run waits for a person');
   });
 
-  it('names the nearest command, and ends with 2', async () => {
-    const { code, stderr } = await run('validat', 'x');
-    expect(code).toBe(2);
-    expect(stderr).toContain('validate');
-  });
-
   it('ends with 2 for a bad config, in words on stderr and as one JSON document on stdout', async () => {
     const path = write('arte.yaml', 'version: 1\n');
     const { code, stdout, stderr } = await run('plan', path, '--json');
@@ -341,10 +335,18 @@ describe('the program', () => {
     expect(stderr).not.toContain('    at ');
   });
 
+  it('tells a mistake in the form of every error, with the nearest command, and ends with 2', async () => {
+    const { code, stdout, stderr } = await run('validat', 'x');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(
+      /^error {2}There is no command "validat"\.\nwhy {4}.*\nnext {3}Type arte validate, if .*\ncode {3}InvalidInput\n$/,
+    );
+    expect(stdout).toBe('');
+  });
+
   it.each([
-    [['plan', 'x.yaml', '--json', '--nonsense'], "unknown option '--nonsense'"],
-    [['plan', '--json'], "missing required argument 'config'"],
-    [['validat', '--json'], "unknown command 'validat'"],
+    [['plan', 'x.yaml', '--json', '--nonsense'], 'no option --nonsense'],
+    [['validat', '--json'], 'no command "validat"'],
   ])('%j is one JSON document, too', async (words, what) => {
     const { code, stdout, stderr } = await run(...words);
     expect(code).toBe(2);
