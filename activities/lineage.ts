@@ -26,7 +26,7 @@ import { rowStages } from './index';
 import { streamRows } from './read-rows';
 import { shardKeyOf, shardRecordKey } from './row-engine/shard-record';
 import { collectResults, keyOfRow, type AnyRowStage, type PlannedRow, type PlannedRows } from './row-stage';
-import { noSuchRun, readRounds, readStages, runKeys } from './run-records';
+import { noSuchRunIn, readRounds, readStages, runKeys } from './run-records';
 import { manifestKey, type StageContext } from './stage';
 
 /** A stage of a run: its line in the run's history, and its manifest where the store still has it. */
@@ -48,7 +48,7 @@ export interface RunLineage {
 /** Open a run, as far as it is finished. Errors: RunNotFound. */
 export async function openLineage(store: ArtifactStore, runId: string): Promise<RunLineage> {
   const record = (await store.getDocument(runKeys.record(runId))) as unknown as RunRecord | undefined;
-  if (record === undefined) throw noSuchRun(runId);
+  if (record === undefined) throw await noSuchRunIn(store, runId);
   const bundle = await openBundle(store, record.bundle);
   const { count } = bundle.config.rounds;
   const rounds = await readRounds(store, runId, count);

@@ -9,6 +9,7 @@
  *    and stays in the account as `earlier`.
  */
 import type { ArtifactStore } from '../drivers/store/store';
+import { nearestName } from '../method/config/explain-shape';
 import { canonicalJson } from '../method/keys';
 import { armNames } from '../schemas/arms';
 import { mediaTypes, type ArtifactRef } from '../schemas/artifact-ref';
@@ -98,13 +99,32 @@ export async function runsByLastWord(store: ArtifactStore): Promise<{ runId: str
   return found.sort((one, other) => other.modifiedAt - one.modifiedAt);
 }
 
-/** What a command says of an id that neither the store nor the engine knows. */
-export function noSuchRun(runId: string): ArteError {
+/** What a command says of an id that neither the store nor the engine knows. `known`: the runs there are, of which one may have been meant. */
+export function noSuchRun(runId: string, known: readonly string[] = []): ArteError {
+  const nearest = nearestName(runId, known);
+  const meant = nearest === undefined ? '' : `The nearest is ${nearest}, if that is what was meant. `;
   return new ArteError('RunNotFound', {
     what: `There is no run ${runId}.`,
     why: 'Neither the engine nor the store of this platform knows the id.',
-    next: 'arte status lists the runs there are. Each data directory has runs of its own.',
+    next: `${meant}arte status lists the runs there are. Each data directory has runs of its own.`,
   });
+}
+
+/** So many runs a misspelt id is compared with: a few requests. */
+const comparedRunsMax = 5_000;
+
+/** The same, with the nearest run of the store. Never fails: what cannot be listed is not named. */
+export async function noSuchRunIn(store: Pick<ArtifactStore, 'folders'>, runId: string): Promise<ArteError> {
+  const known: string[] = [];
+  try {
+    for await (const id of store.folders('runs/')) {
+      known.push(id);
+      if (known.length === comparedRunsMax) break;
+    }
+  } catch {
+    // It is said without.
+  }
+  return noSuchRun(runId, known);
 }
 
 // ---- stages ------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@
 import { resolve } from 'node:path';
 import { parse } from 'yaml';
 import { openBundle } from '../activities/bundle';
-import { noSuchRun, runKeys } from '../activities/run-records';
+import { noSuchRunIn, runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
 import { configProblem } from '../method/config/config-problem';
 import type { ConfigProblem, Segment } from '../method/config/config-problem';
@@ -59,7 +59,7 @@ export async function changedConfig(
   { env, isClone = false }: { readonly env: Environment; readonly isClone?: boolean },
 ): Promise<LoadedConfig> {
   const record = (await store.getDocument(runKeys.record(runId))) as unknown as RunRecord | undefined;
-  if (!record) throw noSuchRun(runId);
+  if (!record) throw await noSuchRunIn(store, runId);
   const { config: stored, files } = await openBundle(store, record.bundle);
   const document = structuredClone(stored) as unknown as Node;
   const problems: ConfigProblem[] = [];

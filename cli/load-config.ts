@@ -22,6 +22,7 @@ import { nearestName } from '../method/config/explain-shape';
 import { defaultTechniques } from '../method/prompts';
 import { buildTask, taskSource } from '../method/split';
 import { goldExamples } from '../method/warm-up';
+import { sizeWarnings } from '../method/config/size-warnings';
 import { hasLinesOfConfig, whyNotAConfig } from '../method/config/not-a-config';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
@@ -30,6 +31,7 @@ import { taskConfigSchema, type RunConfig, type TaskConfig } from '../schemas/ru
 import type { TaskRecord } from '../schemas/task';
 import { ConfigError, type PlacedProblem } from './config-error';
 import { nearestPath } from './nearest-path';
+import { plannedTasks } from './plan-facts';
 import { parseYaml, placeOf, valueOf, type ParsedYaml } from './parse-yaml';
 import { readText, type NoText } from './read-text';
 
@@ -156,6 +158,12 @@ export async function judgeInput(
     judged.config === undefined || judged.problems.length + ofTasks.length > 0
       ? { problems: [], warnings: [] }
       : judgeLengths(judged.config, tasks, unseen);
+  const isSound =
+    judged.config !== undefined && judged.problems.length + ofTasks.length + lengths.problems.length === 0;
+  const sizes =
+    here && isSound && judged.config
+      ? sizeWarnings(judged.config, plannedTasks({ config: judged.config, tasks, unseen, gold }))
+      : [];
   const ofModels =
     judged.config === undefined || !here
       ? []
@@ -166,7 +174,7 @@ export async function judgeInput(
     unseen,
     gold,
     problems: [...judged.problems, ...ofTasks, ...ofModels, ...lengths.problems],
-    warnings: [...ofItems, ...lengths.warnings],
+    warnings: [...ofItems, ...lengths.warnings, ...sizes],
     notes: judged.notes,
   };
 }

@@ -1,5 +1,5 @@
 /** A run's report from the store. */
-import { noSuchRun, runKeys } from '../activities/run-records';
+import { noSuchRunIn, runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
 import { reportVersion, type RunReport } from '../schemas/report';
@@ -17,7 +17,7 @@ export async function readReport(store: ArtifactStore, runId: string): Promise<R
       next: 'Start the run under another id: what is still valid in the store is reused, and the report is written anew.',
     });
   }
-  if ((await store.getDocument(runKeys.record(runId))) === undefined) throw noSuchRun(runId);
+  if ((await store.getDocument(runKeys.record(runId))) === undefined) throw await noSuchRunIn(store, runId);
   throw new ArteError('ReportNotFound', {
     what: `There is no report of ${runId}.`,
     why: 'A report is written when a run is done or cancelled.',

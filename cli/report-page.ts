@@ -31,7 +31,7 @@ import {
   signalsColumns,
   signalsTitle,
 } from './report-agreement';
-import { plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
+import { hasCost, plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
 import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 import { trainingPlots } from './report-trainings';
@@ -95,7 +95,8 @@ function section(id: string, title: string, body: string): { id: string; title: 
   return { id, title, body };
 }
 
-function tiles({ arms, totals, bestRound, rounds }: RunReport): string {
+function tiles(report: RunReport): string {
+  const { arms, totals, bestRound, rounds } = report;
   // The run's result is its best round, which need not be the last.
   const own = arms.filter(({ name }) => name === 'arte');
   const aligned = own.findLast(({ round }) => round === bestRound) ?? own.at(-1);
@@ -115,7 +116,9 @@ function tiles({ arms, totals, bestRound, rounds }: RunReport): string {
       : []),
     [formatCount(totals.calls), 'model calls paid for'],
     [formatSeconds(totals.seconds), 'in stages, summed'],
-    [`${totals.cost.toFixed(2)} ${totals.currency}`, 'cost by the prices of the config'],
+    ...(hasCost(report)
+      ? [[`${totals.cost.toFixed(2)} ${totals.currency}`, 'cost by the prices of the config'] as const]
+      : []),
   ];
   return `<dl class="tiles">${shown.map(([value, name]) => `<div><dt>${escaped(name)}</dt><dd>${escaped(value)}</dd></div>`).join('')}</dl>`;
 }
@@ -459,8 +462,10 @@ function shortened(text: string): string {
 
 // ---- what it took ------------------------------------------------------------------------------------------------
 
-function cost({ stages, totals }: RunReport): string {
+function cost(report: RunReport): string {
+  const { stages, totals } = report;
   if (stages.length === 0) return '';
+  const hasPrices = hasCost(report);
   const made = stages.filter(({ reused }) => !reused);
   const byStage = (of: (stage: ReportStage) => number): { name: string; value: number }[] => {
     const sums = new Map<string, number>();
@@ -486,7 +491,7 @@ function cost({ stages, totals }: RunReport): string {
     formatCount(stage.cachedInputTokens),
     formatCount(stage.outputTokens),
     stage.reused ? 'from the store' : formatSeconds(stage.seconds),
-    stage.reused ? '' : stage.cost.toFixed(2),
+    ...(hasPrices ? [stage.reused ? '' : stage.cost.toFixed(2)] : []),
   ]);
   rows.push([
     'In all, spent by this run',
@@ -496,7 +501,7 @@ function cost({ stages, totals }: RunReport): string {
     formatCount(totals.cachedInputTokens),
     formatCount(totals.outputTokens),
     `${formatSeconds(totals.seconds)} summed`,
-    totals.cost.toFixed(2),
+    ...(hasPrices ? [totals.cost.toFixed(2)] : []),
   ]);
   const columns = [
     'Stage',
@@ -506,7 +511,7 @@ function cost({ stages, totals }: RunReport): string {
     'Of them cached',
     'Tokens out',
     'Time',
-    `Cost, ${totals.currency}`,
+    ...(hasPrices ? [`Cost, ${totals.currency}`] : []),
   ];
   return `${made.length === 0 ? '<p>Everything came from the store: this run spent nothing.</p>' : barPlot({ id: 'time', title: 'Time by stage, over all rounds', description: said(seconds) }, seconds, 'arm-aligned')}
 ${totals.cost > 0 ? barPlot({ id: 'money', title: `Cost by stage, ${totals.currency}`, description: said(money) }, money, 'arm-1') : ''}

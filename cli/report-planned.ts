@@ -27,6 +27,11 @@ export const plannedColumns: Readonly<Record<keyof PlannedRow, string>> = {
   cost: 'cost',
 };
 
+/** Whether there is any money to tell of: where no model has a price, 0.00 would say that it costs nothing. */
+export function hasCost({ stages, totals, planned }: Pick<RunReport, 'stages' | 'totals' | 'planned'>): boolean {
+  return totals.cost > 0 || stages.some(({ cost }) => cost > 0) || (planned?.left.cost.high ?? 0) > 0;
+}
+
 /** A row for each stage that asks or trains a model, and one for all; none for a run that was started without a plan. */
 export function plannedRows({
   stages,
@@ -34,7 +39,7 @@ export function plannedRows({
   planned,
 }: Pick<RunReport, 'stages' | 'totals' | 'planned'>): PlannedRow[] {
   if (!planned) return [];
-  const priced = planned.left.cost.high > 0 || totals.cost > 0;
+  const priced = hasCost({ stages, totals, planned });
   const rows = stages.flatMap((stage): PlannedRow[] => {
     const { planned: said } = stage;
     if (!said || (said.calls === 0 && said.steps === 0)) return [];

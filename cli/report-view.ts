@@ -26,7 +26,7 @@ import {
   signalsColumns,
   signalsTitle,
 } from './report-agreement';
-import { plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
+import { hasCost, plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
 import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 import {
@@ -480,7 +480,8 @@ function printOrders(report: RunReport, heading: (title: string) => void): void 
 function printStages(report: RunReport, heading: (title: string) => void): void {
   const { stages, totals } = report;
   const rounds = new Set(stages.map(({ round }) => round)).size > 1;
-  heading(`What each stage took (cost in ${totals.currency})`);
+  const priced = hasCost(report);
+  heading(`What each stage took${priced ? ` (cost in ${totals.currency})` : ''}`);
   const columns = [
     { title: 'stage' },
     ...(rounds ? [right('round')] : []),
@@ -489,7 +490,7 @@ function printStages(report: RunReport, heading: (title: string) => void): void 
     right('cached'),
     right('tokens out'),
     right('time'),
-    right('cost'),
+    ...(priced ? [right('cost')] : []),
   ];
   const rows = stages.map((stage) => [
     stageLabel(stage.name, stage.arm),
@@ -499,7 +500,7 @@ function printStages(report: RunReport, heading: (title: string) => void): void 
     formatCount(stage.cachedInputTokens),
     formatCount(stage.outputTokens),
     stage.reused ? 'reused' : formatSeconds(stage.seconds),
-    stage.reused ? '-' : stage.cost.toFixed(2),
+    ...(priced ? [stage.reused ? '-' : stage.cost.toFixed(2)] : []),
   ]);
   rows.push([
     'in all, spent by this run',
@@ -509,7 +510,7 @@ function printStages(report: RunReport, heading: (title: string) => void): void 
     formatCount(totals.cachedInputTokens),
     formatCount(totals.outputTokens),
     formatSeconds(totals.seconds),
-    totals.cost.toFixed(2),
+    ...(priced ? [totals.cost.toFixed(2)] : []),
   ]);
   printLine(table(columns, rows));
   printText('Stages run side by side: their times add up to more than the run took. Reused: found in the store.');

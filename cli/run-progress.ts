@@ -4,7 +4,7 @@
  */
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
-import { noSuchRun, readStages, runKeys } from '../activities/run-records';
+import { noSuchRunIn, readStages, runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
 import { runAnswerMs, shardRowsMax } from '../schemas/limits';
 import type { ActivityProgress, RunProgress, RunStatus, StageRecord } from '../schemas/messages';
@@ -61,7 +61,7 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
   const engine = await statusOf(handle);
   const asked = engine === 'RUNNING' ? await queried(client, handle, store, runId) : undefined;
   const progress = asked ? asked.progress : await stored(store, runId);
-  if (!progress) throw noSuchRun(runId);
+  if (!progress) throw await noSuchRunIn(store, runId);
   // What the store says of a run that the engine has lost or closed is the last word it left; RUNNING would be a lie.
   const settled =
     engine !== 'RUNNING' && underWay.has(progress.status)

@@ -2,7 +2,7 @@
  * A run on the screen: the same few lines for `status`, `watch` and `run`. Owns words and layout; figures come from run-progress.ts.
  * Pure: takes a view and the time, returns text. Invariant: what endpoints and people wrote is in it without anything that a terminal would obey.
  */
-import { costOf } from '../method/ledger';
+import { costOf, hasPrices } from '../method/ledger';
 import type { ErrorData } from '../schemas/errors';
 import type { RunConfig } from '../schemas/run-config';
 import type { StageRecord } from '../schemas/messages';
@@ -77,13 +77,12 @@ export function renderRun(
   const made = view.finished.filter((record) => !record.reused);
   const calls = made.reduce((sum, record) => sum + record.usage.calls, 0);
   const tokens = made.reduce((sum, record) => sum + record.usage.inputTokens + record.usage.outputTokens, 0);
-  const cost = spentSoFar(view.finished, config);
-  lines.push(
-    '',
-    color.dim(
-      `this round so far: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens, cost ${cost.toFixed(2)} ${config?.platform.currency ?? ''}`.trimEnd(),
-    ),
-  );
+  // Without prices nothing is known of money, and 0.00 would say that it costs none.
+  const cost =
+    config && hasPrices(config)
+      ? `, cost ${spentSoFar(view.finished, config).toFixed(2)} ${config.platform.currency}`
+      : '';
+  lines.push('', color.dim(`this round so far: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens${cost}`));
   if (secondsLeft !== undefined) lines.push(color.dim(endsIn(secondsLeft)));
   lines.push(...unattendedLines(view, color), ...failedLines(view, color));
   if (progress.attention && progress.status === 'NEEDS_ATTENTION') lines.push(...attentionLines(view, color));

@@ -1,5 +1,5 @@
 /** What work of a run that stood still waited for, each time that it did, for `arte status RUN --stalls`. */
-import { noSuchRun, runKeys } from '../activities/run-records';
+import { noSuchRunIn, runKeys } from '../activities/run-records';
 import { readStalls } from '../activities/stall-dump';
 import { ArteError } from '../schemas/errors';
 import { stallDumpsOfRunMax } from '../schemas/limits';
@@ -16,7 +16,7 @@ export async function showStalls({ store }: Session, runId: string | undefined, 
       next: 'arte status RUN --stalls; arte status lists the runs there are.',
     });
   }
-  if ((await store.getDocument(runKeys.record(runId))) === undefined) throw noSuchRun(runId);
+  if ((await store.getDocument(runKeys.record(runId))) === undefined) throw await noSuchRunIn(store, runId);
   const dumps = await readStalls(store, runId, stallDumpsOfRunMax);
   if (json) printJson(dumps);
   else if (dumps.length === 0) printLine(`No work of ${runId} has stood still.`);

@@ -69,6 +69,12 @@ export const configFileBytesMax = 1024 * 1024;
 /** A task file is read whole, as one text, and each of its items is held: half of the longest text that Node has. */
 export const taskFileBytesMax = 256 * 1024 * 1024;
 
+/** Rows of the largest stage that was measured: bench:million (docs/performance.md). */
+export const stageRowsMeasured = 1_000_000;
+
+/** A stage of more rows than this is worth a warning: twice what was measured is no leap yet, and the paper's set-up is near to that. */
+export const stageRowsWarned = 2 * stageRowsMeasured;
+
 /** Free disk that setting up Python asks for: 2 GB of packages, their downloads, and room to go on working. */
 export const pythonEnvBytesMin = 4 * 1024 ** 3;
 

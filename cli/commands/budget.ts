@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { formatMoney, readLedger, setCap } from '../../activities/budget';
 import { recordAction } from '../../activities/run-actions';
 import { hasPrices } from '../../method/ledger';
-import { noSuchRun } from '../../activities/run-records';
+import { noSuchRunIn } from '../../activities/run-records';
 import { ArteError } from '../../schemas/errors';
 import type { Ledger } from '../../schemas/ledger';
 import { budgetCapMax, budgetCapMin } from '../../schemas/limits';
@@ -70,7 +70,7 @@ async function withRun(runId: string, work: (session: Session, config: RunConfig
   const session = await openSession({ start: false });
   try {
     const config = await openBundleOf(session.store, runId);
-    if (!config) throw noSuchRun(runId);
+    if (!config) throw await noSuchRunIn(session.store, runId);
     process.exitCode = await work(session, config);
   } finally {
     await session.close();

@@ -93,7 +93,8 @@ function retentionOf(runs: readonly KnownRun[], options: Options, now: Date): Ma
   const { keep = [], drop = [], olderThan } = options;
   const days = olderThan === undefined ? undefined : numberOf('--older-than', olderThan);
   for (const runId of [...keep, ...drop]) {
-    if (!runs.some((run) => run.runId === runId)) throw noSuchRun(runId);
+    const known = runs.map((run) => run.runId);
+    if (!known.includes(runId)) throw noSuchRun(runId, known);
   }
   const both = keep.find((runId) => drop.includes(runId));
   if (both !== undefined) {

@@ -5,7 +5,7 @@ import type { Command } from 'commander';
 import { packageRoot } from '../../drivers/package-root';
 import { asTyped } from '../called-as';
 import { exportRun, type ExportForm, type ModelFormat } from '../export-run';
-import { colorsFor, exitCodes, printLine, progress } from '../output';
+import { colorsFor, exitCodes, printLine, printNote, progress } from '../output';
 import { readReport } from '../read-report';
 import { openSession } from '../session';
 import { runConfig } from './run';
@@ -62,10 +62,12 @@ async function writeFiles(folder: string): Promise<void> {
   const line = progress('writing files');
   try {
     const report = await readReport(session.store, runId);
-    const written: string[] = [];
+    const lines: string[] = [];
+    const left: string[] = [];
     for (const { what, name, format, says } of quickstartFiles) {
       const target = join(folder, name);
-      if (!existsSync(target)) {
+      const isThere = existsSync(target);
+      if (!isThere) {
         await exportRun(session.store, report, {
           what,
           target,
@@ -73,10 +75,15 @@ async function writeFiles(folder: string): Promise<void> {
           onProgress: (text) => line.update(`${name}: ${text}`),
         });
       }
-      written.push(`  ${target.padEnd(44)} ${says}`);
+      lines.push(`  ${target.padEnd(44)} ${isThere ? 'left as it was' : says}`);
+      if (isThere) left.push(target);
     }
-    line.done('files written');
-    for (const text of written) printLine(text);
+    line.done(left.length === quickstartFiles.length ? 'no file was written: all are there' : 'files written');
+    for (const text of lines) printLine(text);
+    if (left.length > 0)
+      printNote(
+        `note    what was there already may be of an earlier run: move ${folder} away, or name another folder with --to`,
+      );
   } catch (error) {
     line.fail();
     throw error;

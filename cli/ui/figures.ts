@@ -37,7 +37,7 @@ export function figuresOf({ view, rates }: SeenRun, { stages }: Pick<RunDetails,
 
 /** `3.20 of 10.00 USD`; why there is none where no model has a price. */
 export function costWords({ ledger, config }: Pick<RunDetails, 'ledger' | 'config'>): string {
-  if (!ledger || !config) return 'no prices';
+  if (!ledger || !config) return 'no prices set';
   const { cap } = ledger;
   return `${formatMoney(ledgerTotals(ledger).spent)}${cap === null ? '' : ` of ${formatMoney(cap)}`} ${config.platform.currency}`;
 }

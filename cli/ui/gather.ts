@@ -10,7 +10,7 @@ import { readLedger } from '../../activities/budget';
 import { readCallCeiling } from '../../activities/call-ceiling';
 import { readManifest } from '../../activities/lineage';
 import { readActions } from '../../activities/run-actions';
-import { noSuchRun, readStages, runKeys, runsByLastWord } from '../../activities/run-records';
+import { noSuchRunIn, readStages, runKeys, runsByLastWord } from '../../activities/run-records';
 import { hasPrices } from '../../method/ledger';
 import { ArteError, type ErrorData } from '../../schemas/errors';
 import type { OutcomeCounts } from '../../schemas/rows';
@@ -301,7 +301,7 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
       await lookAgain();
       const found = find();
       if (!found) wanted.delete(runId);
-      if (!found) throw noSuchRun(runId);
+      if (!found) throw await noSuchRunIn(store, runId);
       return found;
     },
     details(runId) {

@@ -3,7 +3,7 @@
  * shape of an order as the page sends it, and its words; what is allowed is decided where the run is (workflows/steering.ts).
  */
 import { z } from 'zod';
-import { noSuchRun } from '../../activities/run-records';
+import { noSuchRunIn } from '../../activities/run-records';
 import { ArteError } from '../../schemas/errors';
 import { orderFor } from '../actor';
 import { approveOrder } from '../commands/approve';
@@ -92,7 +92,7 @@ export async function carryOut(session: Session, runId: string, order: PageOrder
     case 'budget': {
       const cap = parseAmount(order.amount);
       const config = await openBundleOf(store, runId);
-      if (!config) throw noSuchRun(runId);
+      if (!config) throw await noSuchRunIn(store, runId);
       const { retry = false } = order;
       const { ledger, parked } = await orderCap(session, runId, config, cap, { ...why, retry });
       const more = parked ? shortfall(ledger) : undefined;

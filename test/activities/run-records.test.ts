@@ -5,6 +5,7 @@
  */
 import {
   collectEvaluations,
+  noSuchRunIn,
   readRounds,
   readStages,
   recordStage,
@@ -43,6 +44,25 @@ function placeOf(arm: string, round = 1): StagePlace {
 
 const lines = (stages: readonly StageRecord[]): unknown[] =>
   stages.map(({ arm, key, reused, usage }) => [arm, key, reused, usage.calls]);
+
+describe('a run that there is not', () => {
+  it('is told the nearest one, and is told at all where nothing can be listed', async () => {
+    const store = new MemoryStore();
+    for (const runId of ['evidence', 'quickstart']) await store.putOnce(`runs/${runId}/run.json`, {});
+    expect((await noSuchRunIn(store, 'evidnce')).data).toMatchObject({
+      code: 'RunNotFound',
+      what: 'There is no run evidnce.',
+      next: expect.stringMatching(/^The nearest is evidence, if that is what was meant\. arte status lists/) as string,
+    });
+    expect((await noSuchRunIn(store, 'xyz')).data.next).toMatch(/^arte status lists/);
+    const broken = {
+      folders: () => {
+        throw new Error('no');
+      },
+    };
+    expect((await noSuchRunIn(broken, 'evidnce')).data.next).toMatch(/^arte status lists/);
+  });
+});
 
 describe('a stage', () => {
   it('that this run has paid for stays so when a later walk, or an activity that is tried again, finds it in the store', async () => {

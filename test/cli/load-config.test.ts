@@ -496,6 +496,16 @@ describe('secrets', () => {
   });
 });
 
+it('counts beyond what was ever measured are worth a warning that names the setting', async () => {
+  write('sums.jsonl', sums);
+  const warned = async (rest: string) => (await load(configWith(jsonlTask, rest))).warnings;
+  expect(await warned('questions: { per_task: 100000 }\n')).toEqual([]);
+  const [warning, ...others] = await warned('questions: { per_task: 250000000 }\nrounds: { count: 1000000000 }\n');
+  expect(others).toEqual([]);
+  expect(warning).toMatchObject({ path: 'questions.per_task', line: 9 });
+  expect(warning?.what).toBe('questions.per_task is 250,000,000: score-drafts makes 5,000,000,000 calls a round.');
+});
+
 it('is an ArteError, so that every command ends alike', async () => {
   await expect(load(write('arte.yaml', 'version: 1\n'))).rejects.toBeInstanceOf(ArteError);
 });
