@@ -4,6 +4,7 @@
  * Owns the guess of a file's format and fields, counts that fit the file, and the text. Leaves reading the file's items to
  * method/readers.ts and the file system to commands/init.ts. Pure: the same file gives the same config.
  */
+import { basename } from 'node:path';
 import { taskConfigSchema } from '../schemas/run-config';
 import { ArteError } from '../schemas/errors';
 import type { TaskItem } from '../schemas/task';
@@ -94,6 +95,8 @@ function unknownForm(path: string, why: string): ArteError {
 }
 
 export interface InitialTask {
+  /** The file as the person named it, for messages. */
+  readonly file: string;
   /** How the config is to name the file: relative to the config's folder. */
   readonly path: string;
   readonly name: string;
@@ -102,13 +105,13 @@ export interface InitialTask {
 }
 
 /** The YAML text. Throws InvalidTaskFile for bad lines or too few items. */
-export function initialConfig({ path, name, format, text }: InitialTask): string {
-  const loaded = itemsOf(path, format, text);
-  const distinct = distinctItems(path, name, format, text, loaded.items.length);
+export function initialConfig({ file, path, name, format, text }: InitialTask): string {
+  const loaded = itemsOf(file, format, text);
+  const distinct = distinctItems(file, name, format, text, loaded.items.length);
   const needed = seedItems + probeItems + testItemsMin;
   if (distinct < needed) {
     throw new ArteError('InvalidTaskFile', {
-      what: `${path} has ${distinct} distinct items; a run needs at least ${needed}.`,
+      what: `${file} has ${distinct} distinct items; a run needs at least ${needed}.`,
       why: `${seedItems} are shown to the teacher, at least ${probeItems} judge its drafts, and at least ${testItemsMin} are held out.`,
       next: 'Add items. A hundred labelled ones and more make the scores mean something.',
     });
@@ -116,23 +119,23 @@ export function initialConfig({ path, name, format, text }: InitialTask): string
   const validation = Math.min(validationItemsMax, Math.max(probeItems, Math.floor((distinct - seedItems) / 2)));
   const test = Math.min(testItemsMax, distinct - seedItems - validation);
   const longest = longestOf(loaded.items);
-  return configText({ path, name, format, loaded, validation, test, longest });
+  return configText({ file, path, name, format, loaded, distinct, validation, test, longest });
 }
 
-function itemsOf(path: string, format: TaskFileFormat, text: string): LoadedItems {
+function itemsOf(file: string, format: TaskFileFormat, text: string): LoadedItems {
   switch (format.source) {
     case 'bbh-json':
-      return readBbhJson(text, path, path);
+      return readBbhJson(text, file, file);
     case 'gsm8k-jsonl':
-      return readGsm8k(text, path);
+      return readGsm8k(text, file);
     case 'arc-jsonl':
-      return readMultipleChoice(text, 'arc', path);
+      return readMultipleChoice(text, 'arc', file);
     case 'commonsenseqa-jsonl':
-      return readMultipleChoice(text, 'commonsenseqa', path);
+      return readMultipleChoice(text, 'commonsenseqa', file);
     case 'piqa-jsonl':
-      return readPiqa(text, undefined, path);
+      return readPiqa(text, undefined, file);
     case 'jsonl':
-      return readJsonl(text, { question: format.questionField, target: format.targetField }, path);
+      return readJsonl(text, { question: format.questionField, target: format.targetField }, file);
   }
 }
 
@@ -171,16 +174,18 @@ function roundUp(value: number, step: number): number {
 }
 
 interface Written {
+  readonly file: string;
   readonly path: string;
   readonly name: string;
   readonly format: TaskFileFormat;
   readonly loaded: LoadedItems;
+  readonly distinct: number;
   readonly validation: number;
   readonly test: number;
   readonly longest: Longest;
 }
 
-function configText({ path, name, format, loaded, validation, test, longest }: Written): string {
+function configText({ file, path, name, format, loaded, distinct, validation, test, longest }: Written): string {
   const { questionTokens, rationaleTokens } = longest;
   // Three worked questions before the one that is asked, and the words around them.
   const context = Math.min(contextTokensMax, roundUp(4 * (questionTokens + rationaleTokens) + 300, 256));
@@ -188,7 +193,13 @@ function configText({ path, name, format, loaded, validation, test, longest }: W
   const { type, labels } = loaded.answer;
   const fields = format.source === 'jsonl' && (format.questionField !== 'question' || format.targetField !== 'target');
   const description = loaded.description === '' ? undefined : loaded.description;
-  return `# Written by \`arte init\` from ${path} (${loaded.items.length} items).
+  const items = loaded.items.length;
+  const repeated = items - distinct;
+  const used =
+    repeated > 0
+      ? `${items} items, of which ${repeated} repeat${repeated === 1 ? 's' : ''} a question: ${distinct}`
+      : items;
+  return `# Written by \`arte init\` from ${basename(file)} (${used} items).
 # Small counts on the models that arte brings, to see the whole loop run; grow them when it does. Every setting: docs/config.md
 version: 1
 name: ${quoted(slug(name))}
@@ -197,6 +208,7 @@ seed: 0
 
 tasks:
   - source: ${format.source}
+    # Relative to the folder of this config.
     path: ${quoted(path)}
     name: ${quoted(name)}
 ${fields ? `    question_field: ${quoted(format.questionField)}\n    target_field: ${quoted(format.targetField)}\n` : ''}    # Opens every prompt: what the student is asked to do, in a sentence or two.${description === undefined ? ' Replace this by your own words.' : ''}

@@ -33,7 +33,7 @@ async function init(taskFile: string, { output, name, force }: Options): Promise
   const format = detectFormat(taskFile, text);
   const path = relative(dirname(resolve(output)), resolve(taskFile)).replaceAll('\\', '/');
   const task = slug(name ?? basename(taskFile, extname(taskFile)));
-  const config = initialConfig({ path, name: task, format, text });
+  const config = initialConfig({ file: taskFile, path, name: task, format, text });
   await writeTextFile(output, config, force === true ? undefined : { unless: '--force' });
   // What was written must stand the same judgement as what a person writes.
   const { tasks } = await loadConfig(output, { env: process.env });
@@ -44,9 +44,15 @@ async function init(taskFile: string, { output, name, force }: Options): Promise
   );
   if (format.source === 'jsonl')
     printLine('       Its description is a guess: say in a sentence or two what the student is asked to do.');
-  printLine(`${color.dim('next')}   arte preview ${output}     every prompt as the models will see it`);
-  printLine(`       arte plan ${output}        what a run will do`);
-  printLine(`       arte run ${output}`);
+  const named = asArgument(output);
+  printLine(`${color.dim('next')}   arte preview ${named}     every prompt as the models will see it`);
+  printLine(`       arte plan ${named}        what a run will do`);
+  printLine(`       arte run ${named}`);
+}
+
+/** A path as it can be typed into a shell. */
+function asArgument(path: string): string {
+  return /^[\w./@%+=:,~-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }
 
 /** Errors: InvalidTaskFile, with the file that was probably meant where the named one is missing. */

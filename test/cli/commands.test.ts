@@ -3,7 +3,7 @@
  * Method: each command's own code in this process, on files in a folder of its own; main.ts as the process that a person starts.
  */
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -159,6 +159,23 @@ describe('init', () => {
     expect(written).toContain(type);
     const { exitCode } = await runCommand(registerValidate, ['validate', output, '--json']);
     expect(exitCode).toBe(0);
+  });
+
+  it('names files so that they are found: in the config from its folder, in words as they were typed', async () => {
+    mkdirSync(join(folder, 'my configs'));
+    const output = join(folder, 'my configs', 'arte.yaml');
+    const items = questions.slice(0, 29).map((question, index) => ({ question, target: index > 14 ? 'Yes' : 'No' }));
+    const file = write('mine.jsonl', lines([...items, items[0]!]));
+    const { stdout } = await runCommand(registerInit, ['init', file, '-o', output]);
+    expect(stdout).toContain(`arte plan '${output}'`);
+    const written = readFileSync(output, 'utf8');
+    expect(written).toContain('from mine.jsonl (30 items, of which 1 repeats a question: 29 items).');
+    expect(written).toMatch(/^ {4}path: "?\.\.\/mine\.jsonl"?$/m);
+    expect(written).toContain('split: { seeds: 3, validation: 13, test: 13 }');
+    const few = write('few.jsonl', lines(items.slice(0, 5)));
+    await expect(runCommand(registerInit, ['init', few, '-o', output])).rejects.toMatchObject({
+      data: { what: expect.stringContaining(`${few} has 5 distinct items`) as string },
+    });
   });
 
   it('does not replace a file unless told to', async () => {
