@@ -5,7 +5,7 @@
 import { runsByLastWord } from '../activities/run-records';
 import { openLineage, type LineageStage } from '../activities/lineage';
 import type { ArtifactStore } from '../drivers/store/store';
-import { speedForm, type BaseHashes, type Measurement } from '../method/price-plan';
+import { rowsPerStep, speedForm, speedKin, trainings, type BaseHashes, type Measurement } from '../method/speed-form';
 import type { RunConfig } from '../schemas/run-config';
 
 /** The newest runs say how fast things are now; each takes a few dozen requests to read. */
@@ -50,6 +50,8 @@ function measurementOf(
     stage: record.stage,
     arm: record.arm,
     form,
+    kin: speedKin(config, record.stage, record.arm, bases),
+    ...(trainings.includes(record.stage) && { rowsPerStep: rowsPerStep(config, record.stage) }),
     calls: usage.calls,
     // A resumed training's seconds go on from those of its checkpoint: they are those of all steps.
     steps: number('steps'),

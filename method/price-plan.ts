@@ -3,7 +3,7 @@
  *
  * Owns the estimate. How often a thing is done is method/plan.ts; reading what finished runs measured is the caller's. A figure comes, in this
  * order, from runs of the store that asked the very same model content through the same form of endpoint, from a setting (models.*.throughput),
- * or from an assumption, which is wide.
+ * from runs that asked it under other settings, or from an assumption, which is wide. What counts as the same is speed-form.ts.
  *
  * Invariants
  * 1. Pure. Ranges have 0 <= low <= high; what is counted exactly is a range of no width.
@@ -13,39 +13,23 @@
 import type { FigureSource, Plan, PlannedStage, PricedPlan, PriceTotals, Range, StagePrice } from '../schemas/plan';
 import type { RunConfig } from '../schemas/run-config';
 import { stageLabel, type StageName } from '../schemas/stage-names';
-import { canonicalJson } from './keys';
 import { askedModelOf, costOfCalls, trainingCost } from './ledger';
 import { charactersPerToken } from './plan';
-import { servedIdentity, type AskedModel } from './served';
-import type { JsonValue } from '../schemas/json';
-
-/** A stage that a run has made and paid for, as far as it tells how fast things go. */
-export interface Measurement {
-  readonly runId: string;
-  readonly stage: StageName;
-  readonly arm: string;
-  /** What was asked or trained, and how: `speedForm`. */
-  readonly form: string;
-  readonly calls: number;
-  readonly steps: number;
-  readonly seconds: number;
-  readonly inputTokens: number;
-  readonly outputTokens: number;
-  /** Of a training: what it took beside its steps (the device freed, the trainer started, the result stored). */
-  readonly startSeconds: number;
-  /** Of its outputs in the store. */
-  readonly bytes: number;
-}
-
-/** Content hashes of the models' weights as they came, by role; a model whose bytes are not here has none, and nothing measured counts for it. */
-export type BaseHashes = Partial<Record<'teacher' | 'student', string>>;
+import type { AskedModel } from './served';
+import {
+  rowsPerStep,
+  sectionOf,
+  speedForm,
+  speedKin,
+  trainings,
+  type BaseHashes,
+  type Measurement,
+} from './speed-form';
 
 export interface PriceFacts {
   readonly measured?: readonly Measurement[];
   readonly bases?: BaseHashes;
 }
-
-const trainings: readonly StageName[] = ['warm-up', 'train-dpo', 'train-sft'];
 
 /** Fewer calls than this, or less time than that, measure the start of a stage and not its speed. */
 const callsMeasuredMin = 8;
@@ -59,6 +43,9 @@ const spreadOfSeveral = 1.2;
 const spreadDeclared = 1.3;
 /** A rate by tokens that another stage of the same model measured: prompts and answers of other lengths. */
 const spreadAcrossStages = 2;
+
+/** A rate that the same model had under other settings: slots, a context or a batch of another size, another form of the weights. */
+const spreadOtherSettings = 3;
 
 /** Prompts are estimated by characters; tokenizers differ by this factor. */
 const promptSpread = 1.3;
@@ -103,40 +90,6 @@ export function pricePlan(config: RunConfig, plan: Plan, facts: PriceFacts = {})
   };
 }
 
-/**
- * What must be the same for a speed to count: model content and endpoint, or model content and the settings of the training. Undefined where
- * the content is not known or nothing is asked.
- */
-export function speedForm(config: RunConfig, stage: StageName, arm: string, bases: BaseHashes): string | undefined {
-  const asked = askedModelOf(config, stage, arm);
-  if (!asked || asked.role === 'respondent' || asked.role === 'other') return undefined;
-  const base = bases[asked.role];
-  if (base === undefined) return undefined;
-  const form: JsonValue = trainings.includes(stage)
-    ? { base, training: stage, ...trainingForm(config, stage) }
-    : { base, ...endpointForm(asked.model) };
-  return canonicalJson(form);
-}
-
-function trainingForm(config: RunConfig, stage: StageName): { readonly [name: string]: JsonValue } {
-  const section = stage === 'train-dpo' ? config.align : stage === 'train-sft' ? config.sft : config.warm_up;
-  const { adapter, lora_rank, batch_size, gradient_accumulation, max_length, dtype } = section;
-  return { adapter, lora_rank, batch_size, gradient_accumulation, max_length, dtype };
-}
-
-/** How it is served, and what of the rest decides how fast. */
-function endpointForm({ endpoint }: AskedModel): { readonly [name: string]: JsonValue } {
-  const served = servedIdentity(endpoint);
-  switch (endpoint.kind) {
-    case 'managed':
-      return { served, slots: endpoint.slots, threads: endpoint.threads };
-    case 'static':
-      return { served, base_url: endpoint.base_url, model: endpoint.model, in_flight: endpoint.max_in_flight };
-    default:
-      return { served };
-  }
-}
-
 // ---- a stage -----------------------------------------------------------------------------------------------------
 
 const nothing: Range = { low: 0, high: 0 };
@@ -144,8 +97,10 @@ const nothing: Range = { low: 0, high: 0 };
 function priceStage(config: RunConfig, stage: PlannedStage, { measured = [], bases = {} }: PriceFacts): StagePrice {
   const form = speedForm(config, stage.name, stage.arm, bases);
   const alike = form === undefined ? [] : measured.filter((one) => one.form === form);
-  if (trainings.includes(stage.name)) return priceTraining(config, stage, alike);
-  if (stage.calls > 0) return priceCalls(config, stage, alike);
+  const kin = speedKin(config, stage.name, stage.arm, bases);
+  const near = kin === undefined ? [] : measured.filter((one) => one.kin === kin && one.form !== form);
+  if (trainings.includes(stage.name)) return priceTraining(config, stage, alike, near);
+  if (stage.calls > 0) return priceCalls(config, stage, alike, near);
   const counted: FigureSource = { kind: 'counted', words: 'asks no model' };
   return {
     inputTokens: nothing,
@@ -158,14 +113,31 @@ function priceStage(config: RunConfig, stage: PlannedStage, { measured = [], bas
   };
 }
 
-function priceCalls(config: RunConfig, stage: PlannedStage, alike: readonly Measurement[]): StagePrice {
+/** It measured a speed, and not the start of a stage. */
+function isUsable({ calls, seconds }: Measurement): boolean {
+  return calls >= callsMeasuredMin && seconds >= secondsMeasuredMin;
+}
+
+function priceCalls(
+  config: RunConfig,
+  stage: PlannedStage,
+  alike: readonly Measurement[],
+  near: readonly Measurement[],
+): StagePrice {
   const asked = askedModelOf(config, stage.name, stage.arm);
-  const usable = alike.filter(({ calls, seconds }) => calls >= callsMeasuredMin && seconds >= secondsMeasuredMin);
+  const usable = alike.filter(isUsable);
   const same = closest(usable, stage);
   const { calls } = stage;
   const ceiling = stage.outputTokens;
   const tokens = same.length > 0 ? measuredTokens(calls, same, ceiling) : assumedTokens(stage);
-  const { seconds, from } = secondsOfCalls(stage, tokens.outputTokens, same, usable, asked?.model);
+  const { seconds, from } = secondsOfCalls(
+    stage,
+    tokens.outputTokens,
+    same,
+    usable,
+    near.filter(isUsable),
+    asked?.model,
+  );
   const own = asked !== undefined && ['managed', 'scorer'].includes(asked.model.endpoint.kind);
   const price = asked?.model.price;
   const cost = (side: keyof Range): number =>
@@ -223,12 +195,14 @@ function assumedTokens({ inputTokens, outputTokens }: PlannedStage) {
 }
 
 function secondsOfCalls(
-  { calls, name }: PlannedStage,
+  stage: PlannedStage,
   output: Range,
   same: readonly Measurement[],
   usable: readonly Measurement[],
+  near: readonly Measurement[],
   model: AskedModel | undefined,
 ): { seconds: Range; from: FigureSource } {
+  const { calls, name } = stage;
   const at = (rate: Range): Range => ({ low: calls / rate.high, high: calls / rate.low });
   const byTokens = (rate: Range): Range => ({ low: output.low / rate.high, high: output.high / rate.low });
   if (same.length > 0) {
@@ -267,30 +241,41 @@ function secondsOfCalls(
       from: { kind: 'declared', words: 'declared: throughput.output_tokens_per_second' },
     };
   }
+  const nearest = closest(near, stage);
+  const others = (nearest.length > 0 ? nearest : near).filter(({ outputTokens }) => outputTokens > 0);
+  if (others.length > 0) {
+    const rate = ofOthers(others.map((one) => one.outputTokens / one.seconds));
+    return { seconds: byTokens(rate), from: similar(`${words(rate)} tokens/s`, others) };
+  }
+  // A scorer writes nothing: its calls are counted.
+  if (nearest.length > 0) {
+    const rate = ofOthers(nearest.map((one) => one.calls / one.seconds));
+    return { seconds: at(rate), from: similar(`${words(rate)} calls/s`, nearest) };
+  }
   const rate = assumedOutputRate[model?.endpoint.kind ?? 'managed'];
   return { seconds: byTokens(rate), from: { kind: 'assumed', words: `assumed: ${words(rate)} tokens/s` } };
 }
 
-function priceTraining(config: RunConfig, stage: PlannedStage, alike: readonly Measurement[]): StagePrice {
+function ofOthers(values: readonly number[]): Range {
+  return spread(values, spreadOtherSettings, spreadOtherSettings);
+}
+
+function similar(rate: string, measured: readonly Measurement[]): FigureSource {
+  return { kind: 'similar', words: `measured with other settings: ${rate}, ${runsOf(measured)}` };
+}
+
+function priceTraining(
+  config: RunConfig,
+  stage: PlannedStage,
+  alike: readonly Measurement[],
+  near: readonly Measurement[],
+): StagePrice {
   const model = askedModelOf(config, stage.name, stage.arm)?.model;
-  const measured = alike.filter(({ steps, seconds }) => steps > 0 && seconds > 0);
+  const isTraining = ({ steps, seconds }: Measurement): boolean => steps > 0 && seconds > 0;
+  const measured = alike.filter(isTraining);
+  const others = near.filter(isTraining);
   const declared = model?.throughput?.training_steps_per_second;
-  const rate =
-    measured.length > 0
-      ? spread(
-          measured.map(({ steps, seconds }) => steps / seconds),
-          spreadOfOne,
-          spreadOfSeveral,
-        )
-      : declared === undefined
-        ? assumedStepRate
-        : around(declared, spreadDeclared);
-  const from: FigureSource =
-    measured.length > 0
-      ? { kind: 'measured', words: `measured: ${words(rate)} steps/s, ${runsOf(measured)}` }
-      : declared === undefined
-        ? { kind: 'assumed', words: `assumed: ${words(rate)} steps/s` }
-        : { kind: 'declared', words: 'declared: throughput.training_steps_per_second' };
+  const { rate, from } = rateOfSteps(measured, declared, others, rowsPerStep(config, stage.name));
   const steps: Range = { low: stage.steps / rate.high, high: stage.steps / rate.low };
   const start =
     measured.length > 0
@@ -299,20 +284,47 @@ function priceTraining(config: RunConfig, stage: PlannedStage, alike: readonly M
           spreadOfOne,
           spreadOfSeveral,
         )
-      : trainingStart;
+      : declared === undefined && others.length > 0
+        ? ofOthers(others.map(({ startSeconds }) => startSeconds))
+        : trainingStart;
   const seconds = plus(steps, start);
   const price = model?.price;
-  const section = stage.name === 'train-dpo' ? config.align : stage.name === 'train-sft' ? config.sft : config.warm_up;
   const bytes = measured.map((one) => one.bytes).filter((size) => size > 0);
   return {
     inputTokens: nothing,
     outputTokens: nothing,
     seconds,
     deviceSeconds: seconds,
-    diskBytes: bytes.length > 0 ? spread(bytes, 1, 1) : assumedLayerBytes[section.adapter],
+    diskBytes: bytes.length > 0 ? spread(bytes, 1, 1) : assumedLayerBytes[sectionOf(config, stage.name).adapter],
     cost: price ? { low: trainingCost(seconds.low, price), high: trainingCost(seconds.high, price) } : nothing,
     from: { seconds: from, tokens: { kind: 'counted', words: 'asks no model' } },
   };
+}
+
+/** Optimizer steps in a second. Of a training with batches of another size, by the examples that a step learns from. */
+function rateOfSteps(
+  measured: readonly Measurement[],
+  declared: number | undefined,
+  others: readonly Measurement[],
+  rows: number,
+): { readonly rate: Range; readonly from: FigureSource } {
+  if (measured.length > 0) {
+    const rate = spread(
+      measured.map(({ steps, seconds }) => steps / seconds),
+      spreadOfOne,
+      spreadOfSeveral,
+    );
+    return { rate, from: { kind: 'measured', words: `measured: ${words(rate)} steps/s, ${runsOf(measured)}` } };
+  }
+  if (declared !== undefined) {
+    const from: FigureSource = { kind: 'declared', words: 'declared: throughput.training_steps_per_second' };
+    return { rate: around(declared, spreadDeclared), from };
+  }
+  if (others.length > 0) {
+    const rate = ofOthers(others.map((one) => (one.steps / one.seconds) * ((one.rowsPerStep ?? rows) / rows)));
+    return { rate, from: similar(`${words(rate)} steps/s`, others) };
+  }
+  return { rate: assumedStepRate, from: { kind: 'assumed', words: `assumed: ${words(assumedStepRate)} steps/s` } };
 }
 
 function rowsBytes(rows: number, output: Range): Range {

@@ -10,9 +10,9 @@ export interface Range {
   readonly high: number;
 }
 
-/** Where figures come from. measured: from finished runs of this store. declared: a setting. assumed: a rule of thumb, wide. counted: arithmetic. */
+/** Where figures come from. measured: from finished runs of this store. similar: from its runs of the same model under other settings. declared: a setting. assumed: a rule of thumb, wide. counted: arithmetic. */
 export interface FigureSource {
-  readonly kind: 'measured' | 'declared' | 'assumed' | 'counted';
+  readonly kind: 'measured' | 'similar' | 'declared' | 'assumed' | 'counted';
   readonly words: string;
 }
 

@@ -3,7 +3,8 @@
  * Method: one small config priced with nothing, with settings, and with measurements made up for its own forms; figures counted by hand.
  */
 import { planRun } from '../../method/plan';
-import { pricePlan, speedForm, type Measurement } from '../../method/price-plan';
+import { pricePlan } from '../../method/price-plan';
+import { rowsPerStep, speedForm, speedKin, type Measurement } from '../../method/speed-form';
 import type { PricedPlan, StagePrice } from '../../schemas/plan';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import type { StageName } from '../../schemas/stage-names';
@@ -32,6 +33,7 @@ function stageOf(plan: PricedPlan, name: StageName, arm?: string): StagePrice {
 function measurement(config: RunConfig, stage: StageName, more: Partial<Measurement>, of = bases): Measurement {
   return {
     ...{ runId: 'before', stage, arm: '', form: speedForm(config, stage, '', of)!, startSeconds: 0, bytes: 0 },
+    ...{ kin: speedKin(config, stage, '', of), rowsPerStep: rowsPerStep(config, stage) },
     ...{ calls: 100, steps: 0, seconds: 50, inputTokens: 20_000, outputTokens: 8_000 },
     ...more,
   };
@@ -68,7 +70,36 @@ it('takes a measured stage for the same model content and endpoint, and for no o
   const other = measurement(config, 'score-drafts', {}, { ...bases, student: 'c'.repeat(64) });
   expect(stageOf(priced(config, [other]), 'score-drafts').from.seconds.kind).toBe('assumed');
   const slots = configOf({ endpoint: { kind: 'managed', slots: 2 } });
-  expect(stageOf(priced(slots, [own]), 'score-drafts').from.seconds.kind).toBe('assumed');
+  expect(stageOf(priced(slots, [own]), 'score-drafts').from.seconds.kind).toBe('similar');
+});
+
+it('takes the same model under other settings where it has nothing better, with a wider range, and says so', () => {
+  const before = configOf({ endpoint: { kind: 'managed', slots: 2, context_tokens: 1024 } });
+  const other = measurement(before, 'score-drafts', {});
+  const config = configOf();
+  const { seconds, outputTokens, from } = stageOf(priced(config, [other]), 'score-drafts');
+  expect(from.seconds).toMatchObject({
+    kind: 'similar',
+    words: 'measured with other settings: 53 to 480 tokens/s, 1 stage (score-drafts) of before',
+  });
+  // 160 tokens/s, three times up and down; how long answers are was measured under other settings, too.
+  expect(seconds.high).toBeCloseTo((outputTokens.high * 3) / 160 + 3, 0);
+  expect(from.tokens.kind).toBe('assumed');
+  const own = measurement(config, 'score-drafts', {});
+  expect(stageOf(priced(config, [other, own]), 'score-drafts').from.seconds.kind).toBe('measured');
+  const declared = configOf({ throughput: { calls_per_second: 10 } });
+  expect(stageOf(priced(declared, [other]), 'score-drafts').from.seconds.kind).toBe('declared');
+  const scripted = configOf({ endpoint: { kind: 'scripted', script: 'echo' } });
+  expect(stageOf(priced(scripted, [other]), 'score-drafts').from.seconds.kind).toBe('assumed');
+
+  // Batches of half the size: twice as many steps in the same time.
+  const batch = (size: number) => configOf({}, { align: { batch_size: size, gradient_accumulation: 1 } });
+  const made = measurement(batch(8), 'train-dpo', { calls: 0, steps: 10, seconds: 20, startSeconds: 1 });
+  const plan = priced(batch(4), [made]);
+  const { steps } = plan.stages.find(({ name }) => name === 'train-dpo')!;
+  const trained = stageOf(plan, 'train-dpo');
+  expect(trained.from.seconds.kind).toBe('similar');
+  expect(trained.seconds.high).toBeCloseTo(3 * steps + 3, 6);
 });
 
 it('is surer of several stages than of one, and less sure of another stage of the same model', () => {
