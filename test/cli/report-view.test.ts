@@ -69,6 +69,21 @@ it('shows both baselines, with p and what may be claimed', async () => {
   expect(text).toContain('Against the untuned student');
 });
 
+it('shows what it cost, and nothing of cost where no model has a price', async () => {
+  const report = madeReport({ arms: standing, tasks: { sums: 'general' } });
+  expect(await printed(report)).toContain('What each stage took (cost in USD)');
+  const free: RunReport = {
+    ...report,
+    stages: report.stages.map((stage) => ({ ...stage, cost: 0 })),
+    totals: { ...report.totals, cost: 0 },
+  };
+  const text = (await printed(free)).split('What each stage took')[1] ?? '';
+  expect(text).not.toMatch(/cost|0\.00/);
+  const page = (of: RunReport): string => reportPage(of, { rounds: [], pairs: [] }, undefined);
+  expect(page(free)).not.toMatch(/cost by the prices|Cost, USD/);
+  expect(page(report)).toMatch(/cost by the prices[^]*Cost, USD/);
+});
+
 it('tells of the training sets within 80 columns, and once what was left out of none', async () => {
   const report = madeReport({ arms: standing, tasks: { sums: 'general' } });
   const [stage] = report.stages;

@@ -7,10 +7,11 @@ import type { Client } from '@temporalio/client';
 import { noColors } from '../../cli/output';
 import { attendanceOf } from '../../cli/run-pollers';
 import { isOf, type RunView } from '../../cli/run-progress';
-import { unattendedLines } from '../../cli/run-view';
+import { renderRun, unattendedLines } from '../../cli/run-view';
 import { noUsage } from '../../schemas/manifest';
 import { pollerSilenceMs } from '../../schemas/limits';
 import type { ActivityProgress } from '../../schemas/messages';
+import { runConfigSchema } from '../../schemas/run-config';
 
 const pending = (beat?: Partial<ActivityProgress>): Parameters<typeof isOf>[0] => {
   const whole = {
@@ -98,4 +99,27 @@ it('a run of another version says that retry starts it again; one whose worker i
   expect(lines({})).toBe('');
   expect(lines({ unattended: true })).toContain('next   arte doctor');
   expect(lines({ unattended: true, outdated: true })).toContain('next   arte retry nightly   starts it again');
+});
+
+it('says what a round has cost so far, and nothing of cost where no model has a price', () => {
+  const progress = {
+    runId: 'x',
+    status: 'RUNNING',
+    round: 1,
+    rounds: 1,
+    current: [],
+    startedAt: '2026-01-01',
+  } as const;
+  const view: RunView = { progress, finished: [], live: [], engine: 'RUNNING' };
+  const said = (price: object): string => {
+    const model = { source: 'embedded:SmolLM2-135M-Instruct', price };
+    const config = runConfigSchema.parse({
+      ...{ version: 1, name: 'x', tasks: [{ source: 'builtin', family: 'navigate' }] },
+      models: { teacher: model, student: model },
+    });
+    return renderRun(view, new Map(), config, noColors).join('\n');
+  };
+  expect(said({ input: 1 })).toContain('0 tokens, cost 0.00 USD');
+  expect(said({})).toContain('0 tokens');
+  expect(said({})).not.toContain('cost');
 });
