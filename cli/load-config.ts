@@ -158,12 +158,9 @@ export async function judgeInput(
     judged.config === undefined || judged.problems.length + ofTasks.length > 0
       ? { problems: [], warnings: [] }
       : judgeLengths(judged.config, tasks, unseen);
-  const isSound =
-    judged.config !== undefined && judged.problems.length + ofTasks.length + lengths.problems.length === 0;
-  const sizes =
-    here && isSound && judged.config
-      ? sizeWarnings(judged.config, plannedTasks({ config: judged.config, tasks, unseen, gold }))
-      : [];
+  const { config } = judged;
+  const isSound = judged.problems.length + ofTasks.length + lengths.problems.length === 0;
+  const sizes = config && here && isSound ? sizeWarnings(config, plannedTasks({ config, tasks, unseen, gold })) : [];
   const ofModels =
     judged.config === undefined || !here
       ? []

@@ -12,7 +12,7 @@
  */
 import type { FigureSource, Plan, PlannedStage, PricedPlan, PriceTotals, Range, StagePrice } from '../schemas/plan';
 import type { RunConfig } from '../schemas/run-config';
-import { stageLabel, type StageName } from '../schemas/stage-names';
+import { stageLabel } from '../schemas/stage-names';
 import { askedModelOf, costOfCalls, trainingCost } from './ledger';
 import { charactersPerToken } from './plan';
 import type { AskedModel } from './served';
