@@ -340,8 +340,8 @@ interface Priced {
 }
 
 /**
- * Sums. Of seconds, high is one stage after another; low is the longer of the two branches that run side by side, as if they did not share
- * their machines.
+ * Sums. Of seconds, high is one stage after another; low is the longer of the two branches that run side by side, and no less than what both ask of
+ * the workers' own device, where they take turns.
  */
 function totalsOf(priced: readonly Priced[]): PriceTotals {
   const sum = (of: (price: StagePrice) => Range): Range => ({
@@ -362,13 +362,17 @@ function totalsOf(priced: readonly Priced[]): PriceTotals {
 function shortest(priced: readonly Priced[]): number {
   const rounds = [...new Set(priced.map(({ stage }) => stage.round))];
   return rounds.reduce((total, round) => {
-    const of = (branch: PlannedStage['branch']): number =>
+    const of = (branch: PlannedStage['branch'], seconds: (price: StagePrice) => Range): number =>
       priced
         .filter(({ stage }) => stage.round === round && stage.branch === branch)
-        .reduce((sum, { price }) => sum + price.seconds.low, 0);
-    return total + of(undefined) + Math.max(of('arte'), of('beside'));
+        .reduce((sum, { price }) => sum + seconds(price).low, 0);
+    const [arte, beside] = [of('arte', inAll), of('beside', inAll)];
+    return total + of(undefined, inAll) + Math.max(arte, beside, of('arte', onDevice) + of('beside', onDevice));
   }, 0);
 }
+
+const inAll = ({ seconds }: StagePrice): Range => seconds;
+const onDevice = ({ deviceSeconds }: StagePrice): Range => deviceSeconds;
 
 // ---- ranges ------------------------------------------------------------------------------------------------------
 

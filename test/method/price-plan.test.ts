@@ -162,7 +162,7 @@ it('costs no more than the ceiling of the plan but for the length of prompts, an
   );
 });
 
-it('counts what is left without what the store holds, and branches side by side at the least', () => {
+it('counts what is left without what the store holds, and at the least branches side by side that take turns on the device', () => {
   const config = configOf();
   const plan = pricePlan(
     config,
@@ -173,5 +173,8 @@ it('counts what is left without what the store holds, and branches side by side 
   expect(all.calls - left.calls).toBe(scored);
   const inOrder = plan.prices.stages.reduce((total, { seconds }) => total + seconds.low, 0);
   expect(all.seconds.low).toBeLessThan(inOrder);
+  // There is one device: who needs it takes turns.
+  expect(all.deviceSeconds.low).toBeGreaterThan(0);
+  expect(all.seconds.low).toBeGreaterThanOrEqual(all.deviceSeconds.low);
   expect(plan.stages.filter(({ branch }) => branch === 'beside').map(({ arm }) => arm)).toContain('original_teacher');
 });
