@@ -215,6 +215,7 @@ export async function runShardOf(
     const ask = async (signal: AbortSignal): Promise<ShardOutput> => {
       beat.report(first);
       const lease = await pool.lease(model, settings, signal);
+      const worksSinceMs = Date.now();
       const metrics = rowMetrics(stage.name, lease.endpoint.id);
       const ceiling = await openCeiling(store, owner);
       try {
@@ -240,6 +241,7 @@ export async function runShardOf(
               found: progress.found,
               usage: progress.usage,
               inFlight: progress.inFlight,
+              worksSinceMs,
               device: lease.endpoint.id,
               callsAtATime: { allowed: progress.concurrency.limit, most: progress.concurrency.ceiling },
               ...(progress.note === undefined ? {} : { note: progress.note }),
@@ -276,7 +278,7 @@ export async function commitWave(
   const keyed = await keyOfRowStage(store, stage, wave.stage);
   const context = contextOf(store, wave.stage, keyed);
   const shards = await shardOutputs(store, wave);
-  const totals = await totalsOf(store, wave, shards);
+  const { askedSeconds, ...totals } = await totalsOf(store, wave, shards);
   const made = async (manifest: StageManifest): Promise<CommittedWave> => ({
     done: true,
     result: await tellFinished(store, manifest, wave.stage, false),
@@ -295,7 +297,9 @@ export async function commitWave(
     return { done: false, wave: merged, rows: rows.length, ...written };
   }
   const seconds = Math.max(0, Date.now() - wave.startedAtMs) / 1000;
-  return made(await commitStage(store, stage, keyed, { ...collected.outcome, ...totals }, seconds));
+  const waited = askedSeconds === undefined ? {} : { waitedSeconds: Math.max(0, seconds - askedSeconds) };
+  const facts = { ...collected.outcome.facts, ...waited };
+  return made(await commitStage(store, stage, keyed, { ...collected.outcome, ...totals, facts }, seconds));
 }
 
 /** What a stage makes of its results when the shards of a wave (`own`) are whole; `waves` are those before, with what was written of them. */
@@ -361,7 +365,9 @@ async function mergeShards(
             for (const shard of shards) yield* store.getLines(shard.results);
           })(),
         );
-  await store.putDocument(waveTotalsKey(wave, ref), { ...sumTotals(shards.map(totalsOfShard)) });
+  const { askedSeconds, ...totals } = totalsOfShards(shards);
+  const asked = askedSeconds === undefined ? {} : { askedSeconds };
+  await store.putDocument(waveTotalsKey(wave, ref), { ...totals, ...asked });
   return artifactRefSchema.parse(ref);
 }
 
@@ -375,6 +381,8 @@ const totalsSchema = z.object({
   usage: stageUsageSchema,
   /** The same usage by the run that had the shards made. */
   paidBy: z.record(z.string(), stageUsageSchema),
+  /** Time in which its model was asked; unknown of shards of older workers. */
+  askedSeconds: z.number().nonnegative().optional(),
 });
 type Totals = z.infer<typeof totalsSchema>;
 
@@ -388,11 +396,24 @@ async function totalsOf(
     const totals = await store.getDocument(waveTotalsKey(wave, ref));
     if (totals !== undefined) earlier.push(totalsSchema.parse(totals));
   }
-  return sumTotals([...earlier, ...shards.map(totalsOfShard)]);
+  return sumTotals([...earlier, totalsOfShards(shards)]);
 }
 
-function totalsOfShard({ counts, usage, paidBy }: ShardOutput): Totals {
-  return { counts, usage, paidBy };
+/** Shards of one wave: they are asked beside each other. */
+function totalsOfShards(shards: readonly ShardOutput[]): Totals {
+  const asked = shards.flatMap(({ askedMs }) => (askedMs ? [askedMs] : []));
+  const all = sumTotals(shards.map(({ counts, usage, paidBy }) => ({ counts, usage, paidBy })));
+  return asked.length < shards.length ? all : { ...all, askedSeconds: secondsOf(asked) };
+}
+
+/** Seconds that lie in any of the spans. */
+export function secondsOf(spansMs: readonly (readonly [number, number])[]): number {
+  let [total, until] = [0, -Infinity];
+  for (const [from, to] of [...spansMs].sort(([one], [other]) => one - other)) {
+    total += Math.max(0, to - Math.max(from, until));
+    until = Math.max(until, to);
+  }
+  return total / 1000;
 }
 
 function sumTotals(parts: readonly Totals[]): Totals {
@@ -407,7 +428,9 @@ function sumTotals(parts: readonly Totals[]): Totals {
     add(usage, part.usage);
     for (const [runId, paid] of Object.entries(part.paidBy)) add((paidBy[runId] ??= { ...noUsage }), paid);
   }
-  return { counts, usage, paidBy };
+  const asked = parts.map(({ askedSeconds }) => askedSeconds);
+  const known = asked.every((seconds) => seconds !== undefined);
+  return { counts, usage, paidBy, ...(known && { askedSeconds: asked.reduce((total, each) => total + each, 0) }) };
 }
 
 async function readWaves(store: StoreDependencies['store'], waves: readonly ArtifactRef[]): Promise<RowResult[]> {

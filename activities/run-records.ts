@@ -149,9 +149,10 @@ export async function recordStage(
   const paid = manifest.paidBy[runId];
   const reused = found && (paid === undefined || (await isRecorded(store, runId, place, key)));
   const usage = reused || paid === undefined ? noUsage : paid;
-  const { paidSeconds } = manifest.facts;
+  const { paidSeconds, waitedSeconds } = manifest.facts;
   const training = typeof paidSeconds === 'number' ? { paidSeconds } : {};
-  await putStageRecord(store, runId, { stage, ...place, key, reused, seconds, usage, ...training });
+  const waited = typeof waitedSeconds === 'number' ? { waitedSeconds } : {};
+  await putStageRecord(store, runId, { stage, ...place, key, reused, seconds, ...waited, usage, ...training });
 }
 
 /** Whether the stage has its line elsewhere in the run: two arms, and two rounds, may come to the very same one, which was paid for once. */

@@ -24,6 +24,8 @@ export interface LiveStage {
   /** Of those: found in the store or a journal by what runs now. They say nothing of its speed. */
   readonly found: number;
   readonly total: number;
+  /** Since when it has its model or the device, and what was done since then. Left out while it waits, and of older workers. */
+  readonly works?: { readonly sinceMs: number; readonly done: number };
   readonly inFlight: number;
   readonly usage: StageUsage;
   readonly metrics: Readonly<Record<string, number>>;
@@ -163,6 +165,7 @@ function fromHeartbeats(
   const usage = { ...noUsage };
   let metrics: Record<string, number> = {};
   let says: Pick<LiveStage, 'device' | 'callsAtATime' | 'note'> = {};
+  let works: LiveStage['works'];
   for (const activity of pending) {
     if (activity.lastStartedTime) phase = 'working';
     const payload = activity.heartbeatDetails?.payloads?.[0];
@@ -175,7 +178,12 @@ function fromHeartbeats(
       ({ phase, unit } = beat);
       for (const name of Object.keys(usage) as (keyof typeof usage)[]) usage[name] += beat.usage[name];
       metrics = { ...metrics, ...(beat.metrics ?? {}) };
-      const { device, callsAtATime, note } = beat;
+      const { device, callsAtATime, note, worksSinceMs } = beat;
+      if (worksSinceMs !== undefined)
+        works = {
+          sinceMs: Math.min(worksSinceMs, works?.sinceMs ?? Infinity),
+          done: (works?.done ?? 0) + beat.done - (beat.found ?? 0),
+        };
       says = { ...says, ...(device && { device }), ...(callsAtATime && { callsAtATime }), ...(note && { note }) };
     }
     if ((activity.attempt ?? 1) > 1 && activity.lastFailure?.message) {
@@ -193,6 +201,7 @@ function fromHeartbeats(
     done,
     found: Math.min(found, done),
     total,
+    ...(works && { works }),
     inFlight,
     usage,
     metrics,

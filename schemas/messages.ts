@@ -202,6 +202,8 @@ export interface StageRecord {
   /** Found in the store, and this run has paid nothing for it. */
   readonly reused: boolean;
   readonly seconds: number;
+  /** Of these, waiting for a model or the device. Left out where that is not known. */
+  readonly waitedSeconds?: number;
   /** What this run has paid for. */
   readonly usage: StageUsage;
   /** Of a training: what is paid by the hour. */
@@ -244,6 +246,8 @@ export interface ShardOutput {
   readonly madeBy: string;
   /** The usage by the run that paid for it: one may have begun what another has finished. */
   readonly paidBy: { readonly [runId: string]: StageUsage };
+  /** From when to when the attempt that finished it had its model, in epoch milliseconds. Left out by older workers. */
+  readonly askedMs?: readonly [number, number];
 }
 
 /** After a wave: the stage is whole, or it needs another one. */
@@ -273,6 +277,8 @@ export interface ActivityProgress {
   readonly inFlight: number;
   /** Training loss, reward margin and the like; last values. */
   readonly metrics?: { readonly [name: string]: number };
+  /** Since when it works, in epoch milliseconds. Left out while it waits for its model or the device, and by older workers. */
+  readonly worksSinceMs?: number;
   /** What does the work: the endpoint's id, or the device of a training. Left out before that is known. */
   readonly device?: string;
   /** Of rows: calls that the endpoint takes at a time now, and at most. */

@@ -79,6 +79,7 @@ const noAnswer = { text: '' };
  */
 export const runShard: RunShard = async (run) => {
   run.signal.throwIfAborted();
+  const beganMs = Date.now();
   const settings = { ...defaultLimits, ...run.limits };
   const finished = await finishedShard(run);
   if (finished) return finished;
@@ -106,7 +107,7 @@ export const runShard: RunShard = async (run) => {
     disk.fail = (error) => asking.stop(error);
     if (disk.early) asking.stop(disk.early);
     await asking.untilDone();
-    return await commit(run, resumed, longest);
+    return await commit(run, resumed, longest, beganMs);
   } finally {
     resumed.parts.stop();
     resumed.journal.close();
@@ -127,13 +128,14 @@ export async function finishedShard(
 }
 
 /** Write the results in row order, then the record that makes them the shard's. `longest`: tokens of prompt for which a lost call was taken. */
-async function commit(run: ShardRun, resumed: Resumed, longest: number): Promise<ShardOutput> {
+async function commit(run: ShardRun, resumed: Resumed, longest: number, beganMs: number): Promise<ShardOutput> {
   const { table, journal, usage, others } = resumed;
   journal.write();
   const results = await run.store.putLines(resultLines(table, run.signal));
   await resumed.countLate(longest);
   const paidBy = { ...others, [run.madeBy]: paidOf(resumed) };
-  const output: ShardOutput = { results, counts: table.counts, usage, madeBy: run.madeBy, paidBy };
+  const askedMs = [beganMs, Date.now()] as const;
+  const output: ShardOutput = { results, counts: table.counts, usage, madeBy: run.madeBy, paidBy, askedMs };
   const key = shardRecordKey(run.shardKey);
   const put = async (): Promise<ShardOutput> => {
     const { document } = await run.store.putOnce(key, output as unknown as JsonValue);

@@ -22,8 +22,13 @@ export const shardRecordSchema = z
     usage: stageUsageSchema,
     madeBy: z.string(),
     paidBy: z.record(z.string(), stageUsageSchema).optional(),
+    askedMs: z.tuple([z.number(), z.number()]).optional(),
   })
-  .transform(({ paidBy, ...output }) => ({ ...output, paidBy: paidBy ?? { [output.madeBy]: output.usage } }));
+  .transform(({ paidBy, askedMs, ...output }) => ({
+    ...output,
+    paidBy: paidBy ?? { [output.madeBy]: output.usage },
+    ...(askedMs && { askedMs }),
+  }));
 
 /** Where it stands. */
 export function shardRecordKey(shardKey: string): string {

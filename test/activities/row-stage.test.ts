@@ -10,7 +10,7 @@ import { DefaultLogger } from '@temporalio/worker';
 import type { ActivityProgress, CommittedWave, ShardInput, ShardOutput, WaveInput } from '../../schemas/messages';
 import type { InferDependencies } from '../../activities/dependencies';
 import { readLedger, setCap } from '../../activities/budget';
-import { commitWave, runShardOf, type RowStage } from '../../activities/row-stage';
+import { commitWave, runShardOf, secondsOf, type RowStage } from '../../activities/row-stage';
 import { shardKeyOf, shardRecordKey } from '../../activities/row-engine/shard-record';
 import { CallFailure } from '../../drivers/model/model';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -270,7 +270,7 @@ it('a shard whose model has no price asks nothing of a ledger', async () => {
   expect(store.keys('runs/')).toEqual([]);
 });
 
-it('waves of two stages that end alike keep each its own account', async () => {
+it('waves of two stages that end alike keep each its own account, and how long they waited', async () => {
   const { store, shard } = await place(new MemoryStore(), { cap: null });
   const row = { key: 'k', meta: null, outcome: 'ok', text: 't', usage: rightAnswer(rowsOf(1).row(0).request).usage };
   const results = await store.putLines([JSON.stringify(row)]);
@@ -279,12 +279,15 @@ it('waves of two stages that end alike keep each its own account', async () => {
     ...stage,
     collect: () => Promise.resolve(more ? { more } : { more: false, outcome: { outputs: {} } }),
   };
+  // The stage began two hours ago, and has asked its model for 30 and for 10 minutes.
+  const startedAtMs = Date.now() - 120 * 60_000;
   const commit = async (key: string, calls: number, waves: readonly ArtifactRef[]): Promise<CommittedWave> => {
     const usage = { ...noUsage, calls };
     const counts = { ok: 1, malformed: 0, refused: 0, truncated: 0, failed: 0 };
-    const output = { results, counts, usage, madeBy: 'run', paidBy: { run: usage } };
+    const askedMs = [0, (waves.length === 0 ? 30 : 10) * 60_000];
+    const output = { results, counts, usage, madeBy: 'run', paidBy: { run: usage }, askedMs };
     await store.putDocument(shardRecordKey(shardKeyOf({ key, waves }, 0, 1)), output);
-    const wave: WaveInput = { stage: shard.stage, key, wave: waves.length, waves, rows: 1, startedAtMs: 0 };
+    const wave: WaveInput = { stage: shard.stage, key, wave: waves.length, waves, rows: 1, startedAtMs };
     const environment = new MockActivityEnvironment();
     return environment.run<Parameters<typeof commitWave>, CommittedWave, typeof commitWave>(
       commitWave,
@@ -297,5 +300,19 @@ it('waves of two stages that end alike keep each its own account', async () => {
   await commit('b'.repeat(64), 7, []);
   if (first.done) throw new Error('it asked for another wave');
   more = false;
-  expect(await commit('a'.repeat(64), 1, [first.wave])).toMatchObject({ done: true, result: { usage: { calls: 6 } } });
+  const last = await commit('a'.repeat(64), 1, [first.wave]);
+  expect(last).toMatchObject({ done: true, result: { usage: { calls: 6 } } });
+  if (!last.done) throw new Error('it is not over');
+  expect(Number(last.result.facts['waitedSeconds']) / 60).toBeCloseTo(80, 1);
+});
+
+it('counts time in which several shards are asked once', () => {
+  const spans = [
+    [5_000, 9_000],
+    [0, 4_000],
+    [1_000, 2_000],
+    [8_000, 10_000],
+  ] as const;
+  expect(secondsOf(spans)).toBe(9);
+  expect(secondsOf([])).toBe(0);
 });

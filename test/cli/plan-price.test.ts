@@ -16,8 +16,10 @@ import { readReport } from '../../cli/read-report';
 import { plannedRows } from '../../cli/report-planned';
 import { printReport, reportWidthMax } from '../../cli/report-view';
 import { openEta, type Eta } from '../../cli/run-eta';
+import type { LiveStage } from '../../cli/run-progress';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { JsonValue } from '../../schemas/json';
+import { noUsage } from '../../schemas/manifest';
 import { stageLabel } from '../../schemas/stage-names';
 import { writeScriptedLoop, type ScriptedLoop } from '../support/loop-config';
 import { baseModel, makeRun } from '../support/made-run';
@@ -137,4 +139,18 @@ it('knows when a run will be done while it works, and says nothing of one that d
   expect(await eta(view, Date.now())).toBeGreaterThan(0);
   expect(await eta({ ...view, progress: { ...view.progress, status: 'PAUSED' } }, Date.now())).toBeUndefined();
   expect(await (await openEta(store, 'first'))(working('first'), Date.now())).toBeUndefined();
+
+  // A stage that waits for its model has not become slow, and one that has it counts from then on.
+  const since = new Date(Date.now() - 3_600_000).toISOString();
+  const scoring = {
+    ...{ label: 'score-drafts', since, unit: 'rows' as const, phase: 'model', done: 0, found: 0, total: 100 },
+    ...{ inFlight: 0, usage: noUsage, metrics: {} },
+  };
+  const left = async (stage: Partial<LiveStage>): Promise<number> =>
+    (await eta({ ...view, live: [{ ...scoring, ...stage }] }, Date.now())) ?? NaN;
+  const waiting = await left({});
+  expect(waiting).toBeCloseTo((await eta(view, Date.now()))!, 3);
+  const works = { sinceMs: Date.now() - 60_000, done: 50 };
+  const working50 = await left({ done: 50, works });
+  expect(working50).toBeLessThan((await left({ done: 50 })) / 10);
 });
