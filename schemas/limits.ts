@@ -9,6 +9,15 @@ export const payloadBytesMax = 16 * 1024;
  */
 export const errorCharactersMax = 3 * 1024;
 
+/** Characters of a failure's message, which stands beside the error and says its first two sentences; what one line of `arte status` may show. */
+export const failureMessageCharactersMax = 400;
+
+/**
+ * Bytes of an error, as JSON, that is tried again: of such a failure Temporal keeps 4 KB, message (up to four bytes a character) and all, and else
+ * only the words "Failure exceeds size limit".
+ */
+export const retriedErrorBytesMax = 2 * 1024;
+
 /** Rows of one shard: small enough that a lost worker repeats little, large enough that 1,000,000 rows are 500 activities. */
 export const shardRowsMax = 2_000;
 
