@@ -25,6 +25,7 @@ import type {
   StageRecord,
 } from '../schemas/messages';
 import { changeDocument } from './change-document';
+import { putAway } from './damaged';
 
 export const runKeys = {
   record: (runId: string) => `runs/${runId}/run.json`,
@@ -162,7 +163,8 @@ async function isRecorded(
   key: string,
 ): Promise<boolean> {
   for (let each = 1; each <= round; each += 1) {
-    const stages = await readStages(store, runId, each);
+    const look = (): ReturnType<typeof readStages> => readStages(store, runId, each);
+    const stages = await (each === round ? orPutAway(store, runKeys.stages(runId, round), look) : look());
     if (stages.some((line) => line.key === key && !line.reused && (line.round !== round || line.arm !== arm)))
       return true;
   }
@@ -172,7 +174,8 @@ async function isRecorded(
 export async function putStageRecord(store: ArtifactStore, runId: string, record: StageRecord): Promise<void> {
   const { stage, round, arm } = record;
   const name = `The record of ${runId}'s round ${round}`;
-  await changeDocument(store, runKeys.stages(runId, round), name, (standing) => {
+  const key = runKeys.stages(runId, round);
+  const change = (standing: JsonValue | undefined): JsonValue | undefined => {
     const { stages, earlier = [] } = linesIn(standing);
     const at = stages.findIndex((each) => each.stage === stage && each.arm === arm);
     const before = stages[at];
@@ -184,7 +187,21 @@ export async function putStageRecord(store: ArtifactStore, runId: string, record
       ...(left.length > 0 ? { earlier: left } : {}),
     };
     return document as unknown as JsonValue;
-  });
+  };
+  await orPutAway(store, key, () => changeDocument(store, key, name, change));
+}
+
+/**
+ * Work on the lines of the round under way. They follow from the manifests of its stages: damaged ones are put out of the way, and the walk that begins
+ * again because of the error writes them anew.
+ */
+async function orPutAway<T>(store: ArtifactStore, key: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await putAway(store, key, error);
+    throw error;
+  }
 }
 
 /** The stages of a round that are finished so far, in the order in which they were. */

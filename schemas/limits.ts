@@ -105,6 +105,12 @@ export const storeFilesInFlightMax = 4;
 /** A store that does not answer is tried for so long before a call fails: a killed embedded server needs a few seconds to come back. */
 export const storePatienceMs = 20_000;
 
+/**
+ * An object whose reads fail inside the store for this long is held against another one: when that is written and read, the first is damaged, and
+ * waiting for it longer helps nobody. Long enough for a server that has just come back and opens its files one after another.
+ */
+export const storeDamageMs = 5_000;
+
 /** A connection to the store that says nothing for this long is given up: far above any healthy pause, below the patience of a person. */
 export const storeSilenceMs = 60_000;
 
