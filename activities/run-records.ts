@@ -21,11 +21,12 @@ import type {
   RoundEnd,
   RoundRecord,
   RunProgress,
+  RunRecord,
   StagePlace,
   StageRecord,
 } from '../schemas/messages';
 import { changeDocument } from './change-document';
-import { putAway } from './damaged';
+import { asIfGone, putAway } from './damaged';
 
 export const runKeys = {
   record: (runId: string) => `runs/${runId}/run.json`,
@@ -81,13 +82,29 @@ function endedMark({ runId, status, round, rounds, startedAt }: RunProgress): st
 export async function readEndedRuns(store: ArtifactStore): Promise<Map<string, EndedRun>> {
   const runs = new Map<string, EndedRun>();
   for await (const { key } of store.list(endedFolder)) {
-    const [runId = '', status, round, rounds, started] = key.slice(endedFolder.length).split(',');
-    const startedAt = new Date(Number(started)).toISOString();
-    runs.set(runId, {
-      ...{ runId, status: status as EndedRun['status'], round: Number(round), rounds: Number(rounds), startedAt },
-    });
+    const run = endedRun(key);
+    runs.set(run.runId, run);
   }
   return runs;
+}
+
+function endedRun(mark: string): EndedRun {
+  const [runId = '', status, round, rounds, started] = mark.slice(endedFolder.length).split(',');
+  const startedAt = new Date(Number(started)).toISOString();
+  return { runId, status: status as EndedRun['status'], round: Number(round), rounds: Number(rounds), startedAt };
+}
+
+/**
+ * What can be said of a run whose own word cannot be read: its mark where it has ended; else how far it came, by the names of its documents, and that
+ * it is not done.
+ */
+export async function progressByTraces(store: ArtifactStore, runId: string): Promise<RunProgress> {
+  for await (const { key } of store.list(endedMarks(runId))) return { ...endedRun(key), current: [] };
+  let round = 1;
+  for await (const { key } of store.list(`runs/${runId}/rounds/`))
+    round = Math.max(round, Number(/(\d+)(?:\.stages)?\.json$/.exec(key)?.[1] ?? 1));
+  const record = (await asIfGone(store, runKeys.record(runId))) as unknown as RunRecord | undefined;
+  return { runId, status: 'FAILED', round, rounds: round, current: [], startedAt: record?.createdAt ?? '' };
 }
 
 /** Runs that have ever said where they are, those that spoke last first; `modifiedAt` in epoch milliseconds. Goes through all documents of all runs. */

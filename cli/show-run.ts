@@ -37,6 +37,7 @@ export async function showRun(session: Session, runId: string, json: boolean): P
       ...{ ...view.progress, ...left, finished: view.finished, live: view.live },
       ...(view.unattended && { unattended: true }),
       ...(view.outdated && { outdated: true }),
+      ...(view.unreadable && { unreadable: view.unreadable }),
       ...{ ...budget, callCeiling: ceiling, actions, notices },
       stalls: stalls.map(({ at, stage, code, what, host, file }) => ({ at, stage, code, what, host, file })),
     });
@@ -44,7 +45,11 @@ export async function showRun(session: Session, runId: string, json: boolean): P
     const color = colorsFor(process.stdout);
     const money = config && ledger ? budgetLine(runId, config, ledger) : undefined;
     const lines = [...renderRun(view, new Map(), config, color, secondsLeft), ...endLines(view, color)];
+    const unreadable = (view.unreadable ?? []).map(
+      (what) => `${what} What is said here is what can be told without it; arte doctor says what to do.`,
+    );
     const facts = [
+      ...unreadable.map((line) => color.yellow(line)),
       ...[money, ceilingLine(ceiling)].filter((line) => line !== undefined).map((line) => color.dim(line)),
       ...noticeWarnings(notices).map((line) => color.yellow(foreign(line))),
     ];

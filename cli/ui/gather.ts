@@ -8,6 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readLedger } from '../../activities/budget';
 import { readCallCeiling } from '../../activities/call-ceiling';
+import { isDamage } from '../../activities/damaged';
 import { readManifest } from '../../activities/lineage';
 import { readActions } from '../../activities/run-actions';
 import { noSuchRunIn, readStages, runKeys, runsByLastWord } from '../../activities/run-records';
@@ -176,7 +177,14 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
 
   /** Of a run that had ended when it last wrote its own word is enough, and the engine is not asked. */
   async function endedOrViewed(runId: string): Promise<RunView | undefined> {
-    const document = await store.getDocument(runKeys.progress(runId));
+    let document: JsonValue | undefined;
+    try {
+      document = await store.getDocument(runKeys.progress(runId));
+    } catch (error) {
+      // The engine may know more of it, and it stays on the page.
+      if (!isDamage(error)) throw error;
+      return viewRun(client, store, runId);
+    }
     if (document === undefined) return undefined;
     const progress = document as unknown as RunProgress;
     if (progress.status !== 'DONE' && progress.status !== 'CANCELLED') return viewRun(client, store, runId);
@@ -329,7 +337,9 @@ function madeBy({ counts, facts }: StageManifest): MadeStage {
   };
 }
 
-function troubleOf({ live, progress }: RunView, now: number): Trouble | undefined {
+function troubleOf({ live, progress, unreadable }: RunView, now: number): Trouble | undefined {
+  if (unreadable?.[0] !== undefined)
+    return { at: new Date(now).toISOString(), stage: 'store', words: `${unreadable[0]} arte doctor says what to do.` };
   const failure = progress.status === 'NEEDS_ATTENTION' ? progress.attention : progress.failed;
   if (failure) return { at: failure.since, stage: failure.stage, words: `${failure.error.what} ${failure.error.why}` };
   const troubled = live.find(({ trouble }) => trouble !== undefined);
