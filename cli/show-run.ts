@@ -9,6 +9,7 @@ import { budgetLine, budgetSummary } from './budget-view';
 import { ceilingLine } from './ceiling-line';
 import { foreign } from './cells';
 import { colorsFor, exitCodes, printJson, printLine } from './output';
+import { fullDiskFix, fullDiskSaid } from './full-disk';
 import { openBundleOf } from './run-config-of';
 import { openEta } from './run-eta';
 import { viewRun } from './run-progress';
@@ -48,7 +49,10 @@ export async function showRun(session: Session, runId: string, json: boolean): P
     const unreadable = (view.unreadable ?? []).map(
       (what) => `${what} What is said here is what can be told without it; arte doctor says what to do.`,
     );
+    // A run that nobody works on may be one whose platform cannot write.
+    const disk = view.unattended ? await fullDiskSaid() : undefined;
     const facts = [
+      ...(disk === undefined ? [] : [color.yellow(`${disk} ${fullDiskFix}`)]),
       ...unreadable.map((line) => color.yellow(line)),
       ...[money, ceilingLine(ceiling)].filter((line) => line !== undefined).map((line) => color.dim(line)),
       ...noticeWarnings(notices).map((line) => color.yellow(foreign(line))),

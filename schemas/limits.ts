@@ -346,6 +346,15 @@ export const runLooksAtOnce = 16;
 /** How often a worker looks for the ceiling that a person has set to a run's calls in flight. One small request per run and process. */
 export const ceilingLookMs = 2_000;
 
+/**
+ * Documents that `arte doctor` reads to see whether they can be read, the newest: with runLooksAtOnce at a time a few seconds, and in most stores all
+ * there are.
+ */
+export const doctorDocumentsMax = 2_000;
+
+/** Documents of each kind that it lists for that: twenty requests. */
+export const doctorListedMax = 20_000;
+
 // ---- messages about a run ------------------------------------------------------------------------------------------
 
 /** Targets of one config: each is an activity of every message. */

@@ -24,6 +24,7 @@ import type { RunAction } from '../../schemas/run-action';
 import type { RunConfig } from '../../schemas/run-config';
 import type { Curve } from '../curve';
 import { engineLost } from '../engine-lost';
+import { namingFullDisk } from '../full-disk';
 import { openBundleOf } from '../run-config-of';
 import { openEta, type Eta } from '../run-eta';
 import { viewRun, type RunView } from '../run-progress';
@@ -221,11 +222,11 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
       const runs = shown.flatMap(({ runId }) => memories.get(runId)?.seen ?? []);
       runs.sort((one, other) => other.view.progress.startedAt.localeCompare(one.view.progress.startedAt));
       const problem =
-        failures.length > 0 ? { error: dataOf(failures[0]), since: picture.problem?.since ?? now } : undefined;
+        failures.length > 0 ? { error: await problemOf(failures[0]), since: picture.problem?.since ?? now } : undefined;
       const older = Math.max(0, listed.length - shown.length);
       picture = { at: clock(), look: picture.look + 1, runs, older, ...(problem ? { problem } : {}) };
     } catch (error) {
-      const problem = { error: dataOf(error), since: picture.problem?.since ?? now };
+      const problem = { error: await problemOf(error), since: picture.problem?.since ?? now };
       picture = { ...picture, look: picture.look + 1, problem };
     }
   }
@@ -344,6 +345,11 @@ function troubleOf({ live, progress, unreadable }: RunView, now: number): Troubl
   if (failure) return { at: failure.since, stage: failure.stage, words: `${failure.error.what} ${failure.error.why}` };
   const troubled = live.find(({ trouble }) => trouble !== undefined);
   return troubled && { at: new Date(now).toISOString(), stage: troubled.label, words: troubled.trouble ?? '' };
+}
+
+/** The same of a look that failed, with a full disk named where that may be why. */
+async function problemOf(thrown: unknown): Promise<ErrorData> {
+  return dataOf(await namingFullDisk(engineLost(thrown) ?? thrown));
 }
 
 /** Any error as data, for people. */

@@ -5,6 +5,7 @@
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { runKeys, saveProgress } from '../../activities/run-records';
 import { cancelRun } from '../../cli/commands/cancel';
+import { readDocuments } from '../../cli/doctor-documents';
 import { findGarbage } from '../../cli/garbage';
 import { listRuns, nowOf } from '../../cli/list-runs';
 import { viewRun } from '../../cli/run-progress';
@@ -87,6 +88,18 @@ it('can be cancelled, and what could not be read is said', async () => {
   expect(await ended()).toBe('CANCELLED');
   expect(said.mock.calls.flat().join('')).toContain('runs/hurt/progress.json cannot be read.');
   said.mockRestore();
+});
+
+it('is found by doctor, with what to do about each document', async () => {
+  store.unreadable.add(runKeys.ledger('hurt'));
+  await store.putDocument(runKeys.ledger('hurt'), {});
+  const { read, left: rest, damaged } = await readDocuments(store);
+  expect([read, rest]).toEqual([10, 0]);
+  expect(damaged.map(({ key, fix }) => [key, fix.split(/[,.]/)[0]])).toEqual([
+    ['runs/hurt/ledger.json', 'What the run has spent cannot be told any more'],
+    ['runs/hurt/progress.json', 'A run under way writes it anew with its next word'],
+    ['runs/over/progress.json', 'A run under way writes it anew with its next word'],
+  ]);
 });
 
 it('keeps everything from being removed, unless it is given up', async () => {
