@@ -2,6 +2,7 @@
  * From our errors to Temporal's: an ArteError becomes an ApplicationFailure whose type is the stable code and whose details carry
  * the whole data. Owns how often a retryable failure of our own may repeat before it is final and the run parks.
  */
+import { inspect } from 'node:util';
 import { activityInfo, ApplicationFailure, CompleteAsyncError } from '@temporalio/activity';
 import { CancelledFailure, TemporalFailure } from '@temporalio/common';
 import { ArteError, type ErrorCode, type ErrorData } from '../schemas/errors';
@@ -64,7 +65,7 @@ const causesMax = 3;
 /** A cause with everything of it cut: an SDK's error may hold a whole answer of a server, in its message and in its stack. */
 function boundedCause(error: Error, left: number): Error {
   const { cause } = error;
-  const of = cause instanceof Error ? cause : cause === undefined ? undefined : new Error(String(cause));
+  const of = cause instanceof Error ? cause : cause === undefined ? undefined : new Error(inspect(cause, { depth: 1 }));
   const bounded = new Error(
     cutTo(error.message, failureMessageCharactersMax),
     of !== undefined && left > 1 ? { cause: boundedCause(of, left - 1) } : {},

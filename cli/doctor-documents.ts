@@ -61,7 +61,7 @@ export function adviceFor(key: string): string {
   if (folder !== 'runs') return 'Nothing that `arte doctor` knows reads it.';
   const another = `\`arte run CONFIG --id OTHER\` with the same config makes a run anew from what is still there; \`arte gc --drop ${runId}\` removes this one.`;
   if (name === 'progress.json')
-    return `A run under way writes it anew with its next word, and \`arte retry ${runId}\` lets one that stands go on. ${'`arte status`'} tells of it what can be told without.`;
+    return `A run under way writes it anew with its next word, and \`arte retry ${runId}\` lets one that stands go on. \`arte status\` tells of it what can be told without.`;
   if (name.endsWith('.stages.json'))
     return `Those of the round under way are written anew by themselves (\`arte retry ${runId}\` where the run waits); those of an earlier round are not: ${another}`;
   if (name === 'plan.json')

@@ -21,7 +21,7 @@ const manifest: StageManifest = {
 it("a damaged manifest is none, and is out of the way of the stage's next commit; who only looks leaves it", async () => {
   const store = new MemoryStore();
   const key = manifestKey(manifest.key);
-  await store.putOnce(key, manifest as never);
+  await store.putOnce(key, manifest);
   expect(await finishedStage(store, manifest.key)).toBeDefined();
   store.unreadable.add(key);
   expect(await finishedStage(store, manifest.key, asIfGone)).toBeUndefined();

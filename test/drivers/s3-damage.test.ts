@@ -33,10 +33,11 @@ beforeAll(async () => {
       const standing = objects.get(key);
       if (allFailWith !== undefined) refuse(allFailWith, allFailWith === 500 ? 'InternalError' : 'SlowDown');
       else if (request.method === 'PUT') {
-        if (request.headers['if-none-match'] === '*' && standing) return refuse(412, 'PreconditionFailed');
-        if (request.headers['x-amz-copy-source'] !== undefined) return refuse(500, 'InternalError');
-        objects.set(key, Buffer.concat(chunks));
-        response.writeHead(200, { etag: '"e"' }).end();
+        if (request.headers['if-none-match'] === '*' && standing) refuse(412, 'PreconditionFailed');
+        else {
+          objects.set(key, Buffer.concat(chunks));
+          response.writeHead(200, { etag: '"e"' }).end();
+        }
       } else if (request.method === 'DELETE') {
         objects.delete(key);
         response.writeHead(204).end();
@@ -46,7 +47,6 @@ beforeAll(async () => {
         response.writeHead(200, { etag: '"e"', 'content-length': standing.length });
         response.end(request.method === 'HEAD' ? '' : standing);
       }
-      return undefined;
     });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
