@@ -111,6 +111,12 @@ export const storePatienceMs = 20_000;
  */
 export const storeDamageMs = 5_000;
 
+/** So long the other object may take: a store that gives anything does so at once, and who waits for one that is stopped waits this much longer. */
+export const storeProbeMs = 3_000;
+
+/** So long the last read of the object in question may take: SeaweedFS tries a damaged piece anew for 13 s before it says so. */
+export const storeLastReadMs = 30_000;
+
 /** A connection to the store that says nothing for this long is given up: far above any healthy pause, below the patience of a person. */
 export const storeSilenceMs = 60_000;
 

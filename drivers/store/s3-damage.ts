@@ -1,11 +1,11 @@
 /**
  * An object that a store has and does not give: its bytes are damaged where the store keeps them, or the store is away. SeaweedFS answers
- * HTTP 500 to both, so another object is asked for, and then this one once more.
+ * HTTP 500 to both, after it has said nothing for 13 s while it tried anew; so another object is asked for, and then this one once more.
  *
  * Owns that judgement and how long it may take. Leaves what becomes of a damaged object to s3.ts, the words of all other errors to s3-errors.ts.
  *
  * Invariant: nothing is called damaged that a store which is away or not itself explains as well: it wrote and gave back another object after this one
- * had failed for storeDamageMs, and then failed on this one again.
+ * had failed for storeDamageMs, or had not come in time, and then said that it failed on this one.
  */
 import {
   GetObjectCommand,
@@ -14,8 +14,8 @@ import {
   type GetObjectCommandOutput,
   type S3Client,
 } from '@aws-sdk/client-s3';
-import { storeDamageMs, storePatienceMs } from '../../schemas/limits';
-import { isInnerError, isTransport, nameOf, statusOf } from './s3-errors';
+import { storeDamageMs, storeLastReadMs, storePatienceMs, storeProbeMs } from '../../schemas/limits';
+import { isInnerError, isTimeout, isTransport, nameOf, statusOf } from './s3-errors';
 
 /** Key of the object by which a store shows that it takes and gives objects. */
 export const probeKey = 'probe';
@@ -39,6 +39,42 @@ export function patienceFor(commandName: string | undefined, error: unknown): nu
   return commandName === 'GetObjectCommand' && isInnerError(error) ? storeDamageMs : storePatienceMs;
 }
 
+/**
+ * Let a read that failed inside the store come out of the client's own retries at once: each would be as long as the first, and damage does not pass.
+ * Patience is the caller's (patienceFor).
+ */
+export function tellFailedReadsAtOnce(client: S3Client): void {
+  client.middlewareStack.add(
+    (next, { commandName }) =>
+      async (args) => {
+        try {
+          return await next(args);
+        } catch (error) {
+          // The client tries again what has a status of the kind, and nothing that is unknown to it.
+          if (commandName === 'GetObjectCommand' && isInnerError(error)) throw new FailedRead(error);
+          throw error;
+        }
+      },
+    { step: 'deserialize', priority: 'high', name: 'failedReads' },
+  );
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      try {
+        return await next(args);
+      } catch (error) {
+        throw error instanceof FailedRead ? error.answer : error;
+      }
+    },
+    { step: 'initialize', priority: 'low', name: 'failedReadsOut' },
+  );
+}
+
+class FailedRead extends Error {
+  constructor(readonly answer: unknown) {
+    super('a read failed inside the store');
+  }
+}
+
 export interface JudgeOptions {
   readonly bucket: string;
   /** Key of the object that is asked for beside the one in question. */
@@ -47,13 +83,14 @@ export interface JudgeOptions {
   readonly isLocal: boolean;
   /** How long a store is waited for that gives nothing else either; 0: not at all. */
   readonly patienceMs: number;
-  /** Opens a client that asks once and says what it sees. */
-  readonly open: () => S3Client;
+  /** Opens a client that asks once and says what it sees; silence is borne for so long. */
+  readonly open: (silenceMs: number) => S3Client;
 }
 
 /** Reads objects of one store, and tells a damaged one from a store that is away. */
 export class DamageJudge {
-  private client: S3Client | undefined;
+  /** By the silence that they bear. */
+  private readonly clients = new Map<number, S3Client>();
 
   constructor(private readonly options: JudgeOptions) {}
 
@@ -64,16 +101,16 @@ export class DamageJudge {
       try {
         return await patient.send(new GetObjectCommand(request));
       } catch (error) {
-        if (!isInnerError(error)) throw error;
+        if (!isInnerError(error) && !isTimeout(error)) throw error;
         if (await this.givesOthers()) return this.getAgain(request, began);
-        if (Date.now() - began > this.options.patienceMs) throw error;
+        if (isTimeout(error) || Date.now() - began > this.options.patienceMs) throw error;
       }
     }
   }
 
   private async getAgain(request: ObjectRequest, began: number): Promise<GetObjectCommandOutput> {
     try {
-      return await this.once().send(new GetObjectCommand(request));
+      return await this.once(storeLastReadMs).send(new GetObjectCommand(request));
     } catch (error) {
       if (!isInnerError(error)) throw error;
       const seconds = Math.max(1, Math.round((Date.now() - began) / 1000));
@@ -98,7 +135,7 @@ export class DamageJudge {
   async isUnreadable(request: ObjectRequest): Promise<boolean> {
     if (!(await this.givesOthers())) return false;
     try {
-      const { Body } = await this.once().send(new GetObjectCommand(request));
+      const { Body } = await this.once(storeLastReadMs).send(new GetObjectCommand(request));
       await Body?.transformToByteArray();
       return false;
     } catch (error) {
@@ -110,22 +147,24 @@ export class DamageJudge {
   private async givesOthers(): Promise<boolean> {
     const place = { Bucket: this.options.bucket, Key: this.options.probe };
     try {
-      await this.once()
-        .send(new PutObjectCommand({ ...place, Body: String(Date.now()) }))
-        .catch(() => undefined);
-      const { Body } = await this.once().send(new GetObjectCommand(place));
+      const client = this.once(storeProbeMs);
+      await client.send(new PutObjectCommand({ ...place, Body: String(Date.now()) })).catch((error: unknown) => {
+        if (statusOf(error) === undefined) throw error;
+      });
+      const { Body } = await client.send(new GetObjectCommand(place));
       return Body !== undefined && (await Body.transformToString()) !== '';
     } catch {
       return false;
     }
   }
 
-  private once(): S3Client {
-    this.client ??= this.options.open();
-    return this.client;
+  private once(silenceMs: number): S3Client {
+    const client = this.clients.get(silenceMs) ?? this.options.open(silenceMs);
+    this.clients.set(silenceMs, client);
+    return client;
   }
 
   close(): void {
-    this.client?.destroy();
+    for (const client of this.clients.values()) client.destroy();
   }
 }

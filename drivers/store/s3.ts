@@ -40,7 +40,6 @@ import { mediaTypes, type ArtifactRef, type DirectoryManifest } from '../../sche
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
 import {
-  commandSilenceMs,
   storeFilesInFlightMax,
   storePartBytes,
   storePatienceMs,
@@ -68,7 +67,14 @@ import {
   putInPlace,
   usualFile,
 } from './local-files';
-import { DamageJudge, patienceFor, probeKey, UnreadableObject, type ObjectRequest } from './s3-damage';
+import {
+  DamageJudge,
+  patienceFor,
+  probeKey,
+  tellFailedReadsAtOnce,
+  UnreadableObject,
+  type ObjectRequest,
+} from './s3-damage';
 import type { ArtifactStore, PutOptions, StoredObject } from './store';
 
 // Node 20 is supported here and the SDK's minor version is pinned; its warning would stand in front of every command's output.
@@ -186,6 +192,7 @@ function openClient({ endpoint, region, forcePathStyle, credentials, attempts, s
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: { connectionTimeout: 5_000, socketTimeout: silenceMs ?? storeSilenceMs },
   });
+  tellFailedReadsAtOnce(client);
   if (attempts === undefined) {
     // The SDK shares one budget of retries among all calls of a client, so that an outage ends them within a second. Here time counts,
     // for each request of its own; all bodies are buffers, so any request can be sent again.
@@ -238,14 +245,14 @@ class S3Store implements ArtifactStore {
     this.client = openClient(options);
     const trimmed = (options.prefix ?? '').replace(/^\/+|\/+$/g, '');
     this.prefix = trimmed === '' ? '' : `${trimmed}/`;
-    const { endpoint, bucket, attempts, silenceMs = commandSilenceMs } = options;
+    const { endpoint, bucket, attempts } = options;
     this.isLocal = endpoint !== undefined && isLoopback(endpoint);
     this.judges = new DamageJudge({
       bucket,
       probe: this.prefix + probeKey,
       isLocal: this.isLocal,
       patienceMs: attempts === undefined ? storePatienceMs : 0,
-      open: () => openClient({ ...options, attempts: 1, silenceMs }),
+      open: (silenceMs) => openClient({ ...options, attempts: 1, silenceMs }),
     });
   }
 

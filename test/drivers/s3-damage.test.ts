@@ -17,6 +17,9 @@ const objects = new Map<string, Buffer>();
 /** Keys, without bucket, whose bytes cannot be read; what all requests are answered with. */
 let damaged: (key: string) => boolean = () => false;
 let allFailWith: number | undefined;
+/** A store tries anew before it gives up. */
+let triesForMs = 0;
+let reads = 0;
 let server: Server;
 let store: ArtifactStore;
 
@@ -42,8 +45,10 @@ beforeAll(async () => {
         objects.delete(key);
         response.writeHead(204).end();
       } else if (!standing) refuse(404, 'NoSuchKey');
-      else if (request.method === 'GET' && damaged(key)) refuse(500, 'InternalError');
-      else {
+      else if (request.method === 'GET' && damaged(key)) {
+        reads += 1;
+        setTimeout(() => refuse(500, 'InternalError'), triesForMs);
+      } else {
         response.writeHead(200, { etag: '"e"', 'content-length': standing.length });
         response.end(request.method === 'HEAD' ? '' : standing);
       }
@@ -59,16 +64,19 @@ beforeEach(() => {
   objects.clear();
   damaged = () => false;
   allFailWith = undefined;
+  triesForMs = 0;
+  reads = 0;
   store = open();
 });
 afterEach(() => store.close());
 
-function open(host = '127.0.0.1', attempts?: number): ArtifactStore {
+function open(host = '127.0.0.1', attempts?: number, silenceMs?: number): ArtifactStore {
   return createS3Store({
     endpoint: `http://${host}:${String((server.address() as AddressInfo).port)}`,
     ...{ region: 'r', bucket: 'bucket', forcePathStyle: true, spoolDir: join(tmpdir(), 'arte-s3-damage') },
     credentials: { accessKeyId: 'a', secretAccessKey: 'b' },
     ...(attempts === undefined ? {} : { attempts }),
+    ...(silenceMs === undefined ? {} : { silenceMs }),
   });
 }
 
@@ -98,6 +106,19 @@ it('a blob that the store cannot read while it gives others is corrupt, is out o
   damaged = () => false;
   await store.putBlob('right', bytes);
   expect((await store.getBlob(ref)).toString()).toBe('right');
+}, 30_000);
+
+it('a store that tries for long before it gives up is asked twice, and waited for by a command that is not patient', async () => {
+  const ref = await store.putBlob('right', bytes);
+  damaged = (key) => key === ref.uri;
+  triesForMs = storeDamageMs + 500;
+  expect(await codeOf(store.getBlob(ref))).toBe('BlobCorrupt');
+  expect(reads).toBe(2);
+  await store.putBlob('right', bytes);
+  const impatient = open('127.0.0.1', undefined, 300);
+  triesForMs = 1_500;
+  expect(await codeOf(impatient.getBlob(ref))).toBe('BlobCorrupt');
+  impatient.close();
 }, 30_000);
 
 it('a document is corrupt too, stays until its owner moves it, and one that is looked at once is judged at once', async () => {

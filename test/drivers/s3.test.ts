@@ -174,7 +174,8 @@ describe('between the S3 store and its server', () => {
       expect(readFileSync(join(folder, 'out')).equals(content)).toBe(true);
       store.close();
     },
-    60_000,
+    // The server says for 13 s at each read nothing, and damage in the middle is read three times.
+    180_000,
   );
 
   it('putOnce knows its own write although the answer was lost', async () => {
