@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { ArtifactStore } from '../drivers/store/store';
 import { artifactRefSchema, type ArtifactRef } from '../schemas/artifact-ref';
+import { ArteError } from '../schemas/errors';
 import { runConfigSchema, type RunConfig } from '../schemas/run-config';
 
 const bundleSchema = z.object({
@@ -19,12 +20,28 @@ export interface OpenBundle {
 const bundlesHeldMax = 16;
 const held = new Map<string, Promise<OpenBundle>>();
 
+/** No stage makes a config again: whoever has its file stores it. */
+function sayingHow(error: unknown): never {
+  if (!(error instanceof ArteError) || (error.data.code !== 'BlobCorrupt' && error.data.code !== 'BlobMissing'))
+    throw error;
+  const { code, why } = error.data;
+  throw new ArteError(
+    code,
+    {
+      what: `The config that the run was started with cannot be read: ${error.data.what}`,
+      why,
+      next: '`arte run CONFIG --id RUN` with the same config and task files stores it again, and the run goes on; where it waits for a person, `arte retry RUN` after that.',
+    },
+    { cause: error },
+  );
+}
+
 /** The bundle behind a ref, parsed and with defaults filled in. Errors: BlobMissing, BlobCorrupt, and zod's own for a foreign document. */
 export function openBundle(store: ArtifactStore, ref: ArtifactRef): Promise<OpenBundle> {
   const known = held.get(ref.sha256);
   if (known) return known;
   const opening = (async (): Promise<OpenBundle> => {
-    const bundle = bundleSchema.parse(await store.getJson(ref));
+    const bundle = bundleSchema.parse(await store.getJson(ref).catch(sayingHow));
     return { config: runConfigSchema.parse(bundle.config), files: bundle.files };
   })();
   held.set(ref.sha256, opening);

@@ -2,10 +2,11 @@
  * From our errors to Temporal's: an ArteError becomes an ApplicationFailure whose type is the stable code and whose details carry
  * the whole data. Owns how often a retryable failure of our own may repeat before it is final and the run parks.
  */
+import { inspect } from 'node:util';
 import { activityInfo, ApplicationFailure, CompleteAsyncError } from '@temporalio/activity';
 import { CancelledFailure, TemporalFailure } from '@temporalio/common';
 import { ArteError, type ErrorCode, type ErrorData } from '../schemas/errors';
-import { errorCharactersMax } from '../schemas/limits';
+import { errorCharactersMax, failureMessageCharactersMax, retriedErrorBytesMax } from '../schemas/limits';
 
 /**
  * Attempts after which a retryable code is taken for final: these are failures of the work itself, and repeating them for an
@@ -45,22 +46,55 @@ export function asFailure(error: unknown, attempt: number): unknown {
   const data = errorData(error);
   const limit = attemptsUntilFinal[data.code];
   const final = !data.retryable || (limit !== undefined && attempt >= limit);
-  return ApplicationFailure.create({
-    message: `${data.what} ${data.why}`,
+  const failure = ApplicationFailure.create({
+    message: cutTo(`${data.what} ${data.why}`, failureMessageCharactersMax),
     type: data.code,
     nonRetryable: final,
-    details: [withinPayload(data)],
-    // The engine keeps the last failure of a retried activity up to a few kilobytes, and else only the words that it was too large. The worker's log has the cause.
-    ...(final && error instanceof Error ? { cause: error } : {}),
+    details: [final ? within(data, errorCharactersMax) : withinBytes(data, retriedErrorBytesMax)],
+    // Of a failure that is tried again the engine keeps little (retriedErrorBytesMax); the worker's log has the cause.
+    ...(final && error instanceof Error ? { cause: boundedCause(error, causesMax) } : {}),
   });
+  // It says the message once more, and that this function was called.
+  failure.stack = '';
+  return failure;
+}
+
+/** Causes of causes that travel along: an SDK wraps what it caught a few times. */
+const causesMax = 3;
+
+/** A cause with everything of it cut: an SDK's error may hold a whole answer of a server, in its message and in its stack. */
+function boundedCause(error: Error, left: number): Error {
+  const { cause } = error;
+  const of = cause instanceof Error ? cause : cause === undefined ? undefined : new Error(inspect(cause, { depth: 1 }));
+  const bounded = new Error(
+    cutTo(error.message, failureMessageCharactersMax),
+    of !== undefined && left > 1 ? { cause: boundedCause(of, left - 1) } : {},
+  );
+  bounded.name = error.name;
+  bounded.stack = cutTo(error.stack ?? '', errorCharactersMax);
+  return bounded;
+}
+
+/** At most so many characters; no half of one is left at its end, which the engine's protocol would refuse. */
+function cutTo(text: string, characters: number): string {
+  const kept = text.length <= characters ? text : `${text.slice(0, Math.max(0, characters - 1))}…`;
+  return Buffer.from(kept, 'utf8').toString('utf8');
+}
+
+/** An error that takes no more bytes than that as JSON. */
+function withinBytes(data: ErrorData, bytes: number): ErrorData {
+  for (let characters = bytes; ; characters = Math.floor(characters * 0.8)) {
+    const kept = within(data, characters);
+    if (characters === 0 || Buffer.byteLength(JSON.stringify(kept)) <= bytes) return kept;
+  }
 }
 
 /** As much of an error as may travel through the engine and be shown: its details are examples and log lines of any length. */
-function withinPayload(data: ErrorData): ErrorData {
-  let left = errorCharactersMax;
+function within(data: ErrorData, characters: number): ErrorData {
+  let left = characters;
   const cut = (text: string): string => {
-    const kept = text.length <= left ? text : `${text.slice(0, Math.max(0, left - 1))}…`;
-    left -= kept.length;
+    const kept = cutTo(text, left);
+    left = Math.max(0, left - kept.length);
     return kept;
   };
   const { what, why, next, details } = data;

@@ -13,6 +13,7 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
 import type { ActivityProgress } from '../schemas/messages';
 import { leaseExpiryMs, leasePollMs, leaseRenewMs } from '../schemas/limits';
+import { putAway } from './damaged';
 
 const leaseSchema = z.object({ owner: z.string(), attempt: z.string(), beat: z.number() });
 type LeaseDocument = z.infer<typeof leaseSchema>;
@@ -50,8 +51,15 @@ export async function underLease<T>(request: LeaseRequest<T>, work: (signal: Abo
 
   /** Our version of the lease, or undefined and `watched` is brought up to date. */
   const take = async (): Promise<string | undefined> => {
-    await store.putOnce(path, mine(0));
-    const standing = await store.getVersion(path);
+    let standing: Awaited<ReturnType<typeof store.getVersion>>;
+    try {
+      await store.putOnce(path, mine(0));
+      standing = await store.getVersion(path);
+    } catch (error) {
+      // Of a damaged lease nobody can tell whose it is: the next look takes a new one. A holder that lives learns it at its next renewal.
+      await putAway(store, path, error);
+      return undefined;
+    }
     // Given back in between: the next look takes it.
     if (standing === undefined) return undefined;
     const { owner: holder, attempt: by } = leaseSchema.parse(standing.document);

@@ -1,6 +1,7 @@
 /** What became of the messages about a run (`notify`), in its records. Owns the documents and the words of a warning; sending is notify.ts. */
 import type { ArtifactStore } from '../drivers/store/store';
 import type { Notice } from '../schemas/notification';
+import { asIfGone } from './damaged';
 import { runKeys } from './run-records';
 
 /** `place`: of the target in the config's list. */
@@ -13,7 +14,7 @@ export function noticeKey(runId: string, { at, id }: Notice, place: number): str
 export async function readNotices(store: ArtifactStore, runId: string): Promise<Notice[]> {
   const notices: Notice[] = [];
   for await (const { key } of store.list(runKeys.notices(runId))) {
-    const document = await store.getDocument(key);
+    const document = await asIfGone(store, key);
     if (document !== undefined) notices.push(document as unknown as Notice);
   }
   return notices;

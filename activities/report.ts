@@ -37,6 +37,7 @@ import { studentOfTarget, transferLabel } from '../schemas/transfer';
 import { formatMoney, readLedger } from './budget';
 import { openBundle } from './bundle';
 import type { UnseenFacts } from './check-unseen';
+import { asIfGone } from './damaged';
 import type { RacingFacts } from './score-drafts';
 import { noticeWarnings, readNotices } from './notices';
 import { readRows } from './read-rows';
@@ -56,7 +57,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   const actions = await readActions(store, input.runId);
   // A cancelled run must end, with what there is.
   if (input.status === 'DONE') refuseGaps(rounds, manifests);
-  const kept = (await store.getDocument(runKeys.plan(input.runId))) as unknown as KeptPlan | undefined;
+  const kept = (await asIfGone(store, runKeys.plan(input.runId))) as unknown as KeptPlan | undefined;
   const plannedOf = plannedStages(kept);
   const stages = rounds.flatMap((round) =>
     round.stages.map((record) => {

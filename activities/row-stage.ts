@@ -34,6 +34,7 @@ import { shardKeyOf, shardRecordKey, shardRecordSchema } from './row-engine/shar
 import type { InferDependencies, StoreDependencies } from './dependencies';
 import { openShardAccount } from './budget';
 import { openCeiling } from './call-ceiling';
+import { madeAgain } from './damaged';
 import { endpointSettings } from './endpoint-settings';
 import { readRows, streamRows } from './read-rows';
 import { currentRunId } from './run-of';
@@ -337,11 +338,11 @@ async function shardOutputs(store: StoreDependencies['store'], wave: WaveInput):
   const outputs: ShardOutput[] = [];
   for (let offset = 0; offset < wave.rows; offset += shardRowsMax) {
     const length = Math.min(shardRowsMax, wave.rows - offset);
-    const record = await store.getDocument(shardRecordKey(shardKeyOf(wave, offset, length)));
+    const record = await madeAgain(store, shardRecordKey(shardKeyOf(wave, offset, length)));
     if (record === undefined) {
       throw new ArteError('BlobMissing', {
         what: `The record of rows ${offset} to ${offset + length - 1} of ${wave.stage.stage} is gone from the store.`,
-        why: 'It was there when the shard finished; something removed it.',
+        why: 'It was there when the shard finished; something removed or damaged it.',
         next: 'arte retry RUN makes these rows again.',
       });
     }
@@ -393,7 +394,7 @@ async function totalsOf(
 ): Promise<Totals> {
   const earlier: Totals[] = [];
   for (const ref of wave.waves) {
-    const totals = await store.getDocument(waveTotalsKey(wave, ref));
+    const totals = await madeAgain(store, waveTotalsKey(wave, ref));
     if (totals !== undefined) earlier.push(totalsSchema.parse(totals));
   }
   return sumTotals([...earlier, totalsOfShards(shards)]);

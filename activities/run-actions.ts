@@ -12,6 +12,7 @@ import { documentRacesMax } from '../schemas/limits';
 import type { RunRecord, Verdict } from '../schemas/messages';
 import { runActionSchema, type RunAction } from '../schemas/run-action';
 import { releaseReservations } from './budget';
+import { asIfGone } from './damaged';
 import { noSuchRun, runKeys, setRoundsAside } from './run-records';
 
 /** Append an action. `id` makes a repeated call one action. */
@@ -31,7 +32,8 @@ export async function readActions(store: ArtifactStore, runId: string): Promise<
   for await (const { key } of store.list(runKeys.actions(runId))) keys.push(key);
   const actions: RunAction[] = [];
   for (const key of keys.sort()) {
-    const document = await store.getDocument(key);
+    // One that cannot be read is as if it had not been given: a verdict is asked for again.
+    const document = await asIfGone(store, key);
     if (document !== undefined) actions.push(runActionSchema.parse(document));
   }
   return actions;

@@ -21,10 +21,12 @@ import type {
   RoundEnd,
   RoundRecord,
   RunProgress,
+  RunRecord,
   StagePlace,
   StageRecord,
 } from '../schemas/messages';
 import { changeDocument } from './change-document';
+import { asIfGone, putAway } from './damaged';
 
 export const runKeys = {
   record: (runId: string) => `runs/${runId}/run.json`,
@@ -80,13 +82,29 @@ function endedMark({ runId, status, round, rounds, startedAt }: RunProgress): st
 export async function readEndedRuns(store: ArtifactStore): Promise<Map<string, EndedRun>> {
   const runs = new Map<string, EndedRun>();
   for await (const { key } of store.list(endedFolder)) {
-    const [runId = '', status, round, rounds, started] = key.slice(endedFolder.length).split(',');
-    const startedAt = new Date(Number(started)).toISOString();
-    runs.set(runId, {
-      ...{ runId, status: status as EndedRun['status'], round: Number(round), rounds: Number(rounds), startedAt },
-    });
+    const run = endedRun(key);
+    runs.set(run.runId, run);
   }
   return runs;
+}
+
+function endedRun(mark: string): EndedRun {
+  const [runId = '', status, round, rounds, started] = mark.slice(endedFolder.length).split(',');
+  const startedAt = new Date(Number(started)).toISOString();
+  return { runId, status: status as EndedRun['status'], round: Number(round), rounds: Number(rounds), startedAt };
+}
+
+/**
+ * What can be said of a run whose own word cannot be read: its mark where it has ended; else how far it came, by the names of its documents, and that
+ * it is not done.
+ */
+export async function progressByTraces(store: ArtifactStore, runId: string): Promise<RunProgress> {
+  for await (const { key } of store.list(endedMarks(runId))) return { ...endedRun(key), current: [] };
+  let round = 1;
+  for await (const { key } of store.list(`runs/${runId}/rounds/`))
+    round = Math.max(round, Number(/(\d+)(?:\.stages)?\.json$/.exec(key)?.[1] ?? 1));
+  const record = (await asIfGone(store, runKeys.record(runId))) as unknown as RunRecord | undefined;
+  return { runId, status: 'FAILED', round, rounds: round, current: [], startedAt: record?.createdAt ?? '' };
 }
 
 /** Runs that have ever said where they are, those that spoke last first; `modifiedAt` in epoch milliseconds. Goes through all documents of all runs. */
@@ -163,7 +181,8 @@ async function isRecorded(
   key: string,
 ): Promise<boolean> {
   for (let each = 1; each <= round; each += 1) {
-    const stages = await readStages(store, runId, each);
+    const look = (): ReturnType<typeof readStages> => readStages(store, runId, each);
+    const stages = await (each === round ? orPutAway(store, runKeys.stages(runId, round), look) : look());
     if (stages.some((line) => line.key === key && !line.reused && (line.round !== round || line.arm !== arm)))
       return true;
   }
@@ -173,7 +192,8 @@ async function isRecorded(
 export async function putStageRecord(store: ArtifactStore, runId: string, record: StageRecord): Promise<void> {
   const { stage, round, arm } = record;
   const name = `The record of ${runId}'s round ${round}`;
-  await changeDocument(store, runKeys.stages(runId, round), name, (standing) => {
+  const key = runKeys.stages(runId, round);
+  const change = (standing: JsonValue | undefined): JsonValue | undefined => {
     const { stages, earlier = [] } = linesIn(standing);
     const at = stages.findIndex((each) => each.stage === stage && each.arm === arm);
     const before = stages[at];
@@ -185,7 +205,21 @@ export async function putStageRecord(store: ArtifactStore, runId: string, record
       ...(left.length > 0 ? { earlier: left } : {}),
     };
     return document as unknown as JsonValue;
-  });
+  };
+  await orPutAway(store, key, () => changeDocument(store, key, name, change));
+}
+
+/**
+ * Work on the lines of the round under way. They follow from the manifests of its stages: damaged ones are put out of the way, and the walk that begins
+ * again because of the error writes them anew.
+ */
+async function orPutAway<T>(store: ArtifactStore, key: string, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    await putAway(store, key, error);
+    throw error;
+  }
 }
 
 /** The stages of a round that are finished so far, in the order in which they were. */

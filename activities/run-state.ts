@@ -6,7 +6,8 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { ArtifactStore } from '../drivers/store/store';
 import type { RunProgress } from '../schemas/messages';
-import { runKeys } from './run-records';
+import { isDamage } from './damaged';
+import { progressByTraces, runKeys } from './run-records';
 
 const statusKey = defineSearchAttributeKey('ArteStatus', 'KEYWORD');
 
@@ -25,12 +26,22 @@ export async function runState(client: Client, store: ArtifactStore, runId: stri
   const engine = await engineStatus(client, runId);
   // Set by the workflow itself, and known to the engine before anything is in the store.
   if (engine?.status === 'RUNNING' && !isStill(engine.own)) return { state: 'running' };
-  const stored = (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress | undefined;
+  const stored = await lastWord(store, runId);
   if (engine?.status === 'RUNNING') return { state: 'parked', ...stillOf(runId, engine.own, stored) };
   if (stored?.status === 'DONE') return { state: 'done' };
   if (stored?.status === 'CANCELLED' || engine?.status === 'CANCELLED') return { state: 'cancelled' };
   const isKnown = engine !== undefined || (await store.getDocument(runKeys.record(runId))) !== undefined;
   return { state: isKnown ? 'broken-off' : 'none' };
+}
+
+/** One that is damaged is told by what else the run left. */
+async function lastWord(store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {
+  try {
+    return (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress | undefined;
+  } catch (error) {
+    if (isDamage(error)) return progressByTraces(store, runId);
+    throw error;
+  }
 }
 
 /** Nothing of it goes on by itself: it failed, was paused, or asks for a word about its round. */

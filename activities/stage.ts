@@ -5,7 +5,7 @@
  * Invariants:
  * 1. The key holds the content of every input and only the settings that matter.
  * 2. `stages/<key>.json` appears when, and only when, every output is in the store.
- * 3. A manifest whose output is gone is not a hit: the stage is made again and the manifest replaced.
+ * 3. A manifest whose output is gone is not a hit, nor is a damaged one: the stage is made again and the manifest replaced.
  */
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonObject, JsonValue } from '../schemas/json';
@@ -20,6 +20,7 @@ import { withLayer } from '../drivers/model/layers';
 import { stageKey } from '../method/keys';
 import { transferConfig } from '../method/transfer';
 import { openBundle, type OpenBundle } from './bundle';
+import { madeAgain } from './damaged';
 import { currentRunId } from './run-of';
 import { recordStage } from './run-records';
 
@@ -84,9 +85,13 @@ export function manifestKey(key: string): string {
   return `stages/${key}.json`;
 }
 
-/** The manifest of a finished stage, if it is whole: manifest there and every output too. */
-export async function finishedStage(store: ArtifactStore, key: string): Promise<StageManifest | undefined> {
-  const document = await store.getDocument(manifestKey(key));
+/** The manifest of a finished stage, if it is whole: manifest there and every output too. A damaged manifest is none; `read` says what becomes of it. */
+export async function finishedStage(
+  store: ArtifactStore,
+  key: string,
+  read: typeof madeAgain = madeAgain,
+): Promise<StageManifest | undefined> {
+  const document = await read(store, manifestKey(key));
   if (document === undefined) return undefined;
   const manifest = stageManifestSchema.parse(document);
   for (const ref of Object.values(manifest.outputs)) {

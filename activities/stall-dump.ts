@@ -23,6 +23,7 @@ import {
 } from '../schemas/limits';
 import { stallDumpSchema, type StallDump } from '../schemas/stall-dump';
 import { StallError } from '../schemas/stall-error';
+import { asIfGone } from './damaged';
 import type { StallDumps } from './dependencies';
 import { runKeys } from './run-records';
 
@@ -62,11 +63,11 @@ export async function withStallDump<T>(
   }
 }
 
-/** The newest dumps of a run, oldest first. One that another version of arte wrote is passed over. */
+/** The newest dumps of a run, oldest first. One that another version of arte wrote, or that is damaged, is passed over. */
 export async function readStalls(store: ArtifactStore, runId: string, most: number): Promise<StallDump[]> {
   const found: StallDump[] = [];
   for (const key of (await keysOf(store, runId)).slice(-most)) {
-    const { data } = stallDumpSchema.safeParse(await store.getDocument(key));
+    const { data } = stallDumpSchema.safeParse(await asIfGone(store, key));
     if (data) found.push(data);
   }
   return found;

@@ -9,10 +9,12 @@ import { log } from '@temporalio/activity';
 import type { ArtifactStore } from '../drivers/store/store';
 import type { TrainingJob, TrainingProgress, TrainingSettings } from '../drivers/trainer/trainer';
 import { artifactRefSchema, type ArtifactRef } from '../schemas/artifact-ref';
+import { ArteError } from '../schemas/errors';
 import type { JsonObject, JsonValue } from '../schemas/json';
 import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
 import { withMeter } from './budget';
+import { madeAgain } from './damaged';
 import type { LeasedContext } from './leased-stage';
 import { currentRunId } from './run-of';
 import type { StageOutcome } from './stage';
@@ -147,12 +149,22 @@ function checkpointKeeper(store: ArtifactStore, key: string): { keep(path: strin
   };
 }
 
-/** On a machine that has no checkpoint of this training: fetch the newest from the store, if there is one. */
+/** On a machine that has no checkpoint of this training: fetch the newest from the store, if there is one. A damaged one is none: the training begins anew. */
 async function restoreCheckpoint(store: ArtifactStore, key: string, workDir: string): Promise<void> {
   const folder = join(workDir, 'checkpoints');
   await mkdir(folder, { recursive: true });
   if ((await readdir(folder)).length > 0) return;
-  const document = (await store.getDocument(checkpointKey(key))) as { name: string; ref: JsonValue } | undefined;
+  const document = (await madeAgain(store, checkpointKey(key))) as { name: string; ref: JsonValue } | undefined;
   if (document === undefined) return;
-  await store.getDirectory(artifactRefSchema.parse(document.ref), join(folder, document.name));
+  try {
+    await store.getDirectory(artifactRefSchema.parse(document.ref), join(folder, document.name));
+  } catch (error) {
+    if (!(error instanceof ArteError) || (error.data.code !== 'BlobCorrupt' && error.data.code !== 'BlobMissing'))
+      throw error;
+    log.warn('the checkpoint in the store is gone or damaged: this training begins at its first step', {
+      what: error.data.what,
+      why: error.data.why,
+    });
+    await store.remove(checkpointKey(key));
+  }
 }

@@ -2,8 +2,8 @@
  * What `arte doctor` looks at: one function per part, each an answer in words and, where something is wrong, what to do.
  *
  * Owns the checks. Leaves printing to commands/doctor.ts and repairs to the person, or to the command that the fix names.
- * Invariants: nothing is started, set up or downloaded; the only thing written is one small object in the store, which is
- * removed again; no secret is in an answer.
+ * Invariants: nothing is started, set up or downloaded; the only thing written is a small object in the store, which is
+ * removed again, and the probe (drivers/store/s3-damage.ts) where something cannot be read; no secret is in an answer.
  */
 import { randomUUID } from 'node:crypto';
 import { access, stat } from 'node:fs/promises';
@@ -28,6 +28,9 @@ import { clockSkewMaxMs, pythonEnvBytesMin, runBytesMin } from '../schemas/limit
 import type { PlatformAddresses } from '../schemas/platform';
 import { modelConfigSchema, type RunConfig } from '../schemas/run-config';
 import { temporalConnectionOptions } from '../workers/connection';
+import { readDocuments } from './doctor-documents';
+import { engineLost } from './engine-lost';
+import { fullDiskFix, fullDiskSaid, namingFullDisk } from './full-disk';
 
 export type CheckStatus = 'ok' | 'note' | 'problem';
 
@@ -49,6 +52,8 @@ export interface Check {
 const nodeMin = [20, 19] as const;
 /** A server that does not answer a question in this time is a problem. */
 const answerMs = 5_000;
+/** Damaged documents that are named one by one. */
+const damagedShownMax = 10;
 /** The weights that smoke and quickstart use. */
 const embeddedModel = 'embedded:SmolLM2-135M-Instruct';
 
@@ -75,6 +80,7 @@ export async function doctorChecks(platform?: RunConfig['platform']): Promise<re
       ? [
           check('temporal', async () => checkTemporal((await addresses()).temporal)),
           check('store', async () => checkStore((await addresses()).store)),
+          check('documents', async () => checkDocuments((await addresses()).store)),
           check('clock', async () => checkClock((await addresses()).store)),
         ]
       : []),
@@ -90,7 +96,8 @@ function check(name: string, run: () => Finding | Promise<Finding>): Check {
     async run() {
       try {
         return { name, ...(await run()) };
-      } catch (error) {
+      } catch (thrown) {
+        const error = await namingFullDisk(engineLost(thrown) ?? thrown);
         if (error instanceof ArteError) {
           return { name, status: 'problem', says: `${error.data.what} ${error.data.why}`, fix: error.data.next };
         }
@@ -187,12 +194,14 @@ async function checkPlatform(state: PlatformState | undefined, dataDir: string):
   }
   const sick = state.parts.filter(({ status }) => status !== 'ready');
   if (sick.length > 0) {
+    const disk = await fullDiskSaid();
     return {
       status: 'problem',
       says: sick
         .map(({ name, status, problem }) => `${name} is ${status}${problem ? `: ${problem.what} ${problem.why}` : ''}`)
-        .join('; '),
-      fix: `See ${sick.map(({ name }) => platformPaths(dataDir).log(name)).join(', ')}.`,
+        .join('; ')
+        .concat(disk === undefined ? '' : `. ${disk}`),
+      fix: `${disk === undefined ? '' : `${fullDiskFix} `}See ${sick.map(({ name }) => platformPaths(dataDir).log(name)).join(', ')}.`,
     };
   }
   const restarts = state.parts
@@ -288,6 +297,32 @@ async function checkStore(address: PlatformAddresses['store']): Promise<Finding>
     };
   } finally {
     if (written) await store.remove(key).catch(() => undefined);
+    store.close();
+  }
+}
+
+async function checkDocuments(address: PlatformAddresses['store']): Promise<Finding> {
+  const spoolDir = join(dataDirectory(), 'spool');
+  const store = createS3Store({ ...address, spoolDir, attempts: 1, silenceMs: answerMs });
+  try {
+    const { read, left, damaged } = await readDocuments(store);
+    if (damaged.length > 0) {
+      const more = damaged.length - damagedShownMax;
+      return {
+        status: 'problem',
+        says: `${damaged.length} of ${read} documents of runs and stages cannot be read: ${damaged
+          .slice(0, damagedShownMax)
+          .map(({ what }) => what)
+          .join(' ')}${more > 0 ? ` And ${more} more.` : ''}`,
+        fix: damaged
+          .slice(0, damagedShownMax)
+          .map(({ key, fix }) => `${key}: ${fix}`)
+          .join(' '),
+      };
+    }
+    const older = left > 0 ? `; ${left} older ones were not looked at` : '';
+    return { status: 'ok', says: `${read} of runs and stages can be read${older}` };
+  } finally {
     store.close();
   }
 }

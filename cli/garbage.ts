@@ -84,12 +84,30 @@ export async function findGarbage(
   const needed = new Needs();
   const dropped = new Needs();
   const notes: string[] = [];
+  /** Dropped runs that cannot be read any more. */
+  const lost = new Set<string>();
   for (const run of runs) {
     const retention = policy.retention.get(run.runId) ?? 'whole';
-    const lineage = await openLineage(store, run.runId);
+    let lineage: RunLineage;
+    try {
+      lineage = await openLineage(store, run.runId);
+    } catch (error) {
+      if (retention !== 'dropped') throw whatItNeedsIsUnknown(run.runId, error);
+      if (!isGoneOrDamaged(error)) throw error;
+      lost.add(run.runId);
+      notes.push(
+        `What ${run.runId} made cannot be told, because of damage in the store (${error.data.what}): its own documents go, and what else it left counts as nobody's.`,
+      );
+      continue;
+    }
     if (retention !== 'dropped') kept.set(run.runId, lineage);
     takeRun(lineage, run, retention, needed, dropped);
-    await takeDocuments(store, run.runId, retention === 'dropped' ? dropped : needed);
+    try {
+      await takeDocuments(store, run.runId, retention === 'dropped' ? dropped : needed);
+    } catch (error) {
+      if (retention !== 'dropped') throw whatItNeedsIsUnknown(run.runId, error);
+      if (!isGoneOrDamaged(error)) throw error;
+    }
   }
   await takeStudents(store, needed);
   const unfinished = runs.filter(({ runId, status }) => kept.has(runId) && status !== 'DONE');
@@ -112,7 +130,8 @@ export async function findGarbage(
       if (document !== undefined) manifests.set(key, stageManifestSchema.parse(document));
     }
   }
-  const shards = await ownersOfShards(store, runs, kept, needed, policy);
+  const read = runs.filter(({ runId }) => !lost.has(runId));
+  const shards = await ownersOfShards(store, read, kept, needed, policy);
   const holdAnswers = unfinished.length > 0 || shards.unknown.length > 0;
   const shardRecords = new Map<string, ShardOutput>();
   let held = 0;
@@ -310,9 +329,28 @@ async function mark(store: ArtifactStore, ref: ArtifactRef, marked: Set<string>)
   try {
     for (const { blob } of directoryManifestSchema.parse(await store.getJson(ref)).files) marked.add(blob.uri);
   } catch (error) {
-    const code = error instanceof ArteError ? error.data.code : undefined;
-    if (code !== 'BlobMissing' && code !== 'BlobCorrupt') throw error;
+    // One that is damaged and stays where it is may be readable again: what it names is not known to be of no use.
+    if (!isGoneOrDamaged(error) || (await store.hasBlob(ref))) throw error;
   }
+}
+
+function isGoneOrDamaged(error: unknown): error is ArteError {
+  return error instanceof ArteError && (error.data.code === 'BlobMissing' || error.data.code === 'BlobCorrupt');
+}
+
+/** A run that is kept and cannot be read: nothing is removed, because nobody knows what it needs. */
+function whatItNeedsIsUnknown(runId: string, error: unknown): unknown {
+  if (!isGoneOrDamaged(error)) return error;
+  const { code, what, why } = error.data;
+  return new ArteError(
+    code,
+    {
+      what: `Nothing is removed: what the run ${runId} needs cannot be told. ${what}`,
+      why,
+      next: `arte doctor says what can be done about it. arte gc --drop ${runId} gives the run up, and cleans up without it.`,
+    },
+    { cause: error },
+  );
 }
 
 function garbage(kind: GarbageKind, { key, bytes }: StoredObject): Garbage {

@@ -115,6 +115,12 @@ function withoutCommand(): ArteError {
   });
 }
 
+/** With a full disk named where the platform is down because of it. Loaded only then: most errors have nothing to do with it. */
+async function explained(error: unknown): Promise<unknown> {
+  if (!(error instanceof ArteError) || error.data.code !== 'PlatformDown') return error;
+  return (await import('./full-disk.js')).namingFullDisk(error);
+}
+
 async function main(words: readonly string[]): Promise<void> {
   // The reader of a pipe may leave early (`arte plan … | head`): that is no failure.
   process.stdout.on('error', (error: NodeJS.ErrnoException) => {
@@ -142,7 +148,7 @@ async function main(words: readonly string[]): Promise<void> {
     const error =
       program && thrown instanceof CommanderError
         ? commandMistake(thrown, program, words)
-        : (engineLost(thrown) ?? thrown);
+        : await explained(engineLost(thrown) ?? thrown);
     if (isJson) printJson(errorDocument(error));
     printError(error, { verbose: words.includes('--verbose') });
     process.exitCode = exitCodeOf(error);

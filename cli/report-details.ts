@@ -1,10 +1,11 @@
-/** What a report page shows besides the report itself: scores and pairs, read from the store by the refs in the report. */
+/** What a report page shows besides the report itself: scores and pairs, read from the store by the refs in the report, and how the run stands now. */
 import { readRows } from '../activities/read-rows';
 import type { ArtifactStore } from '../drivers/store/store';
 import type { ScoreQuality } from '../method/score';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { RunReport } from '../schemas/report';
 import { pairRowSchema, scoreRowSchema, type PairRow, type ScoreRow } from '../schemas/rows';
+import { standingOf } from './report-standing';
 
 export interface RoundDetails {
   readonly round: number;
@@ -16,6 +17,8 @@ export interface RoundDetails {
 }
 
 export interface ReportDetails {
+  /** That the run has gone on since the report was written. */
+  readonly standing?: string;
   readonly rounds: readonly RoundDetails[];
   /** Of the last round that still has them: the widest gaps of each kind. */
   readonly pairs: readonly PairRow[];
@@ -46,6 +49,7 @@ export async function readDetails(store: ArtifactStore, report: RunReport): Prom
     const ofRound = await read(artifacts['build-pairs/pairs'], (ref) => readRows(store, ref, pairRowSchema));
     if (ofRound.length > 0) [pairs, pairsRound] = [ofRound, round];
   }
+  const standing = await standingOf(store, report);
   const widest = (kind: PairRow['kind']): PairRow[] =>
     pairs
       .filter((pair) => pair.kind === kind)
@@ -53,6 +57,7 @@ export async function readDetails(store: ArtifactStore, report: RunReport): Prom
       .slice(0, pairsShownMax);
   return {
     rounds,
+    ...(standing === undefined ? {} : { standing }),
     pairs: [...widest('question'), ...widest('rationale')],
     ...(pairsRound === undefined ? {} : { pairsRound }),
   };

@@ -81,7 +81,7 @@ export function reportPage(report: RunReport, details: ReportDetails, config: Ru
 <nav aria-label="Sections"><ul>${sections.map(({ id, title }) => `<li><a href="#${id}">${title}</a></li>`).join('')}</ul></nav>
 </header>
 <main id="main">
-${tiles(report)}
+${details.standing === undefined ? '' : `<p class="standing" role="note">${words(details.standing)}</p>\n`}${tiles(report)}
 ${report.notes.length === 0 ? '' : `<section aria-labelledby="notes-title" class="notes"><h2 id="notes-title">Notes</h2><ul>${report.notes.map((note) => `<li>${escaped(note)}</li>`).join('')}</ul></section>`}
 ${sections.map(({ id, title, body }) => `<section id="${id}" aria-labelledby="${id}-heading"><h2 id="${id}-heading">${title}</h2>\n${body}</section>`).join('\n')}
 </main>
@@ -89,6 +89,14 @@ ${sections.map(({ id, title, body }) => `<section id="${id}" aria-labelledby="${
 </body>
 </html>
 `;
+}
+
+/** A sentence with its commands set as such. */
+function words(sentence: string): string {
+  return sentence
+    .split('`')
+    .map((part, index) => (index % 2 === 0 ? escaped(part) : `<code>${escaped(part)}</code>`))
+    .join('');
 }
 
 function section(id: string, title: string, body: string): { id: string; title: string; body: string } {

@@ -43,8 +43,8 @@ export const reportWidthMax = 100;
 /** Columns of sentences, and of the tables of a small run: every terminal has as many. */
 export const textWidthMax = 80;
 
-/** Print a report as tables. */
-export function printReport(whole: RunReport): void {
+/** Print a report as tables; `standing` says that the run has gone on since. */
+export function printReport(whole: RunReport, standing?: string): void {
   const report = foreignIn(whole);
   const color = colorsFor(process.stdout);
   const heading = (title: string): void => printLine(color.bold(title));
@@ -52,6 +52,10 @@ export function printReport(whole: RunReport): void {
   printLine();
   heading(`Report of ${report.runId} (${report.status.toLowerCase()}, ${rounds})`);
   printLine();
+  if (standing !== undefined) {
+    for (const line of wrapped(standing, textWidthMax)) printLine(color.yellow(line));
+    printLine();
+  }
   if (report.arms.length === 0) {
     printText(nothingEvaluated(report));
     printLine();

@@ -1,4 +1,5 @@
 /** When a run that is looked at will be done, from the plan that was kept when it was started. Owns the reading; the arithmetic is method/eta.ts. */
+import { asIfGone } from '../activities/damaged';
 import { readStages, runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
 import { secondsLeft, type RunningStage } from '../method/eta';
@@ -11,7 +12,7 @@ export type Eta = (view: RunView, at: number) => Promise<number | undefined>;
 
 /** The plan and the rounds that are over are read once. */
 export async function openEta(store: ArtifactStore, runId: string): Promise<Eta> {
-  const kept = (await store.getDocument(runKeys.plan(runId))) as unknown as KeptPlan | undefined;
+  const kept = (await asIfGone(store, runKeys.plan(runId))) as unknown as KeptPlan | undefined;
   const over = new Map<number, readonly StageRecord[]>();
   return async ({ progress, finished, live }, at) => {
     if (!kept || progress.status !== 'RUNNING') return undefined;

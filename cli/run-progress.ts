@@ -4,7 +4,8 @@
  */
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
-import { noSuchRunIn, readStages, runKeys } from '../activities/run-records';
+import { isDamage } from '../activities/damaged';
+import { noSuchRunIn, progressByTraces, readStages, runKeys } from '../activities/run-records';
 import type { ArtifactStore } from '../drivers/store/store';
 import { runAnswerMs, shardRowsMax } from '../schemas/limits';
 import type { ActivityProgress, RunProgress, RunStatus, StageRecord } from '../schemas/messages';
@@ -50,19 +51,41 @@ export interface RunView {
   readonly unattended?: true;
   /** Beside that: there are workers, but of other versions than the one that the run is pinned to, which has none left. */
   readonly outdated?: true;
+  /** Sentences: what the store has of the run and cannot read. Left out where that is nothing. */
+  readonly unreadable?: readonly string[];
 }
 
 /** Only the engine can say that a run is so. */
 const underWay: ReadonlySet<RunStatus> = new Set<RunStatus>(['RUNNING', 'PAUSED', 'NEEDS_APPROVAL']);
 
+/** What the engine's status says of a run whose own word cannot be read. */
+const byEngine: Readonly<Record<string, RunStatus>> = { RUNNING: 'RUNNING', COMPLETED: 'DONE', CANCELLED: 'CANCELLED' };
+
 type PendingActivities = NonNullable<Awaited<ReturnType<RunHandle['describe']>>['raw']['pendingActivities']>;
 
-/** Look at a run. Errors: RunNotFound. */
+/** Look at a run, also at one of which something is damaged in the store. Errors: RunNotFound. */
 export async function viewRun(client: Client, store: ArtifactStore, runId: string): Promise<RunView> {
   const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const engine = await statusOf(handle);
-  const asked = engine === 'RUNNING' ? await queried(client, handle, store, runId) : undefined;
-  const progress = asked ? asked.progress : await stored(store, runId);
+  const unreadable: string[] = [];
+  const orElse = async <T>(read: () => Promise<T>, other: () => Promise<T>): Promise<T> => {
+    try {
+      return await read();
+    } catch (error) {
+      if (!isDamage(error)) throw error;
+      unreadable.push(error.data.what);
+      return other();
+    }
+  };
+  const last = await orElse(
+    () => stored(store, runId),
+    async () => {
+      const traces = await progressByTraces(store, runId);
+      return { ...traces, status: byEngine[engine ?? ''] ?? traces.status };
+    },
+  );
+  const asked = engine === 'RUNNING' ? await queried(client, handle, runId, last) : undefined;
+  const progress = asked ? asked.progress : last;
   if (!progress) throw await noSuchRunIn(store, runId);
   // What the store says of a run that the engine has lost or closed is the last word it left; RUNNING would be a lie.
   const settled =
@@ -71,12 +94,16 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
       : progress;
   const unattended = asked?.unattended === true;
   const live = asked && !unattended ? await liveStages(client, handle, progress) : [];
-  const finished = await readStages(store, runId, progress.round);
   const outdated = asked?.outdated === true;
+  const finished = await orElse(
+    () => readStages(store, runId, progress.round),
+    () => Promise.resolve([]),
+  );
   return {
     ...{ progress: settled, finished, live, engine },
     ...(unattended && { unattended }),
     ...(outdated && { outdated }),
+    ...(unreadable.length > 0 && { unreadable }),
   };
 }
 
@@ -84,10 +111,9 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
 async function queried(
   client: Client,
   handle: RunHandle,
-  store: ArtifactStore,
   runId: string,
+  fallback: RunProgress | undefined,
 ): Promise<{ progress: RunProgress | undefined; unattended?: boolean; outdated?: boolean }> {
-  const fallback = await stored(store, runId);
   const attendance = fallback ? await attendanceOf(client, runId) : 'attended';
   if (attendance !== 'attended')
     return { progress: fallback, unattended: true, outdated: attendance === 'other versions' };

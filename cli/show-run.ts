@@ -9,6 +9,7 @@ import { budgetLine, budgetSummary } from './budget-view';
 import { ceilingLine } from './ceiling-line';
 import { foreign } from './cells';
 import { colorsFor, exitCodes, printJson, printLine } from './output';
+import { fullDiskFix, fullDiskSaid } from './full-disk';
 import { openBundleOf } from './run-config-of';
 import { openEta } from './run-eta';
 import { viewRun } from './run-progress';
@@ -37,6 +38,7 @@ export async function showRun(session: Session, runId: string, json: boolean): P
       ...{ ...view.progress, ...left, finished: view.finished, live: view.live },
       ...(view.unattended && { unattended: true }),
       ...(view.outdated && { outdated: true }),
+      ...(view.unreadable && { unreadable: view.unreadable }),
       ...{ ...budget, callCeiling: ceiling, actions, notices },
       stalls: stalls.map(({ at, stage, code, what, host, file }) => ({ at, stage, code, what, host, file })),
     });
@@ -44,7 +46,14 @@ export async function showRun(session: Session, runId: string, json: boolean): P
     const color = colorsFor(process.stdout);
     const money = config && ledger ? budgetLine(runId, config, ledger) : undefined;
     const lines = [...renderRun(view, new Map(), config, color, secondsLeft), ...endLines(view, color)];
+    const unreadable = (view.unreadable ?? []).map(
+      (what) => `${what} What is said here is what can be told without it; arte doctor says what to do.`,
+    );
+    // A run that nobody works on may be one whose platform cannot write.
+    const disk = view.unattended ? await fullDiskSaid() : undefined;
     const facts = [
+      ...(disk === undefined ? [] : [color.yellow(`${disk} ${fullDiskFix}`)]),
+      ...unreadable.map((line) => color.yellow(line)),
       ...[money, ceilingLine(ceiling)].filter((line) => line !== undefined).map((line) => color.dim(line)),
       ...noticeWarnings(notices).map((line) => color.yellow(foreign(line))),
     ];

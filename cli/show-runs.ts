@@ -1,6 +1,6 @@
 /** All runs as a table, for `arte status`. */
 import { listRuns, nowOf } from './list-runs';
-import { exitCodes, printJson, printLine, table } from './output';
+import { exitCodes, printJson, printLine, printNote, table } from './output';
 import type { Session } from './session';
 
 /** Exit code: 0. */
@@ -16,6 +16,11 @@ export async function showRuns(session: Session, json: boolean): Promise<number>
         runs.map((run) => [run.runId, run.status, `${run.round}/${run.rounds}`, nowOf(run), run.startedAt]),
       ),
     );
+    const damaged = runs.filter(({ unreadable }) => unreadable !== undefined).length;
+    if (damaged > 0)
+      printNote(
+        `note    ${damaged === 1 ? 'One run has' : `${damaged} runs have`} documents that the store cannot read; what is said of them here is what can be told without. arte doctor names them, and what to do.`,
+      );
   }
   return exitCodes.done;
 }

@@ -7,6 +7,7 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
 import { openBundle } from '../activities/bundle';
+import { isDamage } from '../activities/damaged';
 import { recordAction } from '../activities/run-actions';
 import { runKeys } from '../activities/run-records';
 import { beginRun, recordRun } from '../activities/start-run';
@@ -78,7 +79,7 @@ export async function startRecorded(session: Session, record: RunRecord): Promis
   if (before === 'RUNNING' && session.embedded) await endStrandedRun(client, runId);
   const { config } = await openBundle(store, bundle);
   // Where the engine has lost its history, the run's own word in the store says that there was one.
-  const wasThere = before !== undefined || (await store.getDocument(runKeys.progress(runId))) !== undefined;
+  const wasThere = before !== undefined || (await hasWord(store, runId));
   const isOurs = await beginRun(client, { ...alignInput(runId, bundle, config), startedAt: createdAt });
   // Of several commands at once one has started it, and the start is recorded once.
   const how = !isOurs ? 'attached' : wasThere ? 'resumed' : 'started';
@@ -87,6 +88,16 @@ export async function startRecorded(session: Session, record: RunRecord): Promis
     await recordAction(store, { runId, action, at: new Date().toISOString(), ...orderFor({}) });
   }
   return { runId, handle, set, how };
+}
+
+/** Whether the run has ever said where it is; a word that cannot be read was said all the same. */
+async function hasWord(store: ArtifactStore, runId: string): Promise<boolean> {
+  try {
+    return (await store.getDocument(runKeys.progress(runId))) !== undefined;
+  } catch (error) {
+    if (isDamage(error)) return true;
+    throw error;
+  }
 }
 
 /** Config and task files into the store, as one artifact. */

@@ -14,6 +14,7 @@ import { orderFor } from './actor';
 import { exitCodes, printJson, printLine } from './output';
 import { attendanceOf, untilLeftWaiting } from './run-pollers';
 import { viewRun } from './run-progress';
+import { statusOf } from './start-run';
 import { openSession, type Session } from './session';
 
 /** Give an order. Errors: RunNotFound, RunStateConflict with the reason. `verb`: to pause, to resume. */
@@ -37,8 +38,9 @@ export async function steer<Said extends Order>(
 /** The run is under way, and somebody works on it. Errors: RunNotFound, RunStateConflict, PlatformDown. */
 export async function requireWorker(session: Session, runId: string, verb: string): Promise<void> {
   const { client, store, embedded } = session;
-  const { engine, progress } = await viewRun(client, store, runId);
-  if (engine !== 'RUNNING') throw notUnderWay(runId, progress.status, verb);
+  // The engine's word is enough: an order needs nothing that the store has of the run.
+  const engine = await statusOf(client.workflow.getHandle(runId));
+  if (engine !== 'RUNNING') throw notUnderWay(runId, (await viewRun(client, store, runId)).progress.status, verb);
   // Nobody would ever answer.
   if (embedded && (await endStrandedRun(client, runId))) throw notUnderWay(runId, 'FAILED', verb);
   const attendance = await attendanceOf(client, runId);

@@ -9,6 +9,15 @@ export const payloadBytesMax = 16 * 1024;
  */
 export const errorCharactersMax = 3 * 1024;
 
+/** Characters of a failure's message, which stands beside the error and says its first two sentences; what one line of `arte status` may show. */
+export const failureMessageCharactersMax = 400;
+
+/**
+ * Bytes of an error, as JSON, that is tried again: of such a failure Temporal keeps 4 KB, message (up to four bytes a character) and all, and else
+ * only the words "Failure exceeds size limit".
+ */
+export const retriedErrorBytesMax = 2 * 1024;
+
 /** Rows of one shard: small enough that a lost worker repeats little, large enough that 1,000,000 rows are 500 activities. */
 export const shardRowsMax = 2_000;
 
@@ -95,6 +104,18 @@ export const storeFilesInFlightMax = 4;
 
 /** A store that does not answer is tried for so long before a call fails: a killed embedded server needs a few seconds to come back. */
 export const storePatienceMs = 20_000;
+
+/**
+ * An object whose reads fail inside the store for this long is held against another one: when that is written and read, the first is damaged, and
+ * waiting for it longer helps nobody. Long enough for a server that has just come back and opens its files one after another.
+ */
+export const storeDamageMs = 5_000;
+
+/** So long the other object may take: a store that gives anything does so at once, and who waits for one that is stopped waits this much longer. */
+export const storeProbeMs = 3_000;
+
+/** So long the last read of the object in question may take: SeaweedFS tries a damaged piece anew for 13 s before it says so. */
+export const storeLastReadMs = 30_000;
 
 /** A connection to the store that says nothing for this long is given up: far above any healthy pause, below the patience of a person. */
 export const storeSilenceMs = 60_000;
@@ -330,6 +351,15 @@ export const runLooksAtOnce = 16;
 
 /** How often a worker looks for the ceiling that a person has set to a run's calls in flight. One small request per run and process. */
 export const ceilingLookMs = 2_000;
+
+/**
+ * Documents that `arte doctor` reads to see whether they can be read, the newest: with runLooksAtOnce at a time a few seconds, and in most stores all
+ * there are.
+ */
+export const doctorDocumentsMax = 2_000;
+
+/** Documents of each kind that it lists for that: twenty requests. */
+export const doctorListedMax = 20_000;
 
 // ---- messages about a run ------------------------------------------------------------------------------------------
 

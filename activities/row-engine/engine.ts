@@ -29,6 +29,7 @@ import type { StallFacts } from '../../schemas/stall-dump';
 import { StallError } from '../../schemas/stall-error';
 import { canonicalJson, seedFrom } from '../../method/keys';
 import { promptTokensMax, usageOfCallMax, usageOfUntold } from '../../method/ledger';
+import { madeAgain } from '../damaged';
 import { journalFolder, removeJournals } from './journal';
 import { processLimiters, systemClock, Ticket, type CallEnd, type Limiter, type LimiterClient } from './limiter';
 import {
@@ -115,11 +116,11 @@ export const runShard: RunShard = async (run) => {
   }
 };
 
-/** The record of a shard, when its results are there too. */
+/** The record of a shard, when its results are there too. A damaged record is none: the rows are made again. */
 export async function finishedShard(
   run: Pick<ShardRun, 'store' | 'shardKey' | 'journalDir'>,
 ): Promise<ShardOutput | undefined> {
-  const document = await run.store.getDocument(shardRecordKey(run.shardKey));
+  const document = await madeAgain(run.store, shardRecordKey(run.shardKey));
   if (document === undefined) return undefined;
   const output = shardRecordSchema.parse(document);
   if (!(await run.store.hasBlob(output.results))) return undefined;

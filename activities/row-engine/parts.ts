@@ -8,6 +8,7 @@
 import { createHash } from 'node:crypto';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { partBytesMax } from '../../schemas/limits';
+import { isDamage } from '../damaged';
 import { RecordReader, type JournalWriter } from './journal';
 import {
   forEachLasting,
@@ -161,11 +162,17 @@ export async function readParts(
       ahead.push(part);
       fetched += 1;
     }
-    const bytes = await ahead.shift();
+    const bytes = await ahead.shift()?.catch(unlessDamaged);
     // Gone between list and get: the shard was committed by somebody else a moment ago.
-    if (bytes && readPart(bytes, visitor()) !== 'whole') damaged += 1;
+    if (bytes === 'damaged' || (bytes && readPart(bytes, visitor()) !== 'whole')) damaged += 1;
   }
   return { parts: keys, damaged };
+}
+
+/** A part that the store cannot read is lost like one whose records are garbled: its rows are asked again. */
+function unlessDamaged(error: unknown): 'damaged' {
+  if (!isDamage(error)) throw error;
+  return 'damaged';
 }
 
 /** Read the good records of one part: `torn` too when records are missing before others. */

@@ -1,12 +1,16 @@
 /** `arte cancel RUN`: stop a run in good order; what is finished stays in the store. */
 import { WorkflowFailedError } from '@temporalio/client';
 import type { Command } from 'commander';
+import { isDamage } from '../../activities/damaged';
 import { recordAction } from '../../activities/run-actions';
+import { runKeys } from '../../activities/run-records';
 import type { RunStatus } from '../../schemas/messages';
 import { orderFor } from '../actor';
 import { exitCodes, printLine, printNote, progress } from '../output';
 import { viewRun } from '../run-progress';
 import { openSession, type Session } from '../session';
+import { statusOf } from '../start-run';
+import type { alignWorkflow } from '../../workflows';
 import { requireWorker, unlessLeftWaiting } from '../steer-run';
 
 export function register(program: Command): void {
@@ -51,6 +55,12 @@ export async function cancelRun(
   { reason }: { readonly reason?: string | undefined },
 ): Promise<() => Promise<RunStatus>> {
   const { client, store } = session;
+  const looked = store.getDocument(runKeys.progress(runId)).catch((error: unknown) => {
+    if (isDamage(error))
+      printNote(
+        `note    ${error.data.what} ${error.data.why} The run is cancelled all the same; its last word replaces it.`,
+      );
+  });
   await requireWorker(session, runId, 'cancel');
   // Before the run writes its report, which tells what people did to it.
   const action = { runId, action: 'cancel', at: new Date().toISOString(), ...orderFor({ reason }) } as const;
@@ -60,8 +70,9 @@ export async function cancelRun(
       `note    who cancelled it could not be recorded: ${error instanceof Error ? error.message : String(error)}`,
     );
   });
-  const handle = client.workflow.getHandle(runId);
+  const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   await handle.cancel();
+  await looked;
   return async () => {
     await unlessLeftWaiting(session, runId, 'cancel', async () => {
       try {
@@ -71,8 +82,8 @@ export async function cancelRun(
         if (!(error instanceof WorkflowFailedError)) throw error;
       }
     });
-    const { engine, progress: last } = await viewRun(client, store, runId);
     // Its last word may be missing in a store that takes none.
-    return engine === 'CANCELLED' ? engine : last.status;
+    if ((await statusOf(handle)) === 'CANCELLED') return 'CANCELLED';
+    return (await viewRun(client, store, runId)).progress.status;
   };
 }

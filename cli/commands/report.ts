@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { printJson, printLine } from '../output';
 import { readReport } from '../read-report';
+import { standingOf } from '../report-standing';
 import { printReport } from '../report-view';
 import { openSession } from '../session';
 import { writeReportPage } from '../write-report';
@@ -27,7 +28,7 @@ export function register(program: Command): void {
         }
         const report = await readReport(store, runId);
         if (options.json) printJson(report);
-        else printReport(report);
+        else printReport(report, await standingOf(store, report));
       } finally {
         await session.close();
       }

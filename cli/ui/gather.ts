@@ -8,6 +8,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readLedger } from '../../activities/budget';
 import { readCallCeiling } from '../../activities/call-ceiling';
+import { isDamage } from '../../activities/damaged';
 import { readManifest } from '../../activities/lineage';
 import { readActions } from '../../activities/run-actions';
 import { noSuchRunIn, readStages, runKeys, runsByLastWord } from '../../activities/run-records';
@@ -23,6 +24,7 @@ import type { RunAction } from '../../schemas/run-action';
 import type { RunConfig } from '../../schemas/run-config';
 import type { Curve } from '../curve';
 import { engineLost } from '../engine-lost';
+import { namingFullDisk } from '../full-disk';
 import { openBundleOf } from '../run-config-of';
 import { openEta, type Eta } from '../run-eta';
 import { viewRun, type RunView } from '../run-progress';
@@ -176,7 +178,14 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
 
   /** Of a run that had ended when it last wrote its own word is enough, and the engine is not asked. */
   async function endedOrViewed(runId: string): Promise<RunView | undefined> {
-    const document = await store.getDocument(runKeys.progress(runId));
+    let document: JsonValue | undefined;
+    try {
+      document = await store.getDocument(runKeys.progress(runId));
+    } catch (error) {
+      // The engine may know more of it, and it stays on the page.
+      if (!isDamage(error)) throw error;
+      return viewRun(client, store, runId);
+    }
     if (document === undefined) return undefined;
     const progress = document as unknown as RunProgress;
     if (progress.status !== 'DONE' && progress.status !== 'CANCELLED') return viewRun(client, store, runId);
@@ -213,11 +222,11 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
       const runs = shown.flatMap(({ runId }) => memories.get(runId)?.seen ?? []);
       runs.sort((one, other) => other.view.progress.startedAt.localeCompare(one.view.progress.startedAt));
       const problem =
-        failures.length > 0 ? { error: dataOf(failures[0]), since: picture.problem?.since ?? now } : undefined;
+        failures.length > 0 ? { error: await problemOf(failures[0]), since: picture.problem?.since ?? now } : undefined;
       const older = Math.max(0, listed.length - shown.length);
       picture = { at: clock(), look: picture.look + 1, runs, older, ...(problem ? { problem } : {}) };
     } catch (error) {
-      const problem = { error: dataOf(error), since: picture.problem?.since ?? now };
+      const problem = { error: await problemOf(error), since: picture.problem?.since ?? now };
       picture = { ...picture, look: picture.look + 1, problem };
     }
   }
@@ -329,11 +338,18 @@ function madeBy({ counts, facts }: StageManifest): MadeStage {
   };
 }
 
-function troubleOf({ live, progress }: RunView, now: number): Trouble | undefined {
+function troubleOf({ live, progress, unreadable }: RunView, now: number): Trouble | undefined {
+  if (unreadable?.[0] !== undefined)
+    return { at: new Date(now).toISOString(), stage: 'store', words: `${unreadable[0]} arte doctor says what to do.` };
   const failure = progress.status === 'NEEDS_ATTENTION' ? progress.attention : progress.failed;
   if (failure) return { at: failure.since, stage: failure.stage, words: `${failure.error.what} ${failure.error.why}` };
   const troubled = live.find(({ trouble }) => trouble !== undefined);
   return troubled && { at: new Date(now).toISOString(), stage: troubled.label, words: troubled.trouble ?? '' };
+}
+
+/** The same of a look that failed, with a full disk named where that may be why. */
+async function problemOf(thrown: unknown): Promise<ErrorData> {
+  return dataOf(await namingFullDisk(engineLost(thrown) ?? thrown));
 }
 
 /** Any error as data, for people. */

@@ -97,6 +97,14 @@ export function isTransport(error: unknown): boolean {
   return isTimeout(error) || connectionCodes.has(codeOf(error));
 }
 
+/**
+ * An answer that says only that something failed inside the server. Not 502, 503 and 504: those are a gateway's, or of a server that asks to be
+ * spared, and pass by themselves.
+ */
+export function isInnerError(error: unknown): boolean {
+  return statusOf(error) === 500;
+}
+
 /** A server that took the connection, or should have, and said nothing. */
 export function isTimeout(error: unknown): boolean {
   return nameOf(error) === 'TimeoutError';
@@ -232,7 +240,8 @@ async function embeddedDiskIsFull(
   }
 }
 
-function isLoopback(endpoint: string): boolean {
+/** Whether the store is on this machine, as the embedded one is. */
+export function isLoopback(endpoint: string): boolean {
   const host = new URL(endpoint).hostname;
   return host === 'localhost' || host === '[::1]' || host.startsWith('127.');
 }

@@ -2,13 +2,15 @@
  * The store on S3: Amazon's, or any server that speaks it and honours conditional writes (the embedded SeaweedFS).
  *
  * Owns: blobs under their own sha256, conditional documents, verification of what is read, and healing of what is damaged.
- * Leaves to s3-errors.ts what a failure means, to local-files.ts the files and folders of this machine, to drivers/local the
- * starting of the embedded server, to callers all keys but blobs'.
+ * Leaves to s3-errors.ts what a failure means, to s3-damage.ts whether an object that is not given is damaged or the store is away, to
+ * local-files.ts the files and folders of this machine, to drivers/local the starting of the embedded server, to callers all keys but blobs'.
  *
  * Invariants, besides those of store.ts:
  * 1. A blob is written with `IfNoneMatch: *`: it costs one request, and bytes that are there already are not sent twice for nothing.
  * 2. A blob that was read twice with a wrong hash is moved to `quarantine/`, on condition that nobody has replaced it meanwhile:
  *    from then on it is missing, the stage that made it is no hit any more, and putting the bytes again heals it.
+ *    One that the store itself cannot read is removed where the store is on this machine. Elsewhere it stays, for a person to judge: one disk of
+ *    many that is away for a while looks the same.
  * 3. A request that was cut off is sent again from a stream or buffer of its own; a download goes on where it broke,
  *    on the same version of the object.
  * 4. What is held in memory is bounded by storeSinglePutBytesMax a call, whatever the size of a file.
@@ -46,6 +48,7 @@ import {
 } from '../../schemas/limits';
 import {
   isConflict,
+  isLoopback,
   isMissing,
   isPreconditionFailed,
   isTimeout,
@@ -64,6 +67,14 @@ import {
   putInPlace,
   usualFile,
 } from './local-files';
+import {
+  DamageJudge,
+  patienceFor,
+  probeKey,
+  tellFailedReadsAtOnce,
+  UnreadableObject,
+  type ObjectRequest,
+} from './s3-damage';
 import type { ArtifactStore, PutOptions, StoredObject } from './store';
 
 // Node 20 is supported here and the SDK's minor version is pinned; its warning would stand in front of every command's output.
@@ -148,9 +159,6 @@ export async function ensureBucket(options: S3Options): Promise<void> {
   }
 }
 
-/** Key of the object by which a server shows that it takes and gives objects. */
-const probeKey = 'probe';
-
 /** Whether an object comes back as it was put. A server may know its buckets before the disks behind them are at work. */
 export async function keepsObjects(options: S3Options): Promise<boolean> {
   const client = openClient(options);
@@ -184,24 +192,26 @@ function openClient({ endpoint, region, forcePathStyle, credentials, attempts, s
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: { connectionTimeout: 5_000, socketTimeout: silenceMs ?? storeSilenceMs },
   });
+  tellFailedReadsAtOnce(client);
   if (attempts === undefined) {
     // The SDK shares one budget of retries among all calls of a client, so that an outage ends them within a second. Here time counts,
     // for each request of its own; all bodies are buffers, so any request can be sent again.
     client.middlewareStack.add(
-      (next) => async (args) => {
-        const deadline = Date.now() + storePatienceMs;
-        for (let attempt = 1; ; attempt += 1) {
-          try {
-            return await next(args);
-          } catch (error) {
-            const isSilent = silenceMs !== undefined && isTimeout(error);
-            if (!isTransport(error) || isSilent || Date.now() > deadline) {
-              throw error;
+      (next, { commandName }) =>
+        async (args) => {
+          const began = Date.now();
+          for (let attempt = 1; ; attempt += 1) {
+            try {
+              return await next(args);
+            } catch (error) {
+              const isSilent = silenceMs !== undefined && isTimeout(error);
+              if (!isTransport(error) || isSilent || Date.now() - began > patienceFor(commandName, error)) {
+                throw error;
+              }
+              await pause(attempt);
             }
-            await pause(attempt);
           }
-        }
-      },
+        },
       { step: 'initialize', priority: 'high', name: 'patience' },
     );
   }
@@ -224,6 +234,9 @@ type BlobName = Pick<ArtifactRef, 'uri' | 'sha256'>;
 
 class S3Store implements ArtifactStore {
   private readonly client: S3Client;
+  private readonly judges: DamageJudge;
+  /** Whether the store is on this machine. */
+  private readonly isLocal: boolean;
   private readonly prefix: string;
   /** Whether the server keeps the sha256 it was sent (undefined: not known yet). One that does can be asked for it. */
   private keepsChecksums: boolean | undefined;
@@ -232,6 +245,15 @@ class S3Store implements ArtifactStore {
     this.client = openClient(options);
     const trimmed = (options.prefix ?? '').replace(/^\/+|\/+$/g, '');
     this.prefix = trimmed === '' ? '' : `${trimmed}/`;
+    const { endpoint, bucket, attempts } = options;
+    this.isLocal = endpoint !== undefined && isLoopback(endpoint);
+    this.judges = new DamageJudge({
+      bucket,
+      probe: this.prefix + probeKey,
+      isLocal: this.isLocal,
+      patienceMs: attempts === undefined ? storePatienceMs : 0,
+      open: (silenceMs) => openClient({ ...options, attempts: 1, silenceMs }),
+    });
   }
 
   // ---- blobs in ----------------------------------------------------------------------------------------------------
@@ -525,8 +547,17 @@ class S3Store implements ArtifactStore {
     return this.run(`read ${key}`, false, async () => (await this.getSmall(key))?.bytes);
   }
 
+  async setAside(key: string): Promise<boolean> {
+    const head = await this.head(key);
+    if (head === undefined) return true;
+    // A copy of what the store cannot read fails as often as it is asked for.
+    if (await this.judges.isUnreadable(this.at(key))) return this.removeUnreadable(key);
+    return this.quarantine(key, `quarantine/${key}`, head.etag);
+  }
+
   close(): void {
     this.client.destroy();
+    this.judges.close();
   }
 
   // ---- writing -----------------------------------------------------------------------------------------------------
@@ -679,12 +710,24 @@ class S3Store implements ArtifactStore {
   private async *verified(ref: BlobName): AsyncGenerator<Buffer> {
     const hash = createHash('sha256');
     const seen: Seen = {};
-    for await (const chunk of this.bytesOf(ref.uri, seen)) {
+    for await (const chunk of this.bytesOfBlob(ref, seen)) {
       hash.update(chunk);
       yield chunk;
     }
     if (hash.digest('hex') !== ref.sha256) {
       throw new HashMismatch(seen.etag);
+    }
+  }
+
+  /** The bytes of a blob as they come; one that the store cannot read is out of the way when this throws, where that is ours to do. */
+  private async *bytesOfBlob(ref: BlobName, seen: Seen): AsyncGenerator<Buffer> {
+    try {
+      yield* this.bytesOf(ref.uri, seen);
+    } catch (error) {
+      if (!(error instanceof UnreadableObject)) throw error;
+      // Only a blob's own name says that it can be made again under it.
+      const removed = ref.uri === blobKey(ref.sha256) && (await this.removeUnreadable(ref.uri));
+      throw this.unreadable(ref.uri, error, removed);
     }
   }
 
@@ -696,7 +739,13 @@ class S3Store implements ArtifactStore {
     let breaks = 0;
     for (;;) {
       const from = offset === 0 ? undefined : { offset, etag: seen.etag };
-      const response = await this.run(action, false, () => this.get(key, from));
+      let response: GetObjectCommandOutput | undefined;
+      try {
+        response = await this.get(key, from);
+      } catch (error) {
+        // What bytesOfBlob has its own words for.
+        throw error instanceof UnreadableObject ? error : await this.error(error, action, false);
+      }
       if (response === undefined) {
         throw blobMissing(key);
       }
@@ -719,7 +768,10 @@ class S3Store implements ArtifactStore {
       }
       breaks = offset > before ? 0 : breaks + 1;
       if (breaks > readBreaksMax || !isTransport(broken)) {
-        throw await this.error(broken, action, false);
+        throw (
+          (isTransport(broken) && (await this.judges.brokenOff(this.at(key).Key, breaks))) ||
+          (await this.error(broken, action, false))
+        );
       }
       await pause(breaks + 1);
     }
@@ -731,7 +783,7 @@ class S3Store implements ArtifactStore {
    */
   private async judge(ref: BlobName, { etag }: HashMismatch): Promise<{ stored: boolean; error: ArteError }> {
     const hash = createHash('sha256');
-    for await (const chunk of this.bytesOf(ref.uri, {})) {
+    for await (const chunk of this.bytesOfBlob(ref, {})) {
       hash.update(chunk);
     }
     const seen = hash.digest('hex');
@@ -745,7 +797,10 @@ class S3Store implements ArtifactStore {
     }
     const why = `What the store holds under that name hashes to ${seen.slice(0, 12)}…: it was damaged or overwritten there.`;
     // Only a blob's own name says what its bytes must be; a ref that names something else is a mistake of ours.
-    const aside = ref.uri === blobKey(ref.sha256) && etag !== undefined && (await this.quarantine(ref, etag));
+    const aside =
+      ref.uri === blobKey(ref.sha256) &&
+      etag !== undefined &&
+      (await this.quarantine(ref.uri, quarantineKey(ref.sha256), etag));
     const error = aside
       ? blobCorrupt(
           ref.uri,
@@ -761,18 +816,44 @@ class S3Store implements ArtifactStore {
   }
 
   /** True when the damaged object is out of the way. False when we may not, or when somebody has replaced it meanwhile. */
-  private async quarantine(ref: BlobName, etag: string): Promise<boolean> {
+  private async quarantine(key: string, to: string, etag: string): Promise<boolean> {
     const { bucket } = this.options;
     try {
-      const source = `${bucket}/${this.prefix}${ref.uri}`.split('/').map(encodeURIComponent).join('/');
-      await this.client.send(
-        new CopyObjectCommand({ ...this.at(quarantineKey(ref.sha256)), CopySource: source, CopySourceIfMatch: etag }),
-      );
-      await this.client.send(new DeleteObjectCommand({ ...this.at(ref.uri), IfMatch: etag }));
+      const source = `${bucket}/${this.prefix}${key}`.split('/').map(encodeURIComponent).join('/');
+      await this.client.send(new CopyObjectCommand({ ...this.at(to), CopySource: source, CopySourceIfMatch: etag }));
+      await this.client.send(new DeleteObjectCommand({ ...this.at(key), IfMatch: etag }));
       return true;
     } catch {
       return false;
     }
+  }
+
+  /** True when an object that the store cannot read is out of the way. False where the store is not on this machine (invariant 2). */
+  private async removeUnreadable(key: string): Promise<boolean> {
+    if (!this.isLocal) return false;
+    try {
+      const head = await this.head(key);
+      if (head !== undefined) await this.client.send(new DeleteObjectCommand({ ...this.at(key), IfMatch: head.etag }));
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  private unreadable(key: string, { seen }: UnreadableObject, removed = false): ArteError {
+    const path = `${this.prefix}${key}`;
+    const isBlob = key.startsWith('blobs/');
+    return new ArteError('BlobCorrupt', {
+      what: `${key} is in the store and cannot be read.`,
+      why: removed ? `${seen} It was removed: nothing can read it.` : seen,
+      next: removed
+        ? 'Run `arte retry RUN`: the stage that made it makes it again.'
+        : `Look at the disk and the log of the store. If it stays so: ${
+            isBlob
+              ? `remove ${path} from bucket ${this.options.bucket}, then \`arte retry RUN\`: the stage that made it makes it again.`
+              : '`arte doctor` says what it is, and what to do about it.'
+          }`,
+    });
   }
 
   /** A small object whole, checked by the checksum the server keeps, with the mark of its writer. */
@@ -782,7 +863,7 @@ class S3Store implements ArtifactStore {
     for (let breaks = 1; ; breaks += 1) {
       let response: GetObjectCommandOutput;
       try {
-        response = await this.client.send(new GetObjectCommand({ ...this.at(key), ChecksumMode: 'ENABLED' }));
+        response = await this.object({ ...this.at(key), ChecksumMode: 'ENABLED' });
       } catch (error) {
         if (isMissing(error)) {
           return undefined;
@@ -799,11 +880,14 @@ class S3Store implements ArtifactStore {
         // The SDK tries requests again, but not bodies: neither one that broke nor one that does not fit its checksum.
         const mismatch = (error as Error).message.startsWith('Checksum mismatch');
         if (breaks > readBreaksMax || !(mismatch || isTransport(error))) {
+          const damaged =
+            mismatch || !isTransport(error) ? undefined : await this.judges.brokenOff(this.at(key).Key, breaks);
+          if (damaged) throw damaged;
           throw mismatch
             ? blobCorrupt(
                 key,
                 'It does not fit the checksum that the store keeps of it.',
-                `Remove it, then \`arte retry RUN\`.`,
+                '`arte doctor` says what it is, and what to do about it.',
               )
             : error;
         }
@@ -821,7 +905,7 @@ class S3Store implements ArtifactStore {
       ...(from.etag === undefined ? {} : { IfMatch: from.etag }),
     };
     try {
-      return await this.client.send(new GetObjectCommand({ ...this.at(key), ...rest }));
+      return await this.object({ ...this.at(key), ...rest });
     } catch (error) {
       if (isMissing(error)) {
         return undefined;
@@ -833,11 +917,20 @@ class S3Store implements ArtifactStore {
     }
   }
 
-  private async head(key: string): Promise<{ bytes: number; checksum: string | undefined } | undefined> {
+  /** GET an object, or know that the store cannot read it. */
+  private object(request: ObjectRequest): Promise<GetObjectCommandOutput> {
+    return this.judges.get(this.client, request);
+  }
+
+  private async head(key: string): Promise<{ bytes: number; checksum: string | undefined; etag: string } | undefined> {
     return this.run(`look at ${key}`, false, async () => {
       try {
         const response = await this.client.send(new HeadObjectCommand({ ...this.at(key), ChecksumMode: 'ENABLED' }));
-        return { bytes: response.ContentLength ?? 0, checksum: response.ChecksumSHA256 };
+        return {
+          bytes: response.ContentLength ?? 0,
+          checksum: response.ChecksumSHA256,
+          etag: response.ETag ?? '',
+        };
       } catch (error) {
         if (isMissing(error)) {
           return undefined;
@@ -868,6 +961,7 @@ class S3Store implements ArtifactStore {
     if (error instanceof RangeError || error instanceof HashMismatch) {
       return error;
     }
+    if (error instanceof UnreadableObject) return this.unreadable(error.key.slice(this.prefix.length), error);
     const { bucket, endpoint, spoolDir } = this.options;
     return storeError(error, { action, writes, bucket, spoolDir, ...(endpoint === undefined ? {} : { endpoint }) });
   }
@@ -909,7 +1003,7 @@ function parseDocument(key: string, bytes: Buffer): JsonValue {
       {
         what: `Document ${key} is not JSON.`,
         why: 'It was overwritten by something that is not arte.',
-        next: `Remove it from the bucket, then \`arte retry RUN\`: what stood there is made again.`,
+        next: '`arte doctor` says what it is, and what to do about it.',
       },
       { cause: error },
     );

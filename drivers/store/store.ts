@@ -4,7 +4,8 @@
  *
  * Invariants every implementation keeps (test/drivers/store.conformance.ts):
  * 1. putBlob of the same bytes twice is one object; the second is a success.
- * 2. Bytes read from a blob hash to its sha256, or the read fails with BlobCorrupt; a blob that is not there is BlobMissing.
+ * 2. Bytes read from a blob hash to its sha256, or the read fails with BlobCorrupt; a blob that is not there is BlobMissing. An object of any
+ *    kind that the store has and cannot read, while it gives others, is BlobCorrupt too.
  * 3. putOnce has exactly one winner; the losers get the winner's bytes.
  * 4. replaceDocument of one version has exactly one winner.
  * 5. Memory is bounded: nothing but small documents is ever held whole.
@@ -63,6 +64,11 @@ export interface ArtifactStore {
   list(prefix: string): AsyncIterable<StoredObject>;
   /** Names directly under a folder (`runs/`), without what lies below them: one request for a thousand. */
   folders(folder: string): AsyncIterable<string>;
+  /**
+   * Move a damaged document out of the way: under `quarantine/`, or, where the store is on this machine and cannot read it, away. True when nothing
+   * stands under its key any more. For documents that their writer makes again.
+   */
+  setAside(key: string): Promise<boolean>;
   /** Remove a document or blob. Missing is success. */
   remove(key: string): Promise<void>;
   /** A raw object of the row engine's parts: bytes under a key of the caller's, and back. Not verified by address: callers frame their own. */

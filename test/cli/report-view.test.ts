@@ -3,19 +3,23 @@
  * nothing to report.
  * Method: reports small and large (support/made-report.ts) through the command's own printing.
  */
+import { runKeys } from '../../activities/run-records';
+import { standingOf } from '../../cli/report-standing';
 import { printReport, reportWidthMax, textWidthMax } from '../../cli/report-view';
 import { reportPage } from '../../cli/report-page';
 import { armNames } from '../../schemas/arms';
+import type { RunStatus } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
+import { MemoryStore } from '../activities/row-engine/memory-store';
 import { runCommand } from '../support/command';
 import { madeReport } from '../support/made-report';
 
-const printed = async (report: RunReport): Promise<string> =>
+const printed = async (report: RunReport, said?: string): Promise<string> =>
   (
     await runCommand(
       (program) =>
         void program.command('show').action(() => {
-          printReport(report);
+          printReport(report, said);
         }),
       ['show'],
     )
@@ -147,6 +151,25 @@ it('of a run that was cancelled before a student was evaluated says so instead o
     'How the answers behind the scores were read',
   );
   expect((await printed({ ...cancelled, stages: [] })).replaceAll('\n', ' ')).toContain('before its first stage');
+});
+
+it('of a run that has gone on since says so at its top, on the screen and on the page', async () => {
+  const store = new MemoryStore();
+  const report = madeReport({ arms: standing, tasks: { sums: 'general' } });
+  const goesOn = async (status: RunStatus): Promise<string | undefined> => {
+    await store.putDocument(runKeys.progress(report.runId), { status, round: 2, rounds: 3 });
+    return standingOf(store, report);
+  };
+  expect(await standingOf(store, report)).toBeUndefined();
+  expect(await goesOn('DONE')).toBeUndefined();
+  expect(await goesOn('NEEDS_ATTENTION')).toContain('This run has gone on, and is NEEDS_ATTENTION (round 2 of 3).');
+  const said = await goesOn('RUNNING');
+  expect(said).toMatch(/^This run is at work again \(round 2 of 3\)\. The figures are those of when it was done last/);
+  const text = await printed(report, said);
+  expect(text.indexOf('is at work again')).toBeGreaterThan(0);
+  expect(text.indexOf('is at work again')).toBeLessThan(text.indexOf('student trained on'));
+  const page = reportPage(report, { rounds: [], pairs: [], standing: said! }, undefined);
+  expect(page.indexOf('is at work again')).toBeLessThan(page.indexOf('<dl'));
 });
 
 describe('a transfer', () => {

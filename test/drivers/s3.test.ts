@@ -2,10 +2,10 @@
  * The store on S3. Goal: it keeps the promises of every store on the real SeaweedFS, and rides out or names what goes wrong
  * between it and a server. Method: the conformance suite, then a proxy that cuts, loses, refuses and garbles in between.
  */
-import { createHash } from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { closeSync, mkdtempSync, openSync, readdirSync, readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { freeS3Ports, startS3Server, type S3Server } from '../../drivers/local/s3-server';
 import { createS3Store, ensureBucket } from '../../drivers/store/s3';
@@ -49,6 +49,21 @@ describe('between the S3 store and its server', () => {
     await proxy.close();
     rmSync(folder, { recursive: true, force: true });
   });
+
+  /** Changes the one place under a folder where these bytes stand. */
+  function damageOnDisk(under: string, marker: Buffer): void {
+    for (const entry of readdirSync(under, { recursive: true, withFileTypes: true })) {
+      if (!entry.isFile() || !entry.name.endsWith('.dat')) continue;
+      const file = join(entry.parentPath, entry.name);
+      const at = readFileSync(file).indexOf(marker);
+      if (at < 0) continue;
+      const handle = openSync(file, 'r+');
+      writeSync(handle, Buffer.alloc(8, 0x21), 0, 8, at);
+      closeSync(handle);
+      return;
+    }
+    throw new Error('the server keeps these bytes in no file of its own');
+  }
 
   /** A rule that makes the fault for the first `times` requests that match. */
   function first(times: number, pattern: RegExp, fault: ReturnType<FlakyProxy['rule']>): FlakyProxy['rule'] {
@@ -138,6 +153,30 @@ describe('between the S3 store and its server', () => {
     store.close();
     direct.close();
   });
+
+  it.each([
+    ['a small blob', 10_000, 5_000],
+    ['the middle of a large one', 20 * 1024 * 1024, 12 * 1024 * 1024],
+  ])(
+    '%s that was damaged on the disk of the server is noticed, out of the way, and made again',
+    async (_, size, at) => {
+      const { options } = await s3();
+      const store = throughProxy();
+      const path = join(folder, 'in');
+      const content = randomBytes(size);
+      writeFileSync(path, content);
+      const ref = await store.putFile(path, bytes);
+      damageOnDisk(join(dirname(options.spoolDir), 's3'), content.subarray(at, at + 64));
+      expect(await codeOf(store.getFile(ref, join(folder, 'out')))).toBe('BlobCorrupt');
+      expect(await store.hasBlob(ref)).toBe(false);
+      await store.putFile(path, bytes);
+      await store.getFile(ref, join(folder, 'out'));
+      expect(readFileSync(join(folder, 'out')).equals(content)).toBe(true);
+      store.close();
+    },
+    // The server says for 13 s at each read nothing, and damage in the middle is read three times.
+    180_000,
+  );
 
   it('putOnce knows its own write although the answer was lost', async () => {
     const store = throughProxy();

@@ -5,6 +5,12 @@ it('a heartbeat fits several times into its time-out, and progress is reported w
   expect(limits.heartbeatIntervalMs * 3).toBeLessThanOrEqual(limits.heartbeatTimeoutMs);
 });
 
+it('a failure that is tried again is within what the engine keeps of it', () => {
+  const engineKeepsBytes = 4 * 1024;
+  // Type, encoding and lengths of the fields take the rest.
+  expect(limits.failureMessageCharactersMax * 4 + limits.retriedErrorBytesMax + 256).toBeLessThan(engineKeepsBytes);
+});
+
 it('a shard of rows that all wait for a retry is not taken for stalled', () => {
   expect(limits.retryBackoffMaxMs).toBeLessThan(limits.rowsStallFloorMs);
   expect(limits.retryBackoffBaseMs).toBeLessThan(limits.retryBackoffMaxMs);

@@ -13,6 +13,8 @@ export class MemoryStore implements ArtifactStore {
   readonly objects = new Map<string, Buffer>();
   /** Thrown by every write of an object or blob while set. */
   failure: Error | undefined;
+  /** Keys of objects that are there and cannot be read. */
+  readonly unreadable = new Set<string>();
 
   keys(prefix: string): string[] {
     return [...this.objects.keys()].filter((key) => key.startsWith(prefix)).sort();
@@ -59,6 +61,7 @@ export class MemoryStore implements ArtifactStore {
   }
 
   putOnce(key: string, document: JsonValue): Promise<{ won: boolean; document: JsonValue }> {
+    if (this.unreadable.has(key)) return Promise.reject(damaged(key));
     const held = this.objects.get(key);
     if (held) return Promise.resolve({ won: false, document: JSON.parse(held.toString()) as JsonValue });
     this.objects.set(key, Buffer.from(JSON.stringify(document)));
@@ -71,11 +74,13 @@ export class MemoryStore implements ArtifactStore {
   }
 
   getDocument(key: string): Promise<JsonValue | undefined> {
+    if (this.unreadable.has(key)) return Promise.reject(damaged(key));
     const held = this.objects.get(key);
     return Promise.resolve(held && (JSON.parse(held.toString()) as JsonValue));
   }
 
   getVersion(key: string): Promise<{ document: JsonValue; version: string } | undefined> {
+    if (this.unreadable.has(key)) return Promise.reject(damaged(key));
     const held = this.objects.get(key);
     return Promise.resolve(held && { document: JSON.parse(held.toString()) as JsonValue, version: versionOf(held) });
   }
@@ -100,6 +105,12 @@ export class MemoryStore implements ArtifactStore {
     yield* new Set(below.filter((key) => key.includes('/')).map((key) => key.split('/')[0] ?? ''));
   }
 
+  setAside(key: string): Promise<boolean> {
+    this.unreadable.delete(key);
+    this.objects.delete(key);
+    return Promise.resolve(true);
+  }
+
   remove(key: string): Promise<void> {
     this.objects.delete(key);
     return Promise.resolve();
@@ -112,6 +123,7 @@ export class MemoryStore implements ArtifactStore {
   }
 
   getObject(key: string): Promise<Buffer | undefined> {
+    if (this.unreadable.has(key)) return Promise.reject(damaged(key));
     return Promise.resolve(this.objects.get(key));
   }
 
@@ -142,6 +154,14 @@ export class MemoryStore implements ArtifactStore {
 
 function versionOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
+}
+
+function damaged(key: string): ArteError {
+  return new ArteError('BlobCorrupt', {
+    what: `${key} cannot be read.`,
+    why: 'It is damaged.',
+    next: 'Make it again.',
+  });
 }
 
 function missing(uri: string): ArteError {
