@@ -2,7 +2,7 @@
 import { Option, type Command } from 'commander';
 import { cacheDirectory } from '../../drivers/local/directories';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
-import { cachedModels, removeCachedModels, type CachedModel } from '../../drivers/model/materialize';
+import { cachedModels, removeCachedModels, type CachedModel } from '../../drivers/model/model-cache';
 import { noSuchRun } from '../../activities/run-records';
 import { ArteError } from '../../schemas/errors';
 import { garbageGraceMs } from '../../schemas/limits';

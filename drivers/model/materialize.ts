@@ -13,15 +13,15 @@
  * 4. A source that is already in the asked form is used where it lies; nothing is copied.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { dirname, join, relative, sep } from 'node:path';
 import { ArteError } from '../../schemas/errors';
 import type { ModelRef, Quantization } from '../../schemas/model-ref';
 import { freeDiskBytes } from '../local/directories';
-import { tryLock } from '../local/lock';
 import type { ArtifactStore } from '../store/store';
 import { runExport, underLock } from './export-form';
 import { createFileHasher, type FileHasher } from './file-hash';
+import { filesUnder, makeRoom } from './model-cache';
 import { folderContent } from './model-files';
 import { contentSha256, localSource, type LocalSource, type SourceContext } from './resolve';
 
@@ -63,60 +63,6 @@ const spareDiskBytes = 256 * 1024 * 1024;
 /** Materialises models into `cacheDir`; one for a process, so that its callers share the work. */
 export function createMaterializer(options: MaterializerOptions): Materializer {
   return new CachingMaterializer(options);
-}
-
-/** A model whose forms are kept in a cache directory. */
-export interface CachedModel {
-  readonly sha256: string;
-  /** Of all its forms. */
-  readonly bytes: number;
-  /** When one of its forms was last asked for or made, by whichever project on this machine. */
-  readonly usedAt: Date;
-}
-
-/** The models that have derived forms in a cache directory. */
-export async function cachedModels(cacheDir: string): Promise<CachedModel[]> {
-  const root = join(cacheDir, 'models');
-  const models: CachedModel[] = [];
-  for (const sha256 of await readdir(root).catch(() => [])) {
-    let bytes = 0;
-    let usedAtMs = 0;
-    for (const path of await filesUnder(join(root, sha256))) {
-      // A form may appear or go while we look.
-      const found = await stat(path).catch(() => undefined);
-      bytes += found?.size ?? 0;
-      usedAtMs = Math.max(usedAtMs, found?.mtimeMs ?? 0);
-    }
-    models.push({ sha256, bytes, usedAt: new Date(usedAtMs) });
-  }
-  return models;
-}
-
-/**
- * Remove the derived forms of these models (content hashes), except those that are being made now.
- * Returns the content hashes that were removed. What is removed is made again when it is needed.
- */
-export async function removeCachedModels(
-  cacheDir: string,
-  contents: Iterable<string>,
-  python: string,
-): Promise<string[]> {
-  const removed: string[] = [];
-  for (const sha256 of contents) {
-    const folder = join(cacheDir, 'models', sha256);
-    const names = await readdir(folder);
-    const locks = await Promise.all(
-      names.filter((name) => name.endsWith('.lock')).map((name) => tryLock(join(folder, name), python)),
-    );
-    if (locks.every((lock) => lock !== undefined)) {
-      await rm(folder, { recursive: true, force: true });
-      removed.push(sha256);
-    }
-    for (const lock of locks) {
-      await lock?.release();
-    }
-  }
-  return removed;
 }
 
 class CachingMaterializer implements Materializer {
@@ -339,7 +285,10 @@ class CachingMaterializer implements Materializer {
     await runExport({ python, scriptDir, logDir, name: command, args: [command, ...args], inherit: lockFds, signal });
   }
 
+  /** Room for a form: where it is short, models that nobody has used for a while make way. */
   private async needDisk(path: string, bytes: number, purpose: string): Promise<void> {
+    const { cacheDir, python } = this.options;
+    await makeRoom(cacheDir, bytes + spareDiskBytes, python);
     const free = await freeDiskBytes(path);
     if (free < bytes + spareDiskBytes) {
       throw new ArteError('DiskFull', {
@@ -429,14 +378,6 @@ function isFolderSource({ source }: ModelRef): boolean {
 /** READY.json stands beside the model, not in it: the folder may be handed on as it is. */
 function formPath(place: string, form: string): string {
   return join(place, form === 'folder' ? 'model' : 'gguf');
-}
-
-async function filesUnder(folder: string): Promise<string[]> {
-  const entries = await readdir(folder, { withFileTypes: true, recursive: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .sort();
 }
 
 async function folderBytes(folder: string): Promise<number> {

@@ -18,6 +18,7 @@ import {
   rmSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -25,12 +26,8 @@ import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { findPythonEnv, type PythonEnv } from '../../drivers/local/python-env';
 import { startLlamaServer } from '../../drivers/model/llama-cpp';
-import {
-  cachedModels,
-  createMaterializer,
-  removeCachedModels,
-  type Materializer,
-} from '../../drivers/model/materialize';
+import { createMaterializer, type Materializer } from '../../drivers/model/materialize';
+import { cachedModels, makeRoom, removeCachedModels } from '../../drivers/model/model-cache';
 import { resolveModel, withLayer } from '../../drivers/model/resolve';
 import { packageRoot } from '../../drivers/package-root';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -263,6 +260,33 @@ describe('kept forms', () => {
     await making;
     expect(await removeCachedModels(cacheDir, [base.contentSha256], env.python)).toEqual([base.contentSha256]);
     expect(readdirSync(join(cacheDir, 'models'))).toEqual([]);
+  });
+
+  it('make way where the disk gets short, the longest unused first, and not while somebody may have them open', async () => {
+    const { made, cacheDir } = openCopying();
+    await made.gguf(base, 'q8_0', never);
+    const age = (sha256: string, hours: number): void => {
+      const form = join(cacheDir, 'models', sha256, 'q8_0');
+      if (sha256 !== base.contentSha256)
+        cpSync(join(cacheDir, 'models', base.contentSha256), dirname(form), { recursive: true });
+      const then = new Date(Date.now() - hours * 3_600_000);
+      for (const file of readdirSync(form, { recursive: true, encoding: 'utf8' }))
+        utimesSync(join(form, file), then, then);
+      for (const file of readdirSync(dirname(form))) utimesSync(join(dirname(form), file), then, then);
+    };
+    const [oldest, older, inUse] = ['a', 'b', 'c'].map((letter) => letter.repeat(64)) as [string, string, string];
+    age(oldest, 30);
+    age(older, 20);
+    age(inUse, 0.5);
+    age(base.contentSha256, 0.2);
+    const left = (): string[] => readdirSync(join(cacheDir, 'models')).sort();
+    const all = left();
+    // A disk of 100 bytes: 40 are free, and each model gives 10 back. 3 are to stay free.
+    const room = () => Promise.resolve({ free: 40 + 10 * (all.length - left().length), total: 100 });
+    expect(await makeRoom(cacheDir, 37, env.python, { room })).toEqual([]);
+    expect(await makeRoom(cacheDir, 45, env.python, { room })).toEqual([oldest]);
+    expect(await makeRoom(cacheDir, 90, env.python, { room })).toEqual([older]);
+    expect(left()).toEqual([base.contentSha256, inUse].sort());
   });
 });
 
