@@ -14,6 +14,7 @@ import { transferTargets } from '../method/transfer';
 import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
+import { rowsCutShareTold } from '../schemas/limits';
 import { noUsage, type StageManifest } from '../schemas/manifest';
 import type { EvaluationRecord, ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
 import type { KeptPlan } from '../schemas/plan';
@@ -45,6 +46,8 @@ import { readActions } from './run-actions';
 import { readEarlier, readRounds, runKeys, transfersIn } from './run-records';
 import { finishedStage } from './stage';
 
+/** Trainings that a note names: more are counted. */
+const trainingsNamedMax = 4;
 /** A difference below this is one of rounding. */
 const smallestMoney = 1e-6;
 
@@ -389,7 +392,7 @@ function notesOf(
       "The teacher was not trained (align.method: none): the set under arte is chosen from the unaligned teacher's drafts, the questions with the highest s_q under each task's best technique. What DPO adds is left out: preferences about questions do not reach what the teacher writes, no new questions are written, and no further round can build on this one.",
     );
   notes.push(...sizeNotes(arms));
-  notes.push(...leakNotes(stages, config), ...unseenNotes(stages));
+  notes.push(...lengthNotes(stages), ...leakNotes(stages, config), ...unseenNotes(stages));
   if (config.sft.seeds > 1)
     notes.push(
       `Accuracies are means over ${config.sft.seeds} students from seeds of their own. Intervals and p values are about the items, for these students; how far students of one arm lie apart is the standard deviation beside them.`,
@@ -440,6 +443,31 @@ function sizeNotes(arms: readonly ReportArm[]): string[] {
   return [
     `Examples that could not be used were left out, so the students were trained on ${said.join(', ')} examples. Steps and seed are the same, so a smaller set was seen more often: between arms of other sizes a difference is one of size, too. tailor.spare asks for questions that take the place of unusable ones.`,
   ];
+}
+
+/** Examples that were longer than max_length: trained on without their end, or not at all. A sentence a section of the config. */
+function lengthNotes(stages: readonly ReportStage[]): string[] {
+  const sections = { 'train-dpo': 'align', 'train-sft': 'sft', 'warm-up': 'warm_up' } as const;
+  return Object.entries(sections).flatMap(([training, section]) => {
+    // The students of an arm are trained on one set: once is enough.
+    const said = new Set(
+      stages.flatMap(({ name, round, arm, facts }) => {
+        const { rows_cut: cut = 0, rows_dropped: dropped = 0 } = (facts['metrics'] ?? {}) as Record<string, number>;
+        const rows = Number(facts['rows'] ?? 0);
+        if (name !== training || (dropped === 0 && cut <= rowsCutShareTold * rows)) return [];
+        const parts = [
+          ...(cut > 0 ? [`${cut} of ${rows} rows cut`] : []),
+          ...(dropped > 0 ? [`${dropped} left out`] : []),
+        ];
+        return [`${stageLabel(name, arm.replace(/-seed\d+$/, ''))} (round ${round}) ${parts.join(' and ')}`];
+      }),
+    );
+    if (said.size === 0) return [];
+    const shown = [...said].slice(0, trainingsNamedMax).join(', ');
+    return [
+      `Rows longer than ${section}.max_length: ${shown}${said.size > trainingsNamedMax ? `, and ${said.size - trainingsNamedMax} trainings more` : ''}. What is cut ends without its answer; what is left out has a prompt that alone is as long. Raise ${section}.max_length.`,
+    ];
+  });
 }
 
 /** Test items in what students were trained on: where they are kept, no accuracy means what it says. */

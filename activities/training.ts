@@ -78,7 +78,9 @@ export async function trainLayer(
     if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
   };
   const stalled = { runId: currentRunId(), stage: context.input.stage, key, attempt: beat.attemptId };
+  const askedAt = performance.now();
   const releaseDevice = await dependencies.reserveDevice(signal);
+  const waitedSeconds = (performance.now() - askedAt) / 1000;
   const { made: outcome, paidSeconds } = await withMeter(context.account, signal, (stop, begins) =>
     withStallDump(store, dependencies.stallDumps, stalled, () => {
       const onWord = (progress: TrainingProgress): void => {
@@ -97,6 +99,7 @@ export async function trainLayer(
     steps: outcome.steps,
     rows: outcome.rows,
     trainingSeconds: outcome.seconds,
+    waitedSeconds: Math.round(10 * (waitedSeconds + (outcome.waitedSeconds ?? 0))) / 10,
     paidSeconds,
     tokens: outcome.tokens,
     device: outcome.device,

@@ -57,7 +57,9 @@ function measurementOf(
     steps: number('steps'),
     seconds: facts['trainingSeconds'] === undefined ? manifest.seconds : number('trainingSeconds'),
     startSeconds:
-      facts['trainingSeconds'] === undefined ? 0 : Math.max(0, manifest.seconds - number('trainingSeconds')),
+      facts['trainingSeconds'] === undefined
+        ? 0
+        : Math.max(0, manifest.seconds - number('trainingSeconds') - number('waitedSeconds')),
     inputTokens: usage.inputTokens,
     outputTokens: usage.outputTokens,
     bytes: Object.values(manifest.outputs).reduce((total, { bytes }) => total + bytes, 0),

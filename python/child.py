@@ -93,8 +93,8 @@ def done(**fields: object) -> typing.NoReturn:
     os._exit(0)
 
 
-def hold_device(path: str, shared: bool = False) -> None:
-    """Hold the machine's device until this process ends, however it ends.
+def hold_device(path: str, shared: bool = False) -> float:
+    """Hold the machine's device until this process ends, however it ends. Returns the seconds that it was waited for.
 
     Waits as long as another process holds it, with a `waiting-for-device` event every few seconds. `shared`: several processes
     may hold it so at once (model servers), none of them beside an exclusive holder (a training).
@@ -115,8 +115,10 @@ def hold_device(path: str, shared: bool = False) -> None:
             time.sleep(LOCK_POLL_SECONDS)
         else:
             break
+    waited = time.monotonic() - started
     if said is not None:
-        emit("device-held", waited_seconds=round(time.monotonic() - started, 1))
+        emit("device-held", waited_seconds=round(waited, 1))
+    return waited
 
 
 def share_cores() -> int:

@@ -51,7 +51,7 @@ class Settings:
     schedule: Literal["cosine", "linear", "constant"]
     optimizer: str  # as transformers names it
     weight_decay: float
-    max_length: int  # tokens of prompt and answer; a longer row is cut, a row whose prompt alone is as long is dropped and counted
+    max_length: int  # tokens of prompt and answer; a longer row is cut, one whose prompt alone is as long is dropped; both are counted
     dtype: Literal["auto", "float32", "bfloat16", "float16"]  # auto: bfloat16 where the hardware has it
     seed: int
     checkpoint_steps: int  # a killed training repeats at most so many steps
@@ -124,7 +124,8 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
     from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
     torch.set_num_threads(cores)
-    hold_device(settings.device_lock)
+    waited = hold_device(settings.device_lock)
+    started += waited  # somebody else's work is no time of this training
     emit("progress", phase="load", step=0, max_steps=0, metrics={}, device_held=True)  # from here on it is paid for
 
     on_cpu = not torch.cuda.is_available()
@@ -144,6 +145,10 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
     tokenizer = AutoTokenizer.from_pretrained(settings.model_dir, trust_remote_code=False, local_files_only=True)
     if settings.add_bos:
         begin_with_bos(tokenizer, rows)
+    given = len(rows)
+    rows, cut = fitting(rows, tokenizer, settings.max_length)
+    if not rows:
+        none_fits(settings, given)
     model = load(settings.model_dir)
 
     common = dict(
@@ -242,8 +247,8 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
             tidy(checkpoint)
             seconds = round(before["seconds"] + time.monotonic() - started, 1)
             facts = {"job": job, "step": state.global_step, "max_steps": state.max_steps, "tokens": self.tokens, "seconds": seconds}
-            facts |= {"rows": kept, "rows_dropped": len(rows) - kept, "metrics": self.metrics, "device": device, "dtype": dtype}
-            facts["resumed_from"] = resumed_from
+            facts |= {"rows": kept, "rows_dropped": given - kept, "rows_cut": cut, "metrics": self.metrics}
+            facts |= {"device": device, "dtype": dtype, "resumed_from": resumed_from, "waited": round(waited, 1)}
             mark_complete(checkpoint, facts)
             self.say("checkpoint", state, checkpoint=str(checkpoint))
             self.say("step", state)
@@ -263,12 +268,7 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
     )
     kept = len(trainer.train_dataset)
     if kept == 0:
-        fail(
-            "InvalidInput",
-            f"None of the {len(rows)} rows of {settings.data} can be trained on.",
-            f"Every prompt alone fills max_length = {settings.max_length} tokens.",
-            "Raise max_length, or shorten the prompts.",
-        )
+        none_fits(settings, given)
     trainer.train(resume_from_checkpoint=str(resume) if resume is not None else None)
     last = last_whole_checkpoint(Path(settings.work_dir) / "checkpoints", job)
     assert last is not None, "the trainer saves at its last step"
@@ -398,6 +398,41 @@ def begin_with_bos(tokenizer, rows: list[dict]) -> None:
         tokenizer.chat_template = "{{ bos_token }}" + tokenizer.chat_template
 
 
+def fitting(rows: list[dict], tokenizer, max_length: int) -> tuple[list[dict], int]:
+    """The rows of whose answers something is left within max_length tokens, and how many of these are cut.
+
+    Counted here, because TRL cuts without a word, and with the loss on all tokens keeps a row of which only the prompt, or a part of it, is left."""
+
+    def tokens(value, **more) -> int:
+        if isinstance(value, str):
+            return len(tokenizer(value)["input_ids"])
+        return len(tokenizer.apply_chat_template(value, tokenize=True, return_dict=True, **more)["input_ids"])
+
+    def ended(text: str) -> str:  # as TRL ends it
+        return text if tokenizer.eos_token is None or text.endswith(tokenizer.eos_token) else text + tokenizer.eos_token
+
+    kept, cut = [], 0
+    for row in rows:
+        prompt = row["prompt"]
+        before = tokens(prompt) if isinstance(prompt, str) else tokens(prompt, add_generation_prompt=True)
+        if before >= max_length:
+            continue
+        answers = [row[column] for column in ("completion", "chosen", "rejected") if column in row]
+        whole = [tokens(prompt + (ended(answer) if isinstance(answer, str) else answer)) for answer in answers]
+        kept.append(row)
+        cut += max(whole) > max_length
+    return kept, cut
+
+
+def none_fits(settings: Settings, rows: int):
+    fail(
+        "InvalidInput",
+        f"None of the {rows} rows of {settings.data} can be trained on.",
+        f"Every prompt alone fills max_length = {settings.max_length} tokens.",
+        "Raise max_length, or shorten the prompts.",
+    )
+
+
 # ---- checkpoints and output --------------------------------------------------------------------------------------
 
 
@@ -503,12 +538,14 @@ def publish(settings: Settings, work: Path, checkpoint: Path) -> dict:
         "steps": marker["step"],
         "rows": marker["rows"],
         "seconds": marker["seconds"],
+        "waited_seconds": marker.get("waited", 0),  # for the device; in no second of the training
         # loss and its company are those of the last step logged; a single step is noisy, so the means stand beside them
         "metrics": {
             **marker["metrics"],
             "loss_mean": sum(losses) / len(losses),
             **late_means(history, ("rewards/margins", "rewards/accuracies")),
             "rows_dropped": marker["rows_dropped"],
+            "rows_cut": marker.get("rows_cut", 0),  # not in a checkpoint of an older version
         },
         "tokens": marker["tokens"],
         "device": marker["device"],

@@ -532,7 +532,11 @@ const trainingCommon = {
   max_steps: size.default(0).describe('0 = as epochs say.'),
   optimizer: z.string().default('adamw_torch').describe('As transformers names it. Paper: not stated.'),
   weight_decay: z.number().min(0).default(0).describe('As the optimizer takes it. Paper: not stated.'),
-  max_length: count.default(1024).describe('Tokens of prompt and answer. Paper: not stated.'),
+  max_length: count
+    .default(1024)
+    .describe(
+      'Tokens of prompt and answer. A longer row is cut, one whose prompt alone is as long is left out; the report says how many. Paper: not stated.',
+    ),
   dtype: z
     .enum(['auto', 'float32', 'bfloat16', 'float16'])
     .default('auto')

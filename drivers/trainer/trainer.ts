@@ -70,7 +70,11 @@ export interface TrainingOutcome {
   readonly outputDir: string;
   readonly steps: number;
   readonly rows: number;
+  /** Of all its attempts, from their start on, without the waits for the device. */
   readonly seconds: number;
+  /** What the last attempt waited for the device; left out where that is not known. */
+  readonly waitedSeconds?: number;
+  /** Among them `rows_dropped` and `rows_cut`: rows longer than max_length, of whose answers nothing was left, and a part. */
   readonly metrics: { readonly [name: string]: number };
   /** Training tokens, where the trainer counts them. */
   readonly tokens: number;

@@ -75,6 +75,7 @@ const eventSchema = z.discriminatedUnion('event', [
     steps: count,
     rows: count,
     seconds: z.number().nonnegative(),
+    waited_seconds: z.number().nonnegative().default(0),
     metrics,
     tokens: count,
     device: z.string(),
@@ -195,8 +196,8 @@ async function watch(
           });
           break;
         case 'done': {
-          const { event: _, output_dir: outputDir, resumed_from: resumedFromSteps, ...outcome } = event;
-          done = { outputDir, resumedFromSteps, ...outcome };
+          const { event: _, output_dir: outputDir, resumed_from: resumedFromSteps, waited_seconds, ...outcome } = event;
+          done = { outputDir, resumedFromSteps, waitedSeconds: waited_seconds, ...outcome };
           break;
         }
         case 'error':

@@ -1,9 +1,11 @@
 """Goal: a training ends with what its settings say, however often it was killed on the way, and says plainly why it cannot.
 Method: the real TRL on a random model of two layers, as a child process that is killed where the test wants it."""
 
+import fcntl
 import json
 import math
 import shutil
+import time
 from pathlib import Path
 
 import pytest
@@ -80,6 +82,27 @@ def test_sft_of_conversations_in_full(train, settings_of, tmp_path, tiny_model):
     before, after = load_file(tiny_model / "model.safetensors"), load_file(output / "model.safetensors")
     assert before.keys() == after.keys()
     assert any((before[name] != after[name]).any() for name in before)
+
+
+@pytest.mark.parametrize(("kind", "loss_on"), [("sft", "completion"), ("sft", "all"), ("dpo", None)])
+def test_rows_that_are_cut_are_counted_and_those_without_an_answer_dropped(kind, loss_on, train, settings_of):
+    rows = plain_rows(kind)
+    answers = {name: " plus" * 70 for name in rows[0] if name != "prompt"}
+    rows += [{**rows[0], **answers}] * 2 + [{**rows[0], "prompt": "plus " * 70}]
+    done = train(settings_of(kind, rows, max_steps=1, loss_on=loss_on)).end()
+    assert (done["rows"], done["metrics"]["rows_dropped"], done["metrics"]["rows_cut"]) == (10, 1, 2)
+
+
+def test_the_wait_for_the_device_is_no_time_of_the_training(train, settings_of, tmp_path):
+    began = time.monotonic()
+    with open(tmp_path / "device.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        run = train(settings_of("sft", max_steps=1))
+        run.until(lambda event: event["event"] == "waiting-for-device")
+        time.sleep(3)
+    done = run.end()
+    assert done["waited_seconds"] >= 3
+    assert done["seconds"] + done["waited_seconds"] <= time.monotonic() - began + 0.2
 
 
 def test_dpo_against_another_reference(train, settings_of, tiny_model, tmp_path):

@@ -14,7 +14,8 @@ import type { RunReport } from '../../schemas/report';
 import { MemoryStore } from './row-engine/memory-store';
 
 async function reportOf(
-  stages: readonly (Pick<StageRecord, 'stage' | 'arm' | 'reused' | 'usage'> & Partial<Pick<StageManifest, 'paidBy'>>)[],
+  stages: readonly (Pick<StageRecord, 'stage' | 'arm' | 'reused' | 'usage'> &
+    Partial<Pick<StageManifest, 'paidBy' | 'facts'>>)[],
   settled?: Ledger['settled'],
 ): Promise<RunReport> {
   const store = new MemoryStore();
@@ -32,7 +33,7 @@ async function reportOf(
     mediaType: 'application/json',
     rows: 1,
   });
-  const records = stages.map(({ paidBy: _, ...stage }, index): StageRecord => ({
+  const records = stages.map(({ paidBy: _, facts: __, ...stage }, index): StageRecord => ({
     ...stage,
     round: 1,
     key: String(index).repeat(64),
@@ -53,7 +54,7 @@ async function reportOf(
         usage,
         paidBy,
       },
-      ...{ facts: {}, seconds: 1, finishedAt: '2026-01-01T00:00:00.000Z' },
+      ...{ facts: stages[index]?.facts ?? {}, seconds: 1, finishedAt: '2026-01-01T00:00:00.000Z' },
     };
     await store.putDocument(manifestKey(key), manifest);
   }
@@ -98,6 +99,23 @@ it('says what calls that were lost in flight can have cost, apart from what is k
   expect(totals).toMatchObject({ calls: 2, cost: 6, lostCalls: 5, lostInputTokens: 750_000 });
   expect(notes[0]).toContain('5 calls were in flight when a worker was killed');
   expect(notes[0]).toContain('at most 750000 input tokens, 2.00 USD');
+});
+
+it('says which trainings had rows longer than max_length, an arm once and not where they are few', async () => {
+  const made = (arm: string, rows: number, rows_cut: number, rows_dropped = 0) =>
+    ({
+      ...{ stage: 'train-sft', arm, reused: false, usage: noUsage },
+      facts: { rows, metrics: { rows_cut, rows_dropped } },
+    }) as const;
+  const { notes } = await reportOf([
+    ...[made('arte', 50, 10, 1), made('arte-seed2', 50, 10, 1)],
+    made('original_teacher', 50, 2),
+  ]);
+  const [note, ...more] = notes.filter((text) => text.includes('max_length'));
+  expect(note).toMatch(
+    /^Rows longer than sft\.max_length: train-sft\/arte \(round 1\) 10 of 50 rows cut and 1 left out\. /,
+  );
+  expect(more).toEqual([]);
 });
 
 it('has no word about losses where there were none', async () => {
