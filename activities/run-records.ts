@@ -11,6 +11,7 @@
 import type { ArtifactStore } from '../drivers/store/store';
 import { nearestName } from '../method/config/explain-shape';
 import { canonicalJson } from '../method/keys';
+import { stageWords } from '../method/stage-words';
 import { armNames } from '../schemas/arms';
 import { mediaTypes, type ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
@@ -170,7 +171,12 @@ export async function recordStage(
   const { paidSeconds, waitedSeconds } = manifest.facts;
   const training = typeof paidSeconds === 'number' ? { paidSeconds } : {};
   const waited = typeof waitedSeconds === 'number' ? { waitedSeconds } : {};
-  await putStageRecord(store, runId, { stage, ...place, key, reused, seconds, ...waited, usage, ...training });
+  const says = stageWords(stage, manifest.facts);
+  const words = says === undefined ? {} : { says };
+  await putStageRecord(store, runId, {
+    ...{ stage, ...place, key, reused, seconds, usage },
+    ...{ ...waited, ...training, ...words },
+  });
 }
 
 /** Whether the stage has its line elsewhere in the run: two arms, and two rounds, may come to the very same one, which was paid for once. */

@@ -95,6 +95,29 @@ export function endsIn(secondsLeft: number): string {
   return `the run ends in about ${formatSeconds(Math.ceil(secondsLeft))}`;
 }
 
+/**
+ * The finished stages that no look has shown yet, in the order of their rounds. Between two looks a run goes through whole rounds where their stages come
+ * out of the store: a look at the round under way alone would miss the end of every round before it.
+ */
+export class FinishedStages {
+  /** Rounds before this one came to their end before the last look. */
+  private round = 1;
+  private readonly shown = new Set<string>();
+
+  constructor(private readonly stagesOf: (round: number) => Promise<readonly StageRecord[]>) {}
+
+  async unshown({ progress, finished }: Pick<RunView, 'progress' | 'finished'>): Promise<StageRecord[]> {
+    const found: StageRecord[] = [];
+    for (let { round } = this; round < progress.round; round += 1) found.push(...(await this.stagesOf(round)));
+    // Backwards, too: under a changed config a run begins again in an earlier round.
+    this.round = progress.round;
+    return [...found, ...finished].filter(({ round, stage, arm, key }) => {
+      const name = [round, stage, arm, key].join(' ');
+      return !this.shown.has(name) && this.shown.add(name);
+    });
+  }
+}
+
 /** One line per event, for terminals that are none: what changed since the last look. */
 export function eventLine(stage: LiveStage, rate: Rate | undefined): string {
   return `${stage.label}: ${amount(stage)}${pace(stage, rate)}${stage.trouble === undefined ? '' : `  (${foreign(stage.trouble)})`}`;
@@ -107,7 +130,8 @@ export function finishedLine(record: StageRecord, color: Colors): string {
     : [formatSeconds(record.seconds), record.usage.calls > 0 ? `${formatCount(record.usage.calls)} calls` : '']
         .filter(Boolean)
         .join(', ');
-  return `${color.green('✓')} r${record.round} ${label.padEnd(38)} ${detail}`;
+  const says = record.says === undefined ? '' : `  ${foreign(record.says)}`;
+  return `${color.green('✓')} r${record.round} ${label.padEnd(38)} ${detail}${says}`;
 }
 
 function liveLines(stage: LiveStage, rate: Rate | undefined, color: Colors): string[] {

@@ -4,6 +4,8 @@
  * how long an engine that is away is waited for is patience.ts.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readStages } from '../activities/run-records';
+import type { StageRecord } from '../schemas/messages';
 import { asTyped } from './called-as';
 import { printable, rowsOf } from './cells';
 import { openBundleOf } from './run-config-of';
@@ -16,6 +18,7 @@ import {
   eventLine,
   failedLines,
   finishedLine,
+  FinishedStages,
   orderLines,
   RateMeter,
   renderRun,
@@ -50,6 +53,7 @@ export async function watchRun(
     again: `arte watch ${runId}`,
     say: (line) => screen.say(line),
   });
+  const done = new FinishedStages((round) => readStages(session.store, runId, round));
   const leaving = new AbortController();
   const leave = (): void => leaving.abort();
   process.once('SIGINT', leave);
@@ -57,16 +61,18 @@ export async function watchRun(
     for (;;) {
       const seen = await patience.look(async () => {
         const view = await viewRun(session.client, session.store, runId);
-        return { view, secondsLeft: await eta(view, Date.now()) };
+        const secondsLeft = await eta(view, Date.now());
+        // Last: what it has told once it tells no more.
+        return { view, secondsLeft, newlyFinished: await done.unshown(view) };
       });
       if (seen) {
-        const { view, secondsLeft } = seen;
+        const { view, secondsLeft, newlyFinished } = seen;
         const rates = new Map<string, Rate>();
         for (const stage of view.live) {
           const rate = meter.observe(stage, Date.now());
           if (rate) rates.set(stage.label, rate);
         }
-        screen.show(view, rates, config, secondsLeft);
+        screen.show(view, rates, config, secondsLeft, newlyFinished);
         const code = exitCodeOfView(view);
         if (code !== undefined) return code;
       }
@@ -105,6 +111,8 @@ interface Screen {
     config: Awaited<ReturnType<typeof openBundleOf>>,
     /** Until the run is done, where that can be said. */
     secondsLeft: number | undefined,
+    /** Since the last look, of whatever round. */
+    newlyFinished: readonly StageRecord[],
   ): void;
   /** A line that belongs to no picture. */
   say(line: string): void;
@@ -160,13 +168,8 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
   const startedAt = Date.now();
   const print = (text: string): void => void stream.write(`${printable(asTyped(text))}\n`);
   return {
-    show(view, rates, _, secondsLeft) {
-      for (const record of view.finished) {
-        const key = `${record.round} ${record.stage} ${record.arm}`;
-        if (said.has(key)) continue;
-        said.add(key);
-        print(finishedLine(record, color));
-      }
+    show(view, rates, _, secondsLeft, newlyFinished) {
+      for (const record of newlyFinished) print(finishedLine(record, color));
       for (const stage of view.live) {
         const last = spokenAt.get(stage.label) ?? 0;
         if (stage.total === 0 || Date.now() - last < plainLineMs) continue;

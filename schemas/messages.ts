@@ -208,6 +208,8 @@ export interface StageRecord {
   readonly usage: StageUsage;
   /** Of a training: what is paid by the hour. */
   readonly paidSeconds?: number;
+  /** What a stage that decides something came to, in a few words. */
+  readonly says?: string;
   readonly evaluates?: EvaluatedStudent;
 }
 

@@ -216,7 +216,7 @@ function finishedRow(record: StageRecord, { config, made }: RunDetails): Cell[] 
   const cost = config && !reused ? costOf(record, usage, paidSeconds, config) : 0;
   return [
     stageLabel(stage, arm),
-    reused ? 'from the store' : 'done',
+    `${reused ? 'from the store' : 'done'}${record.says === undefined ? '' : `: ${record.says}`}`,
     reused ? '' : formatSeconds(seconds),
     ...usageCells(usage),
     cost > 0 ? cost.toFixed(4) : '',

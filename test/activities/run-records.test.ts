@@ -79,6 +79,13 @@ describe('a stage', () => {
     ]);
   });
 
+  it('that decides something has it in its line', async () => {
+    const store = new MemoryStore();
+    const facts = { verdicts: [{ gate: 'duplicates_max', verdict: 'held' }] };
+    await recordStage(store, 'run', placeOf(''), { ...manifestOf('k1', 'run'), stage: 'check-round', facts }, false);
+    expect(await readStages(store, 'run', 1)).toMatchObject([{ says: 'go on: 1 gate held' }]);
+  });
+
   it('that two arms or two rounds share is paid for once', async () => {
     const store = new MemoryStore();
     await recordStage(store, 'run', placeOf('one'), manifestOf('k1', 'run'), false);

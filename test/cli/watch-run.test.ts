@@ -6,7 +6,10 @@
 import fc from 'fast-check';
 import { eraseOf, exitCodeOfView, lastThatFit } from '../../cli/watch-run';
 import type { RunView } from '../../cli/run-progress';
-import type { RunStatus } from '../../schemas/messages';
+import { FinishedStages, finishedLine } from '../../cli/run-view';
+import { noColors } from '../../cli/output';
+import { noUsage } from '../../schemas/manifest';
+import type { RunStatus, StageRecord } from '../../schemas/messages';
 
 const long =
   '▸ sample-rationales question_only                     1,234/4,000 rows  12.3/s, 3,456 tok/s, this stage ends in 4m 2s';
@@ -80,3 +83,33 @@ it.each([
     expect(exitCodeOfView({ progress: { status }, engine } as unknown as RunView)).toBe(code);
   },
 );
+
+it('every finished stage is told once, in order, also of rounds that came and went between two looks', async () => {
+  const of = (round: number, arm: string, key = arm): StageRecord => ({
+    ...{ stage: 'evaluate', round, arm, key, reused: true, seconds: 1, usage: noUsage },
+  });
+  const rounds: Record<number, StageRecord[]> = { 1: [], 2: [], 3: [] };
+  const done = new FinishedStages((round) => Promise.resolve(rounds[round] ?? []));
+  const look = async (round: number): Promise<string[]> => {
+    const view = { progress: { round }, finished: rounds[round] } as unknown as RunView;
+    return (await done.unshown(view)).map((record) => `${record.round} ${record.arm}`);
+  };
+  rounds[1] = [of(1, 'a')];
+  expect(await look(1)).toEqual(['1 a']);
+  rounds[1].push(of(1, 'b'));
+  rounds[2] = [of(2, 'a')];
+  rounds[3] = [of(3, 'a')];
+  expect(await look(3)).toEqual(['1 b', '2 a', '3 a']);
+  expect(await look(3)).toEqual([]);
+  // Under a changed config it began again.
+  rounds[1] = [of(1, 'a'), of(1, 'b', 'other')];
+  expect(await look(1)).toEqual(['1 b']);
+});
+
+it('the line of a stage that decides carries the decision', () => {
+  const record: StageRecord = {
+    ...{ stage: 'decide', round: 1, arm: '', key: 'k', reused: false, seconds: 0.5, usage: noUsage },
+    says: 'the best so far: 26.0 %',
+  };
+  expect(finishedLine(record, noColors)).toMatch(/^✓ r1 decide +0\.5s {2}the best so far: 26\.0 %$/);
+});
