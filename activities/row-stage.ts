@@ -215,7 +215,9 @@ export async function runShardOf(
     });
     const ask = async (signal: AbortSignal): Promise<ShardOutput> => {
       beat.report(first);
-      const lease = await pool.lease(model, settings, signal);
+      const lease = await pool.lease(model, settings, signal, (what) =>
+        beat.report({ ...first, phase: `model-${what}` }),
+      );
       const worksSinceMs = Date.now();
       const metrics = rowMetrics(stage.name, lease.endpoint.id);
       const ceiling = await openCeiling(store, owner);

@@ -69,7 +69,7 @@ export async function trainLayer(
   const onProgress = (progress: TrainingProgress): void => {
     beat.report({
       ...first,
-      phase: progress.phase,
+      phase: progress.waitsForDevice ? 'device' : progress.phase,
       done: progress.step,
       total: progress.maxSteps,
       metrics: { ...progress.metrics },
@@ -78,6 +78,7 @@ export async function trainLayer(
     if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
   };
   const stalled = { runId: currentRunId(), stage: context.input.stage, key, attempt: beat.attemptId };
+  beat.report({ ...first, phase: 'reserve' });
   const askedAt = performance.now();
   const releaseDevice = await dependencies.reserveDevice(signal);
   const waitedSeconds = (performance.now() - askedAt) / 1000;

@@ -150,6 +150,13 @@ function liveLines(stage: LiveStage, rate: Rate | undefined, color: Colors): str
 /** What an activity's own words for what it does mean to somebody who watches. */
 const phaseWords: Readonly<Record<string, string>> = {
   model: 'waits for its model to be served',
+  'model-form': 'its model is made ready to be served',
+  'model-turn': 'waits for its model to be served: another model is being asked',
+  'model-training': 'waits for its model to be served: a training has the device',
+  'model-device': 'waits for its model to be served: another process has the device',
+  'model-load': 'its model is being loaded',
+  reserve: 'waits for the device: a model is being asked',
+  device: 'waits for the device: another process has it',
   working: 'at work, nothing to count',
   load: 'loads model and data',
   checkpoint: 'writes a checkpoint',

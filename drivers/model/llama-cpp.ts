@@ -39,6 +39,8 @@ export interface LlamaServerOptions {
   readonly apiKey?: string;
   /** Ends the start, not the server. */
   readonly signal: AbortSignal;
+  /** As server-child.ts has it. */
+  readonly onDevice?: (waits: boolean) => void;
 }
 
 /**
@@ -82,5 +84,6 @@ export function startLlamaServer(options: LlamaServerOptions): Promise<ModelServ
         timeoutMs: modelServerCallMs,
       }),
     signal,
+    ...(options.onDevice && { onDevice: options.onDevice }),
   });
 }

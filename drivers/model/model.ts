@@ -71,9 +71,20 @@ export interface ModelLease {
 }
 
 /** Hands out endpoints by model content: one server for all who want the same model, closed before another takes the device. */
+/**
+ * Why a lease is not there yet. form: the file or folder that is served is being made (fetched, merged, converted); turn: another model is being
+ * asked; training: one of this process has the device; device: another process has it; load: its server is starting.
+ */
+export type LeaseWait = 'form' | 'turn' | 'training' | 'device' | 'load';
+
 export interface ModelPool {
-  /** role picks the endpoint settings of the config (teacher, student, respondent n). */
-  lease(model: ModelRef, endpoint: EndpointSettings, signal: AbortSignal): Promise<ModelLease>;
+  /** role picks the endpoint settings of the config (teacher, student, respondent n). `onWait` is told what is waited for, whenever that changes. */
+  lease(
+    model: ModelRef,
+    endpoint: EndpointSettings,
+    signal: AbortSignal,
+    onWait?: (what: LeaseWait) => void,
+  ): Promise<ModelLease>;
   /**
    * The device for a training: resolves when every server's process is gone, and no server is started until the returned function
    * is called. Leases that are asked for in between wait. An abort rejects with the signal's reason.

@@ -25,7 +25,7 @@ import { llamaCppCapabilities, llamaCppConcurrency, startLlamaServer } from './l
 import type { LlamaServerOptions, ManagedSettings } from './llama-cpp';
 import type { Materializer } from './materialize';
 import { CallFailure } from './model';
-import type { Capabilities, EndpointSettings, ModelEndpoint, ModelLease, ModelPool } from './model';
+import type { Capabilities, EndpointSettings, LeaseWait, ModelEndpoint, ModelLease, ModelPool } from './model';
 import { createOpenAiEndpoint } from './openai-http';
 import { scorerCapabilities, scorerConcurrency, startScorer, type ScorerOptions, type ScorerSettings } from './scorer';
 import type { ModelServer } from './server-child';
@@ -70,7 +70,10 @@ interface Waiter {
   readonly key: string | undefined;
   readonly admit: () => void;
   readonly refuse: (error: Error) => void;
+  readonly onWait: (what: LeaseWait) => void;
 }
+
+const tellNobody = (): void => undefined;
 
 class Pool implements ManagedModelPool {
   private resident: Resident | undefined;
@@ -84,7 +87,12 @@ class Pool implements ManagedModelPool {
 
   constructor(private readonly options: ModelPoolOptions) {}
 
-  async lease(model: ModelRef, settings: EndpointSettings, signal: AbortSignal): Promise<ModelLease> {
+  async lease(
+    model: ModelRef,
+    settings: EndpointSettings,
+    signal: AbortSignal,
+    onWait: (what: LeaseWait) => void = tellNobody,
+  ): Promise<ModelLease> {
     signal.throwIfAborted();
     switch (settings.kind) {
       case 'static':
@@ -93,14 +101,14 @@ class Pool implements ManagedModelPool {
       case 'scripted':
         return freeLease(this.options.scripted(settings.script, settings.options));
       case 'managed':
-        return this.managedLease(model, settings, signal);
+        return this.managedLease(model, settings, signal, onWait);
       case 'scorer':
-        return this.scorerLease(model, settings, signal);
+        return this.scorerLease(model, settings, signal, onWait);
     }
   }
 
   async reserve(signal: AbortSignal): Promise<() => void> {
-    await this.turnOf(undefined, signal, () => {
+    await this.turnOf(undefined, signal, tellNobody, () => {
       this.reserved = true;
     });
     let held = true;
@@ -121,34 +129,51 @@ class Pool implements ManagedModelPool {
     await this.closeResident();
   }
 
-  private async managedLease(model: ModelRef, settings: ManagedSettings, signal: AbortSignal): Promise<ModelLease> {
+  private async managedLease(
+    model: ModelRef,
+    settings: ManagedSettings,
+    signal: AbortSignal,
+    onWait: (what: LeaseWait) => void,
+  ): Promise<ModelLease> {
     const { materializer, startServer = startLlamaServer, python, scriptDir, logDir, deviceLockPath } = this.options;
     const { quantization, slots, contextTokens, threads } = settings;
     // Before the turn: making a form may take long, and the device can go on serving somebody else meanwhile.
+    onWait('form');
     const ggufPath = await materializer.gguf(model, quantization, signal);
     const key = [model.contentSha256, quantization, slots, contextTokens, threads].join(' ');
     const id = `llama.cpp/${model.contentSha256.slice(0, 12)}/${quantization}`;
-    const start = (starting: AbortSignal): Promise<ModelServer> =>
-      startServer({ id, python, scriptDir, logDir, ggufPath, settings, deviceLockPath, signal: starting });
+    const start: StartServer = (starting, onDevice) =>
+      startServer({ id, python, scriptDir, logDir, ggufPath, settings, deviceLockPath, signal: starting, onDevice });
     const does = { capabilities: llamaCppCapabilities, concurrency: llamaCppConcurrency(slots) };
-    return this.residentLease(key, signal, () => new Resident(key, id, does, start));
+    return this.residentLease(key, signal, onWait, () => new Resident(key, id, does, start));
   }
 
-  private async scorerLease(model: ModelRef, settings: ScorerSettings, signal: AbortSignal): Promise<ModelLease> {
+  private async scorerLease(
+    model: ModelRef,
+    settings: ScorerSettings,
+    signal: AbortSignal,
+    onWait: (what: LeaseWait) => void,
+  ): Promise<ModelLease> {
     const { materializer, startScorer: begin = startScorer, python, scriptDir, logDir, deviceLockPath } = this.options;
     const { dtype, batchRows } = settings;
+    onWait('form');
     const folder = await materializer.folder(model, signal);
     const key = ['scorer', model.contentSha256, dtype, batchRows].join(' ');
     const id = `scorer/${model.contentSha256.slice(0, 12)}/${dtype}`;
-    const start = (starting: AbortSignal): Promise<ModelServer> =>
-      begin({ id, python, scriptDir, logDir, folder, settings, deviceLockPath, signal: starting });
+    const start: StartServer = (starting, onDevice) =>
+      begin({ id, python, scriptDir, logDir, folder, settings, deviceLockPath, signal: starting, onDevice });
     const does = { capabilities: scorerCapabilities, concurrency: scorerConcurrency(batchRows) };
-    return this.residentLease(key, signal, () => new Resident(key, id, does, start));
+    return this.residentLease(key, signal, onWait, () => new Resident(key, id, does, start));
   }
 
   /** A turn with the server of `key`, started if need be. */
-  private async residentLease(key: string, signal: AbortSignal, open: () => Resident): Promise<ModelLease> {
-    const resident = await this.admitted(key, signal, open);
+  private async residentLease(
+    key: string,
+    signal: AbortSignal,
+    onWait: (what: LeaseWait) => void,
+    open: () => Resident,
+  ): Promise<ModelLease> {
+    const resident = await this.admitted(key, signal, onWait, open);
     let held = true;
     const release = (): Promise<void> => {
       if (held) {
@@ -159,7 +184,7 @@ class Pool implements ManagedModelPool {
       return Promise.resolve();
     };
     try {
-      await resident.ready(signal);
+      await resident.ready(signal, onWait);
     } catch (error) {
       await release();
       throw error;
@@ -168,8 +193,13 @@ class Pool implements ManagedModelPool {
   }
 
   /** Wait for a turn with the model of `key`; counted as a holder from the moment it is admitted. */
-  private admitted(key: string, signal: AbortSignal, open: () => Resident): Promise<Resident> {
-    return this.turnOf(key, signal, () => {
+  private admitted(
+    key: string,
+    signal: AbortSignal,
+    onWait: (what: LeaseWait) => void,
+    open: () => Resident,
+  ): Promise<Resident> {
+    return this.turnOf(key, signal, onWait, () => {
       this.resident ??= open();
       this.resident.holders += 1;
       return this.resident;
@@ -177,7 +207,12 @@ class Pool implements ManagedModelPool {
   }
 
   /** Queue up for the device; `take` is called at the moment of one's turn. */
-  private turnOf<T>(key: string | undefined, signal: AbortSignal, take: () => T): Promise<T> {
+  private turnOf<T>(
+    key: string | undefined,
+    signal: AbortSignal,
+    onWait: (what: LeaseWait) => void,
+    take: () => T,
+  ): Promise<T> {
     return new Promise((resolve, reject) => {
       if (this.ended) {
         reject(poolEnded());
@@ -193,6 +228,7 @@ class Pool implements ManagedModelPool {
           signal.removeEventListener('abort', giveUp);
           reject(error);
         },
+        onWait,
       };
       const giveUp = (): void => {
         const at = this.queue.indexOf(waiter);
@@ -212,8 +248,14 @@ class Pool implements ManagedModelPool {
     });
   }
 
-  /** Admit whoever may be admitted now; else see to it that the device changes hands as soon as it can. */
+  /** Admit whoever may be admitted now, and tell the others what they wait for. */
   private turn(): void {
+    this.admitNext();
+    for (const { onWait } of this.queue) onWait(this.reserved ? 'training' : 'turn');
+  }
+
+  /** Admit whoever may be admitted now; else see to it that the device changes hands as soon as it can. */
+  private admitNext(): void {
     clearTimeout(this.idleTimer);
     if (this.switching !== undefined || this.reserved) {
       return;
@@ -234,7 +276,7 @@ class Pool implements ManagedModelPool {
     } else if (this.resident === undefined) {
       this.queue.shift();
       head.admit();
-      this.turn();
+      this.admitNext();
     } else if (this.resident.holders === 0) {
       this.change();
     }
@@ -279,6 +321,9 @@ class Pool implements ManagedModelPool {
   }
 }
 
+/** `onDevice` is told whether another process has the device. */
+type StartServer = (signal: AbortSignal, onDevice: (waits: boolean) => void) => Promise<ModelServer>;
+
 /** The model that has the device, as an endpoint that outlives its server processes. */
 class Resident implements ModelEndpoint {
   holders = 0;
@@ -291,24 +336,32 @@ class Resident implements ModelEndpoint {
   /** Kept from the last server that ended by itself, for the error when it was one too many. */
   private lastEnd = '';
   private lastLog: LogTail | undefined;
+  private readonly waiting = new Set<(what: LeaseWait) => void>();
 
   constructor(
     readonly key: string,
     readonly id: string,
     does: Pick<ModelEndpoint, 'capabilities' | 'concurrency'>,
-    private readonly start: (signal: AbortSignal) => Promise<ModelServer>,
+    private readonly start: StartServer,
   ) {
     this.capabilities = does.capabilities;
     this.concurrency = does.concurrency;
   }
 
   /** Wait until a server runs that answers. Errors: ModelServerFailed, InvalidConfig; the signal's reason. */
-  async ready(signal: AbortSignal): Promise<void> {
+  async ready(signal: AbortSignal, onWait: (what: LeaseWait) => void): Promise<void> {
     const running = this.server;
     if (running !== undefined && !(await running.responds(modelServerProbeMs)) && this.server === running) {
       await running.stop();
     }
-    await this.running(signal);
+    if (this.server !== undefined) return;
+    this.waiting.add(onWait);
+    onWait('load');
+    try {
+      await this.running(signal);
+    } finally {
+      this.waiting.delete(onWait);
+    }
   }
 
   async complete(...[request, signal]: Parameters<ModelEndpoint['complete']>): ReturnType<ModelEndpoint['complete']> {
@@ -358,7 +411,9 @@ class Resident implements ModelEndpoint {
 
   private async startServer(): Promise<ModelServer> {
     try {
-      const server = await this.start(this.closing.signal);
+      const server = await this.start(this.closing.signal, (waits) => {
+        for (const tell of this.waiting) tell(waits ? 'device' : 'load');
+      });
       this.server = server;
       void server.exited.then(({ code, signal }) => {
         if (this.server === server) {

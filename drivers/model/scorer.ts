@@ -41,6 +41,8 @@ export interface ScorerOptions {
   readonly deviceLockPath: string;
   /** Ends the start, not the scorer. */
   readonly signal: AbortSignal;
+  /** As server-child.ts has it. */
+  readonly onDevice?: (waits: boolean) => void;
 }
 
 /** Start a scorer and wait until it answers. Errors: those of startServerChild. */
@@ -67,5 +69,6 @@ export function startScorer(options: ScorerOptions): Promise<ModelServer> {
         timeoutMs: modelServerCallMs,
       }),
     signal,
+    ...(options.onDevice && { onDevice: options.onDevice }),
   });
 }

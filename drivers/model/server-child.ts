@@ -51,6 +51,8 @@ export interface ServerChildOptions {
   readonly endpoint: (origin: string, apiKey: string) => OpenAiEndpoint;
   /** Ends the start, not the server. */
   readonly signal: AbortSignal;
+  /** Told while another process has the device, and once when the server has it. */
+  readonly onDevice?: (waits: boolean) => void;
 }
 
 /**
@@ -79,6 +81,7 @@ export async function startServerChild(options: ServerChildOptions): Promise<Mod
         failure = event as unknown as ChildFailure;
       } else if (event?.event === 'waiting-for-device' || event?.event === 'device-held') {
         onDevice();
+        options.onDevice?.(event.event === 'waiting-for-device');
       }
     },
   });

@@ -63,6 +63,8 @@ export interface TrainingProgress {
   readonly device?: string;
   /** Said once: it has waited for the device, and has it from now on. A job whose outcome is there already needs none. */
   readonly deviceHeld?: true;
+  /** Said while another process has the device. */
+  readonly waitsForDevice?: true;
 }
 
 export interface TrainingOutcome {

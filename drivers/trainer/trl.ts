@@ -83,6 +83,7 @@ const eventSchema = z.discriminatedUnion('event', [
     resumed_from: z.array(count),
     curve: trainingCurveSchema,
   }),
+  z.object({ event: z.literal('waiting-for-device') }),
   z.object({ event: z.literal('error'), code: z.string(), what: z.string(), why: z.string(), next: z.string() }),
 ]);
 type TrainerEvent = z.infer<typeof eventSchema>;
@@ -194,6 +195,9 @@ async function watch(
             ...(event.device === undefined ? {} : { device: event.device }),
             ...(event.device_held && { deviceHeld: event.device_held }),
           });
+          break;
+        case 'waiting-for-device':
+          onProgress({ phase: 'load', step: 0, maxSteps: 0, metrics: {}, waitsForDevice: true });
           break;
         case 'done': {
           const { event: _, output_dir: outputDir, resumed_from: resumedFromSteps, waited_seconds, ...outcome } = event;

@@ -288,6 +288,28 @@ describe('turns', () => {
     await pool.shutdown();
   });
 
+  it('says what is waited for, whenever that changes', async () => {
+    const { pool } = fakePool();
+    const said: string[] = [];
+    const lease = await pool.lease(model('a'), settings, never);
+    const other = pool.lease(model('b'), settings, never, (what) => {
+      if (said.at(-1) !== what) said.push(what);
+    });
+    await settled();
+    const reserving = pool.reserve(never);
+    expect(said).toEqual(['form', 'turn']);
+    await lease.release();
+    await (await other).release();
+    expect(said).toEqual(['form', 'turn', 'load']);
+    const release = await reserving;
+    const last = pool.lease(model('b'), settings, never, (what) => said.push(what));
+    await settled();
+    expect(said.at(-1)).toBe('training');
+    release();
+    await (await last).release();
+    await pool.shutdown();
+  });
+
   it('reserve: of two the second waits for the first, one that gives up lets the next one by', async () => {
     const { pool, log } = fakePool();
     const first = await pool.reserve(never);

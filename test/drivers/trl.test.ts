@@ -118,6 +118,7 @@ describe('a child with a vice', () => {
       steps: 1,
       rows: 1,
       seconds: 1.5,
+      waitedSeconds: 0,
       metrics: { loss: 0.5 },
       tokens: 9,
       device: 'cpu',
@@ -141,7 +142,9 @@ describe('a child with a vice', () => {
   });
 
   it('waits: a wait for the device that is said is no silence', async () => {
-    await expect(train('waits', { stallMs: { step: 600 } }).outcome).resolves.toMatchObject({ steps: 1 });
+    const { seen, outcome } = train('waits', { stallMs: { step: 600 } });
+    await expect(outcome).resolves.toMatchObject({ steps: 1 });
+    expect(seen.some(({ waitsForDevice }) => waitsForDevice === true)).toBe(true);
   });
 
   it('silent and aborted: its group is gone before the promise rejects with the reason', async () => {
