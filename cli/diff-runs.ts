@@ -16,6 +16,7 @@ import type { StageManifest } from '../schemas/manifest';
 import { predictionRowSchema, type PredictionRow } from '../schemas/rows';
 import type { StageName } from '../schemas/stage-names';
 import { taskRecordSchema } from '../schemas/task';
+import { roundIn, type ChosenRound } from './report-round';
 
 /** A value that differs; undefined on the side that does not have it. */
 export interface Difference {
@@ -57,10 +58,14 @@ export interface RunDiff {
   readonly b: string;
   readonly config: readonly Difference[];
   readonly stages: readonly StageDifference[];
+  /** Whose accuracies are compared. An arm that is made in the first round alone stands for all. */
+  readonly rounds: { readonly a: ChosenRound; readonly b: ChosenRound };
   readonly arms: readonly ArmDifference[];
 }
 
-export async function diffRuns(store: ArtifactStore, a: RunLineage, b: RunLineage): Promise<RunDiff> {
+/** `wanted`: compare this round of both; else the best of each. Errors: RoundNotFound. */
+export async function diffRuns(store: ArtifactStore, a: RunLineage, b: RunLineage, wanted?: number): Promise<RunDiff> {
+  const rounds = { a: roundIn(a, wanted), b: roundIn(b, wanted) };
   return {
     a: a.runId,
     b: b.runId,
@@ -69,7 +74,8 @@ export async function diffRuns(store: ArtifactStore, a: RunLineage, b: RunLineag
       { ...b.bundle.config, files: fileHashes(b) } as unknown as JsonValue,
     ),
     stages: diffStages(a, b),
-    arms: await diffArms(store, a, b),
+    rounds,
+    arms: await diffArms(store, a, b, rounds),
   };
 }
 
@@ -165,9 +171,14 @@ function never(): never {
 
 // ---- accuracies --------------------------------------------------------------------------------------------------
 
-/** Each arm on the held-out test items, as its last round left it. */
-async function diffArms(store: ArtifactStore, a: RunLineage, b: RunLineage): Promise<ArmDifference[]> {
-  const [armsA, armsB] = [lastEvaluations(a), lastEvaluations(b)];
+/** Each arm on the held-out test items. */
+async function diffArms(
+  store: ArtifactStore,
+  a: RunLineage,
+  b: RunLineage,
+  rounds: RunDiff['rounds'],
+): Promise<ArmDifference[]> {
+  const [armsA, armsB] = [evaluationsOf(a, rounds.a), evaluationsOf(b, rounds.b)];
   const found: ArmDifference[] = [];
   for (const [arm, mine] of armsA) {
     const other = armsB.get(arm);
@@ -212,10 +223,11 @@ function adjusted(arms: readonly ArmDifference[]): ArmDifference[] {
 
 type Evaluated = LineageStage & { readonly manifest: StageManifest };
 
-function lastEvaluations({ stages }: RunLineage): Map<string, Evaluated> {
+/** Of the round, or, of what is not made in it again, of the last round before it that has it. */
+function evaluationsOf({ stages }: RunLineage, { round }: ChosenRound): Map<string, Evaluated> {
   const last = new Map<string, Evaluated>();
   for (const { record, manifest } of stages) {
-    if (record.stage !== 'evaluate' || !manifest) continue;
+    if (record.stage !== 'evaluate' || record.round > round || !manifest) continue;
     if ((manifest.settings as { split?: string }).split === 'test') last.set(record.arm, { record, manifest });
   }
   return last;

@@ -5,6 +5,7 @@ import { stageLabel } from '../schemas/stage-names';
 import type { ArmDifference, Difference, RunDiff, StageDifference } from './diff-runs';
 import { foreignIn } from './cells';
 import { colorsFor, printLine, table } from './output';
+import type { ChosenRound } from './report-round';
 
 /** A value in a cell is cut to this; --json has all of it. */
 const valueCharactersMax = 60;
@@ -60,7 +61,15 @@ export function printDiff(whole: RunDiff): void {
       { title: 'p', align: 'right' as const },
     ];
     printLine(table(armColumns, diff.arms.map(armRow)));
+    printLine(
+      `Compared: ${whichRound(diff.a, diff.rounds.a)}, ${whichRound(diff.b, diff.rounds.b)}; another with --round.`,
+    );
   }
+}
+
+function whichRound(runId: string, { round, as }: ChosenRound): string {
+  const why = { asked: '', best: ' (its best)', last: ' (its last: none is the best)' }[as];
+  return `round ${round} of ${runId}${why}`;
 }
 
 function verdictOf({ verdict }: StageDifference, { a, b }: RunDiff): string {

@@ -26,6 +26,7 @@ import {
   type ScoreRow,
 } from '../schemas/rows';
 import { stageLabel, type StageName } from '../schemas/stage-names';
+import { roundIn } from './report-round';
 
 export type TracedKind = 'prediction' | 'tailored' | 'pair' | 'draft' | 'question' | 'cell';
 
@@ -127,7 +128,8 @@ const prefixDigitsMin = 8;
 const choicesShownMax = 12;
 
 /**
- * Follow a row. `wanted`: a row key, an id, or `ARM:INDEX` (also `STAGE:INDEX`), index from 0; `round` narrows it.
+ * Follow a row. `wanted`: a row key, an id, or `ARM:INDEX` (also `STAGE:INDEX`), index from 0; `round` narrows it. Without one the row of the best
+ * round is meant where several rounds have one of that name.
  * Errors: RowNotFound when there is no such row, InvalidInput when the name fits several.
  */
 export async function traceRow(
@@ -137,9 +139,10 @@ export async function traceRow(
   round?: number,
 ): Promise<RowTrace> {
   const stages = distinct(lineage.stages, round);
+  const best = round ?? roundIn(lineage, undefined).round;
   const found =
-    (await byIndex(store, stages, wanted)) ??
-    (await byName(store, stages, wanted)) ??
+    (await byIndex(store, stages, wanted, best)) ??
+    (await byName(store, stages, wanted, best)) ??
     (await byCall(store, lineage, stages, wanted));
   if (!found) throw notThere(lineage, stages, wanted, round);
   return follow(store, lineage, found);
@@ -162,6 +165,7 @@ async function byIndex(
   store: ArtifactStore,
   stages: readonly FinishedStage[],
   wanted: string,
+  best: number,
 ): Promise<Found | undefined> {
   const [, name, digits] = /^(.+):(\d+)$/.exec(wanted) ?? [];
   if (name === undefined) return undefined;
@@ -176,28 +180,35 @@ async function byIndex(
   const candidates = fitting.filter(({ place }) => place === kind);
   const index = Number(digits);
   const rows: Found[] = [];
+  // Another round may have more rows.
+  const tooShort: ArteError[] = [];
   for (const { place, stage } of candidates) {
     const ref = stage.manifest.outputs[place.output];
     if (!ref) continue;
     if (index >= ref.rows) {
-      throw new ArteError('RowNotFound', {
+      const error = new ArteError('RowNotFound', {
         what: `${stageLabel(stage.record.stage, stage.record.arm)} of round ${stage.record.round} has no row ${index}.`,
         why: `It has ${ref.rows} rows, counted from 0.`,
         next: `Name one from ${name}:0 to ${name}:${Math.max(0, ref.rows - 1)}.`,
       });
+      tooShort.push(error);
+      continue;
     }
     for await (const found of rowsOf(store, place, stage)) {
       if (found.index === index) rows.push(found);
       if (found.index >= index) break;
     }
   }
-  return only(rows, wanted);
+  const [short] = tooShort;
+  if (rows.length === 0 && short) throw short;
+  return only(rows, wanted, best);
 }
 
 async function byName(
   store: ArtifactStore,
   stages: readonly FinishedStage[],
   wanted: string,
+  best: number,
 ): Promise<Found | undefined> {
   for (const place of places) {
     const rows: Found[] = [];
@@ -206,7 +217,7 @@ async function byName(
       for await (const found of rowsOf(store, place, stage))
         if (place.names(found.row).some((name) => fits(name, wanted))) rows.push(found);
     }
-    const found = only(rows, wanted);
+    const found = only(rows, wanted, best);
     if (found) return found;
   }
   return undefined;
@@ -252,18 +263,24 @@ function fits(name: string, wanted: string): boolean {
   return isPrefix && /^([0-9a-f]{16}|[0-9a-f]{64})$/.test(name) && name.startsWith(wanted);
 }
 
-function only(found: readonly Found[], wanted: string): Found | undefined {
-  // Two stages that come to the very same row (arms with equal data, a stage that a later round found again) name one row.
-  const rows = [...new Map(found.map((each) => [`${each.place.kind} ${canonicalJson(each.row)}`, each])).values()];
+function only(found: readonly Found[], wanted: string, best: number): Found | undefined {
+  const rows = unequal(found);
   if (rows.length <= 1) return found[0];
+  const ofBest = found.filter(({ stage }) => stage.record.round === best);
+  if (unequal(ofBest).length === 1) return ofBest[0];
   throw new ArteError('InvalidInput', {
     what: `${rows.length} rows are called ${wanted}.`,
-    why: 'The same item is answered by several arms and in several rounds.',
+    why: 'Several arms or rounds have a row of that name, and the best round has not one alone.',
     next: `Name one by its address, with --round where rounds share it: ${rows
       .slice(0, choicesShownMax)
       .map((each) => `${addressOf(each)} (round ${each.stage.record.round})`)
       .join(', ')}${rows.length > choicesShownMax ? ', …' : ''}`,
   });
+}
+
+/** Two stages that come to the very same row (arms with equal data, a stage that a later round found again) name one row. */
+function unequal(found: readonly Found[]): Found[] {
+  return [...new Map(found.map((each) => [`${each.place.kind} ${canonicalJson(each.row)}`, each])).values()];
 }
 
 function addressOf({ stage: { record }, index }: Found): string {

@@ -4,6 +4,7 @@ import { openLineage } from '../../activities/lineage';
 import { diffRuns } from '../diff-runs';
 import { printDiff } from '../diff-view';
 import { printJson } from '../output';
+import { roundNumber } from '../report-round';
 import { openSession } from '../session';
 
 export function register(program: Command): void {
@@ -12,13 +13,15 @@ export function register(program: Command): void {
     .argument('<a>', 'id of a run')
     .argument('<b>', 'id of another run')
     .description('what differs between two runs: settings, stages and why, rows, accuracies')
+    .option('--round <n>', "compare the accuracies of this round (default: each run's best)")
     .option('--json', 'as JSON')
-    .action(async (a: string, b: string, options: { json?: boolean }) => {
+    .action(async (a: string, b: string, options: { round?: string; json?: boolean }) => {
+      const round = roundNumber(options.round);
       const session = await openSession({ start: false });
       try {
         const { store } = session;
         const open = async (runId: string) => openLineage(store, runId);
-        const diff = await diffRuns(store, await open(a), await open(b));
+        const diff = await diffRuns(store, await open(a), await open(b), round);
         if (options.json) printJson(diff);
         else printDiff(diff);
       } finally {

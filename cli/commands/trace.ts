@@ -1,8 +1,8 @@
 /** `arte trace RUN ROW`: from a row back to prompt, answer, model, sampling and the rows it was made of. */
 import type { Command } from 'commander';
 import { openLineage } from '../../activities/lineage';
-import { ArteError } from '../../schemas/errors';
 import { printJson } from '../output';
+import { roundNumber } from '../report-round';
 import { openSession } from '../session';
 import { traceRow } from '../trace-row';
 import { printTrace } from '../trace-view';
@@ -16,11 +16,11 @@ export function register(program: Command): void {
       'row key, id, or ARM:INDEX (also STAGE:INDEX), counted from 0: arte-0shot:3, arte:0, build-pairs:7',
     )
     .description('follow a row back to its prompt, answer, model and the rows behind it')
-    .option('--round <n>', 'of this round')
+    .option('--round <n>', 'of this round (default: the best, where several rounds have a row of that name)')
     .option('--full', 'every text whole, and what two rows share as often as they do')
     .option('--json', 'as JSON')
     .action(async (runId: string, row: string, options: { round?: string; full?: boolean; json?: boolean }) => {
-      const round = options.round === undefined ? undefined : roundNumber(options.round);
+      const round = roundNumber(options.round);
       const session = await openSession({ start: false });
       try {
         const lineage = await openLineage(session.store, runId);
@@ -31,13 +31,4 @@ export function register(program: Command): void {
         await session.close();
       }
     });
-}
-
-function roundNumber(words: string): number {
-  if (/^[1-9]\d*$/.test(words)) return Number(words);
-  throw new ArteError('InvalidInput', {
-    what: `--round ${words} cannot be used.`,
-    why: 'A round is a whole number from 1.',
-    next: 'arte report RUN shows the rounds.',
-  });
 }

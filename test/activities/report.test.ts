@@ -102,11 +102,10 @@ it('says what calls that were lost in flight can have cost, apart from what is k
 });
 
 it('says which trainings had rows longer than max_length, an arm once and not where they are few', async () => {
-  const made = (arm: string, rows: number, rows_cut: number, rows_dropped = 0) =>
-    ({
-      ...{ stage: 'train-sft', arm, reused: false, usage: noUsage },
-      facts: { rows, metrics: { rows_cut, rows_dropped } },
-    }) as const;
+  const made = (arm: string, rows: number, rows_cut: number, rows_dropped = 0) => ({
+    ...{ stage: 'train-sft' as const, arm, reused: false, usage: noUsage },
+    facts: { rows, metrics: { rows_cut, rows_dropped } },
+  });
   const { notes } = await reportOf([
     ...[made('arte', 50, 10, 1), made('arte-seed2', 50, 10, 1)],
     made('original_teacher', 50, 2),

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { openLineage } from '../../activities/lineage';
 import { differences, diffRuns, type RunDiff } from '../../cli/diff-runs';
 import { printDiff } from '../../cli/diff-view';
+import { roundIn } from '../../cli/report-round';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { makeRun } from '../support/made-run';
 import { startTestS3, type TestS3 } from '../support/s3';
@@ -44,8 +45,8 @@ afterAll(async () => {
   await s3.stop();
 });
 
-async function diff(a: string, b: string): Promise<RunDiff> {
-  return diffRuns(store, await openLineage(store, a), await openLineage(store, b));
+async function diff(a: string, b: string, round?: number): Promise<RunDiff> {
+  return diffRuns(store, await openLineage(store, a), await openLineage(store, b), round);
 }
 
 const stage = ({ stages }: RunDiff, name: string, arm = '') =>
@@ -101,6 +102,27 @@ it('does not pair items that are not the same, and knows stages that only one ru
   );
 });
 
+it('compares the best round of each, or the one that is asked for', async () => {
+  const lineage = await openLineage(store, 'other-items');
+  const decided = lineage.rounds.map(({ decision }) => decision['bestRound']);
+  const [own, other] = [1, 2].map((round) => diff('other-items', 'other-items', round));
+  const { rounds } = await diff('other-items', 'other-items');
+  expect(rounds.a).toEqual({ round: decided.at(-1), as: 'best' });
+  for (const [round, found] of [
+    [1, await own],
+    [2, await other],
+  ] as const) {
+    expect(found?.rounds).toEqual({ a: { round, as: 'asked' }, b: { round, as: 'asked' } });
+    expect(found?.arms.find(({ arm }) => arm === 'arte-0shot')).toMatchObject({ roundA: round, roundB: round });
+    // Made in the first round alone.
+    expect(found?.arms.find(({ arm }) => arm === 'untuned-0shot')).toMatchObject({ roundA: 1, roundB: 1 });
+  }
+  await expect(diff('one', 'other-items', 2)).rejects.toMatchObject({ data: { code: 'RoundNotFound' } });
+  expect(roundIn({ runId: 'r', rounds: [{ round: 1, decision: { bestRound: 0 } }] }, undefined)).toEqual({
+    ...{ round: 1, as: 'last' },
+  });
+});
+
 it('says when a manifest has gone instead of guessing', async () => {
   const copy = s3.fresh();
   try {
@@ -137,4 +159,5 @@ it('prints tables', async () => {
   const printed = lines.join('');
   expect(printed).toMatch(/build-pairs.*rationale\.per_task: 12 → 4.*pairs 12 → 7/);
   expect(printed).toMatch(/train-dpo.*input dpo/);
+  expect(printed).toContain('Compared: round 1 of one (its best), round 1 of other-pairs (its best); another with');
 });

@@ -65,6 +65,18 @@ it('finds the same row by its key, by a beginning of it, and by its index', asyn
   expect(await trace('evaluate/arte-0shot:0', 1)).toEqual(byIndex);
 });
 
+it('without a round means the best one, where several have a row of that name', async () => {
+  const { rounds } = await openLineage(store, run.runId);
+  const best = rounds.at(-1)?.decision['bestRound'] as number;
+  for (const name of ['arte-0shot:0', 'arte:0', 'build-pairs:0']) {
+    const found = await trace(name);
+    expect([name, found.round]).toEqual([name, best]);
+    expect(found).toEqual(await trace(name, best));
+  }
+  // In the first round alone.
+  expect((await trace('original_teacher:0')).round).toBe(1);
+});
+
 it('follows a tailored example to its question, each with its own call, and to a teacher with a layer a round', async () => {
   const found = await trace('arte:2', 2);
   expect(found).toMatchObject({ kind: 'tailored', from: [{ role: 'question', trace: { kind: 'question' } }] });
