@@ -16,7 +16,7 @@ import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
 import { rowsCutShareTold } from '../schemas/limits';
 import { noUsage, type StageManifest } from '../schemas/manifest';
-import type { EvaluationRecord, ReportInput, RoundRecord, StageRecord } from '../schemas/messages';
+import type { EvaluationRecord, ReportInput, RoundRecord, RunRecord, StageRecord } from '../schemas/messages';
 import type { KeptPlan } from '../schemas/plan';
 import { predictionRowSchema, type PredictionRow } from '../schemas/rows';
 import {
@@ -30,6 +30,7 @@ import {
   type ReportTransfer,
   type RunReport,
 } from '../schemas/report';
+import type { RunAction } from '../schemas/run-action';
 import type { RunConfig } from '../schemas/run-config';
 import { signalsOf } from '../schemas/signals';
 import { stageLabel } from '../schemas/stage-names';
@@ -84,6 +85,8 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     ...(transfer.length > 0 && { transfer }),
     stages,
     totals,
+    ...wallOf(await runStart(store, input.runId), actions, Date.now()),
+    answersGiven: { drafts: config.rationales.answer === 'given', tailored: config.tailor.answer === 'given' },
     ...(kept && { planned: { madeAt: kept.madeAt, left: kept.plan.prices.left } }),
     notes: [
       ...earlierNotes(earlier, config),
@@ -104,6 +107,35 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
   await store.putDocument(runKeys.report(input.runId), report as unknown as JsonValue);
   return store.putBlob(text, { mediaType: 'application/json', rows: 1 });
 }
+
+/** When the run was started first, as its record says. */
+async function runStart(store: ArtifactStore, runId: string): Promise<string | undefined> {
+  const record = (await store.getDocument(runKeys.record(runId))) as unknown as RunRecord | undefined;
+  return record?.createdAt;
+}
+
+/** The run's time by the clock, and what of it passed between orders to pause and to go on. */
+export function wallOf(
+  startedAt: string | undefined,
+  actions: readonly Pick<RunAction, 'action' | 'at'>[],
+  endMs: number,
+): Pick<RunReport, 'wall'> {
+  if (startedAt === undefined) return {};
+  let paused = 0;
+  let since: number | undefined;
+  for (const { action, at } of actions) {
+    if (action === 'pause') since ??= Date.parse(at);
+    else if (since !== undefined && goesOn.has(action)) {
+      paused += Date.parse(at) - since;
+      since = undefined;
+    }
+  }
+  const seconds = Math.max(0, endMs - Date.parse(startedAt)) / 1000;
+  return { wall: { startedAt, seconds, pausedSeconds: paused / 1000 } };
+}
+
+/** Orders after which a paused run works, or ends. */
+const goesOn: ReadonlySet<RunAction['action']> = new Set(['start', 'restart', 'resume', 'retry', 'cancel']);
 
 /** The kept plan's figures by the place of their stage; none without a plan. */
 function plannedStages(kept: KeptPlan | undefined): ReadonlyMap<string, ReportPlanned> {

@@ -32,11 +32,13 @@ import {
   signalsTitle,
 } from './report-agreement';
 import { hasCost, plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
-import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
+import { gateLegends, gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 import { trainingPlots } from './report-trainings';
 import { setSuffix, targetLegends, targetTitle, transferTitle, unseenReport } from './report-transfer';
-import { answerKinds, answerKindsIn, armTitle, macroAverages, nothingEvaluated, scoredAnswers } from './report-view';
+import { stageTimeNote, wallWords } from './report-stages';
+import { answerKinds, answerKindsIn, macroAverages, scoredAnswers } from './report-view';
+import { armTitle, nothingEvaluated } from './report-words';
 import { areShares, scoreText } from './score-text';
 
 /** Rounds whose scores are drawn: the last ones, so that a run of many rounds stays a page. */
@@ -61,7 +63,8 @@ export function reportPage(report: RunReport, details: ReportDetails, config: Ru
     section('lineage', 'Lineage', lineage(report)),
   ].filter(({ body }) => body !== '');
   const { runId, name, status, rounds, writtenAt } = report;
-  const facts = `${status.toLowerCase()}, ${rounds.length} ${rounds.length === 1 ? 'round' : 'rounds'}, written ${writtenAt.slice(0, 16).replace('T', ' ')} UTC`;
+  const wall = wallWords(report);
+  const facts = `${status.toLowerCase()}, ${rounds.length} ${rounds.length === 1 ? 'round' : 'rounds'}${wall === undefined ? '' : `, ${wall}`}, written ${writtenAt.slice(0, 16).replace('T', ' ')} UTC`;
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -123,7 +126,7 @@ function tiles(report: RunReport): string {
         ]
       : []),
     [formatCount(totals.calls), 'model calls paid for'],
-    [formatSeconds(totals.seconds), 'in stages, summed'],
+    [formatSeconds(totals.seconds), 'in stages, summed, with their waits'],
     ...(hasCost(report)
       ? [[`${totals.cost.toFixed(2)} ${totals.currency}`, 'cost by the prices of the config'] as const]
       : []),
@@ -343,6 +346,9 @@ function roundsAndGates(report: RunReport): string {
             ['Gate', 'Round', 'Measured', 'Limit', 'Verdict'],
             gates,
           ),
+          `<dl class="legend">${gateLegends(report)
+            .map(({ gate, means }) => `<div><dt>${gate}</dt><dd>${escaped(means)}</dd></div>`)
+            .join('')}</dl>`,
         ]
       : []),
     ...(orders.length > 0
@@ -518,12 +524,13 @@ function cost(report: RunReport): string {
     'Tokens in',
     'Of them cached',
     'Tokens out',
-    'Time',
+    'Time, waits included',
     ...(hasPrices ? [`Cost, ${totals.currency}`] : []),
   ];
   return `${made.length === 0 ? '<p>Everything came from the store: this run spent nothing.</p>' : barPlot({ id: 'time', title: 'Time by stage, over all rounds', description: said(seconds) }, seconds, 'arm-aligned')}
 ${totals.cost > 0 ? barPlot({ id: 'money', title: `Cost by stage, ${totals.currency}`, description: said(money) }, money, 'arm-1') : ''}
-${table('cost-table', 'What each stage took', columns, rows)}`;
+${table('cost-table', 'What each stage took', columns, rows)}
+<p class="legend">${stageTimeNote}</p>`;
 }
 
 function planned(report: RunReport): string {
@@ -574,12 +581,12 @@ function trainingSets(report: RunReport): string {
     'training-sets-table',
     'What students were trained on, and what was left out of it',
     Object.values(trainingSetTitles).map((title) => `${title.charAt(0).toUpperCase()}${title.slice(1)}`),
-    rows.map(({ arm, label, round, examples, agreeing, leftOut, duplicates, leaks, words }) => [
+    rows.map(({ arm, label, round, examples, agreeing, given, leftOut, duplicates, leaks, words }) => [
       ...[
         `${armTitle({ name: arm }, report)}${setSuffix(label)}`,
         round,
         formatCount(examples),
-        `${Math.round(100 * agreeing)} %`,
+        given ? 'given, not measured' : `${Math.round(100 * agreeing)} %`,
       ],
       ...[leftOut, duplicates, leaks, words],
     ]),

@@ -3,6 +3,7 @@ import type { Range } from '../schemas/plan';
 import type { ReportStage, RunReport } from '../schemas/report';
 import { stageLabel } from '../schemas/stage-names';
 import { formatCount, formatSeconds } from './output';
+import { stageLines } from './report-stages';
 import { formatMoneyShort, formatPlanSeconds, formatRange, shortCount } from './plan-prices';
 
 export const plannedTitle = 'Plan against actual (planned: actual)';
@@ -11,7 +12,8 @@ export const plannedNote =
 
 export interface PlannedRow {
   readonly stage: string;
-  readonly round: number | '';
+  /** "1, 2" of a stage that later rounds found again. */
+  readonly round: string;
   readonly calls: string;
   readonly tokens: string;
   readonly seconds: string;
@@ -40,10 +42,10 @@ export function plannedRows({
 }: Pick<RunReport, 'stages' | 'totals' | 'planned'>): PlannedRow[] {
   if (!planned) return [];
   const priced = hasCost({ stages, totals, planned });
-  const rows = stages.flatMap((stage): PlannedRow[] => {
+  const rows = stageLines(stages).flatMap(({ stage, rounds }): PlannedRow[] => {
     const { planned: said } = stage;
     if (!said || (said.calls === 0 && said.steps === 0)) return [];
-    return [{ stage: stageLabel(stage.name, stage.arm), round: stage.round, ...cells(stage, said, priced) }];
+    return [{ stage: stageLabel(stage.name, stage.arm), round: rounds, ...cells(stage, said, priced) }];
   });
   const { left } = planned;
   rows.push({

@@ -1,5 +1,5 @@
 /** What the rounds of a run decided and which gates they passed, as rows of words: the terminal and the page print the same ones. */
-import type { GateVerdict, NextRound } from '../method/gates';
+import type { GateName, GateVerdict, NextRound } from '../method/gates';
 import type { RunReport } from '../schemas/report';
 
 export interface RoundStep {
@@ -77,23 +77,69 @@ function fromWords(round: number): string {
 }
 
 export interface GateRow {
-  readonly gate: string;
-  readonly round: number;
+  readonly gate: GateName;
+  /** "1, 2" where several rounds have the same line. */
+  readonly round: string;
   readonly value: string;
   readonly limit: string;
   readonly verdict: GateVerdict['verdict'];
 }
 
-/** A line for every gate that was on, round by round. */
+function verdictsOf({ decision }: RunReport['rounds'][number]): readonly GateVerdict[] {
+  return (decision['gates'] as { readonly verdicts?: readonly GateVerdict[] } | undefined)?.verdicts ?? [];
+}
+
+/** A line for every gate that was on, round by round; equal lines of several rounds are one. */
 export function gateRows({ rounds }: Pick<RunReport, 'rounds'>): GateRow[] {
-  return rounds.flatMap(({ round, decision }) => {
-    const gates = decision['gates'] as { readonly verdicts?: readonly GateVerdict[] } | undefined;
-    return (gates?.verdicts ?? []).map(({ gate, value, limit, verdict }) => ({
-      gate,
-      round,
-      value: value === null ? '' : value.toFixed(3),
-      limit: String(limit),
-      verdict,
-    }));
-  });
+  const lines = new Map<string, GateRow>();
+  for (const one of rounds)
+    for (const { gate, value, limit, verdict } of verdictsOf(one)) {
+      const row = { gate, value: value === null ? '' : value.toFixed(3), limit: String(limit), verdict };
+      const name = Object.values(row).join(' ');
+      const before = lines.get(name);
+      lines.set(name, { ...row, round: before ? `${before.round}, ${one.round}` : String(one.round) });
+    }
+  return [...lines.values()];
+}
+
+/** What the gates of each round came to: "8 held, 1 not measured". */
+export function gateVerdicts({
+  rounds,
+}: Pick<RunReport, 'rounds'>): { readonly round: number; readonly words: string }[] {
+  const kinds = ['failed', 'held', 'not measured'] as const;
+  return rounds.map((one) => ({
+    round: one.round,
+    words: kinds
+      .flatMap((kind) => {
+        const count = verdictsOf(one).filter(({ verdict }) => verdict === kind).length;
+        return count === 0 ? [] : [`${count} ${kind}`];
+      })
+      .join(', '),
+  }));
+}
+
+const drift = "over that of the unaligned teacher's set";
+
+const gateMeanings: Readonly<Record<GateName, string>> = {
+  contaminated_max: 'share of the examples that hold a test or validation item',
+  duplicates_max: 'share of the questions that repeat an earlier one',
+  bare_rise_max: "share of answers without reasoning, less that of the unaligned teacher's set",
+  tag_drop_max: "share of examples that end in an answer, of the unaligned teacher's set less that of this one",
+  length_ratio_min: `median length of the rationales, ${drift}`,
+  length_ratio_max: `median length of the rationales, ${drift}`,
+  diversity_ratio_min: `share of distinct pairs of words in the rationales, ${drift}`,
+  reward_margin_min: 'reward margin over the last quarter of the steps of DPO',
+  reward_accuracy_min: 'share of pairs the right way round, over the last quarter of the steps of DPO',
+  icl_gain_min: "student's accuracy shown the examples, less that shown the drafts: the interval's upper end",
+};
+
+/** What each gate that was on measures, and which values hold. */
+export function gateLegends({
+  rounds,
+}: Pick<RunReport, 'rounds'>): { readonly gate: GateName; readonly means: string }[] {
+  const limits = new Map(rounds.flatMap((one) => verdictsOf(one).map(({ gate, limit }) => [gate, limit] as const)));
+  return [...limits].map(([gate, limit]) => ({
+    gate,
+    means: `${gateMeanings[gate]}; ${gate.endsWith('_max') ? 'at most' : 'at least'} ${limit}`,
+  }));
 }

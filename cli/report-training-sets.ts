@@ -15,6 +15,8 @@ export interface TrainingSetRow {
   readonly examples: number;
   /** Share of examples whose answer is their question's target. */
   readonly agreeing: number;
+  /** Whether whoever wrote the answers was told the target: then they agree by themselves. */
+  readonly given: boolean;
   /** "3 truncated, 1 overlaps test"; of questions and of examples. */
   readonly leftOut: string;
   readonly duplicates: string;
@@ -33,10 +35,13 @@ export const trainingSetTitles = {
   duplicates: 'duplicates, exact + near',
   leaks: 'repeat test + probe items',
   words: 'words of a rationale: 10, 50, 90 %',
-} as const satisfies Record<Exclude<keyof TrainingSetRow, 'label'>, string>;
+} as const satisfies Record<Exclude<keyof TrainingSetRow, 'label' | 'given'>, string>;
 
 /** One row for each set that a student was trained on, in the order they were made. */
-export function trainingSetRows({ stages }: Pick<RunReport, 'stages'>): TrainingSetRow[] {
+export function trainingSetRows({
+  stages,
+  answersGiven,
+}: Pick<RunReport, 'stages' | 'answersGiven'>): TrainingSetRow[] {
   return stages.flatMap(({ name, arm, round, facts }) => {
     if (name !== 'tailor-rationales' && name !== 'select-drafts') return [];
     const own = hygieneOf(facts);
@@ -57,6 +62,7 @@ export function trainingSetRows({ stages }: Pick<RunReport, 'stages'>): Training
         round,
         examples: Number(facts['examples']),
         agreeing: Number(facts['agreeing']) / Number(facts['examples']),
+        given: (name === 'select-drafts' ? answersGiven?.drafts : answersGiven?.tailored) === true,
         leftOut: leftOut.length === 0 ? 'nothing' : leftOut.join(', '),
         duplicates: `${own.exactDuplicates} + ${own.nearDuplicates}`,
         leaks: `${own.contaminatedTest + (questions?.contaminatedTest ?? 0)} + ${own.contaminatedProbe + (questions?.contaminatedProbe ?? 0)}`,

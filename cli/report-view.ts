@@ -1,10 +1,9 @@
 /**
- * The report on the screen: arms with their intervals, how their answers were read, comparisons, what each stage took. Owns words and layout.
+ * The report on the screen: the verdict, the arms and the rounds (report-short.ts), and with `full` every table. Owns the tables and their order.
  *
  * Invariant: no line is wider than `reportWidthMax` where the names in it allow, and of a small run none than `textWidthMax`. What does not fit beside each other is a table of its own; columns
- * that say the same in every line are left out.
+ * that say the same in every line are left out, and so are tables that say what another one does.
  */
-import type { ArmName } from '../schemas/arms';
 import type {
   AnswerCounts,
   Comparison,
@@ -27,7 +26,9 @@ import {
   signalsTitle,
 } from './report-agreement';
 import { hasCost, plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
-import { gateRows, isWorthTelling, orderRows, roundSteps } from './report-rounds';
+import { gateLegends, gateRows, orderRows } from './report-rounds';
+import { printArmsShort, printRoundsShort, verdict } from './report-short';
+import { stageLines, stageTimeNote, wallWords } from './report-stages';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 import {
   setSuffix,
@@ -37,37 +38,47 @@ import {
   transferTitle,
   unseenReport,
 } from './report-transfer';
+import {
+  armTitle,
+  baselineTitles,
+  interval,
+  nameOf,
+  points,
+  printText,
+  reportWidthMax,
+  right,
+  signed,
+  textWidthMax,
+} from './report-words';
 
-/** Columns of the widest table, in a run with several rounds, shot counts and seeds: most terminals have as many. */
-export const reportWidthMax = 100;
-/** Columns of sentences, and of the tables of a small run: every terminal has as many. */
-export const textWidthMax = 80;
+/** What is shown of a report; `standing` says that the run has gone on since. */
+export interface ReportView {
+  /** All tables. */
+  readonly full?: boolean;
+  readonly standing?: string | undefined;
+}
 
-/** Print a report as tables; `standing` says that the run has gone on since. */
-export function printReport(whole: RunReport, standing?: string): void {
+/** Print a report: on one screen, or with `full` all of its tables. */
+export function printReport(whole: RunReport, { full = false, standing }: ReportView = {}): void {
   const report = foreignIn(whole);
   const color = colorsFor(process.stdout);
   const heading = (title: string): void => printLine(color.bold(title));
   const rounds = report.rounds.length === 1 ? '1 round' : `${report.rounds.length} rounds`;
+  const wall = wallWords(report);
   printLine();
-  heading(`Report of ${report.runId} (${report.status.toLowerCase()}, ${rounds})`);
+  heading(`Report of ${report.runId} (${[report.status.toLowerCase(), rounds, ...(wall ? [wall] : [])].join(', ')})`);
   printLine();
   if (standing !== undefined) {
     for (const line of wrapped(standing, textWidthMax)) printLine(color.yellow(line));
     printLine();
   }
-  if (report.arms.length === 0) {
-    printText(nothingEvaluated(report));
-    printLine();
-  } else printArms(report, heading);
-  printTransfer(report, heading);
-  printScores(report, heading);
-  printAgreements(report, heading);
-  printTrainingSets(report, heading);
-  printDecisions(report, heading);
-  printOrders(report, heading);
-  printStages(report, heading);
-  printPlanned(report, heading);
+  for (const sentence of verdict(report)) printText(sentence);
+  printLine();
+  if (full) printTables(report, heading);
+  else {
+    printArmsShort(report, heading);
+    printRoundsShort(report, heading);
+  }
   if (report.notes.length > 0) {
     printLine();
     for (const note of report.notes) {
@@ -75,10 +86,21 @@ export function printReport(whole: RunReport, standing?: string): void {
       printLine([`${color.yellow('note')}  ${first}`, ...rest.map((line) => `      ${line}`)].join('\n'));
     }
   }
+  if (full) return;
+  printLine();
+  printLine(`${color.bold('next')}  arte report ${report.runId} --full has all tables; --html FILE is a page`);
 }
 
-function printText(text: string): void {
-  for (const line of wrapped(text, textWidthMax)) printLine(line);
+function printTables(report: RunReport, heading: (title: string) => void): void {
+  if (report.arms.length > 0) printArms(report, heading);
+  printTransfer(report, heading);
+  printScores(report, heading);
+  printAgreements(report, heading);
+  printTrainingSets(report, heading);
+  printGates(report, heading);
+  printOrders(report, heading);
+  printStages(report, heading);
+  printPlanned(report, heading);
 }
 
 function printTrainingSets(report: RunReport, heading: (title: string) => void): void {
@@ -94,47 +116,32 @@ function printTrainingSets(report: RunReport, heading: (title: string) => void):
       ],
       rows.map((row) => [
         ...[`${armTitle({ name: row.arm }, report)}${setSuffix(row.label)}`, ...(several ? [row.round] : [])],
-        ...[formatCount(row.examples), `${points(row.agreeing)} %`, row.duplicates, row.leaks, row.words],
+        ...[
+          formatCount(row.examples),
+          row.given ? 'given' : `${points(row.agreeing)} %`,
+          row.duplicates,
+          row.leaks,
+          row.words,
+        ],
       ]),
     ),
   );
-  const [head] = rows;
-  const same = rows.every(({ leftOut }) => leftOut === head?.leftOut);
-  for (const row of same ? rows.slice(0, 1) : rows) {
-    const whose = `${armTitle({ name: row.arm }, report)}${setSuffix(row.label)}${several ? `, round ${row.round}` : ''}`;
-    printText(`Left out${same ? '' : ` of ${whose}`}: ${row.leftOut}.`);
+  // Sets of which the same was left out are told together.
+  const reasons = [...new Set(rows.map(({ leftOut }) => leftOut))];
+  for (const leftOut of reasons) {
+    const those = rows.filter((row) => row.leftOut === leftOut);
+    const names = those.map(
+      (row) => `${armTitle({ name: row.arm }, report)}${setSuffix(row.label)}${several ? `, round ${row.round}` : ''}`,
+    );
+    printText(`Left out${reasons.length === 1 ? '' : ` of ${names.join('; ')}`}: ${leftOut}.`);
   }
   printText(
-    'agree: answers that are their target; duplicates: exact + near; leaks: rows that repeat test + probe items; words of a rationale: 10, 50, 90 % have no more.',
+    `agree: answers that are their target${rows.some(({ given }) => given) ? ' (given: the writer was told it, so nothing is measured)' : ''}; duplicates: exact + near; leaks: rows that repeat test + probe items; words of a rationale: 10, 50, 90 % have no more.`,
   );
   printLine();
 }
 
-/** Why a report has no accuracies. */
-export function nothingEvaluated({ status, stages }: Pick<RunReport, 'status' | 'stages'>): string {
-  const last = stages.at(-1);
-  const when =
-    last === undefined
-      ? 'before its first stage had finished'
-      : `after ${stageLabel(last.name, last.arm)} in round ${last.round}`;
-  return status === 'CANCELLED'
-    ? `No student was evaluated in a whole round: the run was cancelled ${when}. There are no accuracies to report; what was made is kept, and is reused when the run is started again.`
-    : 'No student was evaluated: there are no accuracies to report.';
-}
-
 // ---- students ----------------------------------------------------------------------------------------------------
-
-const right = (title: string): TableColumn => ({ title, align: 'right' });
-
-/** Columns that say which line it is, as far as lines differ in them, and their cells. */
-function nameOf(report: RunReport): { columns: TableColumn[]; cells: (arm: ReportArm) => (string | number)[] } {
-  const rounds = new Set(report.arms.map(({ round }) => round)).size > 1;
-  const shots = new Set(report.arms.map((arm) => arm.shots)).size > 1;
-  return {
-    columns: [{ title: 'student trained on' }, ...(rounds ? [right('round')] : []), ...(shots ? [right('shots')] : [])],
-    cells: (arm) => [armTitle(arm, report), ...(rounds ? [arm.round] : []), ...(shots ? [arm.shots] : [])],
-  };
-}
 
 function printArms(report: RunReport, heading: (title: string) => void): void {
   const { arms } = report;
@@ -192,7 +199,16 @@ function printArms(report: RunReport, heading: (title: string) => void): void {
   );
   printLine();
   printGroups(report, 'By task, accuracy (95 % interval), %', ({ byTask }) => byTask, heading);
-  printGroups(report, 'By category, accuracy (95 % interval), %', ({ byCategory }) => byCategory, heading);
+  if (arms.every(isCategoryPerTask)) {
+    if (Object.keys(arms[0]?.byTask ?? {}).length > 1) {
+      printText('By category: as by task, for each task is a category of its own.');
+      printLine();
+    }
+  } else printGroups(report, 'By category, accuracy (95 % interval), %', ({ byCategory }) => byCategory, heading);
+}
+
+function isCategoryPerTask({ byTask, byCategory }: ReportArm): boolean {
+  return Object.keys(byTask).length === Object.keys(byCategory).length;
 }
 
 function words({ examples, steps }: NonNullable<ReportArm['training']>): string {
@@ -266,7 +282,7 @@ export interface MacroAverage {
   readonly of: (arm: ReportArm) => MacroMeasure;
 }
 
-/** The averages that differ from the one over items: over tasks and over categories, where there are several. */
+/** The averages that differ from the one over items: over tasks and over categories, where there are several, and once where they are the same. */
 export function macroAverages({ arms }: Pick<RunReport, 'arms'>): MacroAverage[] {
   const averages: readonly (MacroAverage & { readonly groups: number })[] = (
     [
@@ -274,7 +290,10 @@ export function macroAverages({ arms }: Pick<RunReport, 'arms'>): MacroAverage[]
       ['over categories', ({ macro }: ReportArm) => macro.overCategories],
     ] as const
   ).map(([title, of]) => ({ title, of, groups: Math.max(0, ...arms.map((arm) => of(arm).groups)) }));
-  return averages.filter(({ groups }) => groups > 1);
+  const several = averages.filter(({ groups }) => groups > 1);
+  const [first, second] = several;
+  const same = first && second && arms.every((arm) => first.of(arm).accuracy === second.of(arm).accuracy);
+  return same ? [{ ...first, title: 'over tasks, and over categories' }] : several;
 }
 
 function printComparisons(
@@ -298,7 +317,6 @@ function printComparisons(
   printLine();
 }
 
-const baselineTitles = { untuned: 'the untuned student', original_teacher: "the unaligned teacher's student" } as const;
 const comparisonColumns: readonly TableColumn[] = [
   { title: 'points (95 % interval)' },
   right('p'),
@@ -384,28 +402,6 @@ function printGroups(
   }
 }
 
-const armTitles: Readonly<Record<ArmName, string>> = {
-  teacher: '(the teacher itself)',
-  untuned: 'nothing (untuned)',
-  original_teacher: "unaligned teacher's data",
-  self_instruct: 'the same, self-instruct',
-  random_rationale: 'drafts, rationale at random',
-  most_preferred: 'drafts, most preferred',
-  task_consistent: 'drafts, best technique',
-  question_only: 'aligned on questions only',
-  rationale_only: 'aligned on rationales only',
-  arte: "aligned teacher's data",
-};
-
-/**
- * An arm in words: what its student was trained on. Without an alignment the set of `arte` is chosen from drafts: it must not be called the
- * aligned teacher's.
- */
-export function armTitle({ name }: Pick<ReportArm, 'name'>, { stages }: Pick<RunReport, 'stages'>): string {
-  const chosen = name === 'arte' && stages.some((stage) => stage.name === 'select-drafts' && stage.arm === name);
-  return chosen ? "the student's choice of drafts" : armTitles[name];
-}
-
 // ---- scores, decisions, stages -----------------------------------------------------------------------------------
 
 /** How the untuned student's answers to the probe items were read: what the drafts' scores rest on. */
@@ -450,23 +446,18 @@ export function scoredAnswers({ stages }: Pick<RunReport, 'stages'>): { round: n
   });
 }
 
-/** What each round decided, where there was something to decide. */
-function printDecisions(report: RunReport, heading: (title: string) => void): void {
-  const steps = roundSteps(report);
+/** The gates that were on, with what they measure. */
+function printGates(report: RunReport, heading: (title: string) => void): void {
   const gates = gateRows(report);
-  if (!isWorthTelling(report) && !gates.some(({ verdict }) => verdict === 'failed')) return;
-  heading('What the rounds decided');
-  for (const { round, decision, reason, next } of steps)
-    printText(`Round ${round} ${decision}. ${reason}${next === '' ? '' : ` The run ${next}.`}`);
-  printLine();
   if (gates.length === 0) return;
   heading('Gates');
   printLine(
     table(
       [{ title: 'gate' }, right('round'), right('measured'), right('limit'), { title: 'verdict' }],
-      gates.map(({ gate, round, value, limit, verdict }) => [gate, round, value, limit, verdict]),
+      gates.map(({ gate, round, value, limit, verdict: held }) => [gate, round, value, limit, held]),
     ),
   );
+  for (const { gate, means } of gateLegends(report)) printText(`${gate}: ${means}.`);
   printLine();
 }
 
@@ -496,9 +487,9 @@ function printStages(report: RunReport, heading: (title: string) => void): void 
     right('time'),
     ...(priced ? [right('cost')] : []),
   ];
-  const rows = stages.map((stage) => [
+  const rows = stageLines(stages).map(({ stage, rounds: of }) => [
     stageLabel(stage.name, stage.arm),
-    ...(rounds ? [stage.round] : []),
+    ...(rounds ? [of] : []),
     formatCount(stage.calls),
     formatCount(stage.inputTokens),
     formatCount(stage.cachedInputTokens),
@@ -517,7 +508,7 @@ function printStages(report: RunReport, heading: (title: string) => void): void 
     ...(priced ? [totals.cost.toFixed(2)] : []),
   ]);
   printLine(table(columns, rows));
-  printText('Stages run side by side: their times add up to more than the run took. Reused: found in the store.');
+  printText(`${stageTimeNote} Reused: found in the store.`);
 }
 
 /** Plan against actual, of a run that was started with a plan. */
@@ -551,18 +542,4 @@ function printPlanned(report: RunReport, heading: (title: string) => void): void
     ),
   );
   printText(plannedNote);
-}
-
-// ---- figures -----------------------------------------------------------------------------------------------------
-
-function interval({ accuracy, low, high }: Pick<Measure, 'accuracy' | 'low' | 'high'>): string {
-  return `${points(accuracy)} (${points(low)} to ${points(high)})`;
-}
-
-function points(share: number): string {
-  return (share * 100).toFixed(1);
-}
-
-function signed(share: number): string {
-  return `${share >= 0 ? '+' : ''}${points(share)}`;
 }

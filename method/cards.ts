@@ -296,7 +296,9 @@ function readers(): string[] {
 function setFigures({ report, round, arm }: DataCardSource): string[] {
   const of = (name: string) =>
     report.stages.find((stage) => stage.name === name && stage.arm === arm && stage.round === round.round)?.facts;
-  const facts = of('tailor-rationales') ?? of('select-drafts');
+  const written = of('tailor-rationales');
+  const facts = written ?? of('select-drafts');
+  const given = written ? report.answersGiven?.tailored : report.answersGiven?.drafts;
   const hygiene = facts?.['hygiene'] as unknown as RowHygiene | undefined;
   if (facts === undefined || hygiene === undefined) return [];
   const asked = of('tailor-questions')?.['hygiene'] as unknown as RowHygiene | undefined;
@@ -308,7 +310,9 @@ function setFigures({ report, round, arm }: DataCardSource): string[] {
   return [
     '## Cleanness',
     list([
-      `answers that equal the target their question was written with: ${Number(facts['agreeing'])} of ${Number(facts['examples'])} (targets are the teacher's own, and may be wrong)`,
+      given
+        ? 'every answer is the target its question was written with: the writer was told it'
+        : `answers that equal the target their question was written with: ${Number(facts['agreeing'])} of ${Number(facts['examples'])} (targets are the teacher's own, and may be wrong)`,
       `left out: questions: ${reasons(asked?.dropped)}; examples: ${reasons(hygiene.dropped)}`,
       `questions that are the same as, or nearly, an earlier one: ${hygiene.exactDuplicates} and ${hygiene.nearDuplicates}`,
       `examples that repeat test or validation items of the run, before any were left out: ${hygiene.contaminatedTest} and ${hygiene.contaminatedProbe}`,

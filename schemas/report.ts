@@ -105,6 +105,7 @@ export interface ReportStage {
   /** Calls that a kill cut off in flight, and their input tokens at most: asked again, paid for perhaps; in neither calls nor cost. */
   readonly lostCalls: number;
   readonly lostInputTokens: number;
+  /** From its start to its end: waits for a model, the device or money are in them. */
   readonly seconds: number;
   /** Found in the store: its calls and seconds were spent by an earlier run and are not in this run's totals. */
   readonly reused: boolean;
@@ -154,6 +155,10 @@ export interface RunReport {
     readonly spent: number;
     readonly currency: string;
   };
+  /** From the run's first start to this report, by the clock of its records; paused: by a person's order. Left out where the start is not known. */
+  readonly wall?: { readonly startedAt: string; readonly seconds: number; readonly pausedSeconds: number };
+  /** Whose writers were told the answer (rationales.answer, tailor.answer: given): such answers agree with their target by themselves. */
+  readonly answersGiven?: { readonly drafts: boolean; readonly tailored: boolean };
   /** The plan as it was made when the run was started: what was left to make then. What a changed config asked for since is not in it. */
   readonly planned?: { readonly madeAt: string; readonly left: PriceTotals };
   /** Sentences a reader must not miss: coarse scores, short tasks, hosted identities, what may not be claimed. */

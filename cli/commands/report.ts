@@ -12,10 +12,14 @@ export function register(program: Command): void {
   program
     .command('report')
     .argument('<run>', 'id of the run')
-    .description('what came of a run: students, stages, costs')
+    .description('what came of a run: the verdict, arms, rounds, cost and time')
+    .option(
+      '--full',
+      'all tables: how answers were read, tasks, training sets, gates, every stage, plan against actual',
+    )
     .option('--html <file>', 'as one HTML page that needs nothing else; replaces the file')
     .option('--json', 'as JSON')
-    .action(async (runId: string, options: { html?: string; json?: boolean }) => {
+    .action(async (runId: string, options: { full?: boolean; html?: string; json?: boolean }) => {
       const session = await openSession({ start: false });
       try {
         const { store } = session;
@@ -28,7 +32,7 @@ export function register(program: Command): void {
         }
         const report = await readReport(store, runId);
         if (options.json) printJson(report);
-        else printReport(report, await standingOf(store, report));
+        else printReport(report, { full: options.full === true, standing: await standingOf(store, report) });
       } finally {
         await session.close();
       }

@@ -19,7 +19,7 @@ import type { Student } from '../../schemas/student';
 import { loadConfig } from '../load-config';
 import { checkRegistryName } from '../load-student';
 import { colorsFor, exitCodes, printJson, printLine, printNote, progress, table, wrapped } from '../output';
-import { textWidthMax } from '../report-view';
+import { textWidthMax } from '../report-words';
 import {
   checkTiming,
   createSchedule,

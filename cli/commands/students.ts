@@ -13,7 +13,7 @@ import type { StudentEvent, StudentStanding } from '../../schemas/student';
 import { checkRegistryName, loadStudent, type GivenStudent } from '../load-student';
 import { colorsFor, printJson, printLine, table, wrapped } from '../output';
 import { earlierReason, reasonOf, type ReasonOptions } from '../reason-option';
-import { textWidthMax } from '../report-view';
+import { textWidthMax } from '../report-words';
 import { openSession, type Session } from '../session';
 import { actor } from '../actor';
 

@@ -2,7 +2,7 @@
  * Goal: the report's account of money: whose price a stage pays, and what kills may have cost beside it. Method: a round's record and its
  * manifests in a store in memory; the tables' statistics are method/'s tests.
  */
-import { writeReport } from '../../activities/report';
+import { wallOf, writeReport } from '../../activities/report';
 import { putStageRecord, runKeys, saveRound } from '../../activities/run-records';
 import { manifestKey, noCounts } from '../../activities/stage';
 import { emptyLedger } from '../../method/ledger';
@@ -150,4 +150,23 @@ it('says what the ledger has beside the table', async () => {
   const { totals, notes } = await reportOf([stage], { 'sample-questions': 1, 'train-dpo': 0.25 });
   expect(totals).toMatchObject({ cost: 1, spent: 1.25 });
   expect(notes.join()).toContain('has 1.25 USD as spent, 0.25 more than the table');
+});
+
+it("has the run's time by the clock, and what of it was paused", () => {
+  const at = (minute: number): string => new Date(Date.UTC(2026, 0, 1, 0, minute)).toISOString();
+  const orders = [
+    ...[
+      { action: 'start', at: at(0) },
+      { action: 'pause', at: at(10) },
+      { action: 'budget', at: at(12) },
+    ],
+    ...[
+      { action: 'resume', at: at(15) },
+      { action: 'pause', at: at(20) },
+      { action: 'cancel', at: at(22) },
+    ],
+  ] as const;
+  const { wall } = wallOf(at(0), orders, Date.parse(at(30)));
+  expect(wall).toEqual({ startedAt: at(0), seconds: 1800, pausedSeconds: 420 });
+  expect(wallOf(undefined, orders, 0)).toEqual({});
 });

@@ -14,7 +14,8 @@ import { againstLines, priceLines, priceTable } from '../../cli/plan-prices';
 import { keepPlan, planForStart, planWithStore } from '../../cli/price-run';
 import { readReport } from '../../cli/read-report';
 import { plannedRows } from '../../cli/report-planned';
-import { printReport, reportWidthMax } from '../../cli/report-view';
+import { printReport } from '../../cli/report-view';
+import { reportWidthMax } from '../../cli/report-words';
 import { openEta, type Eta } from '../../cli/run-eta';
 import type { LiveStage } from '../../cli/run-progress';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -113,7 +114,7 @@ it('lays the plan of the start beside what came, in the report', async () => {
   expect(rows.at(-1)!.stage).toBe('in all');
   const said: string[] = [];
   const spy = jest.spyOn(process.stdout, 'write').mockImplementation((chunk) => said.push(String(chunk)) > 0);
-  printReport({ ...report, notes: [] });
+  printReport({ ...report, notes: [] }, { full: true });
   spy.mockRestore();
   const lines = said
     .join('')

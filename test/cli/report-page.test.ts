@@ -269,7 +269,7 @@ it('shows means over tasks and categories, the spread over seeds, and how answer
   const several = madeReport({
     arms: ['untuned', 'original_teacher', 'arte'],
     students: 3,
-    tasks: { sums: 'algorithmic', words: 'language' },
+    tasks: { sums: 'algorithmic', words: 'language', rhymes: 'language' },
   });
   const path = join(folder, 'several.html');
   writeFileSync(path, reportPage(several, { rounds: [], pairs: [] }, undefined));

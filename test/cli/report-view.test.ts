@@ -5,8 +5,9 @@
  */
 import { runKeys } from '../../activities/run-records';
 import { standingOf } from '../../cli/report-standing';
-import { printReport, reportWidthMax, textWidthMax } from '../../cli/report-view';
+import { printReport } from '../../cli/report-view';
 import { reportPage } from '../../cli/report-page';
+import { reportWidthMax, textWidthMax } from '../../cli/report-words';
 import { armNames } from '../../schemas/arms';
 import type { RunStatus } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
@@ -14,12 +15,12 @@ import { MemoryStore } from '../activities/row-engine/memory-store';
 import { runCommand } from '../support/command';
 import { madeReport } from '../support/made-report';
 
-const printed = async (report: RunReport, said?: string): Promise<string> =>
+const printed = async (report: RunReport, full = true, standing?: string): Promise<string> =>
   (
     await runCommand(
       (program) =>
         void program.command('show').action(() => {
-          printReport(report, said);
+          printReport(report, { full, standing });
         }),
       ['show'],
     )
@@ -41,9 +42,82 @@ it('of all arms, rounds, shot counts, seeds and 23 tasks fits too', async () => 
   const text = await printed(madeReport({ arms: armNames, rounds: 2, shots: [0, 3], students: 2, items: 2, tasks }));
   expect(text.split('\n').filter((line) => line.length > reportWidthMax)).toEqual([]);
   for (const task of Object.keys(tasks)) expect(text.match(new RegExp(`${task}(?!\\d)`, 'g'))).toHaveLength(1);
-  for (const said of ['over tasks', 'over categories', 'sd over seeds', 'What the rounds decided'])
+  for (const said of ['over tasks', 'over categories', 'sd over seeds', 'Round 2 promoted.'])
     expect(text).toContain(said);
   expect(text).not.toMatch(/NaN|undefined|\[object/);
+});
+
+describe('on one screen', () => {
+  const several = () =>
+    madeReport({ arms: armNames, rounds: 2, students: 2, items: 5, tasks: { sums: 'general', words: 'general' } });
+  /** Lines of the default: more than a screen or two is not read. */
+  const shortLinesMax = 80;
+
+  it('has the verdict first, the arms, the rounds, and where the rest is', async () => {
+    const report = { ...several(), bestRound: 1 };
+    const text = await printed(report, false);
+    const lines = text.trim().split('\n');
+    expect(lines.length).toBeLessThan(shortLinesMax);
+    expect(lines.filter((line) => line.length > reportWidthMax)).toEqual([]);
+    const at = (said: string): number => lines.findIndex((line) => line.includes(said));
+    const order = [
+      'Round 1 of 2 is the best',
+      'Round 2 promoted.',
+      'Accuracy on the 10',
+      'Rounds: what was decided',
+      'note',
+    ];
+    expect(order.map(at)).toEqual(order.map(at).sort((one, other) => one - other));
+    expect(order.map(at)).not.toContain(-1);
+    expect(lines.at(-1)).toContain('arte report made --full');
+    expect(text).not.toMatch(/NaN|undefined|\[object/);
+    expect(text).not.toContain('What each stage took');
+    const small = await printed(madeReport({ arms: standing, tasks: { sums: 'general' } }), false);
+    expect(widest(small.split('Rounds: what')[0] ?? '')).toBeLessThanOrEqual(textWidthMax);
+  });
+
+  it.each([
+    ['gain', 'a gain beyond noise'],
+    ['loss', 'a loss beyond noise'],
+    ['within noise', 'within noise, so nothing may be claimed'],
+  ] as const)('says of a %s what may be claimed', async (called, said) => {
+    const report = madeReport({ arms: standing, tasks: { sums: 'general' } });
+    const arms = report.arms.map((arm) => ({
+      ...arm,
+      comparisons: arm.comparisons.map((one) => ({ ...one, verdict: called })),
+    }));
+    expect((await printed({ ...report, arms }, false)).replaceAll('\n', ' ')).toContain(`student: ${said}.`);
+  });
+
+  it('says how long the run took by the clock, and that stage times hold waits', async () => {
+    const wall = { startedAt: '2026-01-01T00:00:00.000Z', seconds: 11_520, pausedSeconds: 600 };
+    const text = (await printed({ ...several(), wall }, false)).replaceAll('\n', ' ');
+    expect(text).toContain('3h 12m from start to end, 10m 0s of it paused');
+    expect(text).toContain('with its waits for a model');
+  });
+});
+
+it('a stage that later rounds found again, and a gate that measured the same, stand once', async () => {
+  const report = madeReport({ arms: standing, rounds: 2, tasks: { sums: 'general' } });
+  const [stage] = report.stages;
+  const tasks = { ...stage!, name: 'prepare-tasks' as const, arm: '', key: 'p'.repeat(64), round: 1 };
+  const gates = {
+    verdicts: [
+      { gate: 'duplicates_max', value: 0.1, limit: 0.5, verdict: 'held' },
+      { gate: 'icl_gain_min', value: null, limit: 0, verdict: 'not measured' },
+    ],
+  };
+  const whole: RunReport = {
+    ...report,
+    stages: [tasks, { ...tasks, round: 2, reused: true }, ...report.stages],
+    rounds: report.rounds.map((round) => ({ ...round, decision: { ...round.decision, gates } })),
+  };
+  const text = await printed(whole);
+  expect(text.match(/^prepare-tasks .*$/gm)).toEqual([expect.stringMatching(/^prepare-tasks +1, 2 /)]);
+  expect(text.match(/^duplicates_max .*$/gm)).toEqual([expect.stringMatching(/ 1, 2 +0\.100 +0\.5 +held$/)]);
+  expect(text).toContain('duplicates_max: share of the questions that repeat an earlier one; at most 0.5.');
+  expect(await printed(whole, false)).toMatch(/^ +1 {2}promoted +1 held, 1 not measured/m);
+  expect(reportPage(whole, { rounds: [], pairs: [] }, undefined)).toContain('repeat an earlier one; at most 0.5');
 });
 
 it('counts answers by how they were read, and says what each kind is', async () => {
@@ -99,7 +173,12 @@ it('tells of the training sets within 80 columns, and once what was left out of 
     ...stage!,
     ...{ name: 'tailor-rationales' as const, arm, round: 1, facts: { examples: 6_750, agreeing: 6_000, hygiene } },
   }));
-  const text = await printed({ ...report, stages: [...report.stages, ...sets] });
+  const whole = { ...report, stages: [...report.stages, ...sets] };
+  // What the writer was told agrees by itself.
+  const told = { ...whole, answersGiven: { drafts: false, tailored: true } };
+  expect(await printed(told)).toMatch(/^unaligned teacher's data +6,750 +given /m);
+  expect(reportPage(told, { rounds: [], pairs: [] }, undefined)).toContain('given, not measured');
+  const text = await printed(whole);
   const section = /^Training sets\n([^]*?)\n\n/m.exec(text)?.[1] ?? '';
   expect(section).toMatch(/^unaligned teacher's data +6,750 +88\.9 % +12 \+ 345 +6 \+ 7 +123 \/ 234 \/ 345$/m);
   expect(section.match(/Left out/g)).toHaveLength(1);
@@ -165,7 +244,7 @@ it('of a run that has gone on since says so at its top, on the screen and on the
   expect(await goesOn('NEEDS_ATTENTION')).toContain('This run has gone on, and is NEEDS_ATTENTION (round 2 of 3).');
   const said = await goesOn('RUNNING');
   expect(said).toMatch(/^This run is at work again \(round 2 of 3\)\. The figures are those of when it was done last/);
-  const text = await printed(report, said);
+  const text = await printed(report, true, said);
   expect(text.indexOf('is at work again')).toBeGreaterThan(0);
   expect(text.indexOf('is at work again')).toBeLessThan(text.indexOf('student trained on'));
   const page = reportPage(report, { rounds: [], pairs: [], standing: said! }, undefined);
