@@ -66,6 +66,7 @@ export async function trainLayer(
   await store.getFile(data, dataPath);
   await restoreCheckpoint(store, key, workDir);
   const keeper = checkpointKeeper(store, key);
+  let worksSinceMs: number | undefined;
   const onProgress = (progress: TrainingProgress): void => {
     beat.report({
       ...first,
@@ -73,6 +74,7 @@ export async function trainLayer(
       done: progress.step,
       total: progress.maxSteps,
       metrics: { ...progress.metrics },
+      ...(worksSinceMs !== undefined && { worksSinceMs }),
       ...(progress.device === undefined ? {} : { device: progress.device }),
     });
     if (progress.checkpoint !== undefined) keeper.keep(progress.checkpoint);
@@ -86,7 +88,10 @@ export async function trainLayer(
     withStallDump(store, dependencies.stallDumps, stalled, () => {
       const onWord = (progress: TrainingProgress): void => {
         // A trainer that takes steps has its device, whether it says so or not.
-        if (progress.deviceHeld || progress.phase !== 'load') begins();
+        if (progress.deviceHeld || progress.phase !== 'load') {
+          begins();
+          worksSinceMs ??= Date.now();
+        }
         onProgress(progress);
       };
       return dependencies.trainer.train({ ...job, dataPath, workDir }, onWord, stop);

@@ -55,7 +55,10 @@ function measurementOf(
     calls: usage.calls,
     // A resumed training's seconds go on from those of its checkpoint: they are those of all steps.
     steps: number('steps'),
-    seconds: facts['trainingSeconds'] === undefined ? manifest.seconds : number('trainingSeconds'),
+    seconds:
+      facts['trainingSeconds'] === undefined
+        ? Math.max(0, manifest.seconds - number('waitedSeconds'))
+        : number('trainingSeconds'),
     startSeconds:
       facts['trainingSeconds'] === undefined
         ? 0
