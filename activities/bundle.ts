@@ -1,4 +1,4 @@
-/** Reads the RunBundle: config and task files, as `arte run` stored them. Owns the parse; the making is cli/start-run.ts. */
+/** Reads the RunBundle: config and task files, as `arte run` stored them. Owns the parse; the making is cli/run/start-run.ts. */
 import { z } from 'zod';
 import type { ArtifactStore } from '../drivers/store/store';
 import { artifactRefSchema, type ArtifactRef } from '../schemas/artifact-ref';

@@ -69,7 +69,7 @@ export type EndedRun = Pick<RunProgress, 'runId' | 'status' | 'round' | 'rounds'
 
 const endedFolder = 'runs-ended/';
 
-/** The marks of a run: one, or none. A run id has no comma (cli/start-run.ts). */
+/** The marks of a run: one, or none. A run id has no comma (cli/run/start-run.ts). */
 export function endedMarks(runId: string): string {
   return `${endedFolder}${runId},`;
 }

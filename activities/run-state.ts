@@ -1,6 +1,6 @@
 /**
  * How a run stands, by the engine's word: whether it works, waits for a person, or has ended. Owns the reading of statuses for those who look at
- * many runs (the firing of a schedule); everything else that can be said of one is cli/run-progress.ts.
+ * many runs (the firing of a schedule); everything else that can be said of one is cli/run/run-progress.ts.
  */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';

@@ -14,7 +14,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { judgeInput } from '../cli/load-config';
+import { judgeInput } from '../cli/config/load-config';
 import { disturbed, undisturbedRun, type SelftestResult } from '../cli/selftest/selftest';
 import { smallConfig } from '../cli/selftest/small-config';
 import { startChild } from '../drivers/process';

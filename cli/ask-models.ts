@@ -19,7 +19,7 @@ import { packageRoot } from '../drivers/package-root';
 import { previewTask, readPreview, type PreviewStep, type PreviewWords } from '../method/preview';
 import { ArteError } from '../schemas/errors';
 import type { TaskRecord } from '../schemas/task';
-import type { LoadedConfig } from './load-config';
+import type { LoadedConfig } from './config/load-config';
 
 export interface AskedStep extends PreviewStep {
   /** What the model wrote. */

@@ -12,7 +12,7 @@ import { packageRoot } from '../drivers/package-root';
 import { ArteError, type ErrorData } from '../schemas/errors';
 import { commandNames, type CommandName } from './called-as';
 import { commandMistake } from './command-mistake';
-import { engineLost } from './engine-lost';
+import { engineLost } from './run/engine-lost';
 import { exitCodeOf, exitCodes, forbidColor, printError, printJson } from './output';
 
 const commands: Readonly<Record<CommandName, () => Promise<{ register(program: Command): void }>>> = {
@@ -118,7 +118,7 @@ function withoutCommand(): ArteError {
 /** With a full disk named where the platform is down because of it. Loaded only then: most errors have nothing to do with it. */
 async function explained(error: unknown): Promise<unknown> {
   if (!(error instanceof ArteError) || error.data.code !== 'PlatformDown') return error;
-  return (await import('./full-disk.js')).namingFullDisk(error);
+  return (await import('./doctor/full-disk.js')).namingFullDisk(error);
 }
 
 async function main(words: readonly string[]): Promise<void> {

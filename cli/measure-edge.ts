@@ -29,7 +29,7 @@ import type { ReportRound, RunReport } from '../schemas/report';
 import type { ModelRequest } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskItem, type TaskRecord } from '../schemas/task';
-import { roundOf } from './report-round';
+import { roundOf } from './report/report-round';
 
 export interface EdgeRequest {
   /** Left out: the best round, as `arte export` takes it. */

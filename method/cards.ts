@@ -2,8 +2,8 @@
  * Cards: the README.md of a published model or data set in the form of the Hugging Face hub, front matter and text.
  *
  * Owns what a card says. Every figure comes from the run's report, every setting from its config; what the run does not know (a licence that
- * nobody wrote down) is said to be unknown, never guessed. Leaves files and formats to cli/export-run.ts.
- * Format: hub documentation "Model Cards" and "Dataset Cards"; test/cli/export-cards.test.ts reads cards with huggingface_hub itself.
+ * nobody wrote down) is said to be unknown, never guessed. Leaves files and formats to cli/export/export-run.ts.
+ * Format: hub documentation "Model Cards" and "Dataset Cards"; test/cli/export/export-cards.test.ts reads cards with huggingface_hub itself.
  */
 import { stringify } from 'yaml';
 import { stageLabel } from '../schemas/stage-names';

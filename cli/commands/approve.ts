@@ -1,7 +1,7 @@
 /** `arte approve RUN`: go on from the round that waits for a word. */
 import type { Command } from 'commander';
 import { approveUpdate } from '../../workflows/messages';
-import { registerOrder, type SteeringCommand } from '../steer-run';
+import { registerOrder, type SteeringCommand } from '../run/steer-run';
 
 /** Also of the key in `arte watch`. */
 export const approveOrder: SteeringCommand = {

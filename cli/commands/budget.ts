@@ -9,12 +9,12 @@ import type { Ledger } from '../../schemas/ledger';
 import { budgetCapMax, budgetCapMin } from '../../schemas/limits';
 import type { RunConfig } from '../../schemas/run-config';
 import { orderFor } from '../actor';
-import { budgetLine, budgetSummary } from '../budget-view';
+import { budgetLine, budgetSummary } from '../run/budget-view';
 import { exitCodes, formatCount, printJson, printLine, table } from '../output';
-import { openBundleOf } from '../run-config-of';
-import { viewRun } from '../run-progress';
+import { openBundleOf } from '../run/run-config-of';
+import { viewRun } from '../run/run-progress';
 import { openSession, type Session } from '../session';
-import { notUnderWay } from '../steer-run';
+import { notUnderWay } from '../run/steer-run';
 import { retryRun, shortfall } from './retry';
 
 export function register(program: Command): void {

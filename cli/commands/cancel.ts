@@ -7,11 +7,11 @@ import { runKeys } from '../../activities/run-records';
 import type { RunStatus } from '../../schemas/messages';
 import { orderFor } from '../actor';
 import { exitCodes, printLine, printNote, progress } from '../output';
-import { viewRun } from '../run-progress';
+import { viewRun } from '../run/run-progress';
 import { openSession, type Session } from '../session';
-import { statusOf } from '../start-run';
+import { statusOf } from '../run/start-run';
 import type { alignWorkflow } from '../../workflows';
-import { requireWorker, unlessLeftWaiting } from '../steer-run';
+import { requireWorker, unlessLeftWaiting } from '../run/steer-run';
 
 export function register(program: Command): void {
   program

@@ -1,8 +1,8 @@
 /** `arte clone RUN --id NAME`: another run from a run's config as it stands in the store, with settings changed. */
 import type { Command } from 'commander';
-import { changedConfig, collectSettings } from '../changed-config';
+import { changedConfig, collectSettings } from '../config/changed-config';
 import { openSession } from '../session';
-import { checkRunId } from '../start-run';
+import { checkRunId } from '../run/start-run';
 import { startAndWatch } from './run';
 
 interface Options {

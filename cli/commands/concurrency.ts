@@ -4,11 +4,11 @@ import { readCallCeiling, setCallCeiling } from '../../activities/call-ceiling';
 import { recordAction } from '../../activities/run-actions';
 import { ArteError } from '../../schemas/errors';
 import { orderFor } from '../actor';
-import { ceilingLine } from '../ceiling-line';
+import { ceilingLine } from '../run/ceiling-line';
 import { exitCodes, printJson, printLine } from '../output';
-import { viewRun } from '../run-progress';
+import { viewRun } from '../run/run-progress';
 import { openSession, type Session } from '../session';
-import { notUnderWay } from '../steer-run';
+import { notUnderWay } from '../run/steer-run';
 
 export function register(program: Command): void {
   program

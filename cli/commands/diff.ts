@@ -1,10 +1,10 @@
 /** `arte diff A B`: what differs between two runs, where it begins, and what came of it. */
 import type { Command } from 'commander';
 import { openLineage } from '../../activities/lineage';
-import { diffRuns } from '../diff-runs';
-import { printDiff } from '../diff-view';
+import { diffRuns } from '../lineage/diff-runs';
+import { printDiff } from '../lineage/diff-view';
 import { printJson } from '../output';
-import { roundNumber } from '../report-round';
+import { roundNumber } from '../report/report-round';
 import { openSession } from '../session';
 
 export function register(program: Command): void {

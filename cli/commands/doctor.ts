@@ -1,7 +1,7 @@
 /** `arte doctor`: is everything there that a run needs? A line for each part; exit code 1 when something is wrong. */
 import type { Command } from 'commander';
-import { doctorChecks, type CheckResult, type CheckStatus } from '../doctor-checks';
-import { loadConfig } from '../load-config';
+import { doctorChecks, type CheckResult, type CheckStatus } from '../doctor/doctor-checks';
+import { loadConfig } from '../config/load-config';
 import { colorsFor, exitCodes, printJson, printLine, progress } from '../output';
 
 export function register(program: Command): void {

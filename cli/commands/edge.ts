@@ -8,8 +8,8 @@ import type { JsonValue } from '../../schemas/json';
 import { quantizations, type Quantization } from '../../schemas/model-ref';
 import { measureEdge } from '../measure-edge';
 import { colorsFor, exitCodes, printJson, printLine, progress, table } from '../output';
-import { readReport } from '../read-report';
-import { openBundleOf } from '../run-config-of';
+import { readReport } from '../report/read-report';
+import { openBundleOf } from '../run/run-config-of';
 import { openSession } from '../session';
 
 interface Options {

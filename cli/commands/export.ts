@@ -2,9 +2,16 @@
 import { Argument, Option, type Command } from 'commander';
 import { armNames, recipeOf, type ArmName } from '../../schemas/arms';
 import { ArteError } from '../../schemas/errors';
-import { adapterNote, exportForms, exportRun, modelFormats, type ExportForm, type ModelFormat } from '../export-run';
+import {
+  adapterNote,
+  exportForms,
+  exportRun,
+  modelFormats,
+  type ExportForm,
+  type ModelFormat,
+} from '../export/export-run';
 import { printJson, printLine, printNote, progress } from '../output';
-import { readReport } from '../read-report';
+import { readReport } from '../report/read-report';
 import { openSession } from '../session';
 
 interface Options {

@@ -16,7 +16,7 @@ import {
   type Retention,
 } from '../garbage';
 import { colorsFor, formatCount, printJson, printLine, progress, table } from '../output';
-import { viewRun } from '../run-progress';
+import { viewRun } from '../run/run-progress';
 import { openSession, type Session } from '../session';
 
 interface Options {

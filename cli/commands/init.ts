@@ -2,9 +2,9 @@
 import { basename, dirname, extname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { ArteError } from '../../schemas/errors';
-import { detectFormat, initialConfig, slug } from '../initial-config';
-import { loadConfig, readTaskFile } from '../load-config';
-import { nearestPath } from '../nearest-path';
+import { detectFormat, initialConfig, slug } from '../config/initial-config';
+import { loadConfig, readTaskFile } from '../config/load-config';
+import { nearestPath } from '../config/nearest-path';
 import { colorsFor, printLine } from '../output';
 import { writeTextFile } from '../write-file';
 

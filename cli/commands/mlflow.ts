@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { openMlflow, type MlflowServer } from '../../drivers/mlflow/tracking';
 import { urlProblem } from '../../method/outside-address';
 import { ArteError } from '../../schemas/errors';
-import { exportToMlflow } from '../export-mlflow';
+import { exportToMlflow } from '../export/export-mlflow';
 import { printJson, printLine, printNote, progress } from '../output';
 import { openSession } from '../session';
 

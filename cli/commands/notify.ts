@@ -7,10 +7,10 @@ import { notifyLifeMs, notifyTestPatienceMs } from '../../schemas/limits';
 import { taskQueues } from '../../schemas/messages';
 import type { Notice, NotifyInput } from '../../schemas/notification';
 import type { notifyWorkflow } from '../../workflows';
-import { loadConfig } from '../load-config';
+import { loadConfig } from '../config/load-config';
 import { colorsFor, exitCodes, printJson, printLine, progress } from '../output';
 import { openSession, type Session } from '../session';
-import { storeBundle } from '../start-run';
+import { storeBundle } from '../run/start-run';
 
 export function register(program: Command): void {
   const notify = program.command('notify').description('who is told of a run: the targets of `notify` in a config');

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { stageLabel } from '../../schemas/stage-names';
 import { pauseUpdate } from '../../workflows/messages';
 import { formatSeconds } from '../output';
-import { registerOrder, type SteeringCommand } from '../steer-run';
+import { registerOrder, type SteeringCommand } from '../run/steer-run';
 
 /** Also of the key in `arte watch`. */
 export const pauseOrder: SteeringCommand = {

@@ -11,12 +11,12 @@ import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
 import type { Plan, PlannedStage, PricedPlan } from '../../schemas/plan';
 import { stageLabel } from '../../schemas/stage-names';
-import { loadConfig, type LoadedConfig } from '../load-config';
-import { askStore, taskFiles } from '../look-into-store';
+import { loadConfig, type LoadedConfig } from '../config/load-config';
+import { askStore, taskFiles } from '../plan/look-into-store';
 import { colorsFor, formatCount, printJson, printLine, table } from '../output';
-import { planAgainst, type PlanAgainst } from '../plan-against';
-import { againstLines, priceTable } from '../plan-prices';
-import { planAlone, planWithStore, type LookedPlan } from '../price-run';
+import { planAgainst, type PlanAgainst } from '../plan/plan-against';
+import { againstLines, priceTable } from '../plan/plan-prices';
+import { planAlone, planWithStore, type LookedPlan } from '../plan/price-run';
 
 interface Options {
   readonly json?: boolean;

@@ -8,7 +8,7 @@ import type { JsonValue } from '../../schemas/json';
 import type { ModelRequest, Prompt } from '../../schemas/rows';
 import type { TaskRecord } from '../../schemas/task';
 import type { AskedStep } from '../ask-models';
-import { loadConfig, type LoadedConfig } from '../load-config';
+import { loadConfig, type LoadedConfig } from '../config/load-config';
 import { colorsFor, exitCodes, forVerbatim, printJson, printLine, printVerbatim, progress } from '../output';
 
 interface Options {

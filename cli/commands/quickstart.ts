@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { packageRoot } from '../../drivers/package-root';
 import { asTyped } from '../called-as';
-import { exportRun, type ExportForm, type ModelFormat } from '../export-run';
+import { exportRun, type ExportForm, type ModelFormat } from '../export/export-run';
 import { colorsFor, exitCodes, printLine, printNote, progress } from '../output';
-import { readReport } from '../read-report';
+import { readReport } from '../report/read-report';
 import { openSession } from '../session';
 import { runConfig } from './run';
 

@@ -1,7 +1,7 @@
 /** `arte reject RUN`: the round that waits for a word is not to be the best, and no further one is made. */
 import type { Command } from 'commander';
 import { rejectUpdate } from '../../workflows/messages';
-import { registerOrder, type SteeringCommand } from '../steer-run';
+import { registerOrder, type SteeringCommand } from '../run/steer-run';
 
 /** Also of the key in `arte watch`. */
 export const rejectOrder: SteeringCommand = {

@@ -2,11 +2,11 @@
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { printJson, printLine } from '../output';
-import { readReport } from '../read-report';
-import { standingOf } from '../report-standing';
-import { printReport } from '../report-view';
+import { readReport } from '../report/read-report';
+import { standingOf } from '../report/report-standing';
+import { printReport } from '../report/report-view';
 import { openSession } from '../session';
-import { writeReportPage } from '../write-report';
+import { writeReportPage } from '../report/write-report';
 
 export function register(program: Command): void {
   program

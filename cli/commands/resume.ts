@@ -1,7 +1,7 @@
 /** `arte resume RUN`: go on after a pause. */
 import type { Command } from 'commander';
 import { resumeUpdate } from '../../workflows/messages';
-import { registerOrder, type SteeringCommand } from '../steer-run';
+import { registerOrder, type SteeringCommand } from '../run/steer-run';
 
 /** Also of the key in `arte watch`. */
 export const resumeOrder: SteeringCommand = {

@@ -16,18 +16,18 @@ import type { Ledger } from '../../schemas/ledger';
 import type { RetryOrder, RunRecord } from '../../schemas/messages';
 import { retryUpdate } from '../../workflows/messages';
 import { orderFor } from '../actor';
-import { changedConfig, collectSettings } from '../changed-config';
-import type { LoadedConfig } from '../load-config';
-import { differences, type Difference } from '../diff-runs';
-import { lookIntoStore } from '../look-into-store';
+import { changedConfig, collectSettings } from '../config/changed-config';
+import type { LoadedConfig } from '../config/load-config';
+import { differences, type Difference } from '../lineage/diff-runs';
+import { lookIntoStore } from '../plan/look-into-store';
 import { exitCodes, printLine, printNote, progress as progressLine, type ExitCode } from '../output';
-import { plannedTasks } from '../plan-facts';
-import { openBundleOf } from '../run-config-of';
-import { viewRun } from '../run-progress';
+import { plannedTasks } from '../plan/plan-facts';
+import { openBundleOf } from '../run/run-config-of';
+import { viewRun } from '../run/run-progress';
 import { openSession, type Session } from '../session';
-import { alignInput, startRecorded, storeBundle } from '../start-run';
-import { notUnderWay, steer } from '../steer-run';
-import { watchRun } from '../watch-run';
+import { alignInput, startRecorded, storeBundle } from '../run/start-run';
+import { notUnderWay, steer } from '../run/steer-run';
+import { watchRun } from '../watch/watch-run';
 import { printReuse } from './plan';
 
 interface Options {

@@ -1,18 +1,18 @@
 /** `arte run CONFIG`: start a run, attach to it, or resume it; watch until it ends. */
 import type { Command } from 'commander';
-import { loadConfig, type LoadedConfig } from '../load-config';
+import { loadConfig, type LoadedConfig } from '../config/load-config';
 import { capNotes, planRun } from '../../method/plan';
 import { exitCodes, printJson, printLine, printNote, progress } from '../output';
 import { hasPrices } from '../../method/ledger';
-import { agreeOnPrice } from '../agree-on-price';
-import { plannedTasks } from '../plan-facts';
-import { priceLines } from '../plan-prices';
-import { keepPlan, planForStart } from '../price-run';
-import { printReport } from '../report-view';
-import { readReport } from '../read-report';
+import { agreeOnPrice } from '../plan/agree-on-price';
+import { plannedTasks } from '../plan/plan-facts';
+import { priceLines } from '../plan/plan-prices';
+import { keepPlan, planForStart } from '../plan/price-run';
+import { printReport } from '../report/report-view';
+import { readReport } from '../report/read-report';
 import { openSession, type Session } from '../session';
-import { checkRunId, startRun } from '../start-run';
-import { watchRun } from '../watch-run';
+import { checkRunId, startRun } from '../run/start-run';
+import { watchRun } from '../watch/watch-run';
 
 interface Options {
   readonly id?: string;

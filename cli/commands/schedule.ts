@@ -16,10 +16,10 @@ import {
 } from '../../schemas/schedule';
 import type { RunConfig } from '../../schemas/run-config';
 import type { Student } from '../../schemas/student';
-import { loadConfig } from '../load-config';
-import { checkRegistryName } from '../load-student';
+import { loadConfig } from '../config/load-config';
+import { checkRegistryName } from '../config/load-student';
 import { colorsFor, exitCodes, printJson, printLine, printNote, progress, table, wrapped } from '../output';
-import { textWidthMax } from '../report-words';
+import { textWidthMax } from '../report/report-words';
 import {
   checkTiming,
   createSchedule,
@@ -34,7 +34,7 @@ import {
 } from '../schedules';
 import { earlierReason, reasonOf, type ReasonOptions } from '../reason-option';
 import { openSession, type Session } from '../session';
-import { storeBundle } from '../start-run';
+import { storeBundle } from '../run/start-run';
 import { actor } from '../actor';
 
 interface CreateOptions {

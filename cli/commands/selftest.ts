@@ -1,7 +1,7 @@
 /** `arte selftest CONFIG`: does this config, on this machine, come to the same end when everything under it is killed at random? */
 import { InvalidArgumentError, type Command } from 'commander';
 import { ArteError } from '../../schemas/errors';
-import { loadConfig } from '../load-config';
+import { loadConfig } from '../config/load-config';
 import { exitCodes, printNote } from '../output';
 import { canSeeProcesses } from '../selftest/parts';
 import { selftest } from '../selftest/selftest';

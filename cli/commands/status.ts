@@ -13,12 +13,12 @@ export function register(program: Command): void {
       async (runId: string | undefined, { stalls = false, json = false }: { stalls?: boolean; json?: boolean }) => {
         const session = await openSession({ start: false });
         try {
-          if (stalls) process.exitCode = await (await import('../show-stalls.js')).showStalls(session, runId, json);
+          if (stalls) process.exitCode = await (await import('../run/show-stalls.js')).showStalls(session, runId, json);
           else
             process.exitCode =
               runId === undefined
-                ? await (await import('../show-runs.js')).showRuns(session, json)
-                : await (await import('../show-run.js')).showRun(session, runId, json);
+                ? await (await import('../run/show-runs.js')).showRuns(session, json)
+                : await (await import('../run/show-run.js')).showRun(session, runId, json);
         } finally {
           await session.close();
         }

@@ -10,10 +10,10 @@ import {
 } from '../../activities/students';
 import { ArteError } from '../../schemas/errors';
 import type { StudentEvent, StudentStanding } from '../../schemas/student';
-import { checkRegistryName, loadStudent, type GivenStudent } from '../load-student';
+import { checkRegistryName, loadStudent, type GivenStudent } from '../config/load-student';
 import { colorsFor, printJson, printLine, table, wrapped } from '../output';
 import { earlierReason, reasonOf, type ReasonOptions } from '../reason-option';
-import { textWidthMax } from '../report-words';
+import { textWidthMax } from '../report/report-words';
 import { openSession, type Session } from '../session';
 import { actor } from '../actor';
 

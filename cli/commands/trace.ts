@@ -2,10 +2,10 @@
 import type { Command } from 'commander';
 import { openLineage } from '../../activities/lineage';
 import { printJson } from '../output';
-import { roundNumber } from '../report-round';
+import { roundNumber } from '../report/report-round';
 import { openSession } from '../session';
-import { traceRow } from '../trace-row';
-import { printTrace } from '../trace-view';
+import { traceRow } from '../lineage/trace-row';
+import { printTrace } from '../lineage/trace-view';
 
 export function register(program: Command): void {
   program

@@ -1,7 +1,7 @@
 /** `arte validate CONFIG`: everything that is wrong with a config, at once. Starts nothing. */
 import type { Command } from 'commander';
-import { ConfigError, problemText, type PlacedProblem } from '../config-error';
-import { loadConfig, type LoadedConfig } from '../load-config';
+import { ConfigError, problemText, type PlacedProblem } from '../config/config-error';
+import { loadConfig, type LoadedConfig } from '../config/load-config';
 import { colorsFor, exitCodes, formatCount, printJson, printLine } from '../output';
 
 interface Options {

@@ -1,14 +1,14 @@
 /** `arte watch [RUN]`: one run or all of them, on the whole screen of a terminal; plain lines everywhere else. */
 import type { Command } from 'commander';
 import { colorsFor, exitCodes, printLine } from '../output';
-import { openBundleOf } from '../run-config-of';
-import { viewRun } from '../run-progress';
-import { endLines, renderRun } from '../run-view';
+import { openBundleOf } from '../run/run-config-of';
+import { viewRun } from '../run/run-progress';
+import { endLines, renderRun } from '../run/run-view';
 import { openSession, type Session } from '../session';
 import { watchOnScreen } from '../watch/full-screen';
 import { followList } from '../watch/plain-list';
 import { canShowPictures } from '../watch/terminal';
-import { exitCodeOfView, leftBehind, watchRun } from '../watch-run';
+import { exitCodeOfView, leftBehind, watchRun } from '../watch/watch-run';
 
 export function register(program: Command): void {
   program

@@ -7,7 +7,7 @@ import { beginWorker } from '../../workers/begin-worker';
 import { parseRoles } from '../../workers/parse-roles';
 import { runRoles } from '../../workers/roles';
 import { openWorkerPlatform } from '../../workers/worker-platform';
-import { loadConfig } from '../load-config';
+import { loadConfig } from '../config/load-config';
 
 export function register(program: Command): void {
   program

@@ -3,7 +3,7 @@
  * Owns the order of these and the result; each step is a file beside this one. Also what bench/sequences.ts is made of.
  */
 import type { RunConfig } from '../../schemas/run-config';
-import type { LoadedConfig } from '../load-config';
+import type { LoadedConfig } from '../config/load-config';
 import { compareRuns, type Comparison } from './compare';
 import { runOnce, type DoneKill, type RunOrder, type SeenRun } from './disturbed-run';
 import { planKills } from './kill-plan';

@@ -10,7 +10,7 @@ import { mediaTypes, type ArtifactRef } from '../../schemas/artifact-ref';
 import { stageManifestSchema } from '../../schemas/manifest';
 import type { RunConfig } from '../../schemas/run-config';
 import { stageLabel, type StageName } from '../../schemas/stage-names';
-import { readReport } from '../read-report';
+import { readReport } from '../report/read-report';
 
 export interface OutputSnapshot {
   readonly sha256: string;

@@ -5,9 +5,9 @@
  * Invariants: 1. Bounded: a curve has at most pointsMax points, a run at most curvesMax curves; when a curve is full every other point goes, so
  * that its whole length stays. 2. A training that resumed at a checkpoint goes on from there: what it had done after it is not shown twice.
  */
-import { drawnMetrics, type Curve, type CurvePoint } from '../curve';
-import type { LiveStage } from '../run-progress';
-import { RateMeter, type Rate } from '../run-view';
+import { drawnMetrics, type Curve, type CurvePoint } from '../report/curve';
+import type { LiveStage } from '../run/run-progress';
+import { RateMeter, type Rate } from '../run/run-view';
 
 /** Points of one curve: more than a plot of the page has pixels to tell apart. */
 export const pointsMax = 360;

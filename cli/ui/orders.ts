@@ -7,18 +7,18 @@ import { noSuchRunIn } from '../../activities/run-records';
 import { ArteError } from '../../schemas/errors';
 import { orderFor } from '../actor';
 import { approveOrder } from '../commands/approve';
-import { budgetLine } from '../budget-view';
+import { budgetLine } from '../run/budget-view';
 import { orderCap, parseAmount } from '../commands/budget';
 import { cancelRun } from '../commands/cancel';
-import { ceilingLine } from '../ceiling-line';
+import { ceilingLine } from '../run/ceiling-line';
 import { orderCeiling, parseCalls } from '../commands/concurrency';
 import { pauseOrder } from '../commands/pause';
 import { rejectOrder } from '../commands/reject';
 import { resumeOrder } from '../commands/resume';
 import { judgeChange, keepChange, orderRetry, shortfall } from '../commands/retry';
-import { openBundleOf } from '../run-config-of';
+import { openBundleOf } from '../run/run-config-of';
 import type { Session } from '../session';
-import { steer, type SteeringCommand } from '../steer-run';
+import { steer, type SteeringCommand } from '../run/steer-run';
 
 /** Settings that one retry may set, and characters of one: far above what anybody types. */
 const settingsMax = 50;

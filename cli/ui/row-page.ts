@@ -2,9 +2,9 @@
 import type { StageRecord } from '../../schemas/messages';
 import { stageLabel } from '../../schemas/stage-names';
 import { noColors } from '../output';
-import { escaped } from '../report-plots';
-import { callFields, madeWords, rowFields, type TraceField } from '../trace-view';
-import { tracedStages, type RowTrace } from '../trace-row';
+import { escaped } from '../report/report-plots';
+import { callFields, madeWords, rowFields, type TraceField } from '../lineage/trace-view';
+import { tracedStages, type RowTrace } from '../lineage/trace-row';
 import { runLink, type Page } from './page';
 
 /** The way to a row: by its name, or from the first row of a stage. */

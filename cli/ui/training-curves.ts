@@ -1,6 +1,6 @@
 /** The trainings of a run as curves: finished ones from their records, and those under way as they were seen. Owns which of the two is shown. */
 import { stageLabel } from '../../schemas/stage-names';
-import { madeCurve, type Curve } from '../curve';
+import { madeCurve, type Curve } from '../report/curve';
 import type { RunDetails, SeenRun } from './gather';
 
 /** In the order in which they were begun. A record knows the whole training; what was seen begins when somebody looked. */

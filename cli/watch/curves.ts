@@ -1,5 +1,5 @@
 /** Loss and reward margins of trainings, as the heartbeats bring them: remembers them for as long as somebody watches. */
-import type { LiveStage } from '../run-progress';
+import type { LiveStage } from '../run/run-progress';
 import type { Curve } from './watched-run';
 
 /** The metrics worth a curve, by the names that TRL gives them, with the words of the screen. */

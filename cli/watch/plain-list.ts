@@ -1,9 +1,9 @@
 /** All runs without a terminal: a line when one begins, changes its state or its round, until none is under way. */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asTyped } from '../called-as';
-import { listRuns, nowOf } from '../list-runs';
+import { listRuns, nowOf } from '../run/list-runs';
 import { colorsFor, exitCodes, type ExitCode } from '../output';
-import { Patience } from '../patience';
+import { Patience } from '../run/patience';
 import type { Session } from '../session';
 import { shown } from '../cells';
 

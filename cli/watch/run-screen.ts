@@ -6,7 +6,7 @@ import picocolors from 'picocolors';
 import { formatMoney } from '../../activities/budget';
 import { asTyped } from '../called-as';
 import { formatCount, formatSeconds, type Colors } from '../output';
-import type { LiveStage } from '../run-progress';
+import type { LiveStage } from '../run/run-progress';
 import {
   amount,
   attentionLines,
@@ -17,7 +17,7 @@ import {
   unattendedLines,
   paceOf,
   statusPaint,
-} from '../run-view';
+} from '../run/run-view';
 import { broken, cellsOf, cut } from '../cells';
 import { frame, type Bottom, type Size } from './frame';
 import { row, type Piece } from './row';

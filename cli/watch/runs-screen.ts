@@ -1,9 +1,9 @@
 /** All runs on the whole screen, one of them selected. Pure. */
 import type { RunProgress } from '../../schemas/messages';
 import { asTyped } from '../called-as';
-import { nowOf } from '../list-runs';
+import { nowOf } from '../run/list-runs';
 import type { Colors } from '../output';
-import { statusPaint } from '../run-view';
+import { statusPaint } from '../run/run-view';
 import { cellsOf, fitted } from '../cells';
 import { frame, type Bottom, type Size } from './frame';
 import { row } from './row';

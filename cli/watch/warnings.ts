@@ -1,5 +1,5 @@
 /** The last warnings of a run that is watched: each once, however often it is said, with the time of the last. */
-import type { RunView } from '../run-progress';
+import type { RunView } from '../run/run-progress';
 import type { Warning } from './watched-run';
 
 /** Concurrency that adapts is no warning; the screen has its figures. */

@@ -1,5 +1,5 @@
 /**
- * An MLflow tracking server, by its REST API 2.0. Owns the protocol: limits of a batch, pages of a search, errors. What is written is cli/mlflow-records.ts.
+ * An MLflow tracking server, by its REST API 2.0. Owns the protocol: limits of a batch, pages of a search, errors. What is written is cli/export/mlflow-records.ts.
  *
  * Invariants: 1. A request ends within requestMs. 2. Nothing is asked of another address than the one that was given: redirects are not followed.
  * 3. Credentials travel in a header, and stand in no error, also where the server sends them back. 4. No more than answerBytesMax of an answer is held.

@@ -2,7 +2,7 @@
  * Judges a config: values in, problems out. Every problem says where, what, why and what to write instead.
  *
  * Owns the order, and what is reported. The shape in words is explain-shape.ts, secrets written out are written-secrets.ts, what needs more than one
- * setting to be seen is in the files *-findings.ts; files, line numbers and printing belong to cli/load-config.ts.
+ * setting to be seen is in the files *-findings.ts; files, line numbers and printing belong to cli/config/load-config.ts.
  *
  * Invariants: all problems at once, none twice; a problem that only follows from another one is not reported (a value of
  * the wrong shape is replaced by a harmless one while the rest is judged, and nothing that touches it is judged);

@@ -1,7 +1,7 @@
 /**
  * Common slips in YAML in plain words: what the parser says of them is about its grammar, and often about another line.
  *
- * Owns what a slip is called, where a person finds it and what to write instead. The parser and lines belong to cli/parse-yaml.ts.
+ * Owns what a slip is called, where a person finds it and what to write instead. The parser and lines belong to cli/config/parse-yaml.ts.
  * Invariant: no value of the file is repeated, for it may be a secret.
  */
 import { redacted } from './written-secrets';

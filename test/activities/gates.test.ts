@@ -7,10 +7,10 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { exportRun } from '../../cli/export-run';
-import { agreementRows } from '../../cli/report-agreement';
-import { readReport } from '../../cli/read-report';
-import { gateRows, roundSteps } from '../../cli/report-rounds';
+import { exportRun } from '../../cli/export/export-run';
+import { agreementRows } from '../../cli/report/report-agreement';
+import { readReport } from '../../cli/report/read-report';
+import { gateRows, roundSteps } from '../../cli/report/report-rounds';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { Agreement } from '../../method/demonstrations';
 import type { ErrorData } from '../../schemas/errors';

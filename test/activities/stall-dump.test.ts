@@ -14,7 +14,7 @@ import type { InferDependencies } from '../../activities/dependencies';
 import { guarded } from '../../activities/failures';
 import { runShardOf, type RowStage } from '../../activities/row-stage';
 import { readStalls, withStallDump } from '../../activities/stall-dump';
-import { stallDetails, stallLines } from '../../cli/stall-view';
+import { stallDetails, stallLines } from '../../cli/run/stall-view';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { createOpenAiEndpoint } from '../../drivers/model/openai-http';
 import { createModelPool, type ManagedModelPool } from '../../drivers/model/pool';

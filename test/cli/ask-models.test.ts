@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { askModels, type AskedStep } from '../../cli/ask-models';
-import { loadConfig } from '../../cli/load-config';
+import { loadConfig } from '../../cli/config/load-config';
 import { writeScriptedLoop } from '../support/loop-config';
 
 let folder: string;

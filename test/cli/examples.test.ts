@@ -6,7 +6,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { register as registerPlan } from '../../cli/commands/plan';
 import { register as registerValidate } from '../../cli/commands/validate';
-import { loadConfig } from '../../cli/load-config';
+import { loadConfig } from '../../cli/config/load-config';
 import { packageRoot } from '../../drivers/package-root';
 import type { Plan } from '../../schemas/plan';
 import { runCommand } from '../support/command';

@@ -18,7 +18,7 @@ import {
   type KnownRun,
   type Retention,
 } from '../../cli/garbage';
-import { traceRow } from '../../cli/trace-row';
+import { traceRow } from '../../cli/lineage/trace-row';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { directoryManifestSchema } from '../../schemas/artifact-ref';
 import type { JsonObject } from '../../schemas/json';

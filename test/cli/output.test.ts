@@ -18,10 +18,10 @@ import {
   progressIfSlow,
   table,
 } from '../../cli/output';
-import { printTrace } from '../../cli/trace-view';
-import type { RowTrace } from '../../cli/trace-row';
-import { attentionLines, eventLine } from '../../cli/run-view';
-import type { RunView } from '../../cli/run-progress';
+import { printTrace } from '../../cli/lineage/trace-view';
+import type { RowTrace } from '../../cli/lineage/trace-row';
+import { attentionLines, eventLine } from '../../cli/run/run-view';
+import type { RunView } from '../../cli/run/run-progress';
 import { noUsage } from '../../schemas/manifest';
 import { ArteError } from '../../schemas/errors';
 

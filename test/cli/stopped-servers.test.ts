@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { register as registerBudget } from '../../cli/commands/budget';
 import { register as registerReport } from '../../cli/commands/report';
 import { register as registerStatus } from '../../cli/commands/status';
-import { doctorChecks } from '../../cli/doctor-checks';
+import { doctorChecks } from '../../cli/doctor/doctor-checks';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { startTemporalServer, type TemporalServer } from '../../drivers/local/temporal';
 import { commandSilenceMs } from '../../schemas/limits';

@@ -11,7 +11,7 @@ import { packageRoot } from '../../drivers/package-root';
 import type { RunProgress, StageRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import { stageLabel } from '../../schemas/stage-names';
-import type { LiveStage } from '../../cli/run-progress';
+import type { LiveStage } from '../../cli/run/run-progress';
 import { openWorkspace, processesOf, succeed, waitFor, type Workspace } from '../support/cli';
 
 jest.setTimeout(15 * 60_000);

@@ -14,8 +14,8 @@ import {
   type TrainActivities,
 } from '../../activities';
 import { collectEvaluations, readStages, saveProgress, saveRound, runKeys } from '../../activities/run-records';
-import { loadConfig } from '../../cli/load-config';
-import { alignInput } from '../../cli/start-run';
+import { loadConfig } from '../../cli/config/load-config';
+import { alignInput } from '../../cli/run/start-run';
 import { createModelPool } from '../../drivers/model/pool';
 import { createScriptedEndpoint } from '../../drivers/model/scripted';
 import { createNotifier } from '../../drivers/notify/open';

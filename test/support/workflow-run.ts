@@ -11,7 +11,7 @@ import { Worker } from '@temporalio/worker';
 import { createInferActivities, createIoActivities, createTrainActivities } from '../../activities';
 import type { InferDependencies, TrainDependencies } from '../../activities/dependencies';
 import { runKeys } from '../../activities/run-records';
-import { alignInput } from '../../cli/start-run';
+import { alignInput } from '../../cli/run/start-run';
 import type { ModelEndpoint, ModelPool } from '../../drivers/model/model';
 import { createScriptedEndpoint } from '../../drivers/model/scripted';
 import { createNotifier } from '../../drivers/notify/open';

@@ -12,7 +12,7 @@ import { openShardAccount, readLedger, setCap } from '../../activities/budget';
 import { asFailure } from '../../activities/failures';
 import { ledgerTotals, promptTokensMax, usageOfCallMax } from '../../method/ledger';
 import { colorsFor } from '../../cli/output';
-import { renderRun } from '../../cli/run-view';
+import { renderRun } from '../../cli/run/run-view';
 import { armNames, recipeOf, standingArms } from '../../schemas/arms';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { payloadBytesMax, shardRowsMax } from '../../schemas/limits';

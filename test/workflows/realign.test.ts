@@ -28,7 +28,7 @@ import {
   triggerAgain,
   triggerSchedule,
 } from '../../cli/schedules';
-import { viewRun } from '../../cli/run-progress';
+import { viewRun } from '../../cli/run/run-progress';
 import { createScriptedEndpoint } from '../../drivers/model/scripted';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { alignInput } from '../../method/align-input';

@@ -10,7 +10,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { readRows } from '../../activities/read-rows';
-import { agreementRows, signalRows } from '../../cli/report-agreement';
+import { agreementRows, signalRows } from '../../cli/report/report-agreement';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { createMaterializer } from '../../drivers/model/materialize';
 import { createModelPool, type ManagedModelPool } from '../../drivers/model/pool';

@@ -1,0 +1,32 @@
+/** The stages of a report as lines of a table: one that later rounds found again stands once. Owns the folding, and what a stage's time is. */
+import type { ReportStage, RunReport } from '../../schemas/report';
+import { formatSeconds } from '../output';
+
+/** A stage, and the rounds that it stands in: "1, 2". */
+export interface StageLine {
+  readonly stage: ReportStage;
+  readonly rounds: string;
+}
+
+/** Every stage once, in the order of the first round that has it. One that was made in several rounds, by other keys, has a line for each. */
+export function stageLines(stages: readonly ReportStage[]): StageLine[] {
+  const lines = new Map<string, { readonly stage: ReportStage; readonly rounds: number[] }>();
+  for (const stage of stages) {
+    // What an earlier round made and this one found is one piece of work, and the line of who made it tells more.
+    const name = [stage.key, stage.name, stage.arm].join(' ');
+    const before = lines.get(name);
+    if (before && stage.reused) before.rounds.push(stage.round);
+    else lines.set(before ? `${name} ${stage.round}` : name, { stage, rounds: [stage.round] });
+  }
+  return [...lines.values()].map(({ stage, rounds }) => ({ stage, rounds: rounds.join(', ') }));
+}
+
+export const stageTimeNote =
+  'Time: from the start of a stage to its end, with its waits for a model, the device or money. Stages run side by side, so that their times add up to more than the run took.';
+
+/** "3h 12m from start to end, 10m of it paused"; undefined where the start is not known. */
+export function wallWords({ wall }: Pick<RunReport, 'wall'>): string | undefined {
+  if (!wall) return undefined;
+  const paused = wall.pausedSeconds > 0 ? `, ${formatSeconds(wall.pausedSeconds)} of it paused` : '';
+  return `${formatSeconds(wall.seconds)} from start to end${paused}`;
+}

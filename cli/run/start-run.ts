@@ -1,0 +1,133 @@
+/**
+ * From a checked config to a running workflow: stores the bundle, records the run, starts or attaches.
+ * Owns "same id attaches or resumes": one id is one bundle and what `arte retry --set` made of it; a run whose engine history is gone starts
+ * again from the store.
+ */
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import { openBundle } from '../../activities/bundle';
+import { isDamage } from '../../activities/damaged';
+import { recordAction } from '../../activities/run-actions';
+import { runKeys } from '../../activities/run-records';
+import { beginRun, recordRun } from '../../activities/start-run';
+import { endStrandedRun } from '../../activities/stranded-run';
+import type { ArtifactStore } from '../../drivers/store/store';
+import { alignInput } from '../../method/align-input';
+import { taskFilesOf } from '../../method/config/named-parts';
+import { canonicalJson } from '../../method/keys';
+import { allTasks } from '../../method/transfer';
+import type { ArtifactRef } from '../../schemas/artifact-ref';
+import { ArteError } from '../../schemas/errors';
+import type { JsonValue } from '../../schemas/json';
+import type { RunBundle, RunRecord } from '../../schemas/messages';
+import type { alignWorkflow } from '../../workflows';
+import { orderFor } from '../actor';
+import type { LoadedConfig } from '../config/load-config';
+import type { Session } from '../session';
+
+export { alignInput };
+
+export type RunHandle = WorkflowHandle<typeof alignWorkflow>;
+
+export interface StartedRun {
+  readonly runId: string;
+  readonly handle: RunHandle;
+  /** What `arte retry --set` has set in this run since it was started; the file says otherwise. */
+  readonly set: readonly string[];
+  /** started: new. attached: it was running, or another command has just started it. resumed: it had ended without being done, and goes on from the store. done: nothing to do. */
+  readonly how: 'started' | 'attached' | 'resumed' | 'done';
+}
+
+/** Run ids are parts of keys, of workflow ids and of command lines: nothing that any of them would take apart. */
+const runIdForm = /^[A-Za-z0-9][A-Za-z0-9._-]*$/;
+/** Longest run id; a stage's workflow id adds some 60 characters, and Temporal takes 1,000 in all. */
+const runIdLengthMax = 100;
+
+/** Errors: InvalidInput when this cannot be the id of a run. */
+export function checkRunId(runId: string): void {
+  if (runIdForm.test(runId) && runId.length <= runIdLengthMax) return;
+  throw new ArteError('InvalidInput', {
+    what: `${JSON.stringify(runId.slice(0, runIdLengthMax))} cannot be the id of a run.`,
+    why: `An id has letters, digits, ".", "_" and "-", begins with a letter or a digit, and is at most ${runIdLengthMax} characters long.`,
+    next: 'Give another one with --id.',
+  });
+}
+
+/**
+ * Start, attach to, or resume the run. One whose config was changed by `arte retry --set` goes on by the changed one, whichever of its configs is
+ * named. Errors: RunStateConflict when the id belongs to another config.
+ */
+export async function startRun(
+  session: Session,
+  loaded: Pick<LoadedConfig, 'config' | 'configDir' | 'files'>,
+  runId: string,
+): Promise<StartedRun> {
+  const { store } = session;
+  const bundle = await storeBundle(store, loaded);
+  return startRecorded(session, await recordRun(store, { runId, name: loaded.config.name, bundle }));
+}
+
+/** Start, attach to, or resume a run from its record in the store alone. */
+export async function startRecorded(session: Session, record: RunRecord): Promise<StartedRun> {
+  const { client, store } = session;
+  const { runId, bundle, createdAt } = record;
+  const set = (record.revisions ?? []).flatMap((revision) => revision.set);
+  const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
+  const before = await statusOf(handle);
+  if (before === 'COMPLETED') return { runId, handle, set, how: 'done' };
+  if (before === 'RUNNING' && session.embedded) await endStrandedRun(client, runId);
+  const { config } = await openBundle(store, bundle);
+  // Where the engine has lost its history, the run's own word in the store says that there was one.
+  const wasThere = before !== undefined || (await hasWord(store, runId));
+  const isOurs = await beginRun(client, { ...alignInput(runId, bundle, config), startedAt: createdAt });
+  // Of several commands at once one has started it, and the start is recorded once.
+  const how = !isOurs ? 'attached' : wasThere ? 'resumed' : 'started';
+  if (how !== 'attached') {
+    const action = how === 'started' ? 'start' : 'restart';
+    await recordAction(store, { runId, action, at: new Date().toISOString(), ...orderFor({}) });
+  }
+  return { runId, handle, set, how };
+}
+
+/** Whether the run has ever said where it is; a word that cannot be read was said all the same. */
+async function hasWord(store: ArtifactStore, runId: string): Promise<boolean> {
+  try {
+    return (await store.getDocument(runKeys.progress(runId))) !== undefined;
+  } catch (error) {
+    if (isDamage(error)) return true;
+    throw error;
+  }
+}
+
+/** Config and task files into the store, as one artifact. */
+export async function storeBundle(
+  store: ArtifactStore,
+  { config, configDir, files: known = {} }: Pick<LoadedConfig, 'config' | 'configDir' | 'files'>,
+): Promise<ArtifactRef> {
+  const files: Record<string, ArtifactRef> = {};
+  for (const path of new Set(
+    allTasks(config)
+      .flatMap(taskFilesOf)
+      .map((file) => file.path),
+  )) {
+    if (known[path]) {
+      files[path] = known[path];
+      continue;
+    }
+    const bytes = await readFile(resolve(configDir, path));
+    files[path] = await store.putBlob(bytes, { mediaType: 'application/octet-stream', rows: 1 });
+  }
+  const bundle: RunBundle = { schemaVersion: 1, config: config as unknown as JsonValue, files };
+  return store.putBlob(canonicalJson(bundle as unknown as JsonValue), { mediaType: 'application/json', rows: 1 });
+}
+
+/** The workflow's status by the engine, or undefined when it knows none of that id. */
+export async function statusOf(handle: RunHandle): Promise<string | undefined> {
+  try {
+    return (await handle.describe()).status.name;
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return undefined;
+    throw error;
+  }
+}

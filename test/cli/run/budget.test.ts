@@ -1,0 +1,80 @@
+/**
+ * Goal: `arte budget` reads amounts as people write them, and says what a ledger holds. Method: its own functions; the command against a
+ * platform is the end-to-end tests' business.
+ */
+import { budgetLine, budgetSummary } from '../../../cli/run/budget-view';
+import { parseAmount, register } from '../../../cli/commands/budget';
+import { shortfall } from '../../../cli/commands/retry';
+import { emptyLedger, reserve } from '../../../method/ledger';
+import type { Ledger } from '../../../schemas/ledger';
+import { runConfigSchema, type RunConfig } from '../../../schemas/run-config';
+import { runCommand } from '../../support/command';
+
+function configOf(price: object): RunConfig {
+  return runConfigSchema.parse({
+    version: 1,
+    name: 'priced',
+    tasks: [{ source: 'declared', name: 't', test_items: 1 }],
+    models: { teacher: { source: 'hosted:p/t', price }, student: { source: 'hosted:p/s' } },
+    platform: { currency: 'EUR' },
+  });
+}
+
+const ledger: Ledger = {
+  schemaVersion: 1,
+  cap: 10,
+  settled: { evaluate: 0.25, 'score-drafts': 2 },
+  open: { shard: { stage: 'score-drafts', attempt: '1', found: 7, spent: 1, reserved: 1.5 } },
+};
+
+it.each([
+  ['12', 12],
+  ['12.50', 12.5],
+  ['0', 0],
+  ['none', null],
+  ['0.000001', 0.000_001],
+  ['1000000000', 1_000_000_000],
+])('reads %s', (text, cap) => {
+  expect(parseAmount(text)).toBe(cap);
+});
+
+it.each(['', '-1', '1e3', '1,50', 'Infinity', '0x10', 'much', '1000000000000000000000000', '0.0000000001'])(
+  'refuses %p',
+  (text) => {
+    expect(() => parseAmount(text)).toThrow(
+      expect.objectContaining({ data: expect.objectContaining({ code: 'InvalidInput' }) as unknown }),
+    );
+  },
+);
+
+it('tells who leaves out what to do which words there are', async () => {
+  await expect(runCommand(register, ['budget', 'some-run'])).rejects.toMatchObject({
+    data: { code: 'InvalidInput', next: 'arte budget show some-run, or arte budget set some-run AMOUNT.' },
+  });
+});
+
+it('says what a refused piece of work needs, until the cap allows it', () => {
+  const work = { key: 'shard', stage: 'score-drafts', attempt: '1' } as const;
+  const { ledger: refused, outcome } = reserve({ ...emptyLedger(10), settled: { evaluate: 7 } }, work, 0, 5.5);
+  expect(outcome).toBe('exhausted');
+  expect(shortfall(refused)).toBe('The work that it waits with needs a cap of 12.50, and it is 10.00.');
+  expect(shortfall({ ...refused, cap: 12.5 })).toBeUndefined();
+  expect(shortfall({ ...refused, cap: null })).toBeUndefined();
+  expect(shortfall(emptyLedger(0))).toBeUndefined();
+});
+
+it('sums up what is finished and what is under way, by stage', () => {
+  expect(budgetSummary('run', configOf({ input: 1 }), ledger)).toEqual({
+    ...{ runId: 'run', currency: 'EUR', cap: 10, spent: 3.25, reserved: 1.5, left: 5.25 },
+    stages: { evaluate: 0.25, 'score-drafts': 3 },
+  });
+  expect(budgetSummary('run', configOf({ input: 1 }), { ...ledger, cap: 4 }).left).toBe(0);
+});
+
+it('says it in one line, and nothing where nothing has a price', () => {
+  expect(budgetLine('run', configOf({ input: 1 }), ledger)).toBe(
+    'budget: 3.25 of 10.00 EUR spent, up to 1.50 reserved by what is under way',
+  );
+  expect(budgetLine('run', configOf({ input: 1 }), emptyLedger(null))).toBe('budget: 0.00 EUR spent');
+  expect(budgetLine('run', configOf({}), ledger)).toBeUndefined();
+});

@@ -1,0 +1,125 @@
+/**
+ * Goal: of two trainings of a run at once each is shown with its own figures; a run that stands still because its version of arte has no worker any
+ * more is told from one whose worker is away, and from one that is worked on, with the command that helps.
+ */
+import { defaultPayloadConverter } from '@temporalio/common';
+import type { Client } from '@temporalio/client';
+import { noColors } from '../../../cli/output';
+import { attendanceOf } from '../../../cli/run/run-pollers';
+import { isOf, type RunView } from '../../../cli/run/run-progress';
+import { renderRun, unattendedLines } from '../../../cli/run/run-view';
+import { noUsage } from '../../../schemas/manifest';
+import { pollerSilenceMs } from '../../../schemas/limits';
+import type { ActivityProgress } from '../../../schemas/messages';
+import { runConfigSchema } from '../../../schemas/run-config';
+
+const pending = (beat?: Partial<ActivityProgress>): Parameters<typeof isOf>[0] => {
+  const whole = {
+    stage: 'train-sft',
+    unit: 'steps',
+    phase: 'step',
+    done: 4,
+    total: 8,
+    usage: noUsage,
+    inFlight: 0,
+    ...beat,
+  };
+  return beat === undefined ? {} : { heartbeatDetails: { payloads: [defaultPayloadConverter.toPayload(whole)] } };
+};
+const [mine, other] = [
+  { stage: 'train-sft', arm: 'arte' },
+  { stage: 'train-sft', arm: 'original_teacher' },
+];
+
+it.each([
+  ['of its arm', pending({ arm: 'arte' }), [true, false]],
+  ['of another stage', pending({ stage: 'train-dpo', arm: 'arte' }), [false, false]],
+  ['of a worker that does not say its arm', pending({}), [true, true]],
+  ['that has not spoken yet', pending(), [false, false]],
+] as const)('an activity %s', (_, activity, expected) => {
+  expect([isOf(activity, mine, false), isOf(activity, other, false)]).toEqual(expected);
+});
+
+it('an activity that has not spoken yet is that of the only stage', () => {
+  expect(isOf(pending(), mine, true)).toBe(true);
+});
+
+/** An engine with a run pinned to a version, and workers that asked last so long ago. */
+function engineWith(pinned: string, workers: readonly (readonly [version: string, agoMs: number])[]): Client {
+  const info = pinned === '' ? {} : { versioningInfo: { deploymentVersion: { buildId: pinned } } };
+  const pollers = workers.map(([buildId, agoMs]) => ({
+    lastAccessTime: { seconds: Math.floor((Date.now() - agoMs) / 1000) },
+    deploymentOptions: { buildId },
+  }));
+  return {
+    options: { namespace: 'default' },
+    workflow: { getHandle: () => ({ describe: () => Promise.resolve({ raw: { workflowExecutionInfo: info } }) }) },
+    workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
+  } as unknown as Client;
+}
+
+const gone = pollerSilenceMs + 5_000;
+it.each([
+  ['attended', 'v1', [['v1', 1_000]]],
+  [
+    'attended',
+    'v1',
+    [
+      ['v2', 1_000],
+      ['v1', 30_000],
+    ],
+  ],
+  ['attended', '', [['v2', 1_000]]],
+  ['attended', 'v1', [['', 1_000]]],
+  ['nobody', 'v1', []],
+  [
+    'nobody',
+    'v1',
+    [
+      ['v1', gone],
+      ['v2', gone],
+    ],
+  ],
+  ['other versions', 'v1', [['v2', 1_000]]],
+  [
+    'other versions',
+    'v1',
+    [
+      ['v2', 1_000],
+      ['v1', gone],
+    ],
+  ],
+] as const)('%s: a run pinned to "%s" with workers %j', async (attendance, pinned, workers) => {
+  expect(await attendanceOf(engineWith(pinned, workers), 'run')).toBe(attendance);
+});
+
+it('a run of another version says that retry starts it again; one whose worker is away that doctor looks', () => {
+  const view = { progress: { runId: 'nightly' } } as unknown as RunView;
+  const lines = (more: Partial<RunView>): string => unattendedLines({ ...view, ...more }, noColors).join('\n');
+  expect(lines({})).toBe('');
+  expect(lines({ unattended: true })).toContain('next   arte doctor');
+  expect(lines({ unattended: true, outdated: true })).toContain('next   arte retry nightly   starts it again');
+});
+
+it('says what a round has cost so far, and nothing of cost where no model has a price', () => {
+  const progress = {
+    runId: 'x',
+    status: 'RUNNING',
+    round: 1,
+    rounds: 1,
+    current: [],
+    startedAt: '2026-01-01',
+  } as const;
+  const view: RunView = { progress, finished: [], live: [], engine: 'RUNNING' };
+  const said = (price: object): string => {
+    const model = { source: 'embedded:SmolLM2-135M-Instruct', price };
+    const config = runConfigSchema.parse({
+      ...{ version: 1, name: 'x', tasks: [{ source: 'builtin', family: 'navigate' }] },
+      models: { teacher: model, student: model },
+    });
+    return renderRun(view, new Map(), config, noColors).join('\n');
+  };
+  expect(said({ input: 1 })).toContain('0 tokens, cost 0.00 USD');
+  expect(said({})).toContain('0 tokens');
+  expect(said({})).not.toContain('cost');
+});
