@@ -70,13 +70,13 @@ export interface ModelLease {
   release(): Promise<void>;
 }
 
-/** Hands out endpoints by model content: one server for all who want the same model, closed before another takes the device. */
 /**
  * Why a lease is not there yet. form: the file or folder that is served is being made (fetched, merged, converted); turn: another model is being
  * asked; training: one of this process has the device; device: another process has it; load: its server is starting.
  */
 export type LeaseWait = 'form' | 'turn' | 'training' | 'device' | 'load';
 
+/** Hands out endpoints by model content: one server for all who want the same model, closed before another takes the device. */
 export interface ModelPool {
   /** role picks the endpoint settings of the config (teacher, student, respondent n). `onWait` is told what is waited for, whenever that changes. */
   lease(
