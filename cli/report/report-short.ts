@@ -70,7 +70,7 @@ function bestOther(report: RunReport, shown: readonly ReportArm[]): string | und
   const own = shown.find(({ shots }) => shots === arm?.shots);
   if (!arm || !own || arm.accuracy <= own.accuracy) return undefined;
   const whose = arm.name === 'untuned' ? baselineTitles.untuned : `another arm, ${armTitle(arm, report)}`;
-  return `The highest figure has ${whose}: ${interval(arm)} %.`;
+  return `The highest figure is that of ${whose}: ${interval(arm)} %.`;
 }
 
 /** The arms, one line each: accuracy, and the difference to the unaligned teacher's student. */
