@@ -105,8 +105,12 @@ export interface S3StoreOptions extends S3Options {
 const requestAttemptsMax = 3;
 /** A conditional write that met another is tried again this often: each time one of the racers has won. */
 const conflictAttemptsMax = 20;
-/** A download that breaks again and again without a byte in between is given up after this many breaks. */
+/** A download that breaks again and again without much in between is given up after this many breaks. */
 const readBreaksMax = 5;
+/** Fewer bytes than this are not much: before a damaged piece SeaweedFS gives a quarter of a MiB more at each attempt. */
+const readProgressBytesMin = 1024 * 1024;
+/** So many times a download may fall silent without much in between before the object is held against another one: each takes a minute. */
+const readSilencesMax = 2;
 /** A whole multipart upload is started anew this often. */
 const uploadAttemptsMax = 3;
 /** Parts of one upload in flight: with the one being filled, what an upload holds in memory. */
@@ -766,13 +770,12 @@ class S3Store implements ArtifactStore {
       } catch (error) {
         broken = error;
       }
-      breaks = offset > before ? 0 : breaks + 1;
-      if (breaks > readBreaksMax || !isTransport(broken)) {
-        throw (
-          (isTransport(broken) && (await this.judges.brokenOff(this.at(key).Key, breaks))) ||
-          (await this.error(broken, action, false))
-        );
+      breaks = offset - before < readProgressBytesMin ? breaks + 1 : 0;
+      if (isTransport(broken) && breaks >= (isTimeout(broken) ? readSilencesMax : readBreaksMax + 1)) {
+        const damaged = await this.judges.brokenOff(this.at(key).Key, breaks);
+        if (damaged) throw damaged;
       }
+      if (breaks > readBreaksMax || !isTransport(broken)) throw await this.error(broken, action, false);
       await pause(breaks + 1);
     }
   }
