@@ -36,6 +36,7 @@ import { openShardAccount } from './budget';
 import { openCeiling } from './call-ceiling';
 import { madeAgain } from './damaged';
 import { endpointSettings } from './endpoint-settings';
+import { LeaseClock } from './lease-clock';
 import { readRows, streamRows } from './read-rows';
 import { currentRunId } from './run-of';
 import { withHeartbeat } from './heartbeat';
@@ -215,10 +216,12 @@ export async function runShardOf(
     });
     const ask = async (signal: AbortSignal): Promise<ShardOutput> => {
       beat.report(first);
-      const lease = await pool.lease(model, settings, signal, (what) =>
-        beat.report({ ...first, phase: `model-${what}` }),
-      );
-      const worksSinceMs = Date.now();
+      const clock = new LeaseClock();
+      const lease = await pool.lease(model, settings, signal, (what) => {
+        clock.on(what);
+        beat.report({ ...first, phase: `model-${what}` });
+      });
+      const worksSinceMs = Date.now() - clock.workedMs();
       const metrics = rowMetrics(stage.name, lease.endpoint.id);
       const ceiling = await openCeiling(store, owner);
       try {
@@ -233,6 +236,7 @@ export async function runShardOf(
           journalDir,
           madeBy: owner,
           attemptId: attempt,
+          worksSinceMs,
           ...(account && { admit: account.admit }),
           onProgress: (progress) => {
             account?.observe(progress.paid);

@@ -80,7 +80,7 @@ const noAnswer = { text: '' };
  */
 export const runShard: RunShard = async (run) => {
   run.signal.throwIfAborted();
-  const beganMs = Date.now();
+  const beganMs = run.worksSinceMs ?? Date.now();
   const settings = { ...defaultLimits, ...run.limits };
   const finished = await finishedShard(run);
   if (finished) return finished;

@@ -41,6 +41,8 @@ export interface ShardRun {
   readonly madeBy: string;
   /** Fences duplicate attempts: recorded in the journal and the parts. */
   readonly attemptId: string;
+  /** Since when it works, in epoch milliseconds: its model may have been made and started before. Default: now. */
+  readonly worksSinceMs?: number;
   /** Called when it is known what stands in the shard and before anything is asked; what it throws stops the shard. */
   readonly admit?: (standing: ShardStanding) => Promise<void>;
   /** Called about once a second. Must not throw. */
