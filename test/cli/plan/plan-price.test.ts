@@ -32,7 +32,7 @@ const priced: ScriptedLoop['change'] = (config) => {
   const models = config['models'] as { [role: string]: Record<string, unknown> };
   models['student']!['price'] = { input: 1_000, output: 1_000, training_hour: 3_600 };
   // Slow enough to be measured.
-  (models['student']!['endpoint'] as { options: object }).options = { latency_ms: 10 };
+  (models['student']!['endpoint'] as { options: object }).options = { latency_ms: 100, max_in_flight: 32 };
 };
 const find: ModelFinder = (name) => Promise.resolve(baseModel(name));
 
