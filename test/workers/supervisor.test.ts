@@ -233,6 +233,7 @@ test('a platform whose data directory is removed ends by itself', async () => {
   const where = options();
   await ensurePlatform(where);
   const groups = await groupsOf(where.dataDir);
-  rmSync(where.dataDir, { recursive: true, force: true });
+  // The servers still write into it.
+  rmSync(where.dataDir, { recursive: true, force: true, maxRetries: 20 });
   await eventually('it is gone', () => left(where.dataDir, groups).length === 0);
 });
