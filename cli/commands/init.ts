@@ -1,10 +1,9 @@
 /** `arte init TASKFILE`: a commented config for a task file, with small counts on the embedded models. */
 import { basename, dirname, extname, relative, resolve } from 'node:path';
 import type { Command } from 'commander';
-import { ArteError } from '../../schemas/errors';
 import { detectFormat, initialConfig, slug } from '../config/initial-config';
 import { loadConfig, readTaskFile } from '../config/load-config';
-import { nearestPath } from '../config/nearest-path';
+import { textOrNearest } from '../config/nearest-path';
 import { colorsFor, printLine } from '../output';
 import { writeTextFile } from '../write-file';
 
@@ -57,15 +56,9 @@ function asArgument(path: string): string {
 
 /** Errors: InvalidTaskFile, with the file that was probably meant where the named one is missing. */
 async function taskFileText(path: string): Promise<string> {
-  const text = await readTaskFile(path);
-  if (typeof text === 'string') return text;
-  const nearest = text.missing ? await nearestPath(path) : undefined;
-  throw new ArteError('InvalidTaskFile', {
-    what: `${path} cannot be read.`,
-    why: text.why,
-    next:
-      nearest === undefined
-        ? 'Name a task file: JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or JSONL of GSM8K, ARC, CommonsenseQA or PIQA.'
-        : `Name ${nearest}, if that is what was meant.`,
+  return textOrNearest(path, await readTaskFile(path), {
+    code: 'InvalidTaskFile',
+    advice:
+      'Name a task file: JSONL {"question", "target"}, a BIG-Bench-Hard JSON file, or JSONL of GSM8K, ARC, CommonsenseQA or PIQA.',
   });
 }

@@ -30,7 +30,7 @@ import { configFileBytesMax, taskFileBytesMax } from '../../schemas/limits';
 import { taskConfigSchema, type RunConfig, type TaskConfig } from '../../schemas/run-config';
 import type { TaskRecord } from '../../schemas/task';
 import { ConfigError, type PlacedProblem } from './config-error';
-import { nearestPath } from './nearest-path';
+import { nearestPath, textOrNearest } from './nearest-path';
 import { plannedTasks } from '../plan/plan-facts';
 import { parseYaml, placeOf, valueOf, type ParsedYaml } from './parse-yaml';
 import { readText, type NoText } from './read-text';
@@ -113,16 +113,9 @@ function notAConfig(path: string, why: string, input?: unknown): ArteError {
 
 /** A config's text. Errors: InvalidConfig, with the file that was probably meant where the named one is missing. */
 export async function readConfigFile(path: string): Promise<string> {
-  const text = await readText(path, configFileBytesMax);
-  if (typeof text === 'string') return text;
-  const nearest = text.missing ? await nearestPath(path) : undefined;
-  throw new ArteError('InvalidConfig', {
-    what: `${path} cannot be read.`,
-    why: text.why,
-    next:
-      nearest === undefined
-        ? 'Name a config file. arte init TASKFILE writes one; examples/ has some.'
-        : `Name ${nearest}, if that is what was meant.`,
+  return textOrNearest(path, await readText(path, configFileBytesMax), {
+    code: 'InvalidConfig',
+    advice: 'Name a config file. arte init TASKFILE writes one; examples/ has some.',
   });
 }
 

@@ -2,6 +2,8 @@
 import { readdir, stat } from 'node:fs/promises';
 import { isAbsolute, join, resolve, sep } from 'node:path';
 import { nearestName } from '../../method/config/explain-shape';
+import { ArteError, type ErrorCode } from '../../schemas/errors';
+import type { NoText } from './read-text';
 
 /** Names of a folder that are compared: one with more was not typed from memory. */
 const namesMax = 2_000;
@@ -18,6 +20,21 @@ export async function nearestPath(path: string, folder = process.cwd()): Promise
     found = found === '' ? name : join(found, name);
   }
   return found === '' ? undefined : found;
+}
+
+/** The text of a file that was named. Errors: one of `code`, with the file that was probably meant where there is none of that name, else `advice`. */
+export async function textOrNearest(
+  path: string,
+  text: string | NoText,
+  { code, advice }: { readonly code: ErrorCode; readonly advice: string },
+): Promise<string> {
+  if (typeof text === 'string') return text;
+  const nearest = text.missing ? await nearestPath(path) : undefined;
+  throw new ArteError(code, {
+    what: `${path} cannot be read.`,
+    why: text.why,
+    next: nearest === undefined ? advice : `Name ${nearest}, if that is what was meant.`,
+  });
 }
 
 async function nearestIn(folder: string, part: string, isLast: boolean): Promise<string | undefined> {

@@ -36,7 +36,7 @@ import { gateLegends, gateRows, isWorthTelling, orderRows, roundSteps } from './
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 import { trainingPlots } from './report-trainings';
 import { setSuffix, targetLegends, targetTitle, transferTitle, unseenReport } from './report-transfer';
-import { stageTimeNote, wallWords } from './report-stages';
+import { callCells, stageTimeNote, wallWords } from './report-stages';
 import { answerKinds, answerKindsIn, macroAverages, scoredAnswers } from './report-view';
 import { armTitle, nothingEvaluated } from './report-words';
 import { areShares, scoreText } from './score-text';
@@ -500,20 +500,14 @@ function cost(report: RunReport): string {
   const rows = stages.map((stage) => [
     stageLabel(stage.name, stage.arm),
     stage.round,
-    formatCount(stage.calls),
-    formatCount(stage.inputTokens),
-    formatCount(stage.cachedInputTokens),
-    formatCount(stage.outputTokens),
+    ...callCells(stage),
     stage.reused ? 'from the store' : formatSeconds(stage.seconds),
     ...(hasPrices ? [stage.reused ? '' : stage.cost.toFixed(2)] : []),
   ]);
   rows.push([
     'In all, spent by this run',
     '',
-    formatCount(totals.calls),
-    formatCount(totals.inputTokens),
-    formatCount(totals.cachedInputTokens),
-    formatCount(totals.outputTokens),
+    ...callCells(totals),
     `${formatSeconds(totals.seconds)} summed`,
     ...(hasPrices ? [totals.cost.toFixed(2)] : []),
   ]);

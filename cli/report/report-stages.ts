@@ -1,6 +1,6 @@
 /** The stages of a report as lines of a table: one that later rounds found again stands once. Owns the folding, and what a stage's time is. */
 import type { ReportStage, RunReport } from '../../schemas/report';
-import { formatSeconds } from '../output';
+import { formatCount, formatSeconds } from '../output';
 
 /** A stage, and the rounds that it stands in: "1, 2". */
 export interface StageLine {
@@ -19,6 +19,16 @@ export function stageLines(stages: readonly ReportStage[]): StageLine[] {
     else lines.set(before ? `${name} ${stage.round}` : name, { stage, rounds: [stage.round] });
   }
   return [...lines.values()].map(({ stage, rounds }) => ({ stage, rounds: rounds.join(', ') }));
+}
+
+/** What was asked, and what was read and written for it, as cells of a table: of a stage, or of all of them. */
+export function callCells({
+  calls,
+  inputTokens,
+  cachedInputTokens,
+  outputTokens,
+}: Pick<ReportStage, 'calls' | 'inputTokens' | 'cachedInputTokens' | 'outputTokens'>): string[] {
+  return [calls, inputTokens, cachedInputTokens, outputTokens].map((count) => formatCount(count));
 }
 
 export const stageTimeNote =

@@ -28,7 +28,7 @@ import {
 import { hasCost, plannedColumns, plannedNote, plannedRows, plannedTitle } from './report-planned';
 import { gateLegends, gateRows, orderRows } from './report-rounds';
 import { printArmsShort, printRoundsShort, verdict } from './report-short';
-import { stageLines, stageTimeNote, wallWords } from './report-stages';
+import { callCells, stageLines, stageTimeNote, wallWords } from './report-stages';
 import { trainingSetRows, trainingSetTitles } from './report-training-sets';
 import {
   setSuffix,
@@ -490,20 +490,14 @@ function printStages(report: RunReport, heading: (title: string) => void): void 
   const rows = stageLines(stages).map(({ stage, rounds: of }) => [
     stageLabel(stage.name, stage.arm),
     ...(rounds ? [of] : []),
-    formatCount(stage.calls),
-    formatCount(stage.inputTokens),
-    formatCount(stage.cachedInputTokens),
-    formatCount(stage.outputTokens),
+    ...callCells(stage),
     stage.reused ? 'reused' : formatSeconds(stage.seconds),
     ...(priced ? [stage.reused ? '-' : stage.cost.toFixed(2)] : []),
   ]);
   rows.push([
     'in all, spent by this run',
     ...(rounds ? [''] : []),
-    formatCount(totals.calls),
-    formatCount(totals.inputTokens),
-    formatCount(totals.cachedInputTokens),
-    formatCount(totals.outputTokens),
+    ...callCells(totals),
     formatSeconds(totals.seconds),
     ...(priced ? [totals.cost.toFixed(2)] : []),
   ]);
