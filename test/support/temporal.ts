@@ -4,11 +4,24 @@ import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Runtime, type WorkflowBundle } from '@temporalio/worker';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 
+/** The SDK gives its server five seconds, and has no setting for it: too few for the first start of a 150 MB program that no cache holds. */
+const startAttempts = 6;
+
 export async function startTemporal(extraArgs: readonly string[] = []): Promise<TestWorkflowEnvironment> {
   const env = await ensurePythonEnv({});
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await startServer(env.bin('temporal'), extraArgs);
+    } catch (error) {
+      if (attempt === startAttempts || !String(error).includes('did not start within')) throw error;
+    }
+  }
+}
+
+function startServer(path: string, extraArgs: readonly string[]): Promise<TestWorkflowEnvironment> {
   return TestWorkflowEnvironment.createLocal({
     server: {
-      executable: { type: 'existing-path', path: env.bin('temporal') },
+      executable: { type: 'existing-path', path },
       searchAttributes: [
         defineSearchAttributeKey('ArteStudent', 'KEYWORD'),
         defineSearchAttributeKey('ArteRound', 'INT'),
