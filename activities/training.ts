@@ -67,11 +67,14 @@ export async function trainLayer(
   await restoreCheckpoint(store, key, workDir);
   const keeper = checkpointKeeper(store, key);
   let worksSinceMs: number | undefined;
+  let found: number | undefined;
   const onProgress = (progress: TrainingProgress): void => {
+    if (progress.phase !== 'load') found ??= progress.step;
     beat.report({
       ...first,
       phase: progress.waitsForDevice ? 'device' : progress.phase,
       done: progress.step,
+      ...(found !== undefined && { found }),
       total: progress.maxSteps,
       metrics: { ...progress.metrics },
       ...(worksSinceMs !== undefined && { worksSinceMs }),

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { printJson, printLine } from '../output';
 import { readReport } from '../report/read-report';
 import { standingOf } from '../report/report-standing';
-import { printReport } from '../report/report-view';
+import { printReport } from '../report/screen/report-view';
 import { openSession } from '../session';
 import { writeReportPage } from '../report/write-report';
 

@@ -8,7 +8,7 @@ import { agreeOnPrice } from '../plan/agree-on-price';
 import { plannedTasks } from '../plan/plan-facts';
 import { priceLines } from '../plan/plan-prices';
 import { keepPlan, planForStart } from '../plan/price-run';
-import { printReport } from '../report/report-view';
+import { printReport } from '../report/screen/report-view';
 import { readReport } from '../report/read-report';
 import { openSession, type Session } from '../session';
 import { checkRunId, startRun } from '../run/start-run';

@@ -6,7 +6,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { dataDirectory } from '../../drivers/local/directories';
 import { desktopOpener, openOnDesktop } from '../open-on-desktop';
 import { exitCodes, printLine, printNote } from '../output';
-import { escaped } from '../report/report-plots';
+import { escaped } from '../report/page/report-plots';
 import { openSession } from '../session';
 import { serveUi } from '../ui/serve';
 

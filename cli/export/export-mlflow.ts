@@ -6,7 +6,7 @@
  * command is taken up where it stopped. 2. Another config under the same run id is another MLflow run, for parameters cannot be changed there.
  */
 import { readDetails } from '../report/report-details';
-import { reportPage } from '../report/report-page';
+import { reportPage } from '../report/page/report-page';
 import { mlflowStatus, runFigures, trainingFigures, type MlflowFigures } from './mlflow-records';
 import { readReport } from '../report/read-report';
 import { runKeys } from '../../activities/run-records';

@@ -2,7 +2,7 @@
 import type { ArtifactStore } from '../../drivers/store/store';
 import { readReport } from './read-report';
 import { readDetails } from './report-details';
-import { reportPage } from './report-page';
+import { reportPage } from './page/report-page';
 import { openBundleOf } from '../run/run-config-of';
 import { writeTextFile } from '../write-file';
 

@@ -1,7 +1,7 @@
 /** Several runs side by side: the same figures in columns, and their curves in the same plots. Owns words and order. */
 import type { Curve } from '../report/curve';
-import { metricPlot, plots, speedPlot, type NamedCurve } from '../report/curve-plots';
-import { table, type Cell } from '../report/html-table';
+import { metricPlot, plots, speedPlot, type NamedCurve } from '../report/page/curve-plots';
+import { table, type Cell } from '../report/page/html-table';
 import { formatCount } from '../output';
 import { amount } from '../run/run-view';
 import { cachedWords, costWords, figuresOf, leftWords, speedWords } from './figures';

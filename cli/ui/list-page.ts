@@ -1,7 +1,7 @@
 /** The page of all runs: where each is, what it does, and boxes to lay some of them side by side. Owns words and order. */
 import { nowOf } from '../run/list-runs';
 import { formatCount } from '../output';
-import { escaped } from '../report/report-plots';
+import { escaped } from '../report/page/report-plots';
 import { leftWords } from './figures';
 import type { Picture, SeenRun } from './gather';
 import { badge, bar, runLink, statusWords, time, type Page } from './page';

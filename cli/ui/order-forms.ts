@@ -3,7 +3,7 @@
  * orders.ts. Every order can be asked for in every state: one that does not fit is answered with the reason.
  */
 import type { RunStatus } from '../../schemas/messages';
-import { escaped } from '../report/report-plots';
+import { escaped } from '../report/page/report-plots';
 import type { PageOrder } from './orders';
 
 interface OrderForm {

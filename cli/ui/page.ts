@@ -1,5 +1,5 @@
 /** What the server hands to the page's script for one address: a part of the page as HTML, and what is said of it to those who hear it. */
-import { escaped } from '../report/report-plots';
+import { escaped } from '../report/page/report-plots';
 import type { RunStatus } from '../../schemas/messages';
 
 export interface Page {

@@ -2,7 +2,7 @@
 import type { StageRecord } from '../../schemas/messages';
 import { stageLabel } from '../../schemas/stage-names';
 import { noColors } from '../output';
-import { escaped } from '../report/report-plots';
+import { escaped } from '../report/page/report-plots';
 import { callFields, madeWords, rowFields, type TraceField } from '../lineage/trace-view';
 import { tracedStages, type RowTrace } from '../lineage/trace-row';
 import { runLink, type Page } from './page';

@@ -15,7 +15,7 @@ import { redacted } from '../../method/config/written-secrets';
 import { ArteError, type ErrorCode, type ErrorData } from '../../schemas/errors';
 import { readReport } from '../report/read-report';
 import { readDetails } from '../report/report-details';
-import { reportPage } from '../report/report-page';
+import { reportPage } from '../report/page/report-page';
 import { openBundleOf } from '../run/run-config-of';
 import type { Session } from '../session';
 import { checkRunId } from '../run/start-run';

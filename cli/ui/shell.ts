@@ -1,5 +1,5 @@
 /** The empty page: a frame without data, which the script fills, and the style sheet. What anybody may load who reaches the server. */
-import { pageStyle } from '../report/page-style';
+import { pageStyle } from '../report/page/page-style';
 import { orderTemplates } from './order-forms';
 
 /** Of every answer: nothing from elsewhere, nothing inline, in no frame of another page. */

@@ -2,9 +2,9 @@
  * Who holds the device: hands out endpoints by model content and runs at most one model server at a time.
  *
  * Owns: sharing one server among all who want the same model under the same settings, the order in which models take turns,
- * closing a server before the next one takes the device, starting a server again that died in use, and idle time.
- * Leaves to llama-cpp.ts and scorer.ts one server's life, to materialize.ts the file it serves, to the device lock (child.py) other
- * processes on the same device.
+ * closing a server before the next one takes the device, and idle time.
+ * Leaves to resident.ts the model that has the device and the servers it goes through, to materialize.ts the file they serve, to the device lock
+ * (child.py) other processes on the same device.
  *
  * Invariants:
  * 1. A lease's endpoint serves the bytes that the ModelRef names, for as long as the lease is held: the server may die and be
@@ -18,15 +18,14 @@
  */
 import { createHash } from 'node:crypto';
 import { ArteError } from '../../schemas/errors';
-import { modelServerCrashesMax, modelServerIdleMs, modelServerProbeMs } from '../../schemas/limits';
+import { modelServerIdleMs } from '../../schemas/limits';
 import type { ModelRef } from '../../schemas/model-ref';
-import type { LogTail } from '../../schemas/stall-dump';
 import { llamaCppCapabilities, llamaCppConcurrency, startLlamaServer } from './llama-cpp';
 import type { LlamaServerOptions, ManagedSettings } from './llama-cpp';
 import type { Materializer } from './materialize';
-import { CallFailure } from './model';
-import type { Capabilities, EndpointSettings, LeaseWait, ModelEndpoint, ModelLease, ModelPool } from './model';
+import type { EndpointSettings, LeaseWait, ModelEndpoint, ModelLease, ModelPool } from './model';
 import { createOpenAiEndpoint } from './openai-http';
+import { Resident, type StartServer } from './resident';
 import { scorerCapabilities, scorerConcurrency, startScorer, type ScorerOptions, type ScorerSettings } from './scorer';
 import type { ModelServer } from './server-child';
 
@@ -321,125 +320,8 @@ class Pool implements ManagedModelPool {
   }
 }
 
-/** `onDevice` is told whether another process has the device. */
-type StartServer = (signal: AbortSignal, onDevice: (waits: boolean) => void) => Promise<ModelServer>;
-
-/** The model that has the device, as an endpoint that outlives its server processes. */
-class Resident implements ModelEndpoint {
-  holders = 0;
-  readonly capabilities: Capabilities;
-  readonly concurrency: { readonly start: number; readonly max: number };
-  private server: ModelServer | undefined;
-  private starting: Promise<ModelServer> | undefined;
-  private readonly closing = new AbortController();
-  private crashes = 0;
-  /** Kept from the last server that ended by itself, for the error when it was one too many. */
-  private lastEnd = '';
-  private lastLog: LogTail | undefined;
-  private readonly waiting = new Set<(what: LeaseWait) => void>();
-
-  constructor(
-    readonly key: string,
-    readonly id: string,
-    does: Pick<ModelEndpoint, 'capabilities' | 'concurrency'>,
-    private readonly start: StartServer,
-  ) {
-    this.capabilities = does.capabilities;
-    this.concurrency = does.concurrency;
-  }
-
-  /** Wait until a server runs that answers. Errors: ModelServerFailed, InvalidConfig; the signal's reason. */
-  async ready(signal: AbortSignal, onWait: (what: LeaseWait) => void): Promise<void> {
-    const running = this.server;
-    if (running !== undefined && !(await running.responds(modelServerProbeMs)) && this.server === running) {
-      await running.stop();
-    }
-    if (this.server !== undefined) return;
-    this.waiting.add(onWait);
-    onWait('load');
-    try {
-      await this.running(signal);
-    } finally {
-      this.waiting.delete(onWait);
-    }
-  }
-
-  async complete(...[request, signal]: Parameters<ModelEndpoint['complete']>): ReturnType<ModelEndpoint['complete']> {
-    const server = this.server ?? (await this.running(signal));
-    try {
-      const answer = await server.endpoint.complete(request, signal);
-      this.crashes = 0;
-      return answer;
-    } catch (error) {
-      if (this.closing.signal.aborted && error instanceof CallFailure) {
-        throw new CallFailure('reset', 'The model server was closed.');
-      }
-      throw error;
-    }
-  }
-
-  /** Of the server that runs, or of the last one that ended by itself. */
-  log(): LogTail | undefined {
-    return this.server?.log() ?? this.lastLog;
-  }
-
-  /** The process gone, also one that is just being started. */
-  async close(): Promise<void> {
-    this.closing.abort();
-    await this.starting?.catch(() => undefined);
-    await this.server?.stop();
-  }
-
-  private async running(signal: AbortSignal): Promise<ModelServer> {
-    signal.throwIfAborted();
-    if (this.closing.signal.aborted) {
-      throw new CallFailure('reset', 'The model server was closed.');
-    }
-    if (this.server !== undefined) {
-      return this.server;
-    }
-    if (this.crashes >= modelServerCrashesMax) {
-      throw new ArteError('ModelServerFailed', {
-        what: `The model server ended ${this.crashes} times in a row without answering.`,
-        why: this.lastEnd,
-        next: 'Read model-server.log; fewer slots or a shorter context need less memory.',
-      });
-    }
-    this.starting ??= this.startServer();
-    return abortable(this.starting, signal);
-  }
-
-  private async startServer(): Promise<ModelServer> {
-    try {
-      const server = await this.start(this.closing.signal, (waits) => {
-        for (const tell of this.waiting) tell(waits ? 'device' : 'load');
-      });
-      this.server = server;
-      void server.exited.then(({ code, signal }) => {
-        if (this.server === server) {
-          this.server = undefined;
-          this.crashes += 1;
-          this.lastLog = server.log();
-          this.lastEnd = `The last one ended with ${signal ?? `status ${String(code)}`}.`;
-        }
-      });
-      return server;
-    } finally {
-      this.starting = undefined;
-    }
-  }
-}
-
 function freeLease(endpoint: ModelEndpoint): ModelLease {
   return { endpoint, release: () => Promise.resolve() };
-}
-
-function abortable<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = (): void => reject(signal.reason as Error);
-    signal.addEventListener('abort', onAbort, { once: true });
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
-  });
 }
 
 function poolEnded(): ArteError {

@@ -53,6 +53,7 @@ export interface TrainingSettings {
 
 export interface TrainingProgress {
   readonly phase: 'load' | 'step' | 'checkpoint' | 'save' | 'upload';
+  /** Before its own first step a trainer says where it begins: 0, or the step of the checkpoint that it goes on from. */
   readonly step: number;
   readonly maxSteps: number;
   /** loss, learning_rate, rewards_margins, rewards_accuracies, …: last logged values. */

@@ -12,7 +12,7 @@ import { runLeasedStage } from '../../activities/leased-stage';
 import { trainSft } from '../../activities/train-sft';
 import type { Trainer, TrainingOutcome } from '../../drivers/trainer/trainer';
 import type { JsonValue } from '../../schemas/json';
-import type { StageInput, StageResult } from '../../schemas/messages';
+import type { ActivityProgress, StageInput, StageResult } from '../../schemas/messages';
 import { MemoryStore } from './row-engine/memory-store';
 
 /** Takes folders and files as far as a training needs it, and fails as told. */
@@ -72,16 +72,19 @@ const trainer: Trainer = {
   },
 };
 
-async function place(name: string): Promise<{
+async function place(
+  name: string,
+  trains: Trainer = trainer,
+): Promise<{
   store: TrainingStore;
   trainingDir: string;
-  train: () => Promise<StageResult>;
+  train: (onBeat?: (beat: ActivityProgress) => void) => Promise<StageResult>;
 }> {
   const store = new TrainingStore();
   const trainingDir = join(folder, name);
   const dependencies: TrainDependencies = {
     store,
-    trainer,
+    trainer: trains,
     trainingDir,
     reserveDevice: () => Promise.resolve(() => undefined),
     stallDumps: { dir: join(folder, 'stalls'), secrets: [] },
@@ -101,8 +104,9 @@ async function place(name: string): Promise<{
   const source = { kind: 'folder' as const, path: '/nowhere' };
   const model = { name: 'student', source, baseSha256: hash, layers: [], contentSha256: hash };
   const input: StageInput = { stage: 'train-sft', bundle, inputs: { sft }, model };
-  const train = (): Promise<StageResult> => {
+  const train = (onBeat?: (beat: ActivityProgress) => void): Promise<StageResult> => {
     const environment = new MockActivityEnvironment({ workflowExecution: { workflowId: 'run', runId: 'x' } });
+    environment.on('heartbeat', (beat: ActivityProgress) => onBeat?.(beat));
     return environment.run(runLeasedStage(trainSft, dependencies), input);
   };
   return { store, trainingDir, train };
@@ -132,4 +136,19 @@ it('stands although nothing can be cleaned up after it; whoever finds it does so
   expect(await train()).toMatchObject({ key, reused: true });
   expect(store.keys('training/')).toEqual([]);
   expect(await readdir(trainingDir)).toEqual([]);
+});
+
+it('counts the steps of the checkpoint it goes on from as found, not as made', async () => {
+  const resumed: Trainer = {
+    train(_, onProgress) {
+      onProgress({ phase: 'load', step: 0, maxSteps: 0, metrics: {} });
+      for (const step of [5, 6]) onProgress({ phase: 'step', step, maxSteps: 8, metrics: {} });
+      // Its last words are what the last heartbeat carries.
+      return Promise.reject(new Error('ends here'));
+    },
+  };
+  const { train } = await place('resumed', resumed);
+  const beats: ActivityProgress[] = [];
+  await expect(train((beat) => beats.push(beat))).rejects.toThrow('ends here');
+  expect(beats.at(-1)).toMatchObject({ phase: 'step', done: 6, found: 5, total: 8 });
 });

@@ -14,7 +14,7 @@ import { againstLines, priceLines, priceTable } from '../../../cli/plan/plan-pri
 import { keepPlan, planForStart, planWithStore } from '../../../cli/plan/price-run';
 import { readReport } from '../../../cli/report/read-report';
 import { plannedRows } from '../../../cli/report/report-planned';
-import { printReport } from '../../../cli/report/report-view';
+import { printReport } from '../../../cli/report/screen/report-view';
 import { reportWidthMax } from '../../../cli/report/report-words';
 import { openEta, type Eta } from '../../../cli/run/run-eta';
 import type { LiveStage } from '../../../cli/run/run-progress';

@@ -9,7 +9,7 @@ import { trainingCurves } from '../../../cli/ui/training-curves';
 import type { StageRecord } from '../../../schemas/messages';
 import { carryOut, parseOrder } from '../../../cli/ui/orders';
 import { orderButtons, orderTemplates } from '../../../cli/ui/order-forms';
-import { curvePlot, ticks } from '../../../cli/report/report-plots';
+import { curvePlot, ticks } from '../../../cli/report/page/report-plots';
 import type { LiveStage } from '../../../cli/run/run-progress';
 import { noUsage } from '../../../schemas/manifest';
 

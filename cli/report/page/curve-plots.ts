@@ -1,6 +1,6 @@
 /** Plots of curves: how trainings learn and how fast stages go, of one run or of several. Owns which lines stand in which plot. */
-import type { Curve, CurvePoint, drawnMetrics } from './curve';
-import { formatCount } from '../output';
+import type { Curve, CurvePoint, drawnMetrics } from '../curve';
+import { formatCount } from '../../output';
 import { curvePlot, type CurveLine } from './report-plots';
 
 /** Lines of a plot that eyes can tell apart; the newest are shown. */

@@ -3,17 +3,17 @@
  * nothing to report.
  * Method: reports small and large (support/made-report.ts) through the command's own printing.
  */
-import { runKeys } from '../../../activities/run-records';
-import { standingOf } from '../../../cli/report/report-standing';
-import { printReport } from '../../../cli/report/report-view';
-import { reportPage } from '../../../cli/report/report-page';
-import { reportWidthMax, textWidthMax } from '../../../cli/report/report-words';
-import { armNames } from '../../../schemas/arms';
-import type { RunStatus } from '../../../schemas/messages';
-import type { RunReport } from '../../../schemas/report';
-import { MemoryStore } from '../../activities/row-engine/memory-store';
-import { runCommand } from '../../support/command';
-import { madeReport } from '../../support/made-report';
+import { runKeys } from '../../../../activities/run-records';
+import { standingOf } from '../../../../cli/report/report-standing';
+import { printReport } from '../../../../cli/report/screen/report-view';
+import { reportPage } from '../../../../cli/report/page/report-page';
+import { reportWidthMax, textWidthMax } from '../../../../cli/report/report-words';
+import { armNames } from '../../../../schemas/arms';
+import type { RunStatus } from '../../../../schemas/messages';
+import type { RunReport } from '../../../../schemas/report';
+import { MemoryStore } from '../../../activities/row-engine/memory-store';
+import { runCommand } from '../../../support/command';
+import { madeReport } from '../../../support/made-report';
 
 const printed = async (report: RunReport, full = true, standing?: string): Promise<string> =>
   (

@@ -2,11 +2,11 @@
  * A report on one screen: the verdict in words, the arms, the rounds with their cost and time. Owns what a reader is told first; all tables are
  * report-view.ts. Its sentences are data: the terminal is not the only one to say them.
  */
-import type { Comparison, ReportArm, RunReport } from '../../schemas/report';
-import { formatCount, formatSeconds, printLine, table } from '../output';
-import { hasCost } from './report-planned';
-import { gateVerdicts, isWorthTelling, roundSteps } from './report-rounds';
-import { stageTimeNote } from './report-stages';
+import type { Comparison, ReportArm, RunReport } from '../../../schemas/report';
+import { formatCount, formatSeconds, printLine, table } from '../../output';
+import { hasCost } from '../report-planned';
+import { gateVerdicts, isWorthTelling, roundSteps } from '../report-rounds';
+import { stageTimeNote } from '../report-stages';
 import {
   armTitle,
   baselineTitles,
@@ -17,7 +17,7 @@ import {
   printText,
   right,
   signed,
-} from './report-words';
+} from '../report-words';
 
 /** Rounds whose decision is told with its reason: of more the table says what was decided. */
 const roundsToldMax = 4;

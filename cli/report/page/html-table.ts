@@ -8,6 +8,11 @@ export function code(text: string): Cell {
   return { html: `<code>${escaped(text)}</code>` };
 }
 
+/** A title as a column begins with it. */
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
 /** Longer than any interval. */
 const sentenceCharactersMin = 30;
 

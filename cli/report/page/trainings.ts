@@ -1,7 +1,7 @@
 /** How the trainings of a run went, as the report draws it. Owns which of them stand in which plot. */
-import type { ReportStage, RunReport } from '../../schemas/report';
-import { stageLabel } from '../../schemas/stage-names';
-import { madeCurve, type drawnMetrics } from './curve';
+import type { ReportStage, RunReport } from '../../../schemas/report';
+import { stageLabel } from '../../../schemas/stage-names';
+import { madeCurve, type drawnMetrics } from '../curve';
 import { metricPlot, plots, type NamedCurve } from './curve-plots';
 
 type Metric = (typeof drawnMetrics)[number];
