@@ -64,12 +64,12 @@ export function secondsLeft(
     let measured = true;
     for (const item of planned) {
       if (item.round !== round || finished.has(item.place) || item.reused) continue;
-      const seconds = leftOf(item, running.get(item.place), corrections.of(item.kind));
+      const seconds = leftOf(item, running.get(item.place), corrections.of(item));
       branches[item.branch ?? 'shared'] += seconds;
       if (item.needsDevice) onDevice[item.branch ?? 'shared'] += seconds;
       measured &&= item.measured;
       work.all += seconds;
-      if (!item.measured && !corrections.saw(item.kind)) work.guessed += seconds;
+      if (!item.measured && !corrections.saw(item)) work.guessed += seconds;
     }
     const { shared, arte, beside } = branches;
     const elsewhere = Math.min(arte - onDevice.arte, beside - onDevice.beside);
@@ -85,6 +85,8 @@ interface Item {
   readonly branch: PlannedStage['branch'];
   /** What is alike in speed: one model asked, one kind of training. */
   readonly kind: string;
+  /** Kinds whose plan is off by the same factor (StagePrice.kin): one that was not seen goes by another one that was. */
+  readonly kin: string | undefined;
   readonly seconds: number;
   readonly reused: boolean;
   readonly measured: boolean;
@@ -97,13 +99,14 @@ const noModel = 'no model';
 
 function itemOf(
   { round, name, arm, branch, model, steps, calls, reused }: PlannedStage,
-  { seconds, deviceSeconds, from }: StagePrice,
+  { seconds, deviceSeconds, from, kin }: StagePrice,
 ): Item {
   return {
     place: placeOf(round, stageLabel(name, arm)),
     round,
     branch,
     kind: steps > 0 ? name : calls > 0 ? `${model} asked` : noModel,
+    kin,
     // The middle of a range whose ends are factors apart.
     seconds: Math.sqrt(Math.max(seconds.low, secondsMin) * Math.max(seconds.high, secondsMin)),
     reused: reused === true,
@@ -125,36 +128,55 @@ function placeOf(round: number, label: string): string {
   return `${round} ${label}`;
 }
 
-/** Actual over planned seconds by kind; kinds of which nothing was seen go by all of them together. */
+/** Actual over planned seconds by kind; kinds of which nothing was seen go by their kin, and without one by all of them together. */
 function correctionsOf(
   planned: readonly Item[],
   finished: ReadonlyMap<string, FinishedStage>,
   running: ReadonlyMap<string, RunningStage>,
-): { readonly of: (kind: string) => number; readonly saw: (kind: string) => boolean } {
-  const seen = new Map<string, { planned: number; actual: number }>();
+): { readonly of: (item: Item) => number; readonly saw: (item: Item) => boolean } {
+  const [byKind, byKin] = [new Seen(), new Seen()];
   const total = new Map<string, number>();
-  const all = { planned: 0, actual: 0 };
-  for (const { place, kind, seconds } of planned) {
+  const all = new Seen();
+  for (const { place, kind, kin, seconds } of planned) {
     total.set(kind, (total.get(kind) ?? 0) + seconds);
     const work = workOf(seconds, finished.get(place), running.get(place));
     if (!work) continue;
-    const of = seen.get(kind) ?? { planned: 0, actual: 0 };
-    seen.set(kind, { planned: of.planned + work.planned, actual: of.actual + work.actual });
+    byKind.add(kind, work);
+    if (kin !== undefined) byKin.add(kin, work);
     // What asks and trains nothing takes no time, and says nothing of what does.
-    if (kind === noModel) continue;
-    all.planned += work.planned;
-    all.actual += work.actual;
+    if (kind !== noModel) all.add('', work);
   }
-  const overall = all.planned > 0 ? all.actual / all.planned : 1;
+  const overall = all.ratio('') ?? 1;
+  const ofKin = ({ kin }: Item): number | undefined => (kin === undefined ? undefined : byKin.ratio(kin));
   return {
-    saw: (kind) => seen.has(kind),
-    of(kind) {
-      const of = seen.get(kind);
-      if (!of) return overall;
-      const prior = ownWorkShare * (total.get(kind) ?? 0);
-      return (of.actual + prior * overall) / (of.planned + prior);
+    saw: (item) => byKind.ratio(item.kind) !== undefined || ofKin(item) !== undefined,
+    of(item) {
+      const others = ofKin(item) ?? overall;
+      const prior = ownWorkShare * (total.get(item.kind) ?? 0);
+      return byKind.ratio(item.kind, { planned: prior, actual: prior * others }) ?? others;
     },
   };
+}
+
+interface Work {
+  readonly planned: number;
+  readonly actual: number;
+}
+
+/** Work that was seen, by what it has in common. */
+class Seen {
+  private readonly sums = new Map<string, Work>();
+
+  add(key: string, { planned, actual }: Work): void {
+    const sum = this.sums.get(key) ?? { planned: 0, actual: 0 };
+    this.sums.set(key, { planned: sum.planned + planned, actual: sum.actual + actual });
+  }
+
+  /** Actual over planned, with so much expected work on top; undefined: nothing was seen. */
+  ratio(key: string, { planned, actual }: Work = { planned: 0, actual: 0 }): number | undefined {
+    const sum = this.sums.get(key);
+    return sum && sum.planned > 0 ? (sum.actual + actual) / (sum.planned + planned) : undefined;
+  }
 }
 
 /** How much of a stage's planned work was seen, and how long that took. */
@@ -162,7 +184,7 @@ function workOf(
   seconds: number,
   finished: FinishedStage | undefined,
   running: RunningStage | undefined,
-): { planned: number; actual: number } | undefined {
+): Work | undefined {
   if (finished) return finished.reused ? undefined : { planned: seconds, actual: finished.seconds };
   if (!running || running.total === 0 || running.done <= running.found) return undefined;
   return { planned: seconds * ((running.done - running.found) / running.total), actual: running.elapsedSeconds };

@@ -21,7 +21,9 @@ import {
   sectionOf,
   speedForm,
   speedKin,
+  trainingKin,
   trainings,
+  workPerStep,
   type BaseHashes,
   type Measurement,
 } from './speed-form';
@@ -64,8 +66,10 @@ const assumedOutputRate: Readonly<Record<AskedModel['endpoint']['kind'], Range>>
   scorer: { low: 500, high: 20_000 },
   scripted: { low: 5_000, high: 500_000 },
 };
-/** Optimizer steps in a second where nobody knows: a large model on few cores, a small one on a GPU. */
+/** Optimizer steps of SFT in a second where nobody knows: a large model on few cores, a small one on a GPU. */
 const assumedStepRate: Range = { low: 0.02, high: 5 };
+/** Rows in such a step. */
+const assumedRowsPerStep = 8;
 /** Loading a model and its data before the first step, in seconds. */
 const trainingStart: Range = { low: 5, high: 60 };
 /** Starting and committing a stage of rows, or making one that asks nothing, in seconds. */
@@ -275,7 +279,9 @@ function priceTraining(
   const measured = alike.filter(isTraining);
   const others = near.filter(isTraining);
   const declared = model?.throughput?.training_steps_per_second;
-  const { rate, from } = rateOfSteps(measured, declared, others, rowsPerStep(config, stage.name));
+  const step = { rows: rowsPerStep(config, stage.name), work: workPerStep(config, stage.name) };
+  const { rate, from } = rateOfSteps(measured, declared, others, step);
+  const kin = from.kind === 'assumed' ? trainingKin(config, stage.name, stage.arm) : undefined;
   const steps: Range = { low: stage.steps / rate.high, high: stage.steps / rate.low };
   const start =
     measured.length > 0
@@ -298,6 +304,7 @@ function priceTraining(
     diskBytes: bytes.length > 0 ? spread(bytes, 1, 1) : assumedLayerBytes[sectionOf(config, stage.name).adapter],
     cost: price ? { low: trainingCost(seconds.low, price), high: trainingCost(seconds.high, price) } : nothing,
     from: { seconds: from, tokens: { kind: 'counted', words: 'asks no model' } },
+    ...(kin !== undefined && { kin }),
   };
 }
 
@@ -306,7 +313,7 @@ function rateOfSteps(
   measured: readonly Measurement[],
   declared: number | undefined,
   others: readonly Measurement[],
-  rows: number,
+  step: { readonly rows: number; readonly work: number },
 ): { readonly rate: Range; readonly from: FigureSource } {
   if (measured.length > 0) {
     const rate = spread(
@@ -321,10 +328,14 @@ function rateOfSteps(
     return { rate: around(declared, spreadDeclared), from };
   }
   if (others.length > 0) {
-    const rate = ofOthers(others.map((one) => (one.steps / one.seconds) * ((one.rowsPerStep ?? rows) / rows)));
+    const rate = ofOthers(
+      others.map((one) => (one.steps / one.seconds) * ((one.rowsPerStep ?? step.rows) / step.rows)),
+    );
     return { rate, from: similar(`${words(rate)} steps/s`, others) };
   }
-  return { rate: assumedStepRate, from: { kind: 'assumed', words: `assumed: ${words(assumedStepRate)} steps/s` } };
+  const scale = assumedRowsPerStep / step.work;
+  const rate = { low: assumedStepRate.low * scale, high: assumedStepRate.high * scale };
+  return { rate, from: { kind: 'assumed', words: `assumed: ${words(rate)} steps/s` } };
 }
 
 function rowsBytes(rows: number, output: Range): Range {

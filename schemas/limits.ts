@@ -36,6 +36,12 @@ export const wavesMax = 6;
  */
 export const racingWavesMax = 13;
 
+/**
+ * Rounds of a run. Its plan, its progress and its report hold every stage of every round: about 30 a round with all arms, so that 100 rounds are
+ * a plan of 1.3 MB. A loop that still pays off then goes on as another run, from its last teacher.
+ */
+export const roundsMax = 100;
+
 /** Attempts of an activity: deploys and evictions cost attempts too, so this is generous; real failures are final codes. */
 export const activityAttemptsMax = 30;
 

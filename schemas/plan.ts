@@ -27,6 +27,8 @@ export interface StagePrice {
   /** In Plan.currency: tokens, and training by the hour. */
   readonly cost: Range;
   readonly from: { readonly seconds: FigureSource; readonly tokens: FigureSource };
+  /** Of assumed seconds: stages with the same are off by the same factor, whatever it is. Left out: nothing is known of that. */
+  readonly kin?: string;
 }
 
 /** The same of several stages. */

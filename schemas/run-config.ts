@@ -8,7 +8,7 @@
  */
 import { z } from 'zod';
 import { armNames, standingArms } from './arms';
-import { notifyTargetsMax } from './limits';
+import { notifyTargetsMax, roundsMax } from './limits';
 import { quantizations } from './model-ref';
 import { notifyEvents, notifyEventsStanding } from './notification';
 import { headerReferencePattern, secretReferencePattern } from './secrets';
@@ -809,7 +809,7 @@ const gatesSchema = z
 
 const roundsSchema = z
   .strictObject({
-    count: count.default(1).describe('Rounds of the loop. Paper: 1.'),
+    count: count.max(roundsMax).default(1).describe('Rounds of the loop. Paper: 1.'),
     accept_margin: z
       .number()
       .default(0)

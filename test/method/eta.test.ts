@@ -160,6 +160,31 @@ it('says nothing while most of what is left goes by speeds that nobody has measu
   expect(oneOfEach).toBeGreaterThan(0);
 });
 
+it('takes one training for a word about another of the same model, and none of another model', () => {
+  const afterDpo = (student: string): { left: number | undefined; trainings: number } => {
+    const config = runConfigSchema.parse({
+      ...{ version: 1, name: 'timed', tasks: [{ source: 'builtin', family: 'navigate' }], arms: [] },
+      models: { teacher: model, student: { source: student } },
+    });
+    const plan = pricePlan(config, planRun(config, { tasks: [{ name: 't0', validation: 60, test: 100 }] }));
+    // All but SFT is done as assumed, only DPO took twice as long.
+    const stages = plan.stages.map(({ name, arm, round }, at) => {
+      const { low, high } = plan.prices.stages[at]!.seconds;
+      return { round, stage: name, arm, seconds: Math.sqrt(low * high), reused: false };
+    });
+    const finished = stages
+      .filter(({ stage }) => stage !== 'train-sft')
+      .map((each): FinishedStage => ({ ...each, seconds: each.seconds * (each.stage === 'train-dpo' ? 2 : 1) }));
+    const trainings = stages
+      .filter(({ stage }) => stage === 'train-sft')
+      .reduce((sum, { seconds }) => sum + seconds, 0);
+    return { left: secondsLeft(plan, { round: 1, finished, running: [] }), trainings };
+  };
+  expect(afterDpo('embedded:another-model').left).toBeUndefined();
+  const { left, trainings } = afterDpo(model.source);
+  expect(left! / trainings).toBeCloseTo(2, 6);
+});
+
 it('takes what was found in the store for done, and not for fast', () => {
   const plan = planOf(1);
   const [first, ...others] = plan.stages;

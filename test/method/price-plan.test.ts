@@ -54,6 +54,16 @@ it('has ranges that are ranges, for every stage and everything it says', () => {
   expect(prices.all.cost).toEqual({ low: 0, high: 0 });
 });
 
+it('assumes that a step of DPO takes what 8/3 of one of SFT do, and a larger batch as much more', () => {
+  const stepOf = (name: 'train-dpo' | 'train-sft', batch: number): number => {
+    const batches = { batch_size: batch, gradient_accumulation: 1, epochs: 1, max_steps: 1_000_000 };
+    const plan = priced(configOf({}, { align: batches, sft: batches }));
+    return stageOf(plan, name).seconds.high;
+  };
+  expect(stepOf('train-dpo', 8) / stepOf('train-sft', 8)).toBeCloseTo(8 / 3, 3);
+  expect(stepOf('train-sft', 16) / stepOf('train-sft', 8)).toBeCloseTo(2, 3);
+});
+
 it('takes a measured stage for the same model content and endpoint, and for no other', () => {
   const config = configOf();
   const own = measurement(config, 'score-drafts', {});
