@@ -103,44 +103,47 @@ async function lane(order: Order, onProgress: (text: string) => void, signal: Ab
     while (results.length < order.count && Date.now() < until && !signal.aborted) {
       const seed = order.firstSeed + results.length * order.step;
       const result = await disturbed({ ...run, seed, kills: order.kills }, undisturbed).catch((error: unknown) => {
+        // One that was broken off by hand shows nothing, for or against.
+        if (signal.aborted) return undefined;
         const why = error instanceof ArteError ? `${error.data.what} ${error.data.why}` : String(error);
         return { ok: false as const, seed, error: why };
       });
+      if (result === undefined) break;
       results.push(result);
       onProgress(`sequence of seed ${seed}: ${JSON.stringify(result)}`);
     }
-    return figuresOf(results);
+    return together(results.map(figuresOf));
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function figuresOf(results: readonly Result[]): Figures {
+function figuresOf(result: Result): Figures {
+  const ended = 'kills' in result ? result : undefined;
   const killedBy: Record<string, number> = {};
-  const ended = results.filter((result): result is SelftestResult => 'kills' in result);
-  for (const { part } of ended.flatMap(({ killed }) => killed)) killedBy[part] = (killedBy[part] ?? 0) + 1;
-  const failures = results.filter(({ ok }) => !ok);
+  for (const { part } of ended?.killed ?? []) killedBy[part] = (killedBy[part] ?? 0) + 1;
   return {
-    sequences: results.length,
-    equal: results.length - failures.length,
-    kills: sum(ended.map((result) => result.kills)),
+    sequences: 1,
+    equal: result.ok ? 1 : 0,
+    kills: ended?.kills ?? 0,
     killedBy,
-    callsLostInFlight: sum(ended.map(({ calls }) => calls.lostInFlight)),
-    failures,
+    callsLostInFlight: ended?.calls.lostInFlight ?? 0,
+    failures: result.ok ? [] : [result],
   };
 }
 
-function together(lanes: readonly Figures[]): Figures {
+/** Of several sequences, or several lanes. */
+function together(parts: readonly Figures[]): Figures {
   const killedBy: Record<string, number> = {};
-  for (const each of lanes)
+  for (const each of parts)
     for (const [part, count] of Object.entries(each.killedBy)) killedBy[part] = (killedBy[part] ?? 0) + count;
   return {
-    sequences: sum(lanes.map(({ sequences }) => sequences)),
-    equal: sum(lanes.map(({ equal }) => equal)),
-    kills: sum(lanes.map(({ kills }) => kills)),
+    sequences: sum(parts.map(({ sequences }) => sequences)),
+    equal: sum(parts.map(({ equal }) => equal)),
+    kills: sum(parts.map(({ kills }) => kills)),
     killedBy,
-    callsLostInFlight: sum(lanes.map(({ callsLostInFlight }) => callsLostInFlight)),
-    failures: lanes.flatMap(({ failures }) => failures),
+    callsLostInFlight: sum(parts.map(({ callsLostInFlight }) => callsLostInFlight)),
+    failures: parts.flatMap(({ failures }) => failures),
   };
 }
 
@@ -170,7 +173,7 @@ async function laneProcess(name: string, order: Order, signal: AbortSignal): Pro
   signal.removeEventListener('abort', stop);
   if (figures) return figures;
   const error = `${name} ended with ${code}: ${child.tail().slice(-3).join(' ')}`;
-  return { ...figuresOf([]), failures: [{ ok: false, error }] };
+  return { ...together([]), failures: [{ ok: false, error }] };
 }
 
 async function main(): Promise<void> {

@@ -18,6 +18,7 @@ import { approveOrder } from '../commands/approve';
 import { pauseOrder } from '../commands/pause';
 import { rejectOrder } from '../commands/reject';
 import { resumeOrder } from '../commands/resume';
+import { fullDiskFix, fullDiskSaid } from '../doctor/full-disk';
 import { listRuns } from '../run/list-runs';
 import { openOnDesktop } from '../open-on-desktop';
 import type { Colors } from '../output';
@@ -108,7 +109,11 @@ class FullScreen {
       try {
         await this.look();
       } catch (error) {
-        this.say('refused', `cannot look, trying again: ${messageOf(error)}`);
+        const disk = await fullDiskSaid();
+        this.say(
+          'refused',
+          `cannot look, trying again: ${disk === undefined ? messageOf(error) : `${disk} ${fullDiskFix}`}`,
+        );
       }
       this.draw();
     }
