@@ -10,9 +10,11 @@
  * 2. Only answers at the same shot counts are compared.
  * 3. The decision never depends on a later round than its own.
  */
+import type { ArmName } from '../schemas/arms';
 import type { Comparison } from '../schemas/report';
 import type { RunConfig } from '../schemas/run-config';
 import { compareAnswers, compareArms, linesOf, type AnswerSet, type EvaluatedArm } from './comparisons';
+import { overShots } from './shots';
 import { mean, type PairedComparison } from './statistics';
 
 /** One evaluation of one arm: one of a round's students (`alignedArm`), or of a baseline that belongs to the first round. */
@@ -36,6 +38,10 @@ export interface Decision {
   readonly bestRound: number;
   /** Share of right answers over the shot counts and the students of the arm. */
   readonly accuracy: number;
+  /** The shot counts that `accuracy`, `previousBest` and `overall` are over. */
+  readonly shots: readonly number[];
+  /** This round against the baselines over all those shot counts, pooled by item; one family with what else was pooled so far (comparisons.ts). */
+  readonly overall: readonly Comparison[];
   /** Against the best round before this one, over all shot counts, pooled by item; null in the first. */
   readonly previousBest: ({ readonly round: number; readonly accuracy: number } & PairedComparison) | null;
   /** This round's lines against the baselines, as the report of a run that ended here would have them. */
@@ -71,6 +77,8 @@ export function decideRound(evidence: readonly RoundEvidence[], settings: Decisi
     round,
     bestRound: promoted ? round : (best?.round ?? 0),
     accuracy: own.accuracy,
+    shots: own.shots,
+    overall: overallOf(lines, own),
     previousBest: best && comparison ? { round: best.round, accuracy: best.accuracy, ...comparison } : null,
     against: lines.flatMap(({ shots }, at) => (comparisons[at] ?? []).map((one) => ({ shots, ...one }))),
     reason: isRejected
@@ -92,14 +100,27 @@ interface RoundAnswers extends AnswerSet {
   readonly shots: readonly number[];
 }
 
-/** A round's answers over its shot counts; undefined where it was not evaluated with those that are wanted. */
+/** The same comparisons as of single lines, of what each arm and round answered over the shot counts of `own`. */
+function overallOf(lines: readonly EvaluatedArm[], own: RoundAnswers): Comparison[] {
+  const evaluated = new Map(lines.map(({ arm, round }) => [`${arm}/${round}`, { arm, round }]));
+  const pooled = [...evaluated.values()].flatMap(({ arm, round }): EvaluatedArm[] => {
+    const answers = answersOf(lines, round, own.shots, arm);
+    // Lines are compared within a shot count; here all are over the same ones.
+    return answers ? [{ ...answers, arm, shots: 0 }] : [];
+  });
+  const isOwn = ({ arm, round }: EvaluatedArm): boolean => arm === alignedArm && round === own.round;
+  return compareArms(pooled, isOwn).flat();
+}
+
+/** An arm's answers of a round over its shot counts; undefined where it was not evaluated with those that are wanted. */
 function answersOf(
   lines: readonly EvaluatedArm[],
   round: number,
   wanted?: readonly number[],
+  arm: ArmName = alignedArm,
 ): RoundAnswers | undefined {
   const own = lines
-    .filter((line) => line.arm === alignedArm && line.round === round && (wanted?.includes(line.shots) ?? true))
+    .filter((line) => line.arm === arm && line.round === round && (wanted?.includes(line.shots) ?? true))
     .sort((one, other) => one.shots - other.shots);
   if (own.length === 0 || (wanted !== undefined && own.length !== wanted.length)) return undefined;
   const predictions = own.flatMap((line) => line.predictions);
@@ -121,11 +142,12 @@ function reasonOf(
   { accept, accept_margin: margin }: DecisionSettings,
 ): string {
   const percent = (value: number): string => `${(100 * value).toFixed(1)} %`;
+  const over = overShots(own.shots);
   if (best === undefined || comparison === undefined)
-    return `Round ${own.round} is the first to be evaluated, with an accuracy of ${percent(own.accuracy)}.`;
+    return `Round ${own.round} is the first to be evaluated, with an accuracy of ${percent(own.accuracy)}${over}.`;
   const points = (value: number): string => `${value > 0 ? '+' : ''}${(100 * value).toFixed(1)}`;
   const { difference, low, high, verdict } = comparison;
-  const against = `${percent(own.accuracy)} against ${percent(best.accuracy)} of round ${best.round} (${points(difference)} points, 95 % interval ${points(low)} to ${points(high)}: ${verdict})`;
+  const against = `${percent(own.accuracy)} against ${percent(best.accuracy)} of round ${best.round}${over} (${points(difference)} points, 95 % interval ${points(low)} to ${points(high)}: ${verdict})`;
   if (promoted) return `Round ${own.round} is the best so far: ${against}.`;
   const more = margin === 0 ? 'more' : `more by over ${(100 * margin).toFixed(1)} points`;
   return `Round ${best.round} stays the best: ${against}, and it takes ${more}${accept === 'gain' ? ', beyond noise,' : ''} to replace it.`;

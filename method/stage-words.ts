@@ -6,6 +6,7 @@ import type { JsonObject } from '../schemas/json';
 import type { StageName } from '../schemas/stage-names';
 import type { Decision } from './decide';
 import type { GateVerdict, NextRound } from './gates';
+import { overShots } from './shots';
 
 /** Undefined for a stage that decides nothing. */
 export function stageWords(stage: StageName, facts: JsonObject): string | undefined {
@@ -25,19 +26,21 @@ function decisionWords({
   decision,
   accuracy,
   previousBest,
-  against = [],
+  shots = [],
+  overall = [],
   next,
 }: Partial<Decision> & { readonly next?: NextRound }): string | undefined {
   if (decision === undefined || accuracy === undefined) return undefined;
+  const over = overShots(shots);
   const stops = next?.stop ? '; the run stops here' : '';
   if (decision === 'reject') return `rejected by a gate${stops}`;
   if (decision === 'keep-best') {
     const than = previousBest ? ` against ${percent(previousBest.accuracy)} of round ${previousBest.round}` : '';
-    return `not the best: ${percent(accuracy)}${than}${stops}`;
+    return `not the best: ${percent(accuracy)}${than}${over}${stops}`;
   }
-  const baseline = against.find((one) => one.against === 'original_teacher');
+  const baseline = overall.find((one) => one.against === 'original_teacher');
   const beside = baseline ? `, ${signed(baseline.difference)} points against unaligned (${baseline.verdict})` : '';
-  return `the best so far: ${percent(accuracy)}${beside}${stops}`;
+  return `the best so far: ${percent(accuracy)}${over}${beside}${stops}`;
 }
 
 function gateWords({

@@ -109,6 +109,30 @@ it('takes shot counts together by item, and compares equal ones only', () => {
   expect(decideRound([first[0]!, ...second], { ...plain, round: 2 }).previousBest).toBeNull();
 });
 
+it('compares with the baselines over the same shot counts as its accuracy, and says which', () => {
+  const both = (arm: ArmName, zero: number, three: number) => [
+    evaluation(arm, 1, right(zero)),
+    evaluation(arm, 1, right(three), 3),
+  ];
+  const unaligned = both('original_teacher', 40, 60);
+  const decision = decideRound([...both('untuned', 10, 10), ...unaligned, ...both('arte', 60, 50)], {
+    ...plain,
+    round: 1,
+  });
+  expect(decision.shots).toEqual([0, 3]);
+  expect(decision.overall.map(({ against, n }) => [against, n])).toEqual([
+    ['untuned', 100],
+    ['original_teacher', 100],
+  ]);
+  expect(decision.overall[0]).toMatchObject({ difference: 0.45, verdict: 'gain' });
+  // +20 points without shots, -10 with three.
+  expect(decision.overall[1]?.difference).toBeCloseTo(0.05, 12);
+  expect(decision.reason).toContain('an accuracy of 55.0 % over 0 and 3 shots.');
+  const single = decideRound([...baselines, evaluation('arte', 1, right(60))], { ...plain, round: 1 });
+  expect(single.overall).toEqual(single.against.map(({ shots: _, ...comparison }) => comparison));
+  expect(single.reason).toContain('an accuracy of 60.0 %.');
+});
+
 it('takes the mean over the students of an arm, where several seeds were trained', () => {
   const students = [30, 60].map((count, at) => evaluation('arte', 1, right(count), 0, at + 1));
   const decision = decideRound([...baselines, ...students], { ...plain, round: 1 });

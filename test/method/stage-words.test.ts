@@ -2,10 +2,17 @@
 import { stageWords } from '../../method/stage-words';
 
 const against = [{ against: 'original_teacher', difference: 0.036, verdict: 'within noise' }];
-const best = { decision: 'promote', accuracy: 0.26, previousBest: null, against };
+const best = { decision: 'promote', accuracy: 0.26, shots: [0], previousBest: null, overall: against };
 
 it.each([
   ['decide', best, 'the best so far: 26.0 %, +3.6 points against unaligned (within noise)'],
+  [
+    'decide',
+    { ...best, shots: [0, 3] },
+    'the best so far: 26.0 % over 0 and 3 shots, +3.6 points against unaligned (within noise)',
+  ],
+  // Facts of before: the difference of one shot count says nothing of the accuracy over all.
+  ['decide', { decision: 'promote', accuracy: 0.26, against }, 'the best so far: 26.0 %'],
   [
     'decide',
     { ...best, decision: 'keep-best', accuracy: 0.036, previousBest: { round: 1, accuracy: 0.26 } },
