@@ -3,14 +3,17 @@
  * run reused), and honest: every accuracy has its interval, every comparison is paired on the same items, a gain within noise is called that.
  */
 import type { ArtifactStore } from '../drivers/store/store';
+import { armTitle } from '../method/arm-titles';
 import { costOf, costOfLostCalls, hasPrices, ledgerTotals, priceOf } from '../method/ledger';
 import { compareArms, linesOf } from '../method/comparisons';
 import { evaluatePredictions, macroAverage, type Metrics } from '../method/evaluate';
 import type { NextRound } from '../method/gates';
 import type { RowHygiene } from '../method/row-hygiene';
 import { itemsForReliability, reliabilityUsual, type ScoreQuality } from '../method/score';
+import { moreShotsNote } from '../method/shots';
 import { mean, sampleVariance } from '../method/statistics';
 import { transferTargets } from '../method/transfer';
+import type { ArmName } from '../schemas/arms';
 import { ArteError } from '../schemas/errors';
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
@@ -35,7 +38,7 @@ import type { RunConfig } from '../schemas/run-config';
 import { signalsOf } from '../schemas/signals';
 import { stageLabel } from '../schemas/stage-names';
 import { taskRecordSchema } from '../schemas/task';
-import { studentOfTarget, transferLabel } from '../schemas/transfer';
+import { readTransferLabel, studentOfTarget, transferLabel } from '../schemas/transfer';
 import { formatMoney, readLedger } from './budget';
 import { openBundle } from './bundle';
 import type { UnseenFacts } from './check-unseen';
@@ -86,6 +89,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     stages,
     totals,
     ...wallOf(await runStart(store, input.runId), actions, Date.now()),
+    leaksKept: config.hygiene.contamination.action === 'keep',
     answersGiven: { drafts: config.rationales.answer === 'given', tailored: config.tailor.answer === 'given' },
     ...(kept && { planned: { madeAt: kept.madeAt, left: kept.plan.prices.left } }),
     notes: [
@@ -421,9 +425,11 @@ function notesOf(
   }
   if (config.align.method === 'none')
     notes.push(
-      "The teacher was not trained (align.method: none): the set under arte is chosen from the unaligned teacher's drafts, the questions with the highest s_q under each task's best technique. What DPO adds is left out: preferences about questions do not reach what the teacher writes, no new questions are written, and no further round can build on this one.",
+      "The teacher was not trained (align.method: none): the student's choice of drafts stands in the place of an aligned teacher's data: of the unaligned teacher's drafts those of the questions with the highest s_q under each task's best technique. What DPO adds is left out: preferences about questions do not reach what the teacher writes, no new questions are written, and no further round can build on this one.",
     );
-  notes.push(...sizeNotes(arms));
+  notes.push(...sizeNotes(arms, stages));
+  const shotsNote = moreShotsNote(arms, bestRoundOf(rounds).bestRound, (arm) => armTitle(arm, { stages }));
+  if (shotsNote !== undefined) notes.push(shotsNote);
   notes.push(...lengthNotes(stages), ...leakNotes(stages, config), ...unseenNotes(stages));
   if (config.sft.seeds > 1)
     notes.push(
@@ -433,9 +439,10 @@ function notesOf(
   const gains = aligned.flatMap((arm) =>
     arm.comparisons.filter((comparison) => comparison.against === 'original_teacher' && comparison.verdict === 'gain'),
   );
+  const theirs = `the ${armTitle({ name: 'arte' }, { stages }).replace(/^the /, '')}`;
   if (aligned.length > 0 && gains.length === 0)
     notes.push(
-      `The student under arte does not beat the unaligned teacher's beyond noise: nothing may be claimed for ${config.align.method === 'none' ? 'the choice of drafts' : 'the alignment'} here.`,
+      `The student trained on ${theirs} does not beat the unaligned teacher's student beyond noise: nothing may be claimed for ${config.align.method === 'none' ? 'the choice of drafts' : 'the alignment'} here.`,
     );
   return notes;
 }
@@ -461,7 +468,7 @@ function scoreNotes(config: RunConfig, stages: readonly ReportStage[]): string[]
 }
 
 /** Sets of other sizes: as many steps, but not as many examples. */
-function sizeNotes(arms: readonly ReportArm[]): string[] {
+function sizeNotes(arms: readonly ReportArm[], stages: readonly ReportStage[]): string[] {
   const trained = arms.flatMap(({ name, round, training }) =>
     training ? [{ name, round, n: training.examples }] : [],
   );
@@ -469,8 +476,10 @@ function sizeNotes(arms: readonly ReportArm[]): string[] {
   if (sizes.length < 2) return [];
   const several = new Set(trained.map(({ round }) => round)).size > 1;
   const said = sizes.map((size) => {
-    const own = trained.filter(({ n }) => n === size).map(({ name, round }) => (several ? `${name} r${round}` : name));
-    return `${size} (${[...new Set(own)].join(', ')})`;
+    const own = trained
+      .filter(({ n }) => n === size)
+      .map(({ name, round }) => `${armTitle({ name }, { stages })}${several ? ` of round ${round}` : ''}`);
+    return `${size} (${[...new Set(own)].join('; ')})`;
   });
   return [
     `Examples that could not be used were left out, so the students were trained on ${said.join(', ')} examples. Steps and seed are the same, so a smaller set was seen more often: between arms of other sizes a difference is one of size, too. tailor.spare asks for questions that take the place of unusable ones.`,
@@ -508,8 +517,10 @@ function leakNotes(stages: readonly ReportStage[], config: RunConfig): string[] 
   return stages.flatMap(({ name, round, arm, facts }) => {
     const leaked = (facts['hygiene'] as unknown as RowHygiene | undefined)?.contaminatedTest ?? 0;
     if (leaked === 0 || (name !== 'tailor-rationales' && name !== 'select-drafts')) return [];
+    const transferred = readTransferLabel(arm);
+    const title = armTitle({ name: (transferred?.arm ?? arm) as ArmName }, { stages });
     return [
-      `${leaked} examples under ${arm} (round ${round}) repeat test items and were kept (hygiene.contamination.action: keep): its accuracy may be told, not learnt.`,
+      `${leaked} examples of ${title}${transferred ? ', unseen tasks' : ''} (round ${round}) repeat test items and were kept (hygiene.contamination.action: keep): its accuracy may be told, not learnt.`,
     ];
   });
 }

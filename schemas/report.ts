@@ -159,6 +159,8 @@ export interface RunReport {
   readonly wall?: { readonly startedAt: string; readonly seconds: number; readonly pausedSeconds: number };
   /** Whose writers were told the answer (rationales.answer, tailor.answer: given): such answers agree with their target by themselves. */
   readonly answersGiven?: { readonly drafts: boolean; readonly tailored: boolean };
+  /** Whether rows that repeat test or validation items stay in training sets (hygiene.contamination.action: keep); else they were left out. */
+  readonly leaksKept?: boolean;
   /** The plan as it was made when the run was started: what was left to make then. What a changed config asked for since is not in it. */
   readonly planned?: { readonly madeAt: string; readonly left: PriceTotals };
   /** Sentences a reader must not miss: coarse scores, short tasks, hosted identities, what may not be claimed. */

@@ -1,11 +1,13 @@
 /**
- * The words that every view of a report shares: arms, baselines, figures with their intervals, the widths of a terminal. Owns these words and their
- * forms; what stands where is report-short.ts, report-view.ts and report-page.ts.
+ * The words that every view of a report shares: arms (method/arm-titles.ts), baselines, figures with their intervals, the widths of a terminal. Owns these words and their
+ * forms; what stands where is report-verdict.ts, report-short.ts, report-view.ts and report-page.ts.
  */
-import type { ArmName } from '../../schemas/arms';
+import { armTitle } from '../../method/arm-titles';
 import type { Measure, ReportArm, RunReport } from '../../schemas/report';
 import { stageLabel } from '../../schemas/stage-names';
 import { printLine, wrapped, type TableColumn } from '../output';
+
+export { armTitle };
 
 /** Columns of the widest table, in a run with several rounds, shot counts and seeds: most terminals have as many. */
 export const reportWidthMax = 100;
@@ -47,28 +49,6 @@ export const baselineTitles = {
   untuned: 'the untuned student',
   original_teacher: "the unaligned teacher's student",
 } as const;
-
-const armTitles: Readonly<Record<ArmName, string>> = {
-  teacher: '(the teacher itself)',
-  untuned: 'nothing (untuned)',
-  original_teacher: "unaligned teacher's data",
-  self_instruct: 'the same, self-instruct',
-  random_rationale: 'drafts, rationale at random',
-  most_preferred: 'drafts, most preferred',
-  task_consistent: 'drafts, best technique',
-  question_only: 'aligned on questions only',
-  rationale_only: 'aligned on rationales only',
-  arte: "aligned teacher's data",
-};
-
-/**
- * An arm in words: what its student was trained on. Without an alignment the set of `arte` is chosen from drafts: it must not be called the
- * aligned teacher's.
- */
-export function armTitle({ name }: Pick<ReportArm, 'name'>, { stages }: Pick<RunReport, 'stages'>): string {
-  const chosen = name === 'arte' && stages.some((stage) => stage.name === 'select-drafts' && stage.arm === name);
-  return chosen ? "the student's choice of drafts" : armTitles[name];
-}
 
 /** Accuracy with its interval, in %. */
 export function interval({ accuracy, low, high }: Pick<Measure, 'accuracy' | 'low' | 'high'>): string {
