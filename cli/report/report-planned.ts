@@ -7,8 +7,14 @@ import { stageLines } from './report-stages';
 import { formatMoneyShort, formatPlanSeconds, formatRange, shortCount } from '../plan/plan-prices';
 
 export const plannedTitle = 'Plan against actual (planned: actual)';
-export const plannedNote =
-  'The plan is that of the start of the run. Tokens: written by models. In all: of what the store did not hold then, and what this run made; times of stages side by side add up.';
+
+/** What the columns hold. The total's time is that of the run by the clock, as the plan's is, where its start is known. */
+export function plannedNote({ wall }: Pick<RunReport, 'wall'>): string {
+  const time = wall
+    ? 'its time is by the clock, planned and actual, without pauses (the plan: from branches side by side to one stage after another)'
+    : 'its planned time is by the clock, the actual one a sum over stages';
+  return `The plan is that of the start of the run. Tokens: written by models. In all: of what the store did not hold then, and what this run made; ${time}.`;
+}
 
 export interface PlannedRow {
   readonly stage: string;
@@ -39,7 +45,8 @@ export function plannedRows({
   stages,
   totals,
   planned,
-}: Pick<RunReport, 'stages' | 'totals' | 'planned'>): PlannedRow[] {
+  wall,
+}: Pick<RunReport, 'stages' | 'totals' | 'planned' | 'wall'>): PlannedRow[] {
   if (!planned) return [];
   const priced = hasCost({ stages, totals, planned });
   const rows = stageLines(stages).flatMap(({ stage, rounds }): PlannedRow[] => {
@@ -48,12 +55,15 @@ export function plannedRows({
     return [{ stage: stageLabel(stage.name, stage.arm), round: rounds, ...cells(stage, said, priced) }];
   });
   const { left } = planned;
+  const taken = wall
+    ? formatSeconds(Math.max(0, wall.seconds - wall.pausedSeconds))
+    : `${formatSeconds(totals.seconds)} summed`;
   rows.push({
     stage: 'in all',
     round: '',
     calls: `${formatCount(left.calls)}: ${formatCount(totals.calls)}`,
     tokens: `${rangeOf(left.outputTokens, shortCount)}: ${shortCount(totals.outputTokens)}`,
-    seconds: `${rangeOf(left.seconds, formatPlanSeconds)}: ${formatSeconds(totals.seconds)}`,
+    seconds: `${rangeOf(left.seconds, formatPlanSeconds)}: ${taken}`,
     cost: priced ? `${rangeOf(left.cost, formatMoneyShort)}: ${formatMoneyShort(totals.cost)}` : '',
   });
   return rows;

@@ -36,7 +36,10 @@ export const stageTimeNote =
 
 /** "3h 12m from start to end, 10m of it paused"; undefined where the start is not known. */
 export function wallWords({ wall }: Pick<RunReport, 'wall'>): string | undefined {
-  if (!wall) return undefined;
-  const paused = wall.pausedSeconds > 0 ? `, ${formatSeconds(wall.pausedSeconds)} of it paused` : '';
-  return `${formatSeconds(wall.seconds)} from start to end${paused}`;
+  return wall && `${formatSeconds(wall.seconds)} ${wallTitle(wall)}`;
+}
+
+/** What the run's time by the clock is: "from start to end, 10m of it paused". */
+export function wallTitle({ pausedSeconds }: NonNullable<RunReport['wall']>): string {
+  return `from start to end${pausedSeconds > 0 ? `, ${formatSeconds(pausedSeconds)} of it paused` : ''}`;
 }

@@ -19,10 +19,11 @@ export interface TrainingSetRow {
   readonly given: boolean;
   /** "3 truncated, 1 overlaps test"; of questions and of examples. */
   readonly leftOut: string;
+  /** Questions of the set that are the same as an earlier one, and nearly: they are in it. */
   readonly duplicates: string;
-  /** Rows that repeat test or validation items, left out or not. */
+  /** Rows that repeat test and validation items, left out of the set; and the examples in it that do, where the config keeps them. */
   readonly leaks: string;
-  /** "12 / 31 / 48": a tenth, half and nine tenths of the rationales have no more words. */
+  /** "12/31/48": a tenth, half and nine tenths of the rationales have no more words. */
   readonly words: string;
 }
 
@@ -32,8 +33,8 @@ export const trainingSetTitles = {
   examples: 'examples',
   agreeing: 'agree with target',
   leftOut: 'left out',
-  duplicates: 'duplicates, exact + near',
-  leaks: 'repeat test + probe items',
+  duplicates: 'duplicates in it, exact + near',
+  leaks: 'leaks left out, test + validation',
   words: 'words of a rationale: 10, 50, 90 %',
 } as const satisfies Record<Exclude<keyof TrainingSetRow, 'label' | 'given'>, string>;
 
@@ -41,7 +42,8 @@ export const trainingSetTitles = {
 export function trainingSetRows({
   stages,
   answersGiven,
-}: Pick<RunReport, 'stages' | 'answersGiven'>): TrainingSetRow[] {
+  leaksKept,
+}: Pick<RunReport, 'stages' | 'answersGiven' | 'leaksKept'>): TrainingSetRow[] {
   return stages.flatMap(({ name, arm, round, facts }) => {
     if (name !== 'tailor-rationales' && name !== 'select-drafts') return [];
     const own = hygieneOf(facts);
@@ -65,8 +67,8 @@ export function trainingSetRows({
         given: (name === 'select-drafts' ? answersGiven?.drafts : answersGiven?.tailored) === true,
         leftOut: leftOut.length === 0 ? 'nothing' : leftOut.join(', '),
         duplicates: `${own.exactDuplicates} + ${own.nearDuplicates}`,
-        leaks: `${own.contaminatedTest + (questions?.contaminatedTest ?? 0)} + ${own.contaminatedProbe + (questions?.contaminatedProbe ?? 0)}`,
-        words: rationale ? [rationale.p10, rationale.p50, rationale.p90].map(Math.round).join(' / ') : '',
+        leaks: leaks(own, questions, leaksKept === true),
+        words: rationale ? [rationale.p10, rationale.p50, rationale.p90].map(Math.round).join('/') : '',
       },
     ];
   });
@@ -74,6 +76,17 @@ export function trainingSetRows({
 
 function hygieneOf(facts: RunReport['stages'][number]['facts'] | undefined): RowHygiene | undefined {
   return facts?.['hygiene'] as unknown as RowHygiene | undefined;
+}
+
+/** Counted by the reason that rows were left out for: a row that was left out for another one is no leak of the set either. */
+function leaks(own: RowHygiene, questions: RowHygiene | undefined, kept: boolean): string {
+  const out = (split: 'test' | 'validation'): number =>
+    [own, questions].reduce(
+      (sum, hygiene) => sum + (hygiene?.dropped[`in ${split}`] ?? 0) + (hygiene?.dropped[`overlaps ${split}`] ?? 0),
+      0,
+    );
+  const left = `${out('test')} + ${out('validation')}`;
+  return kept ? `${left}; ${own.contaminatedTest} + ${own.contaminatedProbe} kept` : left;
 }
 
 function reasons(

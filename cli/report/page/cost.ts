@@ -68,7 +68,7 @@ export function planned(report: RunReport): string {
     Object.values(plannedColumns).map(capital),
     rows.map(({ stage, round, calls, tokens, seconds, cost: money }) => [stage, round, calls, tokens, seconds, money]),
   )}
-<p>${plannedNote}</p>`;
+<p>${plannedNote(report)}</p>`;
 }
 
 export function outcomes({ stages }: RunReport): string {

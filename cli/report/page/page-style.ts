@@ -27,6 +27,8 @@ h3 { margin: 0 0 8px; font-size: 15px; }
 h4 { display: flex; justify-content: space-between; margin: 0 0 6px; font-size: 13px; }
 h4 span { color: var(--soft); font-weight: 400; }
 .standing { margin: 0 0 20px; padding: 12px 16px; background: var(--card); border: 2px solid var(--link); border-radius: 10px; }
+.verdict p { margin: 0 0 8px; }
+.verdict p:last-child { margin-bottom: 0; }
 .notes ul { margin: 0; padding-left: 20px; }
 .tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 12px; margin: 0 0 20px; }
 .tiles div { display: flex; flex-direction: column-reverse; justify-content: flex-end; padding: 14px 16px; background: var(--card); border: 1px solid var(--line); border-radius: 10px; }

@@ -10,9 +10,10 @@ import { formatCount, formatSeconds } from '../../output';
 import type { ReportDetails } from '../report-details';
 import { hasCost } from '../report-planned';
 import { gateLegends, gateRows, isWorthTelling, orderRows, roundSteps } from '../report-rounds';
-import { wallWords } from '../report-stages';
+import { wallTitle, wallWords } from '../report-stages';
 import { trainingSetRows, trainingSetTitles } from '../report-training-sets';
 import { setSuffix, transferTitle } from '../report-transfer';
+import { resultLines, verdict } from '../report-verdict';
 import { armTitle, points, signed } from '../report-words';
 import { cost, outcomes, planned } from './cost';
 import { capital, code, table, type Cell } from './html-table';
@@ -58,7 +59,7 @@ export function reportPage(report: RunReport, details: ReportDetails, config: Ru
 <nav aria-label="Sections"><ul>${sections.map(({ id, title }) => `<li><a href="#${id}">${title}</a></li>`).join('')}</ul></nav>
 </header>
 <main id="main">
-${details.standing === undefined ? '' : `<p class="standing" role="note">${words(details.standing)}</p>\n`}${tiles(report)}
+${details.standing === undefined ? '' : `<p class="standing" role="note">${words(details.standing)}</p>\n`}${verdictSection(report)}${tiles(report)}
 ${report.notes.length === 0 ? '' : `<section aria-labelledby="notes-title" class="notes"><h2 id="notes-title">Notes</h2><ul>${report.notes.map((note) => `<li>${escaped(note)}</li>`).join('')}</ul></section>`}
 ${sections.map(({ id, title, body }) => `<section id="${id}" aria-labelledby="${id}-heading"><h2 id="${id}-heading">${title}</h2>\n${body}</section>`).join('\n')}
 </main>
@@ -80,11 +81,16 @@ function section(id: string, title: string, body: string): { id: string; title: 
   return { id, title, body };
 }
 
+/** The sentences that the terminal begins with. Where nothing was evaluated the students' section says that, and why. */
+function verdictSection(report: RunReport): string {
+  if (report.arms.length === 0) return '';
+  const said = verdict(report).map((sentence) => `<p>${escaped(sentence)}</p>`);
+  return `<section aria-labelledby="verdict-title" class="verdict"><h2 id="verdict-title">Verdict</h2>${said.join('')}</section>\n`;
+}
+
 function tiles(report: RunReport): string {
-  const { arms, totals, bestRound, rounds } = report;
-  // The run's result is its best round, which need not be the last.
-  const own = arms.filter(({ name }) => name === 'arte');
-  const aligned = own.findLast(({ round }) => round === bestRound) ?? own.at(-1);
+  const { totals, rounds, wall } = report;
+  const [aligned] = resultLines(report);
   const ofRound = aligned && rounds.length > 1 ? ` of round ${aligned.round}` : '';
   const comparison = aligned?.comparisons.find(({ against }) => against === 'original_teacher');
   const shown: (readonly [string, string])[] = [
@@ -100,7 +106,9 @@ function tiles(report: RunReport): string {
         ]
       : []),
     [formatCount(totals.calls), 'model calls paid for'],
-    [formatSeconds(totals.seconds), 'in stages, summed, with their waits'],
+    wall
+      ? [formatSeconds(wall.seconds), wallTitle(wall)]
+      : [formatSeconds(totals.seconds), 'in stages, summed, with their waits'],
     ...(hasCost(report)
       ? [[`${totals.cost.toFixed(2)} ${totals.currency}`, 'cost by the prices of the config'] as const]
       : []),

@@ -137,11 +137,15 @@ ${line(at, y(low), at, y(high), `whisker ${color}`)}<circle cx="${round(at)}" cy
           : '';
     return { name, color, drawn: path + drawn.join('\n'), end: y(points.at(-1)?.accuracy ?? 0) };
   });
-  const placed = apart(
-    series.map(({ end }) => end),
-    16,
-    bottom,
-  );
+  // The order of the table, in each plot the same; where colours repeat a name can only stand at the end of its line.
+  const isToldByColor = new Set(series.map(({ color }) => color)).size === series.length;
+  const placed = isToldByColor
+    ? series.map((_, index) => top + 8 + 18 * index)
+    : apart(
+        series.map(({ end }) => end),
+        16,
+        bottom,
+      );
   const names_ = series.map(
     ({ name, color }, index) =>
       `<circle cx="${width - right + 16}" cy="${placed[index] ?? 0}" r="4" class="fill ${color}"/>${label(width - right + 26, (placed[index] ?? 0) + 4, cut(name, right - 30))}`,

@@ -66,10 +66,9 @@ export function students(report: RunReport, config: RunConfig | undefined): stri
     ...averages.map(({ title }) => `Mean ${title}, %`),
     ...(seeds ? ['SD over seeds'] : []),
     seeds ? 'Answers' : 'Items',
-    "Against the unaligned teacher's student",
+    ...againstColumns,
   ];
   const rows = arms.map((arm) => {
-    const baseline = arm.comparisons.find(({ against }) => against === 'original_teacher');
     const published = paperAccuracy(arm.name, arm.shots);
     return [
       armTitle(arm, report),
@@ -81,7 +80,7 @@ export function students(report: RunReport, config: RunConfig | undefined): stri
       ...averages.map(({ of }) => `${points(of(arm).accuracy)} ± ${points(of(arm).stderr)}`),
       ...(seeds ? [arm.students.accuracies.length > 1 ? points(arm.students.standardDeviation) : ''] : []),
       arm.n,
-      baseline ? difference(baseline) : '',
+      ...againstCells(arm),
     ];
   });
   return `${plots.join('\n')}
@@ -135,6 +134,16 @@ function colorOf(arm: string, names: readonly string[]): string {
   return `arm-${1 + (others.indexOf(arm) % 4)}`;
 }
 
+const againstColumns = ["Against the unaligned teacher's student", 'Against the untuned student'] as const;
+
+/** In the order of these columns; empty where a line is a baseline itself. */
+function againstCells({ comparisons }: ReportArm): string[] {
+  return ['original_teacher', 'untuned'].map((baseline) => {
+    const comparison = comparisons.find(({ against }) => against === baseline);
+    return comparison ? difference(comparison) : '';
+  });
+}
+
 function difference({ difference: by, low, high, p, verdict }: Comparison): string {
   return `${signed(by)} (${signed(low)} to ${signed(high)}), p ${p.toFixed(3)}: ${verdict}`;
 }
@@ -166,13 +175,9 @@ export function transfer(report: RunReport): string {
     ...averages.map(({ title }) => `Mean ${title}, %`),
     ...(seeds ? ['SD over seeds'] : []),
     seeds ? 'Answers' : 'Items',
-    ...["Against the unaligned teacher's student", 'Against the untuned student'],
+    ...againstColumns,
   ];
   const rows = lines.map((line) => {
-    const against = (baseline: string): string => {
-      const comparison = line.comparisons.find((one) => one.against === baseline);
-      return comparison ? difference(comparison) : '';
-    };
     return [
       ...[targetTitle(line.to), armTitle(line, report), line.shots, points(line.accuracy)],
       `${points(line.low)} to ${points(line.high)}`,
@@ -180,7 +185,7 @@ export function transfer(report: RunReport): string {
         line.to === 'tasks' ? `${points(of(line).accuracy)} ± ${points(of(line).stderr)}` : '',
       ),
       ...(seeds ? [line.students.accuracies.length > 1 ? points(line.students.standardDeviation) : ''] : []),
-      ...[line.n, against('original_teacher'), against('untuned')],
+      ...[line.n, ...againstCells(line)],
     ];
   });
   return `${plots.join('\n')}

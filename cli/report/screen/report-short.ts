@@ -1,77 +1,10 @@
-/**
- * A report on one screen: the verdict in words, the arms, the rounds with their cost and time. Owns what a reader is told first; all tables are
- * report-view.ts. Its sentences are data: the terminal is not the only one to say them.
- */
-import type { Comparison, ReportArm, RunReport } from '../../../schemas/report';
+/** A report on one screen, below its verdict (report-verdict.ts): the arms, the rounds with their cost and time. All tables are report-view.ts. */
+import type { Comparison, RunReport } from '../../../schemas/report';
 import { formatCount, formatSeconds, printLine, table } from '../../output';
 import { hasCost } from '../report-planned';
-import { gateVerdicts, isWorthTelling, roundSteps } from '../report-rounds';
+import { gateVerdicts, roundSteps } from '../report-rounds';
 import { stageTimeNote } from '../report-stages';
-import {
-  armTitle,
-  baselineTitles,
-  interval,
-  nameOf,
-  nothingEvaluated,
-  points,
-  printText,
-  right,
-  signed,
-} from '../report-words';
-
-/** Rounds whose decision is told with its reason: of more the table says what was decided. */
-const roundsToldMax = 4;
-
-/** What came of the run, in sentences: which student, how much it gained, what each round decided. */
-export function verdict(report: RunReport): string[] {
-  const { arms, rounds, bestRound } = report;
-  if (arms.length === 0) return [nothingEvaluated(report)];
-  const own = arms.filter(({ name }) => name === 'arte');
-  const round = own.some((arm) => arm.round === bestRound) ? bestRound : own.at(-1)?.round;
-  const shown = own.filter((arm) => arm.round === round);
-  const said = shown.map((arm) => armSentence(arm, shown.length > 1, report));
-  const best = bestOther(report, shown);
-  const steps = isWorthTelling(report) ? roundSteps(report) : [];
-  const told = steps.slice(-roundsToldMax);
-  return [
-    ...(bestRound === 0 ? ['No round was accepted: nothing that was trained here may be used.'] : []),
-    ...(rounds.length > 1 && round !== undefined && bestRound === round
-      ? [`Round ${round} of ${rounds.length} is the best, and the result of the run.`]
-      : []),
-    ...said,
-    ...(best ? [best] : []),
-    ...told.map(
-      (step) =>
-        `Round ${step.round} ${step.decision}. ${step.reason}${step.next === '' ? '' : ` The run ${step.next}.`}`,
-    ),
-  ];
-}
-
-function armSentence(arm: ReportArm, withShots: boolean, report: RunReport): string {
-  const comparison = arm.comparisons.find(({ against }) => against === 'original_teacher');
-  const beside = comparison ? ` ${comparisonSentence(comparison)}` : '';
-  return `Trained on the ${armTitle(arm, report).replace(/^the /, '')} the student answers ${points(arm.accuracy)} % of the test items right${withShots ? `, ${arm.shots}-shot` : ''} (95 % interval ${points(arm.low)} to ${points(arm.high)}).${beside}`;
-}
-
-function comparisonSentence({ difference, low, high, verdict: called }: Comparison): string {
-  const meaning = {
-    gain: 'a gain beyond noise',
-    loss: 'a loss beyond noise',
-    'within noise': 'within noise, so nothing may be claimed',
-  }[called];
-  return `That is ${signed(difference)} points (${signed(low)} to ${signed(high)}) against ${baselineTitles.original_teacher}: ${meaning}.`;
-}
-
-/** An arm of comparison that did better than the alignment: a reader must not have to look for it. */
-function bestOther(report: RunReport, shown: readonly ReportArm[]): string | undefined {
-  const [arm] = report.arms
-    .filter(({ name, shots }) => name !== 'arte' && name !== 'teacher' && shown.some((own) => own.shots === shots))
-    .sort((one, other) => other.accuracy - one.accuracy);
-  const own = shown.find(({ shots }) => shots === arm?.shots);
-  if (!arm || !own || arm.accuracy <= own.accuracy) return undefined;
-  const whose = arm.name === 'untuned' ? baselineTitles.untuned : `another arm, ${armTitle(arm, report)}`;
-  return `The highest figure is that of ${whose}: ${interval(arm)} %.`;
-}
+import { interval, nameOf, printText, right, signed } from '../report-words';
 
 /** The arms, one line each: accuracy, and the difference to the unaligned teacher's student. */
 export function printArmsShort(report: RunReport, heading: (title: string) => void): void {

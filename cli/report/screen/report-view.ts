@@ -1,5 +1,5 @@
 /**
- * The report on the screen: the verdict, the arms and the rounds (report-short.ts), and with `full` every table. Owns the tables and their order.
+ * The report on the screen: the verdict (report-verdict.ts), the arms and the rounds (report-short.ts), and with `full` every table. Owns the tables and their order.
  *
  * Invariant: no line is wider than `reportWidthMax` where the names in it allow, and of a small run none than `textWidthMax`. What does not fit beside each other is a table of its own; columns
  * that say the same in every line are left out, and so are tables that say what another one does.
@@ -23,8 +23,9 @@ import { gateLegends, gateRows, orderRows } from '../report-rounds';
 import { callCells, stageLines, stageTimeNote, wallWords } from '../report-stages';
 import { trainingSetRows, trainingSetTitles } from '../report-training-sets';
 import { setSuffix } from '../report-transfer';
+import { verdict } from '../report-verdict';
 import { armTitle, points, printText, right, textWidthMax } from '../report-words';
-import { printArmsShort, printRoundsShort, verdict } from './report-short';
+import { printArmsShort, printRoundsShort } from './report-short';
 import { printArms, printTransfer } from './students';
 
 /** What is shown of a report; `standing` says that the run has gone on since. */
@@ -88,7 +89,7 @@ function printTrainingSets(report: RunReport, heading: (title: string) => void):
     table(
       [
         ...[{ title: trainingSetTitles.arm }, ...(several ? [right('round')] : [])],
-        ...[right('examples'), right('agree'), right('duplicates'), right('leaks'), right('words')],
+        ...[right('examples'), right('agree'), right('duplicates'), right('leaks out'), right('words')],
       ],
       rows.map((row) => [
         ...[`${armTitle({ name: row.arm }, report)}${setSuffix(row.label)}`, ...(several ? [row.round] : [])],
@@ -112,7 +113,7 @@ function printTrainingSets(report: RunReport, heading: (title: string) => void):
     printText(`Left out${reasons.length === 1 ? '' : ` of ${names.join('; ')}`}: ${leftOut}.`);
   }
   printText(
-    `agree: answers that are their target${rows.some(({ given }) => given) ? ' (given: the writer was told it, so nothing is measured)' : ''}; duplicates: exact + near; leaks: rows that repeat test + probe items; words of a rationale: 10, 50, 90 % have no more.`,
+    `agree: answers that are their target${rows.some(({ given }) => given) ? ' (given: the writer was told it, so nothing is measured)' : ''}; duplicates: questions of the set that repeat an earlier one, exact + near; leaks out: left out, for they repeat test + validation items; words of a rationale: 10, 50, 90 % have no more.`,
   );
   printLine();
 }
@@ -238,5 +239,5 @@ function printPlanned(report: RunReport, heading: (title: string) => void): void
       ]),
     ),
   );
-  printText(plannedNote);
+  printText(plannedNote(report));
 }

@@ -6,11 +6,13 @@
 import { runKeys } from '../../../../activities/run-records';
 import { standingOf } from '../../../../cli/report/report-standing';
 import { printReport } from '../../../../cli/report/screen/report-view';
+import { escaped } from '../../../../cli/report/page/report-plots';
 import { reportPage } from '../../../../cli/report/page/report-page';
+import { verdict } from '../../../../cli/report/report-verdict';
 import { reportWidthMax, textWidthMax } from '../../../../cli/report/report-words';
 import { armNames } from '../../../../schemas/arms';
 import type { RunStatus } from '../../../../schemas/messages';
-import type { RunReport } from '../../../../schemas/report';
+import type { ReportArm, RunReport } from '../../../../schemas/report';
 import { MemoryStore } from '../../../activities/row-engine/memory-store';
 import { runCommand } from '../../../support/command';
 import { madeReport } from '../../../support/made-report';
@@ -76,6 +78,31 @@ describe('on one screen', () => {
     expect(widest(small.split('Rounds: what')[0] ?? '')).toBeLessThanOrEqual(textWidthMax);
   });
 
+  it('sets the aligned student beside both baselines, says further shot counts shortly, and the page the same', async () => {
+    const report = madeReport({ arms: standing, shots: [0, 3], tasks: { sums: 'general' } });
+    const text = (await printed(report, false)).replaceAll('\n', ' ');
+    const own = report.arms.filter(({ name }) => name === 'arte');
+    const figures = (arm: ReportArm, against: string, unit = ''): string => {
+      const { difference, low, high } = arm.comparisons.find((one) => one.against === against)!;
+      const signed = (share: number): string => `${share >= 0 ? '+' : ''}${(100 * share).toFixed(1)}`;
+      return `${signed(difference)}${unit} (${signed(low)} to ${signed(high)})`;
+    };
+    expect(text).toContain(
+      `That is ${figures(own[0]!, 'original_teacher', ' points')} against the unaligned teacher's student:`,
+    );
+    expect(text).toContain(`Against the untuned student it is ${figures(own[0]!, 'untuned', ' points')}:`);
+    expect(text.match(/Trained on the/g)).toHaveLength(1);
+    expect(text).toMatch(/ 3-shot: [\d.]+ \(/);
+    expect(text).toContain(`; ${figures(own[1]!, 'untuned')} against the untuned student, `);
+    const page = reportPage(report, { rounds: [], pairs: [] }, undefined);
+    for (const sentence of verdict(report)) expect(page).toContain(`<p>${escaped(sentence)}</p>`);
+    expect(page.indexOf('Trained on the')).toBeLessThan(page.indexOf('<dl class="tiles">'));
+    expect(page).toContain('accuracy after alignment, 0-shot');
+    expect(page).toContain('Against the untuned student</th>');
+    for (const { comparisons } of report.arms)
+      for (const { p, verdict: called } of comparisons) expect(page).toContain(`p ${p.toFixed(3)}: ${called}`);
+  });
+
   it.each([
     ['gain', 'a gain beyond noise'],
     ['loss', 'a loss beyond noise'],
@@ -94,6 +121,9 @@ describe('on one screen', () => {
     const text = (await printed({ ...several(), wall }, false)).replaceAll('\n', ' ');
     expect(text).toContain('3h 12m from start to end, 10m 0s of it paused');
     expect(text).toContain('with its waits for a model');
+    const page = (of: RunReport): string => reportPage(of, { rounds: [], pairs: [] }, undefined);
+    expect(page({ ...several(), wall })).toContain('<dt>from start to end, 10m 0s of it paused</dt><dd>3h 12m</dd>');
+    expect(page(several())).toContain('in stages, summed');
   });
 });
 
@@ -162,11 +192,30 @@ it('shows what it cost, and nothing of cost where no model has a price', async (
   expect(page(report)).toMatch(/cost by the prices[^]*Cost, USD/);
 });
 
+it("sets the run's time by the clock beside the plan's, without its pauses; without one it says that it is a sum", async () => {
+  const nothing = { low: 0, high: 0 };
+  const left = {
+    ...{ calls: 1, inputTokens: nothing, outputTokens: nothing, cost: nothing },
+    ...{ seconds: { low: 60, high: 600 }, deviceSeconds: nothing, diskBytes: nothing },
+  };
+  const report = {
+    ...madeReport({ arms: standing, tasks: { sums: 'general' } }),
+    planned: { madeAt: '2026-01-01T00:00:00.000Z', left },
+  };
+  const wall = { startedAt: '2026-01-01T00:00:00.000Z', seconds: 594, pausedSeconds: 60 };
+  const planOf = async (of: RunReport): Promise<string> =>
+    ((await printed(of)).split('Plan against actual')[1] ?? '').replace(/\s+/g, ' ');
+  expect(await planOf({ ...report, wall })).toMatch(/in all .*: 8m 54s .*by the clock, planned and actual/);
+  expect(await planOf(report)).toMatch(/in all .*: 3h 25m summed .*the actual one a sum over stages/);
+});
+
 it('tells of the training sets within 80 columns, and once what was left out of none', async () => {
   const report = madeReport({ arms: standing, tasks: { sums: 'general' } });
   const [stage] = report.stages;
   const hygiene = {
-    ...{ dropped: {}, exactDuplicates: 12, nearDuplicates: 345, contaminatedTest: 6, contaminatedProbe: 7 },
+    // More leaks were found than left out for being leaks: one had no answer tag.
+    ...{ dropped: { 'in test': 2, 'overlaps test': 4, 'in validation': 7, 'no answer tag': 1 } },
+    ...{ exactDuplicates: 12, nearDuplicates: 345, contaminatedTest: 7, contaminatedProbe: 7 },
     words: { rationale: { p10: 123, p50: 234, p90: 345 } },
   };
   const sets = (['original_teacher', 'arte'] as const).map((arm) => ({
@@ -180,7 +229,9 @@ it('tells of the training sets within 80 columns, and once what was left out of 
   expect(reportPage(told, { rounds: [], pairs: [] }, undefined)).toContain('given, not measured');
   const text = await printed(whole);
   const section = /^Training sets\n([^]*?)\n\n/m.exec(text)?.[1] ?? '';
-  expect(section).toMatch(/^unaligned teacher's data +6,750 +88\.9 % +12 \+ 345 +6 \+ 7 +123 \/ 234 \/ 345$/m);
+  expect(section).toMatch(/^unaligned teacher's data +6,750 +88\.9 % +12 \+ 345 +6 \+ 7 +123\/234\/345$/m);
+  expect(section).toMatch(/leaks out: left out/);
+  expect(await printed({ ...whole, leaksKept: true })).toMatch(/ 6 \+ 7; 7 \+ 7 kept /);
   expect(section.match(/Left out/g)).toHaveLength(1);
   expect(widest(section)).toBeLessThanOrEqual(textWidthMax);
 });

@@ -1,0 +1,88 @@
+/**
+ * What came of a run, in sentences: the terminal begins with them, and so does the page. Owns these sentences, and which line of the report they begin with;
+ * figures are the report's.
+ */
+import type { Comparison, ReportArm, RunReport } from '../../schemas/report';
+import { isWorthTelling, roundSteps } from './report-rounds';
+import { armTitle, baselineTitles, interval, nothingEvaluated, points, signed } from './report-words';
+
+/** Rounds whose decision is told with its reason: of more the table says what was decided. */
+const roundsToldMax = 4;
+
+const baselines = ['original_teacher', 'untuned'] as const;
+
+/** The aligned student's lines that are the run's result, a shot count each: of the best round, which need not be the last. */
+export function resultLines({ arms, bestRound }: Pick<RunReport, 'arms' | 'bestRound'>): ReportArm[] {
+  const own = arms.filter(({ name }) => name === 'arte');
+  const round = own.some((arm) => arm.round === bestRound) ? bestRound : own.at(-1)?.round;
+  return own.filter((arm) => arm.round === round);
+}
+
+/** What came of the run, in sentences: which student, how much it gained on either baseline, what each round decided. */
+export function verdict(report: RunReport): string[] {
+  const { arms, rounds, bestRound } = report;
+  if (arms.length === 0) return [nothingEvaluated(report)];
+  const shown = resultLines(report);
+  const [first, ...others] = shown;
+  const best = bestOther(report, shown);
+  const told = (isWorthTelling(report) ? roundSteps(report) : []).slice(-roundsToldMax);
+  return [
+    ...(bestRound === 0 ? ['No round was accepted: nothing that was trained here may be used.'] : []),
+    ...(rounds.length > 1 && first !== undefined && bestRound === first.round
+      ? [`Round ${first.round} of ${rounds.length} is the best, and the result of the run.`]
+      : []),
+    ...(first ? [firstSentence(first, others.length > 0, report)] : []),
+    ...others.map(furtherSentence),
+    ...(best === undefined ? [] : [best]),
+    ...told.map(
+      (step) =>
+        `Round ${step.round} ${step.decision}. ${step.reason}${step.next === '' ? '' : ` The run ${step.next}.`}`,
+    ),
+  ];
+}
+
+/** The comparisons with the two baselines, the unaligned teacher's student first. */
+function compared({ comparisons }: ReportArm): (Comparison & { readonly title: string })[] {
+  return baselines.flatMap((against) => {
+    const comparison = comparisons.find((one) => one.against === against);
+    return comparison ? [{ ...comparison, title: baselineTitles[against] }] : [];
+  });
+}
+
+function firstSentence(arm: ReportArm, withShots: boolean, report: RunReport): string {
+  const meaning = {
+    gain: 'a gain beyond noise',
+    loss: 'a loss beyond noise',
+    'within noise': 'within noise, so nothing may be claimed',
+  };
+  const beside = compared(arm).map(({ title, verdict: called, ...comparison }, at) => {
+    const figures = by(comparison, ' points');
+    return at === 0
+      ? ` That is ${figures} against ${title}: ${meaning[called]}.`
+      : ` Against ${title} it is ${figures}: ${meaning[called]}.`;
+  });
+  return `Trained on the ${armTitle(arm, report).replace(/^the /, '')} the student answers ${points(arm.accuracy)} % of the test items right${withShots ? `, ${arm.shots}-shot` : ''} (95 % interval ${points(arm.low)} to ${points(arm.high)}).${beside.join('')}`;
+}
+
+/** The same of a further shot count, as short as it goes. */
+function furtherSentence(arm: ReportArm): string {
+  const beside = compared(arm).map(
+    ({ title, verdict: called, ...comparison }) => `${by(comparison)} against ${title}, ${called}`,
+  );
+  return `${arm.shots}-shot: ${interval(arm)} %${beside.map((words) => `; ${words}`).join('')}.`;
+}
+
+function by({ difference, low, high }: Pick<Comparison, 'difference' | 'low' | 'high'>, unit = ''): string {
+  return `${signed(difference)}${unit} (${signed(low)} to ${signed(high)})`;
+}
+
+/** An arm of comparison that did better than the alignment: a reader must not have to look for it. */
+function bestOther(report: RunReport, shown: readonly ReportArm[]): string | undefined {
+  const [arm] = report.arms
+    .filter(({ name, shots }) => name !== 'arte' && name !== 'teacher' && shown.some((own) => own.shots === shots))
+    .sort((one, other) => other.accuracy - one.accuracy);
+  const own = shown.find(({ shots }) => shots === arm?.shots);
+  if (!arm || !own || arm.accuracy <= own.accuracy) return undefined;
+  const whose = arm.name === 'untuned' ? baselineTitles.untuned : `another arm, ${armTitle(arm, report)}`;
+  return `The highest figure is that of ${whose}: ${interval(arm)} %${shown.length > 1 ? `, ${arm.shots}-shot` : ''}.`;
+}
