@@ -396,13 +396,13 @@ function pairCount(mine: readonly unknown[], theirs: readonly unknown[]): number
   return mine.length;
 }
 
-/** A difference in words for a table: "+4.2 points [1.1, 7.3], gain". Points are hundredths of accuracy. */
+/** A difference in words for a table: "+4.2 points (+1.1 to +7.3), gain". Points are hundredths of accuracy. */
 export function describeDifference({
   difference,
   low,
   high,
   verdict,
 }: Pick<PairedComparison, 'difference' | 'low' | 'high' | 'verdict'>): string {
-  const points = (value: number): string => (100 * value).toFixed(1);
-  return `${difference > 0 ? '+' : ''}${points(difference)} points [${points(low)}, ${points(high)}], ${verdict}`;
+  const points = (value: number): string => `${value >= 0 ? '+' : ''}${(100 * value).toFixed(1)}`;
+  return `${points(difference)} points (${points(low)} to ${points(high)}), ${verdict}`;
 }

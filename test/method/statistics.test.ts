@@ -138,7 +138,7 @@ describe('what may be claimed', () => {
     expect(comparison.low).toBeGreaterThan(0);
     expect(comparison.p).toBeCloseTo(0.0625, 12);
     expect(comparison.verdict).toBe('within noise');
-    expect(describeDifference(comparison)).toMatch(/^\+5\.0 points \[\d\.\d, \d+\.\d\], within noise$/);
+    expect(describeDifference(comparison)).toMatch(/^\+5\.0 points \([+-]\d\.\d to \+\d+\.\d\), within noise$/);
   });
 
   it('needs both the interval and the test', () => {
