@@ -7,6 +7,7 @@ import { asTyped } from '../called-as';
 import { exportRun, type ExportForm, type ModelFormat } from '../export/export-run';
 import { colorsFor, exitCodes, printLine, printNote, progress } from '../output';
 import { readReport } from '../report/read-report';
+import { writeReportPage } from '../report/write-report';
 import { openSession } from '../session';
 import { runConfig } from './run';
 
@@ -45,7 +46,7 @@ async function quickstart(folder: string): Promise<number> {
   printLine();
   printLine(color.bold('Next'));
   for (const [command, says] of [
-    ['arte report quickstart --html report.html', 'the report as a page with plots'],
+    ['arte report quickstart --full', 'all tables of the report'],
     ['arte report quickstart --json', 'every number with the key of the stage it came from'],
     [`arte run ${join('examples', 'quickstart.yaml')} --id again`, 'the same again: all of it comes from the store'],
     [`arte plan ${join('examples', 'paper-bbh.yaml')}`, "what the paper's own set-up takes"],
@@ -57,6 +58,9 @@ async function quickstart(folder: string): Promise<number> {
   return code;
 }
 
+/** The report as a page: the first thing to open. */
+const pageFile = { name: 'report.html', says: 'the report as a page with plots: open it in a browser' } as const;
+
 async function writeFiles(folder: string): Promise<void> {
   const session = await openSession({ start: true });
   const line = progress('writing files');
@@ -64,21 +68,25 @@ async function writeFiles(folder: string): Promise<void> {
     const report = await readReport(session.store, runId);
     const lines: string[] = [];
     const left: string[] = [];
-    for (const { what, name, format, says } of quickstartFiles) {
+    const write = async (name: string, says: string, make: (target: string) => Promise<unknown>): Promise<void> => {
       const target = join(folder, name);
       const isThere = existsSync(target);
-      if (!isThere) {
-        await exportRun(session.store, report, {
-          what,
-          target,
-          ...(format ? { format } : {}),
-          onProgress: (text) => line.update(`${name}: ${text}`),
-        });
-      }
+      if (!isThere) await make(target);
       lines.push(`  ${target.padEnd(44)} ${isThere ? 'left as it was' : says}`);
       if (isThere) left.push(target);
-    }
-    line.done(left.length === quickstartFiles.length ? 'no file was written: all are there' : 'files written');
+    };
+    for (const { what, name, format, says } of quickstartFiles)
+      await write(name, says, (target) =>
+        exportRun(session.store, report, {
+          ...{ what, target },
+          ...(format ? { format } : {}),
+          onProgress: (text) => line.update(`${name}: ${text}`),
+        }),
+      );
+    // Last, for the others make the folder; and it is named first, for it is what to open first.
+    await write(pageFile.name, pageFile.says, (target) => writeReportPage(session.store, runId, target));
+    lines.unshift(...lines.splice(-1));
+    line.done(left.length === lines.length ? 'no file was written: all are there' : 'files written');
     for (const text of lines) printLine(text);
     if (left.length > 0)
       printNote(
