@@ -46,6 +46,8 @@ export interface RowTrace {
     readonly finishedAt: string;
   };
   readonly row: JsonObject;
+  /** The row's writer was told the answer (rationales.answer, tailor.answer: given), so that its `agrees` measures nothing. Left out else. */
+  readonly given?: true;
   /** The model call that the row was read from; none for pairs, and where the answer has gone from the store. */
   readonly call?: TracedCall;
   /** Why there is no call where one is expected. */
@@ -331,10 +333,16 @@ async function follow(store: ArtifactStore, lineage: RunLineage, found: Found): 
       finishedAt: manifest.finishedAt,
     },
     row,
+    ...(isGiven(place.kind, manifest) && { given: true }),
     ...(call ? { call } : {}),
     ...(gone ? { note: 'The answer as it was received is no longer in the store: its shard was removed.' } : {}),
     ...(await sources(store, lineage, found)),
   };
+}
+
+function isGiven(kind: TracedKind, { settings }: StageManifest): boolean {
+  const { answer } = (settings as { readonly settings?: { readonly answer?: unknown } }).settings ?? {};
+  return (kind === 'draft' || kind === 'tailored') && answer === 'given';
 }
 
 type Behind = Pick<RowTrace, 'scores' | 'cells' | 'from'>;

@@ -4,15 +4,17 @@
  */
 import type { TracedCall, TracedModel } from '../../activities/lineage';
 import { canonicalJson } from '../../method/keys';
+import type { JsonValue } from '../../schemas/json';
 import type { CellRow, Prompt } from '../../schemas/rows';
 import { stageLabel } from '../../schemas/stage-names';
 import { colorsFor, forVerbatim, printVerbatim as printLine, type Colors } from '../output';
-import { scoreText } from '../report/score-text';
+import { areShares, scoreText } from '../report/score-text';
 import type { RowTrace } from './trace-row';
 
 /** Lines of a text, and characters of a line, that are shown of it unless all of it is wanted. */
-const foldedLinesMax = 6;
-const foldedCharactersMax = 300;
+const textFold = { lines: 6, characters: 300 } as const;
+/** The same of a prompt: what was asked stands at its end, so it is whole unless it would fill screens by itself. */
+const promptFold = { lines: 60, characters: 2_000 } as const;
 
 /** Print a trace; what it came from follows, each with its role. `full`: nothing is folded. */
 export function printTrace(trace: RowTrace, { full }: { readonly full: boolean }): void {
@@ -27,7 +29,7 @@ function printStep(trace: RowTrace, role: string, full: boolean, shown: Set<stri
   const { stage } = trace;
   let folds = 0;
   const field = (name: string, value: string): void => {
-    const said = full ? value : folded(value);
+    const said = full ? value : folded(value, name === 'prompt' ? promptFold : textFold);
     if (said !== value) folds += 1;
     printField(name, said);
   };
@@ -64,7 +66,7 @@ export function madeWords({ name, arm, version, reused, finishedAt }: RowTrace['
 export function rowFields(trace: RowTrace, color: Colors): TraceField[] {
   const own = Object.entries(trace.row)
     .filter(([name]) => name !== 'prompt')
-    .map(([name, value]): TraceField => [name, typeof value === 'string' ? value : canonicalJson(value ?? null)]);
+    .map(([name, value]): TraceField => [name, valueText(name, value, trace)]);
   const scores = (trace.scores ?? []).map(({ draftId, score, stderr, n }): TraceField => {
     const words = `${scoreText(score, score >= 0)} ± ${scoreText(stderr, score >= 0)} over ${n} ${countedOf(trace)}`;
     return ['score', `${words}  (${draftId})`];
@@ -73,13 +75,26 @@ export function rowFields(trace: RowTrace, color: Colors): TraceField[] {
   return [...own, ...scores, ...(cells === undefined ? [] : [['cells', cells] as const])];
 }
 
+const givenWords = 'given: the writer was told the answer, so nothing was measured';
+
+/** A value of the row. Scores have the form of the score lines, and an agreement that was given is not called one. */
+function valueText(name: string, value: JsonValue | undefined, { row, given }: RowTrace): string {
+  if (name === 'agrees' && given) return givenWords;
+  if ((name === 'chosenScore' || name === 'rejectedScore') && typeof value === 'number')
+    return scoreText(value, areShares([row['chosenScore'], row['rejectedScore']].map(Number)));
+  return typeof value === 'string' ? value : canonicalJson(value ?? null);
+}
+
 /** The beginning of a text. Each line that is left is at most so long. */
-function folded(value: string): string {
+function folded(
+  value: string,
+  { lines: linesMax, characters }: { readonly lines: number; readonly characters: number },
+): string {
   const lines = value.split('\n');
   const kept = lines
-    .slice(0, foldedLinesMax)
-    .map((line) => (line.length > foldedCharactersMax ? `${line.slice(0, foldedCharactersMax - 1)}…` : line));
-  const left = lines.length - foldedLinesMax;
+    .slice(0, linesMax)
+    .map((line) => (line.length > characters ? `${line.slice(0, characters - 1)}…` : line));
+  const left = lines.length - linesMax;
   return [...kept, ...(left > 0 ? [`… ${left} more line${left === 1 ? '' : 's'}`] : [])].join('\n');
 }
 
@@ -126,7 +141,10 @@ export function callFields(
       ]
     : [['prompt', color.yellow(otherRequest)]];
   return [
-    ['row key', `${rowKey} (row ${index} of the stage)`],
+    [
+      'row key',
+      `${rowKey} (asked as row ${index} of the stage, counted from 0; rows whose answer was dropped count too)`,
+    ],
     ...modelFields(model),
     ['served', canonicalJson(served)],
     ...asked,

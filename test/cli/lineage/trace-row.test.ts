@@ -12,6 +12,7 @@ import { traceRow, type RowTrace } from '../../../cli/lineage/trace-row';
 import { printTrace } from '../../../cli/lineage/trace-view';
 import { createScriptedEndpoint } from '../../../drivers/model/scripted';
 import type { ArtifactStore } from '../../../drivers/store/store';
+import type { JsonValue } from '../../../schemas/json';
 import { rowResultSchema } from '../../../schemas/rows';
 import { makeRun, type MadeRun } from '../../support/made-run';
 import { startTestS3, type TestS3 } from '../../support/s3';
@@ -226,6 +227,38 @@ it.each([true, false])('prints the whole way back (full: %s)', async (full) => {
   );
   for (const name of ['row key', 'model', 'sampling', 'prompt', 'answer', 'outcome'])
     expect(text).toMatch(new RegExp(`^${name} `, 'm'));
+});
+
+it('shows a prompt whole up to a screen or two, with what was asked at its end', async () => {
+  const found = await trace('arte:2', 2);
+  const asking = (lines: number): RowTrace => {
+    const prompt = {
+      kind: 'completion',
+      text: Array.from({ length: lines }, (_, at) => `asked ${at}`).join('\n'),
+    } as const;
+    return { ...found, call: { ...found.call!, request: { ...found.call!.request!, prompt } } };
+  };
+  expect(printed(asking(60), false)).toContain('asked 59');
+  const cut = printed(asking(70), false);
+  expect(cut).toMatch(/asked 59\n +… 10 more lines\n/);
+  expect(cut).toContain('--full shows all of them');
+});
+
+it('says of an answer that was given that nothing was measured, and scores in one form', async () => {
+  const found = await trace('arte:2', 2);
+  expect(found).not.toHaveProperty('given');
+  const lineage = await openLineage(store, run.runId);
+  const stages = lineage.stages.map(({ manifest, ...stage }) => {
+    const { settings, ...extra } = manifest!.settings as { settings: Record<string, JsonValue> };
+    return { ...stage, manifest: { ...manifest!, settings: { ...extra, settings: { ...settings, answer: 'given' } } } };
+  });
+  expect(await traceRow(store, { ...lineage, stages }, 'arte:2', 2)).toMatchObject({ given: true });
+  expect(printed(found, false)).toMatch(/^agrees +(true|false)$/m);
+  expect(printed({ ...found, given: true }, false)).toMatch(/^agrees +given: the writer was told the answer/m);
+  const pair = { ...found, kind: 'pair' as const, row: { id: 'p', chosenScore: 0.6, rejectedScore: 0.2 } };
+  expect(printed(pair, false)).toMatch(/^chosenScore 60\.0\nrejectedScore 20\.0$/m);
+  const logs = { ...pair, row: { ...pair.row, rejectedScore: -1.25 } };
+  expect(printed(logs, false)).toMatch(/^chosenScore 0\.6000\nrejectedScore -1\.2500$/m);
 });
 
 it('cuts long texts unless all of them are asked for, and says so', async () => {
