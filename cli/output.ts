@@ -142,12 +142,17 @@ export function formatCount(value: number): string {
   return integerFormat.format(value);
 }
 
-/** 93 -> "1m 33s"; under ten seconds with one decimal. */
+const secondsPerDay = 86_400;
+/** From so many days on nobody counts hours. */
+const daysInHoursMax = 2;
+
+/** 93 -> "1m 33s"; under ten seconds with one decimal, from two days on in days: "161d". */
 export function formatSeconds(seconds: number): string {
   if (seconds < 10) return `${seconds.toFixed(1)}s`;
   const whole = Math.round(seconds);
   if (whole < 60) return `${whole}s`;
   if (whole < 3600) return `${Math.floor(whole / 60)}m ${whole % 60}s`;
+  if (whole >= daysInHoursMax * secondsPerDay) return `${formatCount(whole / secondsPerDay)}d`;
   return `${Math.floor(whole / 3600)}h ${String(Math.floor((whole % 3600) / 60))}m`;
 }
 

@@ -3,18 +3,22 @@
  *
  * Owns the estimate. How often a thing is done is method/plan.ts; reading what finished runs measured is the caller's. A figure comes, in this
  * order, from runs of the store that asked the very same model content through the same form of endpoint, from a setting (models.*.throughput),
- * from runs that asked it under other settings, or from an assumption, which is wide. What counts as the same is speed-form.ts.
+ * from runs that asked it under other settings, or from an assumption, which is wide and goes by the size in the model's name (model-size.ts). What
+ * counts as the same is speed-form.ts.
  *
  * Invariants
  * 1. Pure. Ranges have 0 <= low <= high; what is counted exactly is a range of no width.
  * 2. Tokens never pass the ceiling of the plan where nothing was measured: high is max_tokens for every call.
  * 3. What is measured is never taken for more than it is: one stage gives a wider range than several.
  */
-import type { FigureSource, Plan, PlannedStage, PricedPlan, PriceTotals, Range, StagePrice } from '../schemas/plan';
+import type { FigureSource, Plan, PlannedStage, PricedPlan, Range, StagePrice } from '../schemas/plan';
 import type { RunConfig } from '../schemas/run-config';
 import { stageLabel } from '../schemas/stage-names';
 import { askedModelOf, costOfCalls, trainingCost } from './ledger';
 import { charactersPerToken } from './plan';
+import { modelForms, namedSize, rateOfSize, sizeIn, sizeWords, type RateOfBillion } from './model-size';
+import { totalsOf } from './price-totals';
+import { around, plus, spread, times, whole } from './ranges';
 import type { AskedModel } from './served';
 import {
   rowsPerStep,
@@ -57,23 +61,26 @@ const answerShareMin = 0.1;
 const tokensSpread = 1.1;
 
 /**
- * Output tokens in a second, of all calls together, where nobody knows: from a small machine to a large one. managed: llama.cpp, from a 7B model
- * on a few cores to a small one on many. static: a hosted endpoint, from a slow one to a good GPU server.
+ * Output tokens in a second, of all calls together and with the reading of their prompts, where nobody knows: of a model of a billion weights.
+ * managed: llama.cpp, from a few cores to a large GPU. static: a hosted endpoint, from a slow or rationed one to a good server. What a script
+ * pretends has no size.
  */
-const assumedOutputRate: Readonly<Record<AskedModel['endpoint']['kind'], Range>> = {
-  managed: { low: 20, high: 2_000 },
-  static: { low: 200, high: 10_000 },
-  scorer: { low: 500, high: 20_000 },
-  scripted: { low: 5_000, high: 500_000 },
+const assumedOutputRate: Readonly<Record<Exclude<AskedModel['endpoint']['kind'], 'scripted'>, RateOfBillion>> = {
+  managed: { low: 20, high: 20_000, most: 2_000 },
+  static: { low: 500, high: 100_000, most: 10_000 },
+  scorer: { low: 500, high: 200_000, most: 20_000 },
 };
-/** Optimizer steps of SFT in a second where nobody knows: a large model on few cores, a small one on a GPU. */
-const assumedStepRate: Range = { low: 0.02, high: 5 };
+const assumedScriptedRate: Range = { low: 5_000, high: 500_000 };
+/** Optimizer steps of SFT in a second where nobody knows, of a model of a billion weights: from a few cores to a large GPU. */
+const assumedStepRate: RateOfBillion = { low: 0.02, high: 20, most: 5 };
 /** Rows in such a step. */
 const assumedRowsPerStep = 8;
 /** Loading a model and its data before the first step, in seconds. */
 const trainingStart: Range = { low: 5, high: 60 };
 /** Starting and committing a stage of rows, or making one that asks nothing, in seconds. */
 const stageStart: Range = { low: 0.2, high: 3 };
+/** Finding that a stage is there, in seconds: a turn of the workflow, a task for a worker, and a look at the manifest and every output of it. */
+const stageLook: Range = { low: 0.2, high: 1 };
 
 /** A row is kept in the shard's results and in the stage's output; beside its text it has this many bytes of names and hashes. */
 const rowCopies = 2;
@@ -88,9 +95,18 @@ const assumedLayerBytes: Readonly<Record<'lora' | 'full', Range>> = {
 export function pricePlan(config: RunConfig, plan: Plan, facts: PriceFacts = {}): PricedPlan {
   const stages = plan.stages.map((stage) => priceStage(config, stage, facts));
   const all = plan.stages.map((stage, at) => ({ stage, price: stages[at] as StagePrice }));
+  const made = all.filter(({ stage }) => stage.reused !== true);
+  const left = totalsOf(made);
+  const looks = times(stageLook, all.length - made.length);
+  const cache = modelForms(config, plan.stages);
   return {
     ...plan,
-    prices: { stages, all: totalsOf(all), left: totalsOf(all.filter(({ stage }) => stage.reused !== true)) },
+    prices: {
+      stages,
+      all: totalsOf(all),
+      left: { ...left, seconds: plus(left.seconds, looks) },
+      ...(cache && { cache }),
+    },
   };
 }
 
@@ -180,7 +196,7 @@ function measuredTokens(calls: number, same: readonly Measurement[], ceiling: nu
     tokensSpread,
     tokensSpread,
   );
-  const from: FigureSource = { kind: 'measured', words: `measured: ${runsOf(same)}` };
+  const from: FigureSource = { kind: 'measured', words: `measured: ${runsOf(same)}`, ...namesOf(same) };
   const high = Math.min(ceiling, calls * output.high);
   return {
     inputTokens: whole(times(input, calls)),
@@ -217,7 +233,7 @@ function secondsOfCalls(
     );
     return {
       seconds: at(rate),
-      from: { kind: 'measured', words: `measured: ${words(rate)} calls/s, ${runsOf(same)}` },
+      from: { kind: 'measured', words: `measured: ${words(rate)} calls/s, ${runsOf(same)}`, ...namesOf(same) },
     };
   }
   const writing = usable.filter(({ outputTokens }) => outputTokens > 0);
@@ -230,7 +246,11 @@ function secondsOfCalls(
     const other = [...new Set(writing.map(({ stage }) => stage))].filter((stage) => stage !== name).join(', ');
     return {
       seconds: byTokens(rate),
-      from: { kind: 'measured', words: `measured: ${words(rate)} tokens/s in ${other}, ${runsOf(writing)}` },
+      from: {
+        kind: 'measured',
+        words: `measured: ${words(rate)} tokens/s in ${other}, ${runsOf(writing)}`,
+        ...namesOf(writing),
+      },
     };
   }
   const declared = model?.throughput;
@@ -256,16 +276,26 @@ function secondsOfCalls(
     const rate = ofOthers(nearest.map((one) => one.calls / one.seconds));
     return { seconds: at(rate), from: similar(`${words(rate)} calls/s`, nearest) };
   }
-  const rate = assumedOutputRate[model?.endpoint.kind ?? 'managed'];
-  return { seconds: byTokens(rate), from: { kind: 'assumed', words: `assumed: ${words(rate)} tokens/s` } };
+  if (model?.endpoint.kind === 'scripted')
+    return {
+      seconds: byTokens(assumedScriptedRate),
+      from: assumed(`${words(assumedScriptedRate)} tokens/s of a script`),
+    };
+  const billions = model && namedSize(model);
+  const rate = rateOfSize(assumedOutputRate[model?.endpoint.kind ?? 'managed'], billions);
+  return { seconds: byTokens(rate), from: assumed(`${words(rate)} tokens/s of ${sizeWords(billions)}`) };
 }
 
 function ofOthers(values: readonly number[]): Range {
   return spread(values, spreadOtherSettings, spreadOtherSettings);
 }
 
+function assumed(what: string): FigureSource {
+  return { kind: 'assumed', words: `assumed: ${what}` };
+}
+
 function similar(rate: string, measured: readonly Measurement[]): FigureSource {
-  return { kind: 'similar', words: `measured with other settings: ${rate}, ${runsOf(measured)}` };
+  return { kind: 'similar', words: `measured with other settings: ${rate}, ${runsOf(measured)}`, ...namesOf(measured) };
 }
 
 function priceTraining(
@@ -279,8 +309,10 @@ function priceTraining(
   const measured = alike.filter(isTraining);
   const others = near.filter(isTraining);
   const declared = model?.throughput?.training_steps_per_second;
+  // By the source alone, as kin are: stages that share the one share the other.
+  const billions = model && sizeIn(model.source);
   const step = { rows: rowsPerStep(config, stage.name), work: workPerStep(config, stage.name) };
-  const { rate, from } = rateOfSteps(measured, declared, others, step);
+  const { rate, from } = rateOfSteps(measured, declared, others, { ...step, billions });
   const kin = from.kind === 'assumed' ? trainingKin(config, stage.name, stage.arm) : undefined;
   const steps: Range = { low: stage.steps / rate.high, high: stage.steps / rate.low };
   const start =
@@ -313,7 +345,7 @@ function rateOfSteps(
   measured: readonly Measurement[],
   declared: number | undefined,
   others: readonly Measurement[],
-  step: { readonly rows: number; readonly work: number },
+  step: { readonly rows: number; readonly work: number; readonly billions: number | undefined },
 ): { readonly rate: Range; readonly from: FigureSource } {
   if (measured.length > 0) {
     const rate = spread(
@@ -321,7 +353,8 @@ function rateOfSteps(
       spreadOfOne,
       spreadOfSeveral,
     );
-    return { rate, from: { kind: 'measured', words: `measured: ${words(rate)} steps/s, ${runsOf(measured)}` } };
+    const from = `measured: ${words(rate)} steps/s, ${runsOf(measured)}`;
+    return { rate, from: { kind: 'measured', words: from, ...namesOf(measured) } };
   }
   if (declared !== undefined) {
     const from: FigureSource = { kind: 'declared', words: 'declared: throughput.training_steps_per_second' };
@@ -333,9 +366,8 @@ function rateOfSteps(
     );
     return { rate, from: similar(`${words(rate)} steps/s`, others) };
   }
-  const scale = assumedRowsPerStep / step.work;
-  const rate = { low: assumedStepRate.low * scale, high: assumedStepRate.high * scale };
-  return { rate, from: { kind: 'assumed', words: `assumed: ${words(rate)} steps/s` } };
+  const rate = times(rateOfSize(assumedStepRate, step.billions), assumedRowsPerStep / step.work);
+  return { rate, from: assumed(`${words(rate)} steps/s of ${sizeWords(step.billions)}`) };
 }
 
 function rowsBytes(rows: number, output: Range): Range {
@@ -343,76 +375,17 @@ function rowsBytes(rows: number, output: Range): Range {
   return { low: Math.round(of(output.low) / 2), high: of(output.high) };
 }
 
-// ---- several stages ----------------------------------------------------------------------------------------------
-
-interface Priced {
-  readonly stage: PlannedStage;
-  readonly price: StagePrice;
-}
-
-/**
- * Sums. Of seconds, high is one stage after another; low is the longer of the two branches that run side by side, and no less than what both ask of
- * the workers' own device, where they take turns.
- */
-function totalsOf(priced: readonly Priced[]): PriceTotals {
-  const sum = (of: (price: StagePrice) => Range): Range => ({
-    low: priced.reduce((total, { price }) => total + of(price).low, 0),
-    high: priced.reduce((total, { price }) => total + of(price).high, 0),
-  });
-  return {
-    calls: priced.reduce((total, { stage }) => total + stage.calls, 0),
-    inputTokens: sum((price) => price.inputTokens),
-    outputTokens: sum((price) => price.outputTokens),
-    seconds: { low: shortest(priced), high: sum((price) => price.seconds).high },
-    deviceSeconds: sum((price) => price.deviceSeconds),
-    diskBytes: sum((price) => price.diskBytes),
-    cost: sum((price) => price.cost),
-  };
-}
-
-function shortest(priced: readonly Priced[]): number {
-  const rounds = [...new Set(priced.map(({ stage }) => stage.round))];
-  return rounds.reduce((total, round) => {
-    const of = (branch: PlannedStage['branch'], seconds: (price: StagePrice) => Range): number =>
-      priced
-        .filter(({ stage }) => stage.round === round && stage.branch === branch)
-        .reduce((sum, { price }) => sum + seconds(price).low, 0);
-    const [arte, beside] = [of('arte', inAll), of('beside', inAll)];
-    return total + of(undefined, inAll) + Math.max(arte, beside, of('arte', onDevice) + of('beside', onDevice));
-  }, 0);
-}
-
-const inAll = ({ seconds }: StagePrice): Range => seconds;
-const onDevice = ({ deviceSeconds }: StagePrice): Range => deviceSeconds;
-
-// ---- ranges ------------------------------------------------------------------------------------------------------
-
-function plus(one: Range, other: Range): Range {
-  return { low: one.low + other.low, high: one.high + other.high };
-}
-
-function times({ low, high }: Range, factor: number): Range {
-  return { low: low * factor, high: high * factor };
-}
-
-function whole({ low, high }: Range): Range {
-  return { low: Math.round(low), high: Math.round(high) };
-}
-
-function around(value: number, factor: number): Range {
-  return { low: value / factor, high: value * factor };
-}
-
-/** From the least to the most of what was seen, wider by a factor that depends on how often it was seen. */
-function spread(values: readonly number[], ofOne: number, ofSeveral: number): Range {
-  const factor = values.length === 1 ? ofOne : ofSeveral;
-  return { low: Math.min(...values) / factor, high: Math.max(...values) * factor };
-}
+// ---- words -------------------------------------------------------------------------------------------------------
 
 /** Two significant digits say all that is known. */
 function words({ low, high }: Range): string {
   const short = (value: number): string => String(Number(value.toPrecision(2)));
   return `${short(low)} to ${short(high)}`;
+}
+
+/** The runs that measured. */
+function namesOf(measured: readonly Measurement[]): Pick<FigureSource, 'runs'> {
+  return { runs: [...new Set(measured.map(({ runId }) => runId))] };
 }
 
 /** Names of the runs that measured, the first few. */

@@ -14,6 +14,8 @@ export interface Range {
 export interface FigureSource {
   readonly kind: 'measured' | 'similar' | 'declared' | 'assumed' | 'counted';
   readonly words: string;
+  /** Of measured and similar: the runs that measured. */
+  readonly runs?: readonly string[];
 }
 
 /** What a stage is expected to take, if it is made whole. */
@@ -36,13 +38,25 @@ export interface PriceTotals extends Omit<StagePrice, 'from'> {
   readonly calls: number;
 }
 
+/** Forms of trained models in a cache directory: the weights to train from, and the file that is served. */
+export interface ModelForms {
+  readonly models: number;
+  /** Of those whose weights' number is known from their names; 0: of none. */
+  readonly bytes: number;
+  /** Of `models`, those that `bytes` does not count. */
+  readonly uncounted: number;
+}
+
 /** A plan with what it is expected to take. `left`: of what the store is not known to hold. */
 export interface PricedPlan extends Plan {
   readonly prices: {
     /** One for each of Plan.stages, in their order. */
     readonly stages: readonly StagePrice[];
     readonly all: PriceTotals;
+    /** With the looks at what the store is known to hold, which take a moment each. */
     readonly left: PriceTotals;
+    /** What the cache directory comes to hold beside the store for the models that are trained. Left out: none is trained and served here. */
+    readonly cache?: ModelForms;
   };
 }
 

@@ -2,7 +2,7 @@
  * What a plan is expected to take, in words: ranges, the table of stages with where their figures come from, the line of `arte run`.
  * Pure text; counts and reuse are printed by commands/plan.ts, the estimate is method/price-plan.ts.
  */
-import type { PlannedStage, PricedPlan, Range, StagePrice } from '../../schemas/plan';
+import type { FigureSource, ModelForms, PlannedStage, PricedPlan, Range, StagePrice } from '../../schemas/plan';
 import { reasonOf, shortValue, type PlanAgainst } from './plan-against';
 import { colorsFor, formatCount, formatSeconds, table, wrapped } from '../output';
 import { stageLabel } from '../../schemas/stage-names';
@@ -51,7 +51,7 @@ export function priceLines({ prices: { left, all }, currency }: PricedPlan, pric
 export function priceTable(plan: PricedPlan, priced: boolean): string[] {
   const color = colorsFor(process.stdout);
   const { prices, stages, currency } = plan;
-  const { left, all } = prices;
+  const { left, all, cache } = prices;
   const hours = (seconds: number): string => (seconds / 3600).toFixed(seconds < 36_000 ? 2 : 0);
   const lines = [
     color.bold('What it is expected to take'),
@@ -82,14 +82,17 @@ export function priceTable(plan: PricedPlan, priced: boolean): string[] {
     `left: ${formatRange(left.deviceSeconds, hours)} device-hours of the workers, ${formatRange(left.diskBytes, formatBytes)} in the store`,
     '',
   ];
-  const letters = new Map<string, string>();
-  const letterOf = (words: string): string => {
-    const known = letters.get(words) ?? letterAt(letters.size);
-    letters.set(words, known);
-    return known;
-  };
+  if (cache) lines.splice(-1, 0, ...wrapped(cacheWords(cache), textWidth));
+  const sources = new Map<FigureSource['kind'], FigureSource[]>();
+  const isTimed = ({ calls, steps }: PlannedStage): boolean => calls > 0 || steps > 0;
+  for (const [at, stage] of stages.entries()) {
+    const { seconds } = (prices.stages[at] as StagePrice).from;
+    if (isTimed(stage) && stage.reused !== true)
+      sources.set(seconds.kind, [...(sources.get(seconds.kind) ?? []), seconds]);
+  }
+  const letterOf = ({ from }: StagePrice): string => letterAt([...sources.keys()].indexOf(from.seconds.kind));
   const rows = grouped(stages, prices.stages)
-    .filter(({ stage }) => stage.calls > 0 || stage.steps > 0)
+    .filter(({ stage }) => isTimed(stage))
     .map(({ stage, price }) => [
       stage.round,
       stage.name,
@@ -97,7 +100,7 @@ export function priceTable(plan: PricedPlan, priced: boolean): string[] {
       stage.reused === true ? 'in the store' : formatRange(price.seconds, formatPlanSeconds),
       ...(priced ? [stage.reused === true ? '' : formatRange(price.cost, formatMoneyShort)] : []),
       stage.reused === true ? '' : formatRange(price.outputTokens, shortCount),
-      stage.reused === true ? '' : letterOf(price.from.seconds.words),
+      stage.reused === true ? '' : letterOf(price),
     ]);
   lines.push(
     table(
@@ -113,7 +116,8 @@ export function priceTable(plan: PricedPlan, priced: boolean): string[] {
       rows,
     ),
   );
-  for (const [words, letter] of letters) lines.push(...indented(`${letter}  ${words}`));
+  for (const [at, group] of [...sources.values()].entries())
+    lines.push(...indented(`${letterAt(at)}  ${sourceWords(group)}`));
   lines.push(
     ...indented(
       'time: low is the longer of what runs side by side, high one stage after another; nothing is asked again, nobody pauses it',
@@ -122,13 +126,41 @@ export function priceTable(plan: PricedPlan, priced: boolean): string[] {
   return lines;
 }
 
+/** There are fewer kinds of sources than letters. */
 function letterAt(index: number): string {
-  return String.fromCharCode('a'.charCodeAt(0) + (index % 26)) + (index < 26 ? '' : String(Math.floor(index / 26)));
+  return String.fromCharCode('a'.charCodeAt(0) + index);
+}
+
+/** So many runs are named in the legend. */
+const runsNamedMax = 3;
+
+/** One line for a kind of source: what differs only in figures is told once, and each stage's own figures are in --json. */
+function sourceWords(group: readonly FigureSource[]): string {
+  const [first = '', ...others] = [...new Set(group.map(({ words }) => words))];
+  if (others.length === 0) return first;
+  const [kind = ''] = first.split(':');
+  const runs = [...new Set(group.flatMap((source) => source.runs ?? []))];
+  if (runs.length === 0) return [first, ...others.map((words) => words.replace(`${kind}: `, ''))].join('; ');
+  const named = runs.slice(0, runsNamedMax).join(', ');
+  const more = runs.length > runsNamedMax ? ` and ${runs.length - runsNamedMax} more` : '';
+  return `${kind}, in ${named}${more}; --json has the speed of each stage`;
+}
+
+/** What the cache directory takes for the models that are trained. */
+function cacheWords({ models, bytes, uncounted }: ModelForms): string {
+  const counted = models - uncounted;
+  const of = (count: number): string => `${count} trained ${count === 1 ? 'model' : 'models'}`;
+  const known = counted > 0 ? `about ${formatBytes(bytes)} for ${of(counted)}` : '';
+  const unknown =
+    uncounted > 0
+      ? `${of(uncounted)} of a size that no name says${counted > 0 ? '' : ', at five to eight bytes a weight'}`
+      : '';
+  return `beside it in the cache directory: ${[known, unknown].filter((part) => part !== '').join(', and ')} (weights and GGUF of each; they make way when the disk gets short)`;
 }
 
 function indented(text: string): string[] {
   const [first = '', ...rest] = wrapped(text, textWidth - 3);
-  return [first.replace(/^(\w\d?) /, '$1  '), ...rest.map((line) => `   ${line}`)];
+  return [first.replace(/^(\w) /, '$1  '), ...rest.map((line) => `   ${line}`)];
 }
 
 interface Line {
@@ -178,7 +210,7 @@ export function againstLines({ run, config, stages }: PlanAgainst): string[] {
   const stand = stages.filter(({ reused }) => reused).length;
   const dropped = stages.filter(({ verdict }) => verdict === 'dropped');
   const lines = [
-    `${color.bold(`Against the run ${run}`)}: ${stand} stages stand, ${again.length} are to be made${dropped.length > 0 ? `, ${dropped.length} of its stages are not wanted any more` : ''}`,
+    `${color.bold(`Against the run ${run}`)}: ${stand} stages stand, ${again.length} are to be made beside the report, which is each run's own${dropped.length > 0 ? `, ${dropped.length} of its stages are not wanted any more` : ''}`,
   ];
   const settings = config.filter(({ path }) => path !== 'name' && !path.startsWith('platform'));
   if (settings.length === 0) lines.push('  no setting and no task file is another one');

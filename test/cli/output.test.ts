@@ -7,6 +7,7 @@
 import picocolors from 'picocolors';
 import { foreign, foreignIn, printable, rowsOf } from '../../cli/cells';
 import {
+  formatSeconds,
   forVerbatim,
   noColors,
   printError,
@@ -203,6 +204,18 @@ describe('a line of progress', () => {
       jest.useRealTimers();
     }
   });
+});
+
+it('a time is told in the units that a person would take', () => {
+  const day = 86_400;
+  expect([5, 93, 3_900, 47 * 3_600, 2 * day, 161.4 * day].map(formatSeconds)).toEqual([
+    '5.0s',
+    '1m 33s',
+    '1h 5m',
+    '47h 0m',
+    '2d',
+    '161d',
+  ]);
 });
 
 it('rows are counted as a terminal wraps them: colours take none, a wide character does not stand in half', () => {

@@ -3,6 +3,7 @@
  * Method: one small config priced with nothing, with settings, and with measurements made up for its own forms; figures counted by hand.
  */
 import { planRun } from '../../method/plan';
+import { sizeIn } from '../../method/model-size';
 import { pricePlan } from '../../method/price-plan';
 import { rowsPerStep, speedForm, speedKin, type Measurement } from '../../method/speed-form';
 import type { PricedPlan, StagePrice } from '../../schemas/plan';
@@ -62,6 +63,54 @@ it('assumes that a step of DPO takes what 8/3 of one of SFT do, and a larger bat
   };
   expect(stepOf('train-dpo', 8) / stepOf('train-sft', 8)).toBeCloseTo(8 / 3, 3);
   expect(stepOf('train-sft', 16) / stepOf('train-sft', 8)).toBeCloseTo(2, 3);
+});
+
+it("assumes a speed by the size in a model's name: on a large GPU in its proportion, on a small machine by its root", () => {
+  const of = (source: string): StagePrice => stageOf(priced(configOf({ source })), 'score-drafts');
+  const [small, large, unnamed] = ['hf:org/small-135M-Instruct', 'hf:org/large-70B', 'hf:org/model'].map(of);
+  // Starting the stage apart, of which nobody knows the size either.
+  expect(small!.deviceSeconds.low * 7).toBeCloseTo(large!.deviceSeconds.low, 3);
+  expect(large!.deviceSeconds.high / small!.deviceSeconds.high).toBeCloseTo(Math.sqrt(70 / 0.135), 3);
+  expect(unnamed!.deviceSeconds.low).toBe(small!.deviceSeconds.low);
+  expect(unnamed!.deviceSeconds.high).toBeGreaterThan(small!.deviceSeconds.high);
+  expect(large!.from.seconds.words).toBe('assumed: 2.4 to 290 tokens/s of a 70B model');
+  expect(unnamed!.from.seconds.words).toContain('0.1B to 10B');
+  // Kin are off by one factor: they go by the same size.
+  const trained = priced(configOf({ source: 'hf:org/large-70B' }));
+  const [dpo, sft] = (['train-dpo', 'train-sft'] as const).map((name) => stageOf(trained, name));
+  expect([dpo!.from.seconds.words, sft!.from.seconds.words].every((said) => said.endsWith('of a 70B model'))).toBe(
+    true,
+  );
+});
+
+it.each([
+  ['hf:Qwen/Qwen2.5-0.5B-Instruct', 0.5],
+  ['hf:google/gemma-2-2b-it', 2],
+  ['hf:stabilityai/stablelm-2-1_6b', 1.6],
+  ['hf:mistralai/Mixtral-8x7B-v0.1', 56],
+  ['hf:Qwen/Qwen3-30B-A3B', 30],
+  ['/models/70b-runs/SmolLM2-360M.Q8_0.gguf', 0.36],
+  ['hf:microsoft/phi-3-mini-128k', undefined],
+  ['hf:org/model-v2b3', undefined],
+])('reads the size in %s', (source, billions) => {
+  expect(sizeIn(source)).toBe(billions);
+});
+
+it('counts what trained models take in the cache directory, by the sizes in their names', () => {
+  const { stages, prices } = priced(configOf());
+  const models = stages.filter(({ steps }) => steps > 0).length;
+  // Float32 weights and q8_0 of the 135M model: 656 MB on a disk.
+  expect(prices.cache).toEqual({ models, uncounted: 0, bytes: Math.round(models * 0.135e9 * 5.0625) });
+  expect(priced(configOf({ source: 'hf:org/model' })).prices.cache).toEqual({ models, uncounted: models, bytes: 0 });
+  expect(priced(configOf({ endpoint: { kind: 'scripted', script: 'echo' } })).prices.cache).toBeUndefined();
+});
+
+it('counts a moment for finding what the store holds', () => {
+  const config = configOf();
+  const found = pricePlan(config, planRun(config, { tasks, reuseOf: () => ({ reused: true }) }));
+  const { length } = found.stages;
+  expect(found.prices.left.seconds.low).toBeCloseTo(0.2 * length, 6);
+  expect(found.prices.left.seconds.high).toBeCloseTo(length, 6);
 });
 
 it('takes a measured stage for the same model content and endpoint, and for no other', () => {
