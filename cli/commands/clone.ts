@@ -1,6 +1,7 @@
 /** `arte clone RUN --id NAME`: another run from a run's config as it stands in the store, with settings changed. */
 import type { Command } from 'commander';
 import { changedConfig, collectSettings } from '../config/changed-config';
+import { changesOf, sayChange } from '../plan/plan-reuse';
 import { openSession } from '../session';
 import { checkRunId } from '../run/start-run';
 import { startAndWatch } from './run';
@@ -8,6 +9,7 @@ import { startAndWatch } from './run';
 interface Options {
   readonly id: string;
   readonly set?: readonly string[];
+  readonly dryRun?: boolean;
   readonly detach?: boolean;
   readonly json?: boolean;
   readonly yes?: boolean;
@@ -23,6 +25,7 @@ export function register(program: Command): void {
       'a setting that is to be another one; may be given more than once',
       collectSettings,
     )
+    .option('--dry-run', 'only say what would be made, and what the settings make again')
     .option('--detach', 'start it and come back at once')
     .option('--yes', 'start it whatever it may cost (budget.ask_above)')
     .option('--json', 'print the report, or with --detach the id, as JSON')
@@ -37,6 +40,11 @@ export function register(program: Command): void {
           env: process.env,
           isClone: true,
         });
+        if (options.dryRun === true) {
+          const { before, changes } = await changesOf(session.store, runId, loaded);
+          await sayChange(loaded, before, changes);
+          return;
+        }
         process.exitCode = await startAndWatch(session, loaded, options.id, options);
       } finally {
         await session.close();

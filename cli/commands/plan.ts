@@ -9,13 +9,13 @@ import type { ArtifactStore } from '../../drivers/store/store';
 import { hasPrices } from '../../method/ledger';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
-import type { Plan, PlannedStage, PricedPlan } from '../../schemas/plan';
-import { stageLabel } from '../../schemas/stage-names';
+import type { PlannedStage, PricedPlan } from '../../schemas/plan';
 import { loadConfig, type LoadedConfig } from '../config/load-config';
 import { askStore, taskFiles } from '../plan/look-into-store';
 import { colorsFor, formatCount, printJson, printLine, table } from '../output';
 import { planAgainst, type PlanAgainst } from '../plan/plan-against';
 import { againstLines, priceTable } from '../plan/plan-prices';
+import { reuseLines } from '../plan/plan-reuse';
 import { planAlone, planWithStore, type LookedPlan } from '../plan/price-run';
 
 interface Options {
@@ -55,7 +55,7 @@ export function register(program: Command): void {
 async function compare(
   store: ArtifactStore,
   loaded: LoadedConfig,
-  { looked }: LookedPlan,
+  { looked, plan }: LookedPlan,
   against: string | undefined,
 ): Promise<PlanAgainst | undefined> {
   const runId = against ?? loaded.config.name;
@@ -77,6 +77,7 @@ async function compare(
       },
     },
     looked,
+    plan.stages,
   );
 }
 
@@ -143,7 +144,7 @@ function printPlan(plan: PricedPlan, hasPrice: boolean, against: PlanAgainst | u
       ? `        at most ${totals.cost.toFixed(2)} ${plan.currency} for tokens`
       : `        no price set (models.*.price): no cost is counted, and no cap holds`,
   );
-  if (asked) printReuse(plan, priced);
+  if (asked) for (const line of reuseLines(plan, priced)) printLine(line);
   else printLine(`        counted as if the store were empty; what it holds already is not made again`);
   printLine();
   for (const line of priceTable(plan, hasPrice)) printLine(line);
@@ -153,32 +154,6 @@ function printPlan(plan: PricedPlan, hasPrice: boolean, against: PlanAgainst | u
     printLine();
   }
   for (const note of plan.notes) printLine(`${color.dim('note')}    ${note}`);
-}
-
-/** So many stages that are to be made are named in a line. */
-const namedStagesMax = 6;
-
-/** What the store has of a plan, what is to be made, and what that takes. */
-export function printReuse({ stages, left, currency }: Plan, priced: boolean): void {
-  const color = colorsFor(process.stdout);
-  const held = stages.filter(({ reused }) => reused === true).length;
-  const made = stages
-    .filter(({ reused }) => reused === false)
-    .map(({ name, round, arm }) => `${stageLabel(name, arm)} of round ${round}`);
-  const waiting = stages.filter(({ reused }) => reused === null);
-  const others = made.length > namedStagesMax ? ` and ${made.length - namedStagesMax} more` : '';
-  printLine(
-    `${color.bold('store')}   ${held} of ${stages.length} stages are there (yes: found; no: to be made; ?: follows from one that is not there)`,
-  );
-  printLine(`        to be made: ${made.slice(0, namedStagesMax).join(', ')}${others}`);
-  if (waiting.length > 0) {
-    const on = [...new Set(waiting.flatMap(({ dependsOn }) => dependsOn ?? []))].slice(0, namedStagesMax).join(', ');
-    printLine(`        not known yet: ${waiting.length}, which follow from ${on}`);
-  }
-  const cost = priced ? `, at most ${left.cost.toFixed(2)} ${currency}` : '';
-  printLine(
-    `${color.bold('left')}    at most ${formatCount(left.calls)} calls, ${shortCount(left.inputTokens) || '0'} tokens in, ${shortCount(left.outputTokens) || '0'} out, ${formatCount(left.trainingSteps)} optimizer steps${cost}`,
-  );
 }
 
 /** yes; no: to be made; ?: follows from something that is not there. */

@@ -9,26 +9,23 @@ import { runKeys } from '../../activities/run-records';
 import { endStrandedRun } from '../../activities/stranded-run';
 import { stopPlatform } from '../../drivers/local/platform';
 import type { ArtifactStore } from '../../drivers/store/store';
-import { planRun } from '../../method/plan';
 import { ArteError } from '../../schemas/errors';
-import type { JsonValue } from '../../schemas/json';
 import type { Ledger } from '../../schemas/ledger';
 import type { RetryOrder, RunRecord } from '../../schemas/messages';
+import type { RunConfig } from '../../schemas/run-config';
 import { retryUpdate } from '../../workflows/messages';
 import { orderFor } from '../actor';
 import { changedConfig, collectSettings } from '../config/changed-config';
 import type { LoadedConfig } from '../config/load-config';
-import { differences, type Difference } from '../lineage/diff-runs';
-import { lookIntoStore } from '../plan/look-into-store';
+import type { Difference } from '../lineage/diff-runs';
 import { exitCodes, printLine, printNote, progress as progressLine, type ExitCode } from '../output';
-import { plannedTasks } from '../plan/plan-facts';
+import { changesOf, sayChange } from '../plan/plan-reuse';
 import { openBundleOf } from '../run/run-config-of';
 import { viewRun } from '../run/run-progress';
 import { openSession, type Session } from '../session';
 import { alignInput, startRecorded, storeBundle } from '../run/start-run';
 import { notUnderWay, steer } from '../run/steer-run';
 import { watchRun } from '../watch/watch-run';
-import { printReuse } from './plan';
 
 interface Options {
   readonly set?: readonly string[];
@@ -140,9 +137,8 @@ async function prepareChange(
   set: readonly string[],
   isDry: boolean,
 ): Promise<Change | undefined> {
-  const { loaded, changes } = await judgeChange(store, runId, set);
-  for (const { path, a, b } of changes) printLine(`${path}: ${JSON.stringify(a)} -> ${JSON.stringify(b)}`);
-  await sayWhatIsMade(loaded);
+  const { loaded, changes, before } = await judgeChange(store, runId, set);
+  await sayChange(loaded, before, changes);
   return isDry ? undefined : keepChange(store, runId, set, loaded);
 }
 
@@ -151,10 +147,9 @@ export async function judgeChange(
   store: ArtifactStore,
   runId: string,
   set: readonly string[],
-): Promise<{ readonly loaded: LoadedConfig; readonly changes: readonly Difference[] }> {
-  const before = await openBundleOf(store, runId);
+): Promise<{ readonly loaded: LoadedConfig; readonly before: RunConfig; readonly changes: readonly Difference[] }> {
   const loaded = await changedConfig(store, runId, set, { env: process.env });
-  const changes = differences(before as unknown as JsonValue, loaded.config as unknown as JsonValue);
+  const { before, changes } = await changesOf(store, runId, loaded);
   if (changes.length === 0) {
     throw new ArteError('InvalidInput', {
       what: `${set.join(', ')} changes nothing: the run ${runId} has that already.`,
@@ -162,7 +157,7 @@ export async function judgeChange(
       next: `arte retry ${runId} goes on without a change.`,
     });
   }
-  return { loaded, changes };
+  return { loaded, before, changes };
 }
 
 /** A judged change, with its bundle in the store: part of an order. */
@@ -174,16 +169,6 @@ export async function keepChange(
 ): Promise<Change> {
   const bundle = await storeBundle(store, loaded);
   return { input: alignInput(runId, bundle, loaded.config), set };
-}
-
-async function sayWhatIsMade(loaded: LoadedConfig): Promise<void> {
-  const reuse = await lookIntoStore(loaded);
-  if (typeof reuse !== 'function') {
-    if (reuse !== undefined) printNote(reuse);
-    return;
-  }
-  const plan = planRun(loaded.config, { ...plannedTasks(loaded), reuseOf: reuse });
-  printReuse(plan, plan.totals.cost > 0);
 }
 
 /** The embedded services again, with this process's environment. Errors: InvalidInput on a platform that is not ours to restart. */

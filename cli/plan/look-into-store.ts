@@ -55,14 +55,9 @@ export type OnStage = (stage: LookedStage) => void;
 export type ModelFinder = (name: string, model: ModelConfig) => Promise<ModelRef | undefined>;
 
 /**
- * Ask the store of the config's platform, or of the embedded platform if it runs. Undefined where there is none; a note where it does not
- * answer.
+ * Ask the store of the config's platform, or of the embedded platform if it runs: `ask` is given the store and who finds models. Undefined where there is
+ * none; a note where it does not answer.
  */
-export async function lookIntoStore(loaded: LoadedConfig): Promise<ReuseOf | string | undefined> {
-  return askStore(loaded, (store, find) => lookForStages(store, loaded, find));
-}
-
-/** The same for any question: `ask` is given the store and who finds models. */
 export async function askStore<Answer>(
   loaded: LoadedConfig,
   ask: (store: ArtifactStore, find: ModelFinder) => Promise<Answer>,

@@ -4,6 +4,7 @@
  */
 import type { LineageStage, RunLineage } from '../../activities/lineage';
 import type { JsonValue } from '../../schemas/json';
+import type { PlannedStage } from '../../schemas/plan';
 import type { StageName } from '../../schemas/stage-names';
 import { differences, ownOf, type Difference } from '../lineage/diff-runs';
 import type { LookedStage } from './look-into-store';
@@ -34,22 +35,25 @@ export interface PlanAgainst {
 }
 
 /**
- * Compare. `config` is the plan's, with the hashes of its task files as `files`, as far as both are to be compared.
+ * Compare. `config` is the plan's, with the hashes of its task files as `files`, as far as both are to be compared. Each stage of the plan is told
+ * once: what several things of a run go by is looked for by each of them, and what does not depend on the round in every round.
  */
 export function planAgainst(
   lineage: RunLineage,
   config: { readonly before: JsonValue; readonly now: JsonValue },
   looked: readonly LookedStage[],
+  planned: readonly PlannedStage[],
 ): PlanAgainst {
   const placeOf = (round: number, stage: string, arm: string): string => JSON.stringify([round, stage, arm]);
   const before = new Map(
     lineage.stages.map((stage) => [placeOf(stage.record.round, stage.record.stage, stage.record.arm), stage]),
   );
-  const stages = looked.map((stage) => {
+  const places = new Set(planned.map(({ round, name, arm }) => placeOf(round, name, arm)));
+  const stages = looked.flatMap((stage) => {
     const place = placeOf(stage.round, stage.name, stage.arm);
     const earlier = before.get(place);
     before.delete(place);
-    return changeOf(stage, earlier);
+    return places.delete(place) ? [changeOf(stage, earlier)] : [];
   });
   const dropped = [...before.values()]
     .filter(({ record }) => record.stage !== 'report')

@@ -14,6 +14,7 @@ import { register as registerPlan } from '../../../cli/commands/plan';
 import { lookForStages, type ModelFinder } from '../../../cli/plan/look-into-store';
 import { alignInput } from '../../../cli/run/start-run';
 import { plannedTasks } from '../../../cli/plan/plan-facts';
+import { reuseLines } from '../../../cli/plan/plan-reuse';
 import { planRun } from '../../../method/plan';
 import { packageRoot } from '../../../drivers/package-root';
 import { mediaTypes, type ArtifactRef } from '../../../schemas/artifact-ref';
@@ -208,6 +209,19 @@ it('a transfer is looked for as the run makes it, with what it was made of', asy
     expect.arrayContaining(['2 train-sft transfer-student-1-arte', '2 train-sft transfer-tasks-arte']),
   );
   expect(withReuse(changed, true)).toContain('2 tailor-rationales transfer-tasks-arte');
+});
+
+it('a change tells what it makes again from what was not made yet', async () => {
+  await makeAll(store, configOf());
+  const [longer, third] = [configOf(), configOf()].map((config) => structuredClone(config));
+  longer!.tailor.rationales.max_tokens -= 1;
+  // Made on: a round that the run has not come to, and the tailored sets of all.
+  third!.rounds.count = longer!.rounds.count = 3;
+  const before = await lookForStages(store, { config: third!, configDir }, here);
+  const said = reuseLines(await planned(store, longer!), false, before).join('\n');
+  expect(said).toMatch(/made again because of the change: \d+: tailor-rationales\/arte of round 1/);
+  expect(said).toMatch(/not made yet: \d+: [^\n]*of round 3/);
+  expect(/not made yet: (.*)/.exec(said)?.[1]).not.toMatch(/of round [12]/);
 });
 
 it('a model that is not here is named', async () => {

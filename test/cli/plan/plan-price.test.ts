@@ -82,17 +82,24 @@ it('takes times and tokens from the run, for what a change makes anew, and price
   expect(price.cost.low).toBeLessThanOrEqual(paid.cost);
   expect(price.cost.high).toBeGreaterThanOrEqual(paid.cost);
   expect(price.cost.high / price.cost.low).toBeLessThan(1.5);
-  for (const line of priceTable(plan, true)) expect(line).not.toMatch(/NaN|undefined|Infinity/);
+  const lines = priceTable(plan, true);
+  for (const line of lines) expect(line).not.toMatch(/NaN|undefined|Infinity/);
+  // What differs only in figures is told once.
+  const legend = lines.filter((line) => /^[a-z] {2}/.test(line));
+  expect(legend.length).toBeLessThanOrEqual(4);
+  expect(legend).toContainEqual(
+    expect.stringMatching(/^[a-z] {2}measured, in first; --json has the speed of each stage$/),
+  );
 });
 
 it('says against the earlier run what is made again and why', async () => {
   const changed = await load('first', (config) => {
     config['rationales'] = { ...(config['rationales'] as object), max_tokens: 59 };
   });
-  const { looked } = await planWithStore(store, changed, find);
+  const { looked, plan } = await planWithStore(store, changed, find);
   const lineage = await openLineage(store, 'first');
   const before = lineage.bundle.config as unknown as JsonValue;
-  const against = planAgainst(lineage, { before, now: changed.config as unknown as JsonValue }, looked);
+  const against = planAgainst(lineage, { before, now: changed.config as unknown as JsonValue }, looked, plan.stages);
   expect(against.config).toEqual([{ path: 'rationales.max_tokens', a: 60, b: 59 }]);
   const verdicts = new Map(against.stages.map((each) => [stageLabel(each.stage, each.arm), each]));
   expect(verdicts.get('sample-questions')).toMatchObject({ verdict: 'same', reused: true });
@@ -102,6 +109,8 @@ it('says against the earlier run what is made again and why', async () => {
   // The unaligned teacher's set does not depend on the drafts.
   expect(verdicts.get('tailor-rationales/original_teacher')).toMatchObject({ reused: true });
   expect(againstLines(against).join('\n')).toContain('sample-rationales of round 1');
+  // The stages of the plan but the report, which is not looked for.
+  expect(against.stages.filter(({ verdict }) => verdict !== 'dropped')).toHaveLength(plan.stages.length - 1);
 });
 
 it('lays the plan of the start beside what came, in the report', async () => {
