@@ -44,6 +44,8 @@ const testItemsMax = 40;
 const charactersPerToken = 3;
 /** The embedded model was trained with this many tokens of context. */
 const contextTokensMax = 8192;
+/** That of examples/quickstart.yaml: where it suffices, what quickstart has measured is measured for this config, too. */
+const contextTokensMin = 1024;
 
 /**
  * Find out what a task file is. Throws InvalidTaskFile, with what was looked for, when it is none of the known forms.
@@ -195,7 +197,8 @@ interface Written {
 function configText({ file, path, name, format, loaded, distinct, validation, test, longest }: Written): string {
   const { questionTokens, rationaleTokens } = longest;
   // Three worked questions before the one that is asked, and the words around them.
-  const context = Math.min(contextTokensMax, roundUp(4 * (questionTokens + rationaleTokens) + 300, 256));
+  const needed = roundUp(4 * (questionTokens + rationaleTokens) + 300, 256);
+  const context = Math.min(contextTokensMax, Math.max(contextTokensMin, needed));
   const questionLength = roundUp(questionTokens + 40, 20);
   const { type, labels } = loaded.answer;
   const fields = format.source === 'jsonl' && (format.questionField !== 'question' || format.targetField !== 'target');

@@ -23,6 +23,7 @@ import { defaultTechniques } from '../../method/prompts';
 import { buildTask, taskSource } from '../../method/split';
 import { goldExamples } from '../../method/warm-up';
 import { sizeWarnings } from '../../method/config/size-warnings';
+import { styleWarnings } from '../../method/config/style-warnings';
 import { hasLinesOfConfig, whyNotAConfig } from '../../method/config/not-a-config';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { ArteError } from '../../schemas/errors';
@@ -164,7 +165,7 @@ export async function judgeInput(
     unseen,
     gold,
     problems: [...judged.problems, ...ofTasks, ...ofModels, ...lengths.problems],
-    warnings: [...ofItems, ...lengths.warnings, ...sizes],
+    warnings: [...ofItems, ...lengths.warnings, ...sizes, ...(config && here && isSound ? styleWarnings(config) : [])],
     notes: judged.notes,
   };
 }

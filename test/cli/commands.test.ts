@@ -159,6 +159,8 @@ describe('init', () => {
     expect(written).toContain(type);
     const { exitCode } = await runCommand(registerValidate, ['validate', output, '--json']);
     expect(exitCode).toBe(0);
+    // As examples/quickstart.yaml has it, whose measured speeds are then this config's, too.
+    expect(written).toContain('context_tokens: 1024');
   });
 
   it('names files so that they are found: in the config from its folder, in words as they were typed', async () => {

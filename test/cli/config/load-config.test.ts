@@ -399,6 +399,24 @@ describe('tasks and lengths that no run can make sense of', () => {
     ]);
   });
 
+  it('settings of the embedded model beside one that follows instructions are told, all of them in one warning a model', async () => {
+    const path = configWith(larger, 'questions: { format: json, top_k: 40 }\ntailor: { answer: given }');
+    const yaml = readFileSync(path, 'utf8');
+    const named = (role: string, source: string) => (text: string) =>
+      text.replace(
+        new RegExp(`(${role}: \\{) source: \\S+`),
+        `$1 source: ${source}, prompt_style: completion, add_bos: false`,
+      );
+    const instructed = named('student', 'hf:org/small-it')(named('teacher', 'hf:Qwen/Qwen2.5-0.5B-Instruct')(yaml));
+    const { warnings } = await load(write('arte.yaml', instructed));
+    expect(warnings.map(({ path }) => path)).toEqual(['models.teacher.prompt_style', 'models.student.prompt_style']);
+    expect(warnings[0]?.instead).toMatch(
+      /Take out models\.teacher\.prompt_style, models\.teacher\.add_bos, questions\.format, questions\.top_k and tailor\.answer/,
+    );
+    const base = named('student', 'hf:org/items-1B')(yaml);
+    expect((await load(write('arte.yaml', base))).warnings).toEqual([]);
+  });
+
   it('a training whose every prompt alone fills max_length is refused, one whose rows are cut is told', async () => {
     const [problem, ...others] = await problemsOf(configWith(larger, 'sft: { max_length: 8 }'));
     expect(others).toEqual([]);
