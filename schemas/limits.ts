@@ -267,8 +267,11 @@ export const trainerStallMs = {
 /** The report tells of rows that were cut at max_length from this share of a training's rows on: one long row in twenty teaches nothing wrong by itself. */
 export const rowsCutShareTold = 0.05;
 
-/** Free disk that a run asks for: its models in the forms they are served and trained in, checkpoints, and the store's files. */
-export const runBytesMin = 3 * 1024 ** 3;
+/**
+ * Free disk that a run asks for: its models in the forms they are served and trained in, checkpoints, and the store's files. The quickstart leaves 3.4 GB
+ * of forms and 0.6 GB in the store.
+ */
+export const runBytesMin = 4 * 1024 ** 3;
 
 /** A clock that is further from the store's than this is a problem worth naming; S3 refuses signatures beyond 15 minutes. */
 export const clockSkewMaxMs = 60_000;

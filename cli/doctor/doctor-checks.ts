@@ -163,7 +163,7 @@ async function checkModels(): Promise<Finding> {
 
 async function checkDisk(dataDir: string): Promise<Finding> {
   const cacheDir = cacheDirectory();
-  const needs = (await findPythonEnv()) === undefined ? pythonEnvBytesMin : runBytesMin;
+  const needs = (await findPythonEnv()) === undefined ? pythonEnvBytesMin + runBytesMin : runBytesMin;
   const folders: readonly (readonly [string, number, string])[] = [
     [cacheDir, needs, 'ARTE_CACHE_DIR'],
     [dataDir, runBytesMin, 'ARTE_DATA_DIR'],
