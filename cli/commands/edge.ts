@@ -134,7 +134,9 @@ function printCard(card: EdgeCard): void {
     if (cost !== null) printLine(`${role} as ${form}: ${cost.toFixed(2)} ${card.currency} per million answer tokens`);
   }
   printLine(
-    color.dim('accuracy with its 95 % interval; tok/s counts the time to read the prompt; memory is the most it held'),
+    color.dim(
+      'accuracy with its 95 % interval; tok/s: answer tokens by the whole time of a call, the reading of the prompt too, so short answers have few; memory is the most it held',
+    ),
   );
 }
 

@@ -305,7 +305,8 @@ class Pool implements ManagedModelPool {
     if (endpoint === undefined) {
       const { baseUrl, model, apiKey, dialect, capabilities, maxInFlight, timeoutMs } = settings;
       endpoint = createOpenAiEndpoint({
-        id: `${baseUrl}/${model}`,
+        // For people, too: the two put together as one address look like a wrong one.
+        id: `${model} at ${baseUrl}`,
         baseUrl,
         model,
         ...(apiKey === undefined ? {} : { apiKey }),
