@@ -28,6 +28,8 @@ export interface RunningStage {
   /** Of those: found by what runs now. They took it no time. */
   readonly found: number;
   readonly total: number;
+  /** Since somebody saw it make something. Left out: since it works where it has made nothing, else 0. */
+  readonly idleSeconds?: number;
 }
 
 export interface RunSoFar {
@@ -45,7 +47,13 @@ const ownWorkShare = 0.1;
  */
 const contentionAssumed = 0.5;
 
-/** Seconds until the run is done, if nobody pauses it; undefined where the plan has nothing of it, and while most of that would be guessed. */
+/** A stage of which little is expected may make nothing for so long, in seconds, before that says something: a cold cache, a busy machine. */
+const idleSecondsMin = 15;
+
+/**
+ * Seconds until the run is done, if nobody pauses it; undefined where the plan has nothing of it, while most of that would be guessed, and while a stage makes
+ * nothing for longer than all of it was to take: what holds it up is not in the plan.
+ */
 export function secondsLeft(
   { stages, prices }: Pick<PricedPlan, 'stages' | 'prices'>,
   so: RunSoFar,
@@ -64,7 +72,10 @@ export function secondsLeft(
     let measured = true;
     for (const item of planned) {
       if (item.round !== round || finished.has(item.place) || item.reused) continue;
-      const seconds = leftOf(item, running.get(item.place), corrections.of(item));
+      const live = running.get(item.place);
+      const correction = corrections.of(item);
+      if (live && isIdle(item, live, correction)) return undefined;
+      const seconds = leftOf(item, live, correction);
       branches[item.branch ?? 'shared'] += seconds;
       if (item.needsDevice) onDevice[item.branch ?? 'shared'] += seconds;
       measured &&= item.measured;
@@ -188,6 +199,20 @@ function workOf(
   if (finished) return finished.reused ? undefined : { planned: seconds, actual: finished.seconds };
   if (!running || running.total === 0 || running.done <= running.found) return undefined;
   return { planned: seconds * ((running.done - running.found) / running.total), actual: running.elapsedSeconds };
+}
+
+/** Whether a stage that asks a model or trains one has made nothing for longer than all of it was to take: by the plan, or by its own speed until then. */
+function isIdle(
+  { kind, seconds }: Item,
+  { elapsedSeconds, done, found, total, idleSeconds = 0 }: RunningStage,
+  correction: number,
+): boolean {
+  if (kind === noModel) return false;
+  if (done <= found) return elapsedSeconds > Math.max(seconds * correction, idleSecondsMin);
+  // It cannot have been idle for longer than it works.
+  const idle = Math.min(idleSeconds, elapsedSeconds);
+  const inAll = ((elapsedSeconds - idle) * (total - found)) / (done - found);
+  return done < total && idle > Math.max(inAll, idleSecondsMin);
 }
 
 /** A stage that has done a part goes the more by its own speed, the larger that part is. */

@@ -303,8 +303,11 @@ export interface ReportInput {
 
 /** Answer of a stageWorkflow's stageProgress query. */
 export interface StageProgress {
+  /** From 0. */
   readonly wave: number;
   readonly rows: number;
+  /** Of the waves before this one, in all. Left out by older workers. */
+  readonly rowsBefore?: number;
   readonly rowsInFinishedShards: number;
   /** Why no shard runs although some are left: money that other work has reserved. */
   readonly waits?: string;

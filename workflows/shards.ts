@@ -32,7 +32,8 @@ export async function stageWorkflow(input: StageWorkflowInput): Promise<StageRes
   for (;;) {
     const shards = Math.ceil(wave.rows / shardRowsMax);
     const end = Math.min(shards, nextShard + shardsPerRunMax);
-    progress = { wave: wave.wave, rows: wave.rows, rowsInFinishedShards: nextShard * shardRowsMax };
+    const rowsBefore = wave.waves.reduce((sum, { rows }) => sum + rows, 0);
+    progress = { wave: wave.wave, rows: wave.rows, rowsBefore, rowsInFinishedShards: nextShard * shardRowsMax };
     await runWindow(wave, nextShard, end, (change) => {
       const { waits: _, ...before } = progress;
       progress = {

@@ -5,7 +5,7 @@
 import { trainingCurveSchema } from '../../schemas/training-curve';
 import type { JsonValue } from '../../schemas/json';
 import type { LiveStage } from '../run/run-progress';
-import type { Rate } from '../run/run-view';
+import type { Rate } from '../run/stage-pace';
 
 export interface CurvePoint {
   /** Epoch milliseconds at which it was seen; left out where only its step is known. */

@@ -7,15 +7,21 @@ import type { StageRecord } from '../../schemas/messages';
 import type { KeptPlan } from '../../schemas/plan';
 import type { LiveStage, RunView } from './run-progress';
 
-/** Seconds that are left of a run that works; undefined of one that does not, and of one that was started without a plan. */
+/**
+ * Seconds that are left of a run that works; undefined of one that does not, of one that was started without a plan, and while a stage of it is held up.
+ * Looks at one run again and again: how long a stage has made nothing is known from the looks before.
+ */
 export type Eta = (view: RunView, at: number) => Promise<number | undefined>;
 
 /** The plan and the rounds that are over are read once. */
 export async function openEta(store: ArtifactStore, runId: string): Promise<Eta> {
   const kept = (await asIfGone(store, runKeys.plan(runId))) as unknown as KeptPlan | undefined;
   const over = new Map<number, readonly StageRecord[]>();
+  const idle = new IdleTimes();
   return async ({ progress, finished, live }, at) => {
     if (!kept || progress.status !== 'RUNNING') return undefined;
+    // Until it makes something again nobody knows how long that takes.
+    if (live.some(({ held }) => held !== undefined)) return undefined;
     const earlier: StageRecord[] = [];
     for (let round = 1; round < progress.round; round += 1) {
       const stages = over.get(round) ?? (await readStages(store, runId, round));
@@ -28,17 +34,39 @@ export async function openEta(store: ArtifactStore, runId: string): Promise<Eta>
         ...stage,
         seconds: Math.max(0, seconds - waitedSeconds),
       })),
-      running: live.map((stage) => runningStage(stage, at)),
+      running: live.map((stage) => ({ ...runningStage(stage, at), idleSeconds: idle.observe(stage, at) })),
     });
   };
 }
 
-/** A stage counts from when it has its model: what it has waited says nothing of its speed. */
-function runningStage({ label, since, done, found, total, works }: LiveStage, at: number): RunningStage {
+/** Since when stages at work have made nothing, by the looks at them. */
+class IdleTimes {
+  private readonly seen = new Map<string, { readonly made: number; readonly at: number }>();
+
+  /** Seconds; 0 at the first look that finds something made, for nobody knows since when. */
+  observe({ label, since, done, found, wave }: LiveStage, at: number): number {
+    const key = `${label} ${since} ${wave?.number ?? 1}`;
+    const made = done - found;
+    const before = this.seen.get(key);
+    if (before?.made === made) return Math.max(0, (at - before.at) / 1000);
+    this.seen.set(key, { made, at });
+    return 0;
+  }
+}
+
+/**
+ * A stage counts from when it has its model: what it has waited says nothing of its speed. In a later wave it has done what the waves before had: the stage's
+ * share of the plan goes by all of them.
+ */
+function runningStage({ label, since, done, found, total, works, wave }: LiveStage, at: number): RunningStage {
+  const before = total > 0 ? (wave?.rowsBefore ?? 0) : 0;
+  const counted = (foundNow: number): Pick<RunningStage, 'label' | 'done' | 'found' | 'total'> => ({
+    ...{ label, done: before + done, found: before + foundNow, total: before + total },
+  });
   if (works) {
     const elapsedSeconds = Math.max(0, (at - works.sinceMs) / 1000);
-    return { label, total, done, found: Math.max(found, done - works.done), elapsedSeconds };
+    return { ...counted(Math.max(found, done - works.done)), elapsedSeconds };
   }
   const waits = done <= found;
-  return { label, total, done, found, elapsedSeconds: waits ? 0 : Math.max(0, (at - Date.parse(since)) / 1000) };
+  return { ...counted(found), elapsedSeconds: waits ? 0 : Math.max(0, (at - Date.parse(since)) / 1000) };
 }

@@ -38,6 +38,10 @@ export interface LiveStage {
   readonly note?: string;
   /** Of an attempt that failed and will be tried again, or of work that waits for money: neither is ever silent. */
   readonly trouble?: string;
+  /** The trouble in a few words, as long as nothing was made since: of such a stage nobody can say when it ends. */
+  readonly held?: string;
+  /** Of a row stage: which wave of rows this is, from 1, and the rows of those before. Later ones ask for what the earlier left open. */
+  readonly wave?: { readonly number: number; readonly rowsBefore?: number };
 }
 
 export interface RunView {
@@ -62,6 +66,9 @@ const underWay: ReadonlySet<RunStatus> = new Set<RunStatus>(['RUNNING', 'PAUSED'
 const byEngine: Readonly<Record<string, RunStatus>> = { RUNNING: 'RUNNING', COMPLETED: 'DONE', CANCELLED: 'CANCELLED' };
 
 type PendingActivities = NonNullable<Awaited<ReturnType<RunHandle['describe']>>['raw']['pendingActivities']>;
+type PendingActivity = PendingActivities[number];
+/** PENDING_ACTIVITY_STATE_STARTED of Temporal's API: an attempt is under way, and not waited for. */
+const startedState = 2;
 
 /** Look at a run, also at one of which something is damaged in the store. Errors: RunNotFound. */
 export async function viewRun(client: Client, store: ArtifactStore, runId: string): Promise<RunView> {
@@ -145,9 +152,10 @@ async function liveStages(client: Client, handle: RunHandle, progress: RunProgre
       } else {
         const child = client.workflow.getHandle(entry.workflowId);
         const [{ raw }, rows] = await Promise.all([child.describe(), child.query(stageProgressQuery)]);
-        const { rowsInFinishedShards, rows: all, waits } = rows;
+        const { wave, rowsBefore, rowsInFinishedShards, rows: all, waits } = rows;
         stages.push({
           ...fromHeartbeats(base, raw.pendingActivities ?? [], rowsInFinishedShards, all),
+          wave: { number: wave + 1, ...(rowsBefore !== undefined && { rowsBefore }) },
           ...troubleOf(waits),
         });
       }
@@ -161,7 +169,7 @@ async function liveStages(client: Client, handle: RunHandle, progress: RunProgre
 
 /** Whether an activity of the run itself is this stage's: its heartbeat says so. One that has not spoken yet is somebody's only where there is one stage. */
 export function isOf(
-  { heartbeatDetails }: PendingActivities[number],
+  { heartbeatDetails }: PendingActivity,
   { stage, arm }: { readonly stage: string; readonly arm: string },
   isAlone: boolean,
 ): boolean {
@@ -171,11 +179,22 @@ export function isOf(
   return beat.stage === stage && (beat.arm ?? arm) === arm;
 }
 
-function troubleOf(waits: string | undefined): Pick<LiveStage, 'trouble'> {
-  return waits === undefined ? {} : { trouble: `waits: ${waits}` };
+function troubleOf(waits: string | undefined): Pick<LiveStage, 'trouble' | 'held'> {
+  return waits === undefined ? {} : { trouble: `waits: ${waits}`, held: 'waits for money' };
 }
 
-function fromHeartbeats(
+/** Whether the attempt that runs now has said itself that it made something: what an earlier one said last stands until then. */
+function makesAgain(
+  { state, lastStartedTime, lastHeartbeatTime }: PendingActivity,
+  beat: ActivityProgress | undefined,
+): boolean {
+  if (Number(state) !== startedState) return false;
+  const [started, beaten] = [lastStartedTime, lastHeartbeatTime].map((time) => Number(time?.seconds ?? 0));
+  return beat !== undefined && beat.done > (beat.found ?? 0) && (beaten ?? 0) > (started ?? 0);
+}
+
+/** A live stage from what its activities last said. `finishedRows`: of shards that have ended, of `totalRows`. */
+export function fromHeartbeats(
   base: { label: string; since: string },
   pending: PendingActivities,
   finishedRows: number,
@@ -188,6 +207,7 @@ function fromHeartbeats(
   let phase = 'waiting for a worker';
   let unit: LiveStage['unit'] = totalRows > 0 ? 'rows' : 'steps';
   let trouble: string | undefined;
+  let held: string | undefined;
   const usage = { ...noUsage };
   let metrics: Record<string, number> = {};
   let says: Pick<LiveStage, 'device' | 'callsAtATime' | 'note'> = {};
@@ -195,8 +215,8 @@ function fromHeartbeats(
   for (const activity of pending) {
     if (activity.lastStartedTime) phase = 'working';
     const payload = activity.heartbeatDetails?.payloads?.[0];
-    if (payload) {
-      const beat = defaultPayloadConverter.fromPayload<ActivityProgress>(payload);
+    const beat = payload ? defaultPayloadConverter.fromPayload<ActivityProgress>(payload) : undefined;
+    if (beat) {
       done += beat.done;
       found += beat.found ?? 0;
       if (totalRows === 0) total = Math.max(total, beat.total);
@@ -214,12 +234,13 @@ function fromHeartbeats(
     }
     if ((activity.attempt ?? 1) > 1 && activity.lastFailure?.message) {
       trouble = `attempt ${activity.attempt ?? 0}: ${activity.lastFailure.message}`;
+      if (!makesAgain(activity, beat)) held = `attempt ${activity.attempt ?? 0}, nothing made since`;
     }
   }
   // One shard's heartbeat and the finished rows of the others overlap for a moment when a shard ends.
   if (total > 0) done = Math.min(done, total);
   if (total === 0 && finishedRows > 0) total = shardRowsMax;
-  const failed = trouble === undefined ? {} : { trouble };
+  const failed = { ...(trouble !== undefined && { trouble }), ...(held !== undefined && { held }) };
   return {
     ...base,
     unit,

@@ -12,44 +12,7 @@ import { foreign } from '../cells';
 import type { Colors } from '../output';
 import { formatCount, formatSeconds } from '../output';
 import type { LiveStage, RunView } from './run-progress';
-
-/** Speed of a live stage, measured between two looks at it. */
-export interface Rate {
-  readonly perSecond: number;
-  readonly tokensPerSecond: number;
-}
-
-/** Looks back this far for a rate: long enough to be calm, short enough to follow. */
-const rateWindowMs = 20_000;
-
-interface Sample {
-  readonly at: number;
-  /** Made by what runs now: what it has found says nothing of its speed. */
-  readonly made: number;
-  readonly tokens: number;
-}
-
-/** Remembers what live stages had done, and says how fast they go. One per watch. */
-export class RateMeter {
-  private readonly samples = new Map<string, Sample[]>();
-
-  observe(stage: LiveStage, at: number): Rate | undefined {
-    const key = `${stage.label} ${stage.since}`;
-    const seen = this.samples.get(key) ?? [];
-    const tokens = stage.usage.inputTokens + stage.usage.outputTokens;
-    const made = stage.done - stage.found;
-    seen.push({ at, made, tokens });
-    while (seen.length > 2 && at - (seen[0] as Sample).at > rateWindowMs) seen.shift();
-    this.samples.set(key, seen);
-    const first = seen[0] as Sample;
-    const seconds = (at - first.at) / 1000;
-    if (seconds < 1 || made <= first.made) return undefined;
-    return {
-      perSecond: (made - first.made) / seconds,
-      tokensPerSecond: Math.max(0, tokens - first.tokens) / seconds,
-    };
-  }
-}
+import { paceOf, type Rate } from './stage-pace';
 
 /** What the run has spent so far by its finished stages; reused ones cost nothing. */
 export function spentSoFar(records: readonly StageRecord[], config: RunConfig | undefined): number {
@@ -73,7 +36,7 @@ export function renderRun(
     '',
   ];
   for (const record of view.finished) lines.push(finishedLine(record, color));
-  for (const stage of view.live) lines.push(...liveLines(stage, rates.get(stage.label), color));
+  for (const stage of view.live) lines.push(...liveLines(stage, rates.get(stage.label), color, secondsLeft));
   const made = view.finished.filter((record) => !record.reused);
   const calls = made.reduce((sum, record) => sum + record.usage.calls, 0);
   const tokens = made.reduce((sum, record) => sum + record.usage.inputTokens + record.usage.outputTokens, 0);
@@ -118,9 +81,31 @@ export class FinishedStages {
   }
 }
 
+/** What was said of a stage already, and is not said at length again. */
+export interface AlreadySaid {
+  readonly trouble?: boolean;
+  readonly wave?: boolean;
+}
+
 /** One line per event, for terminals that are none: what changed since the last look. */
-export function eventLine(stage: LiveStage, rate: Rate | undefined): string {
-  return `${stage.label}: ${amount(stage)}${pace(stage, rate)}${stage.trouble === undefined ? '' : `  (${foreign(stage.trouble)})`}`;
+export function eventLine(
+  stage: LiveStage,
+  rate: Rate | undefined,
+  secondsLeft?: number,
+  said: AlreadySaid = {},
+): string {
+  const { trouble, held } = stage;
+  const troubled = said.trouble ? held && `still: ${held}` : trouble;
+  const aside = [said.wave ? '' : waveWords(stage), troubled ?? '']
+    .filter(Boolean)
+    .map((text) => `  (${foreign(text)})`);
+  const end = secondsLeft === undefined ? '' : `, ${endsIn(secondsLeft)}`;
+  return `${stage.label}: ${amount(stage)}${pace(stage, rate, secondsLeft)}${end}${aside.join('')}`;
+}
+
+/** What two troubles have in common that differ in their figures only (`attempt 4`, `for 49 s`). */
+export function sameTrouble(trouble: string): string {
+  return trouble.replaceAll(/\d+/g, '#');
 }
 
 export function finishedLine(record: StageRecord, color: Colors): string {
@@ -134,8 +119,10 @@ export function finishedLine(record: StageRecord, color: Colors): string {
   return `${color.green('✓')} r${record.round} ${label.padEnd(38)} ${detail}${says}`;
 }
 
-function liveLines(stage: LiveStage, rate: Rate | undefined, color: Colors): string[] {
-  const lines = [`${color.cyan('▸')} ${stage.label.padEnd(41)} ${amount(stage)}${pace(stage, rate)}`];
+function liveLines(stage: LiveStage, rate: Rate | undefined, color: Colors, secondsLeft: number | undefined): string[] {
+  const lines = [`${color.cyan('▸')} ${stage.label.padEnd(41)} ${amount(stage)}${pace(stage, rate, secondsLeft)}`];
+  const wave = waveWords(stage);
+  if (wave !== '') lines.push(color.dim(`    ${wave}`));
   const metrics = Object.entries(stage.metrics)
     .filter(([name]) => /loss|margin|accurac/.test(name))
     .slice(0, 4);
@@ -168,23 +155,29 @@ const phaseWords: Readonly<Record<string, string>> = {
 export function amount(stage: LiveStage): string {
   const phase = phaseWords[stage.phase] ?? foreign(stage.phase);
   if (stage.total === 0) return phase;
-  return `${formatCount(stage.done)}/${formatCount(stage.total)} ${stage.unit}${stage.phase === stage.unit || stage.phase === 'step' ? '' : ` (${phase})`}`;
+  const of = stage.wave && stage.wave.number > 1 ? ` of wave ${stage.wave.number}` : '';
+  return `${formatCount(stage.done)}/${formatCount(stage.total)} ${stage.unit}${of}${stage.phase === stage.unit || stage.phase === 'step' ? '' : ` (${phase})`}`;
 }
 
-function pace(stage: LiveStage, rate: Rate | undefined): string {
-  const facts = paceOf(stage, rate);
+/** What a stage of several waves asks from the second on. */
+const waveReasons: Readonly<Record<string, string>> = {
+  'sample-questions': 'asked again for what was unusable, said twice or is missing yet',
+  'tailor-questions': 'asked again for what was unusable, said twice or is missing yet',
+  'tailor-rationales': 'spare questions in place of those without a usable answer',
+  'score-drafts': 'cells that the answers so far leave open',
+};
+
+/** `wave 2: 17 after 20, asked again for …`: why rows are counted from nothing again. Empty in a stage's first wave. */
+export function waveWords({ label, total, wave }: LiveStage): string {
+  if (!wave || wave.number < 2) return '';
+  const after = wave.rowsBefore === undefined ? '' : ` after ${formatCount(wave.rowsBefore)}`;
+  const why = waveReasons[label.split('/')[0] ?? ''];
+  return `wave ${wave.number}: ${formatCount(total)}${after}${why === undefined ? '' : `, ${why}`}`;
+}
+
+function pace(stage: LiveStage, rate: Rate | undefined, secondsLeft: number | undefined): string {
+  const facts = paceOf(stage, rate, secondsLeft);
   return facts.length === 0 ? '' : `  ${facts.join(', ')}`;
-}
-
-/** How fast a stage goes, in words that can stand apart; none where nothing is counted or seen yet. */
-export function paceOf(stage: LiveStage, rate: Rate | undefined): string[] {
-  if (!rate || stage.total === 0) return [];
-  const left = (stage.total - stage.done) / rate.perSecond;
-  return [
-    `${rate.perSecond.toFixed(1)}/s`,
-    ...(rate.tokensPerSecond > 0 ? [`${formatCount(rate.tokensPerSecond)} tok/s`] : []),
-    `this stage ends in ${formatSeconds(left)}`,
-  ];
 }
 
 function statusWord(status: RunView['progress']['status'], color: Colors): string {

@@ -7,7 +7,7 @@
  */
 import { drawnMetrics, type Curve, type CurvePoint } from '../report/curve';
 import type { LiveStage } from '../run/run-progress';
-import { RateMeter, type Rate } from '../run/run-view';
+import { RateMeter, type Rate } from '../run/stage-pace';
 
 /** Points of one curve: more than a plot of the page has pixels to tell apart. */
 export const pointsMax = 360;

@@ -28,7 +28,7 @@ import { namingFullDisk } from '../doctor/full-disk';
 import { openBundleOf } from '../run/run-config-of';
 import { openEta, type Eta } from '../run/run-eta';
 import { viewRun, type RunView } from '../run/run-progress';
-import type { Rate } from '../run/run-view';
+import type { Rate } from '../run/stage-pace';
 import type { Session } from '../session';
 import { RunCurves } from './curves';
 

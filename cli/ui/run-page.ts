@@ -11,7 +11,8 @@ import { table, type Cell } from '../report/page/html-table';
 import { formatCount, formatSeconds } from '../output';
 import { escaped } from '../report/page/report-plots';
 import type { LiveStage } from '../run/run-progress';
-import { amount } from '../run/run-view';
+import { amount, waveWords } from '../run/run-view';
+import { stageSecondsLeft } from '../run/stage-pace';
 import { cachedWords, costWords, figuresOf, leftWords } from './figures';
 import type { RunDetails, SeenRun } from './gather';
 import { orderButtons } from './order-forms';
@@ -114,16 +115,18 @@ function figures(seen: SeenRun, details: RunDetails): string {
   ])}${ceiling === undefined ? '' : `<p class="legend">${escaped(ceiling)}</p>`}`;
 }
 
-function now({ view: { live }, rates }: SeenRun): string {
+function now({ view: { live }, rates, secondsLeft }: SeenRun): string {
   return live
     .map((stage) => {
       const rate = rates.get(stage.label);
+      const left = stageSecondsLeft(stage, rate, secondsLeft);
       const pace = rate
-        ? `, ${rate.perSecond.toFixed(1)} ${stage.unit}/s${rate.tokensPerSecond > 0 ? `, ${formatCount(rate.tokensPerSecond)} tok/s` : ''}, ends in ${formatSeconds((stage.total - stage.done) / rate.perSecond)}`
+        ? `, ${rate.perSecond.toFixed(1)} ${stage.unit}/s${rate.tokensPerSecond > 0 ? `, ${formatCount(rate.tokensPerSecond)} tok/s` : ''}${left === undefined ? '' : `, ends in ${formatSeconds(left)}`}`
         : '';
       const words = `${amount(stage)}${pace}`;
+      const wave = waveWords(stage);
       return `<div class="live" data-key="${escaped(stage.label)}"><h3>${escaped(stage.label)}</h3>
-<p>${stage.total > 0 ? bar(stage.label, stage.done, stage.total, words) : escaped(words)}</p>${metricWords(stage)}${stage.trouble === undefined ? '' : `<p class="trouble">${escaped(stage.trouble)}</p>`}</div>`;
+<p>${stage.total > 0 ? bar(stage.label, stage.done, stage.total, words) : escaped(words)}</p>${wave === '' ? '' : `<p class="legend">${escaped(wave)}</p>`}${metricWords(stage)}${stage.trouble === undefined ? '' : `<p class="trouble">${escaped(stage.trouble)}</p>`}</div>`;
     })
     .join('\n');
 }

@@ -11,7 +11,7 @@ import { decisionWords } from '../report/report-rounds';
 import { openBundleOf } from '../run/run-config-of';
 import { openEta, type Eta } from '../run/run-eta';
 import { viewRun } from '../run/run-progress';
-import { RateMeter, type Rate } from '../run/run-view';
+import { RateMeter, type Rate } from '../run/stage-pace';
 import type { Session } from '../session';
 import { Curves } from './curves';
 import { Warnings } from './warnings';

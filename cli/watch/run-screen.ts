@@ -15,9 +15,10 @@ import {
   finishedLine,
   orderLines,
   unattendedLines,
-  paceOf,
   statusPaint,
+  waveWords,
 } from '../run/run-view';
+import { paceOf } from '../run/stage-pace';
 import { broken, cellsOf, cut } from '../cells';
 import { frame, type Bottom, type Size } from './frame';
 import { row, type Piece } from './row';
@@ -156,7 +157,9 @@ function moreLine(text: string, width: number, color: Colors): string {
 const plainColors: Colors = picocolors.createColors(false);
 
 function pastRoundLine({ round, stages, seconds, decision }: PastRound, width: number, color: Colors): string {
-  const words = [`${stages} stages`, formatSeconds(seconds), decision].filter((text) => text !== '').join(', ');
+  const words = [`${stages} stages`, `${formatSeconds(seconds)} added up`, decision]
+    .filter((text) => text !== '')
+    .join(', ');
   return row(width, [{ text: '✓', paint: color.green }, ` round ${round}`, { text: `  ${words}`, paint: color.dim }]);
 }
 
@@ -199,7 +202,8 @@ function liveLines(stage: LiveStage, watched: WatchedRun, width: number, color: 
   const most = callsAtATime && callsAtATime.most !== callsAtATime.allowed ? ` (at most ${callsAtATime.most})` : '';
   const cached = usage.inputTokens === 0 ? '' : `${share(usage.cachedInputTokens, usage.inputTokens)} of prompt cached`;
   const facts = [
-    ...paceOf(stage, rate),
+    waveWords(stage),
+    ...paceOf(stage, rate, watched.secondsLeft),
     inFlight > 0 || callsAtATime ? `${inFlight}${callsAtATime ? `/${callsAtATime.allowed}` : ''} calls${most}` : '',
     cached,
   ].filter((text) => text !== '');

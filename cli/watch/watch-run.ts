@@ -11,27 +11,29 @@ import { printable, rowsOf } from '../cells';
 import { openBundleOf } from '../run/run-config-of';
 import { colorsFor, exitCodes, formatSeconds, type ExitCode } from '../output';
 import { Patience } from '../run/patience';
-import { viewRun, type RunView } from '../run/run-progress';
+import { viewRun, type LiveStage, type RunView } from '../run/run-progress';
 import {
+  amount,
   attentionLines,
-  endsIn,
   eventLine,
   failedLines,
   finishedLine,
   FinishedStages,
   orderLines,
-  RateMeter,
   renderRun,
+  sameTrouble,
   unattendedLines,
-  type Rate,
 } from '../run/run-view';
 import { openEta } from '../run/run-eta';
+import { RateMeter, type Rate } from '../run/stage-pace';
 import type { Session } from '../session';
 
 /** How often a terminal is redrawn; each look is a few requests to the engine. */
 const redrawMs = 1_000;
 /** Without a terminal: a line about a running stage at most this often. */
 const plainLineMs = 10_000;
+/** The same about one that counts nothing and still does what it did: that it is not forgotten. */
+const plainSameLineMs = 60_000;
 
 /**
  * Resolves with the command's exit code: 0 done, 1 failed or cancelled, 3 waits for a person, 130 left by Ctrl-C. Errors: RunNotFound; PlatformDown when
@@ -164,18 +166,30 @@ export function eraseOf(drawn: readonly string[], columns: number): string {
 function plainScreen(stream: NodeJS.WriteStream): Screen {
   const color = colorsFor(stream);
   const said = new Set<string>();
-  const spokenAt = new Map<string, number>();
+  const spoken = new Map<string, { at: number; words: string; wave?: string; trouble?: string | undefined }>();
   const startedAt = Date.now();
+  const isDue = (stage: LiveStage): boolean => {
+    const last = spoken.get(stage.label);
+    const isCounted = stage.total > 0;
+    // Most of what counts nothing is over before there is anything to say of it.
+    if (!last && !isCounted) spoken.set(stage.label, { at: Date.now(), words: '' });
+    if (!last) return isCounted;
+    const isNews = isCounted || last.words !== amount(stage) || stage.trouble !== undefined;
+    return Date.now() - last.at >= (isNews ? plainLineMs : plainSameLineMs);
+  };
   const print = (text: string): void => void stream.write(`${printable(asTyped(text))}\n`);
   return {
     show(view, rates, _, secondsLeft, newlyFinished) {
       for (const record of newlyFinished) print(finishedLine(record, color));
       for (const stage of view.live) {
-        const last = spokenAt.get(stage.label) ?? 0;
-        if (stage.total === 0 || Date.now() - last < plainLineMs) continue;
-        spokenAt.set(stage.label, Date.now());
+        if (!isDue(stage)) continue;
+        const wave = `${stage.since} ${stage.wave?.number ?? 1}`;
+        const trouble = stage.trouble === undefined ? undefined : sameTrouble(stage.trouble);
+        const last = spoken.get(stage.label);
+        const already = { wave: last?.wave === wave, trouble: trouble !== undefined && last?.trouble === trouble };
+        spoken.set(stage.label, { at: Date.now(), words: amount(stage), wave, trouble });
         print(
-          `  [${formatSeconds((Date.now() - startedAt) / 1000)}] ${eventLine(stage, rates.get(stage.label))}${secondsLeft === undefined ? '' : `, ${endsIn(secondsLeft)}`}`,
+          `  [${formatSeconds((Date.now() - startedAt) / 1000)}] ${eventLine(stage, rates.get(stage.label), secondsLeft, already)}`,
         );
       }
       const failed = failedLines(view, color);

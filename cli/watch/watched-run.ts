@@ -2,7 +2,7 @@
  * What the full screen knows of a run at one moment: the view that every command has (run-progress.ts), and what only somebody who keeps watching
  * can know: speeds, curves, warnings that have passed. Types only; follow-run.ts gathers, run-screen.ts draws.
  */
-import type { Rate } from '../run/run-view';
+import type { Rate } from '../run/stage-pace';
 import type { RunView } from '../run/run-progress';
 
 export interface WatchedRun {

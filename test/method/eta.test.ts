@@ -214,3 +214,24 @@ it('takes the rows that a stage has found for done, and not for fast', () => {
   // All found: nothing of it is left, and nothing of the rest has become faster or slower by it.
   expect(at({ done: 1_000, found: 1_000 })).toBeLessThanOrEqual(at({}));
 });
+
+it('says nothing while a stage makes nothing for longer than all of it was to take', () => {
+  const plan = planOf(1);
+  const at = plan.stages.findIndex(({ calls }) => calls > 0);
+  const { name, arm } = plan.stages[at]!;
+  const { low, high } = plan.prices.stages[at]!.seconds;
+  const expected = Math.max(15, Math.sqrt(low * high));
+  const left = (running: Partial<RunningStage>): number | undefined =>
+    secondsLeft(plan, {
+      round: 1,
+      finished: [],
+      running: [{ label: stageLabel(name, arm), elapsedSeconds: 0, done: 0, found: 0, total: 100, ...running }],
+    });
+  expect(left({ elapsedSeconds: 0.9 * expected })).toBeGreaterThan(0);
+  expect(left({ elapsedSeconds: 1.1 * expected })).toBeUndefined();
+  // Found is not made; made a while ago, and nothing since.
+  expect(left({ elapsedSeconds: 1.1 * expected, done: 50, found: 50 })).toBeUndefined();
+  expect(left({ elapsedSeconds: 1.1 * expected, done: 50 })).toBeGreaterThan(0);
+  expect(left({ elapsedSeconds: 4 * expected, done: 50, idleSeconds: 2 * expected })).toBeGreaterThan(0);
+  expect(left({ elapsedSeconds: 4 * expected, done: 50, idleSeconds: 3 * expected })).toBeUndefined();
+});

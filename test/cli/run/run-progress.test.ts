@@ -6,8 +6,8 @@ import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
 import { noColors } from '../../../cli/output';
 import { attendanceOf } from '../../../cli/run/run-pollers';
-import { isOf, type RunView } from '../../../cli/run/run-progress';
-import { renderRun, unattendedLines } from '../../../cli/run/run-view';
+import { fromHeartbeats, isOf, type RunView } from '../../../cli/run/run-progress';
+import { eventLine, renderRun, unattendedLines } from '../../../cli/run/run-view';
 import { noUsage } from '../../../schemas/manifest';
 import { pollerSilenceMs } from '../../../schemas/limits';
 import type { ActivityProgress } from '../../../schemas/messages';
@@ -122,4 +122,43 @@ it('says what a round has cost so far, and nothing of cost where no model has a 
   expect(said({ input: 1 })).toContain('0 tokens, cost 0.00 USD');
   expect(said({})).toContain('0 tokens');
   expect(said({})).not.toContain('cost');
+});
+
+describe('an attempt after one that failed', () => {
+  const message = 'The endpoint has answered nothing for 49 s.';
+  const again = (state: number, done: number, beatAt: number): ReturnType<typeof fromHeartbeats> => {
+    const activity = {
+      ...pending({ stage: 'sample-questions', unit: 'rows', phase: 'rows', done, total: 12 }),
+      ...{ state, attempt: 4, lastFailure: { message } },
+      ...{ lastStartedTime: { seconds: 100 }, lastHeartbeatTime: { seconds: beatAt } },
+    };
+    const stage = { label: 'sample-questions', since: '2026-01-01T00:00:00Z' };
+    return fromHeartbeats(stage, [activity as unknown as Parameters<typeof isOf>[0]], 0, 12);
+  };
+
+  it.each([
+    ['waits for its turn', again(1, 5, 110), true],
+    ['has not spoken yet', again(2, 5, 90), true],
+    ['has made nothing', again(2, 0, 110), true],
+    ['makes something', again(2, 5, 110), false],
+  ] as const)('%s', (_, stage, isHeld) => {
+    expect(stage.trouble).toBe(`attempt 4: ${message}`);
+    expect(stage.held !== undefined).toBe(isHeld);
+  });
+
+  it('is told at length once', () => {
+    const stage = again(1, 0, 90);
+    expect(eventLine(stage, undefined, undefined, {})).toContain(message);
+    const after = eventLine(stage, undefined, undefined, { trouble: true });
+    expect(after).toContain('still: attempt 4, nothing made since');
+    expect(after).not.toContain(message);
+  });
+});
+
+it('a later wave says why rows are counted from nothing again', () => {
+  const stage = { ...fromHeartbeats({ label: 'tailor-questions', since: '' }, [], 0, 17), phase: 'rows' };
+  const said = eventLine({ ...stage, wave: { number: 2, rowsBefore: 20 } }, undefined);
+  expect(said).toContain('0/17 rows of wave 2');
+  expect(said).toContain('wave 2: 17 after 20, asked again for what was unusable');
+  expect(eventLine({ ...stage, wave: { number: 1, rowsBefore: 0 } }, undefined)).not.toContain('wave');
 });

@@ -63,7 +63,7 @@ const tuning = live('train-sft question_only', {
 const watched = (view: Partial<RunView>, more: Partial<WatchedRun> = {}): WatchedRun => ({
   view: { progress: progress(), finished: [], live: [], engine: 'RUNNING', ...view },
   at,
-  rates: new Map([['score-drafts', { perSecond: 12.34, tokensPerSecond: 3_456 }]]),
+  rates: new Map([['score-drafts', { perSecond: 12.34, tokensPerSecond: 3_456, looks: 5 }]]),
   secondsLeft: 3_780,
   money: { spent: 1.234, reserved: 0.4, cap: 5, currency: 'EUR' },
   rounds: [{ round: 1, stages: 17, seconds: 4_000, decision: 'promoted' }],
