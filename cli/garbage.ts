@@ -193,7 +193,7 @@ export async function findGarbage(
   if (unfinished.length > 0) {
     const [first, ...others] = unfinished;
     notes.push(
-      `${first?.runId ?? ''}${others.length > 0 ? ` and ${others.length} more runs have` : ' has'} not come to an end: what nobody else names is kept from its start on${held > 0 ? `, and ${held} objects with answers of stages that are not whole` : ''}. arte gc --drop RUN gives up a run that is not to go on.`,
+      `${first?.runId ?? ''}${others.length > 0 ? ` and ${others.length} more ${others.length === 1 ? 'run' : 'runs'} have` : ' has'} not come to an end: what nobody else names is kept from its start on${held > 0 ? `, and ${held} objects with answers of stages that are not whole` : ''}. arte gc --drop RUN gives up a run that is not to go on.`,
     );
   }
   for (const label of shards.unknown)

@@ -62,7 +62,7 @@ export function register(program: Command): void {
         if (options.yes) await remove(session, plan, models, (text) => line.update(text));
         line.done(options.yes ? 'removed' : 'nothing was removed yet');
         if (options.json) printJson({ ...summary(plan, models), notes: plan.notes, removed: options.yes === true });
-        else print(plan, models, retention, options.yes === true);
+        else print(plan, models, retention, { removed: options.yes === true, graceMs });
       } catch (error) {
         line.fail();
         throw error;
@@ -195,7 +195,7 @@ function print(
   plan: GarbagePlan,
   models: readonly CachedModel[],
   retention: ReadonlyMap<string, Retention>,
-  removed: boolean,
+  { removed, graceMs }: { readonly removed: boolean; readonly graceMs: number },
 ): void {
   const color = colorsFor(process.stdout);
   const { store, modelCache, bytes } = summary(plan, models);
@@ -229,6 +229,10 @@ function print(
   if (modelCache.objects > 0)
     printLine(
       `${color.yellow('note')}  The model cache serves every data directory of this user: what another one needs is made again when it is asked for. --no-models leaves it alone.`,
+    );
+  if (graceMs > 0)
+    printLine(
+      `${color.yellow('note')}  Stages, artifacts and models younger than ${graceMs / hourMs} h are kept, also where no run needs them: --grace-hours says otherwise.`,
     );
   for (const note of plan.notes) printLine(`${color.yellow('note')}  ${note}`);
   if (!removed && rows.length > 0) printLine(`\n${color.bold('next')}   the same command with --yes removes it`);

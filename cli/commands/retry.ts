@@ -18,14 +18,15 @@ import { orderFor } from '../actor';
 import { changedConfig, collectSettings } from '../config/changed-config';
 import type { LoadedConfig } from '../config/load-config';
 import type { Difference } from '../lineage/diff-runs';
-import { exitCodes, printLine, printNote, progress as progressLine, type ExitCode } from '../output';
+import { colorsFor, exitCodes, printLine, printNote, progress as progressLine, type ExitCode } from '../output';
 import { changesOf, sayChange } from '../plan/plan-reuse';
 import { openBundleOf } from '../run/run-config-of';
+import { overLines } from '../run/run-outcome';
 import { viewRun } from '../run/run-progress';
 import { openSession, type Session } from '../session';
 import { alignInput, startRecorded, storeBundle } from '../run/start-run';
 import { notUnderWay, steer } from '../run/steer-run';
-import { watchRun } from '../watch/watch-run';
+import { followedHere, watchRun } from '../watch/watch-run';
 
 interface Options {
   readonly set?: readonly string[];
@@ -80,8 +81,16 @@ export async function retryRun(
   }: { detach?: boolean; quiet?: boolean; reason?: string | undefined; change?: Change | undefined } = {},
 ): Promise<ExitCode> {
   await orderRetry(session, runId, { reason, change });
-  (quiet ? printNote : printLine)(`run ${runId} goes on`);
-  return detach ? exitCodes.done : watchRun(session, runId, { quiet });
+  const say = quiet ? printNote : printLine;
+  say(`run ${runId} goes on`);
+  if (detach) return exitCodes.done;
+  say(followedHere);
+  const code = await watchRun(session, runId, { quiet });
+  if (code === exitCodes.interrupted) return code;
+  const view = await viewRun(session.client, session.store, runId);
+  for (const line of await overLines(session.store, view, colorsFor(quiet ? process.stderr : process.stdout)))
+    say(line);
+  return code;
 }
 
 /** Let it go on, under a changed config where there is one. Errors: RunNotFound, RunStateConflict, BudgetExhausted. */

@@ -12,7 +12,7 @@ import { printReport } from '../report/screen/report-view';
 import { readReport } from '../report/read-report';
 import { openSession, type Session } from '../session';
 import { checkRunId, startRun } from '../run/start-run';
-import { watchRun } from '../watch/watch-run';
+import { followedHere, watchRun } from '../watch/watch-run';
 
 interface Options {
   readonly id?: string;
@@ -65,7 +65,7 @@ export async function startAndWatch(
   loaded: LoadedConfig,
   runId: string,
   options: Pick<Options, 'detach' | 'json' | 'yes'>,
-  line = progress('starting the run'),
+  line = progress('looking what is there already'),
 ): Promise<number> {
   line.update('looking what is there already');
   const plan = await planForStart(session.store, loaded, runId);
@@ -92,6 +92,7 @@ export async function startAndWatch(
     else printLine(`Watch it with: arte watch ${runId}`);
     return exitCodes.done;
   }
+  if (started.how !== 'done') printNote(followedHere);
   const code = await watchRun(session, runId, { quiet: options.json === true });
   if (code !== exitCodes.done) return code;
   const report = await readReport(session.store, runId);

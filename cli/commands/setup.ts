@@ -1,6 +1,6 @@
 /** `arte setup`: the Python environment that serves and trains models, made once (and healed). For images, and for those who like to wait first. */
 import type { Command } from 'commander';
-import { ensurePythonEnv } from '../../drivers/local/python-env';
+import { ensurePythonEnv, setupWords } from '../../drivers/local/python-env';
 import { printLine, progress } from '../output';
 
 export function register(program: Command): void {
@@ -13,8 +13,7 @@ export function register(program: Command): void {
       try {
         const env = await ensurePythonEnv({
           dev: dev === true,
-          onProgress: ({ done, total, what }) =>
-            line.update(`setting up Python (${Math.min(done + 1, total)} of ${total}): ${what}`),
+          onProgress: (step) => line.update(setupWords(step)),
         });
         line.done('the Python environment is ready');
         printLine(env.root);

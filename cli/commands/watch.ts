@@ -2,8 +2,9 @@
 import type { Command } from 'commander';
 import { colorsFor, exitCodes, printLine } from '../output';
 import { openBundleOf } from '../run/run-config-of';
+import { overLines } from '../run/run-outcome';
 import { viewRun } from '../run/run-progress';
-import { endLines, renderRun } from '../run/run-view';
+import { renderRun } from '../run/run-view';
 import { openSession, type Session } from '../session';
 import { watchOnScreen } from '../watch/full-screen';
 import { followList } from '../watch/plain-list';
@@ -34,7 +35,7 @@ async function watchPlainly(session: Session, runId: string | undefined): Promis
   if (runId === undefined) return followList(session, process.stdout);
   const code = await watchRun(session, runId, { plain: true });
   const view = await viewRun(session.client, session.store, runId);
-  for (const line of endLines(view, colorsFor(process.stdout))) printLine(line);
+  for (const line of await overLines(session.store, view, colorsFor(process.stdout))) printLine(line);
   return code;
 }
 
@@ -46,6 +47,6 @@ async function watchAtTerminal(session: Session, runId: string | undefined): Pro
   const { view, rates, secondsLeft } = watched;
   const config = await openBundleOf(session.store, view.progress.runId);
   for (const line of renderRun(view, rates, config, color, secondsLeft)) printLine(line);
-  for (const line of endLines(view, color)) printLine(line);
+  for (const line of await overLines(session.store, view, color)) printLine(line);
   return exitCodeOfView(view) ?? leftBehind(view.progress.runId);
 }

@@ -18,21 +18,29 @@ export function resultLines({ arms, bestRound }: Pick<RunReport, 'arms' | 'bestR
   return own.filter((arm) => arm.round === round);
 }
 
-/** What came of the run, in sentences: which student, how much it gained on either baseline, what each round decided. */
-export function verdict(report: RunReport): string[] {
+/** What came of the run in a few sentences, for a line: which round, how accurate its student is, how that stands to the baselines. */
+export function headline(report: RunReport): string[] {
   const { arms, rounds, bestRound } = report;
   if (arms.length === 0) return [nothingEvaluated(report)];
-  const shown = resultLines(report);
-  const [first, ...others] = shown;
-  const best = bestOther(report, shown);
-  const told = (isWorthTelling(report) ? roundSteps(report) : []).slice(-roundsToldMax);
+  const [first, ...others] = resultLines(report);
   return [
     ...(bestRound === 0 ? ['No round was accepted: nothing that was trained here may be used.'] : []),
     ...(rounds.length > 1 && first !== undefined && bestRound === first.round
       ? [`Round ${first.round} of ${rounds.length} is the best, and the result of the run.`]
       : []),
     ...(first ? [firstSentence(first, others.length > 0, report)] : []),
-    ...others.map(furtherSentence),
+  ];
+}
+
+/** What came of the run, in sentences: which student, how much it gained on either baseline, what each round decided. */
+export function verdict(report: RunReport): string[] {
+  if (report.arms.length === 0) return headline(report);
+  const shown = resultLines(report);
+  const best = bestOther(report, shown);
+  const told = (isWorthTelling(report) ? roundSteps(report) : []).slice(-roundsToldMax);
+  return [
+    ...headline(report),
+    ...shown.slice(1).map(furtherSentence),
     ...(best === undefined ? [] : [best]),
     ...told.map(
       (step) =>

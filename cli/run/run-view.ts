@@ -11,6 +11,7 @@ import { stageLabel } from '../../schemas/stage-names';
 import { foreign } from '../cells';
 import type { Colors } from '../output';
 import { formatCount, formatSeconds } from '../output';
+import { minute } from './minute';
 import type { LiveStage, RunView } from './run-progress';
 import { paceOf, type Rate } from './stage-pace';
 
@@ -45,7 +46,8 @@ export function renderRun(
     config && hasPrices(config)
       ? `, cost ${spentSoFar(view.finished, config).toFixed(2)} ${config.platform.currency}`
       : '';
-  lines.push('', color.dim(`this round so far: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens${cost}`));
+  const which = isOver(progress.status) ? `round ${progress.round}` : 'this round so far';
+  lines.push('', color.dim(`${which}: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens${cost}`));
   if (secondsLeft !== undefined) lines.push(color.dim(endsIn(secondsLeft)));
   lines.push(...unattendedLines(view, color), ...failedLines(view, color));
   if (progress.attention && progress.status === 'NEEDS_ATTENTION') lines.push(...attentionLines(view, color));
@@ -197,6 +199,11 @@ export function statusPaint(status: RunView['progress']['status'], color: Colors
   }[status];
 }
 
+/** Nothing of it goes on, unless somebody starts it again. */
+export function isOver(status: RunView['progress']['status']): boolean {
+  return status === 'DONE' || status === 'FAILED' || status === 'CANCELLED';
+}
+
 /** What to type next, of a run that has ended. */
 export function endLines({ progress }: RunView, color: Colors): string[] {
   const { runId, status } = progress;
@@ -252,7 +259,9 @@ export function orderLines({ progress }: RunView, color: Colors): string[] {
     return [
       '',
       color.yellow(`Paused since ${paused.since} by ${paused.by}${why}`),
-      still === '' ? 'now    nothing of it runs' : `now    comes to rest: ${still}`,
+      still === ''
+        ? 'now    nothing of it runs; rows that a stage has done are kept, and found when it goes on'
+        : `now    comes to rest: ${still}`,
       `next   arte resume ${runId}`,
       `       arte retry ${runId} --set SETTING=VALUE   goes on under a changed config`,
     ];
@@ -275,7 +284,7 @@ export function actionLines(actions: readonly RunAction[], color: Colors): strin
     .map(({ at, action, by, set = [], round, reason }) =>
       color.dim(
         [
-          `${at.slice(0, 16).replace('T', ' ')}  ${action.padEnd(11)} ${by}`,
+          `${minute(at)}  ${action.padEnd(11)} ${by}`,
           ...(round === undefined ? [] : [`round ${round}`]),
           ...(set.length === 0 ? [] : [set.join(', ')]),
           ...(reason === undefined ? [] : [`"${foreign(reason)}"`]),

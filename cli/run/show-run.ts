@@ -12,6 +12,7 @@ import { colorsFor, exitCodes, printJson, printLine } from '../output';
 import { fullDiskFix, fullDiskSaid } from '../doctor/full-disk';
 import { openBundleOf } from './run-config-of';
 import { openEta } from './run-eta';
+import { outcomeLines, readOutcome } from './run-outcome';
 import { viewRun } from './run-progress';
 import { actionLines, endLines, renderRun } from './run-view';
 import type { Session } from '../session';
@@ -31,11 +32,13 @@ export async function showRun(session: Session, runId: string, json: boolean): P
   const ceiling = await readCallCeiling(session.store, runId);
   const stalls = await readStalls(session.store, runId, stallsShownMax);
   const ledger = config && hasPrices(config) ? await readLedger(session.store, runId, config) : undefined;
+  const outcome = await readOutcome(session.store, view);
   if (json) {
     const budget = config && ledger ? { budget: budgetSummary(runId, config, ledger) } : {};
     const left = secondsLeft === undefined ? {} : { secondsLeft: Math.round(secondsLeft) };
     printJson({
       ...{ ...view.progress, ...left, finished: view.finished, live: view.live },
+      ...(outcome && { outcome }),
       ...(view.unattended && { unattended: true }),
       ...(view.outdated && { outdated: true }),
       ...(view.unreadable && { unreadable: view.unreadable }),
@@ -45,7 +48,8 @@ export async function showRun(session: Session, runId: string, json: boolean): P
   } else {
     const color = colorsFor(process.stdout);
     const money = config && ledger ? budgetLine(runId, config, ledger) : undefined;
-    const lines = [...renderRun(view, new Map(), config, color, secondsLeft), ...endLines(view, color)];
+    const over = outcome ? ['', ...outcomeLines(outcome)] : [];
+    const lines = [...renderRun(view, new Map(), config, color, secondsLeft), ...over, ...endLines(view, color)];
     const unreadable = (view.unreadable ?? []).map(
       (what) => `${what} What is said here is what can be told without it; arte doctor says what to do.`,
     );

@@ -1,5 +1,6 @@
 /** All runs as a table, for `arte status`. */
 import { listRuns, nowOf } from './list-runs';
+import { minute } from './minute';
 import { exitCodes, printJson, printLine, printNote, table } from '../output';
 import type { Session } from '../session';
 
@@ -13,7 +14,7 @@ export async function showRuns(session: Session, json: boolean): Promise<number>
     printLine(
       table(
         columns,
-        runs.map((run) => [run.runId, run.status, `${run.round}/${run.rounds}`, nowOf(run), run.startedAt]),
+        runs.map((run) => [run.runId, run.status, `${run.round}/${run.rounds}`, nowOf(run), minute(run.startedAt)]),
       ),
     );
     const damaged = runs.filter(({ unreadable }) => unreadable !== undefined).length;

@@ -1,6 +1,7 @@
 /** What work that stood still waited for, in words: one line in `status`, all of it with `--stalls`. Pure. */
 import type { StallDump } from '../../schemas/stall-dump';
 import { formatSeconds, type Colors } from '../output';
+import { minute } from './minute';
 
 /** The newest of them as `status` names them. */
 export function stallLines(runId: string, dumps: readonly StallDump[], color: Colors): string[] {
@@ -42,8 +43,4 @@ function rowLines(rows: NonNullable<StallDump['rows']>): string[] {
         `${at === 0 ? 'ended   ' : '        '} row ${row} (${key.slice(0, 12)}): ${outcome}${status === undefined ? '' : ` (HTTP ${status})`} after ${formatSeconds(tookMs / 1000)}, ${formatSeconds(agoMs / 1000)} before`,
     ),
   ];
-}
-
-function minute(at: string): string {
-  return at.slice(0, 16).replace('T', ' ');
 }

@@ -10,7 +10,9 @@ import type { RunConfig } from '../../schemas/run-config';
 import { decisionWords } from '../report/report-rounds';
 import { openBundleOf } from '../run/run-config-of';
 import { openEta, type Eta } from '../run/run-eta';
+import { readOutcome, type RunOutcome } from '../run/run-outcome';
 import { viewRun } from '../run/run-progress';
+import { isOver } from '../run/run-view';
 import { RateMeter, type Rate } from '../run/stage-pace';
 import type { Session } from '../session';
 import { Curves } from './curves';
@@ -26,6 +28,7 @@ export class RunFollower {
   /** Rounds before this one were read already. */
   private roundsRead = 0;
   private rounds: readonly PastRound[] = [];
+  private outcome: RunOutcome | undefined;
 
   constructor(
     private readonly session: Pick<Session, 'client' | 'store'>,
@@ -53,7 +56,10 @@ export class RunFollower {
       this.roundsRead = round;
     }
     const [secondsLeft, money] = await Promise.all([eta(view, at), this.money(config)]);
-    return { view, at, rates, curves, secondsLeft, money, rounds: this.rounds, warnings: this.warnings.all() };
+    // Read once: nothing of it changes until somebody starts the run again.
+    this.outcome = isOver(view.progress.status) ? (this.outcome ?? (await readOutcome(store, view))) : undefined;
+    const seen = { view, at, rates, curves, secondsLeft, money, rounds: this.rounds, warnings: this.warnings.all() };
+    return this.outcome ? { ...seen, outcome: this.outcome } : seen;
   }
 
   private async money(config: RunConfig | undefined): Promise<Money | undefined> {

@@ -10,6 +10,7 @@ import type { LiveStage } from '../run/run-progress';
 import {
   amount,
   attentionLines,
+  endLines,
   endsIn,
   failedLines,
   finishedLine,
@@ -18,6 +19,7 @@ import {
   statusPaint,
   waveWords,
 } from '../run/run-view';
+import { outcomeLines } from '../run/run-outcome';
 import { paceOf } from '../run/stage-pace';
 import { broken, cellsOf, cut } from '../cells';
 import { frame, type Bottom, type Size } from './frame';
@@ -63,7 +65,13 @@ function headLines(watched: WatchedRun, width: number, color: Colors): string[] 
   const { view, secondsLeft, at } = watched;
   const { runId, status, round, rounds, startedAt } = view.progress;
   const sinceStart = Math.max(0, (at - Date.parse(startedAt)) / 1000);
-  const when = secondsLeft === undefined ? `started ${formatSeconds(sinceStart)} ago` : endsIn(secondsLeft);
+  const took = watched.outcome?.seconds;
+  const when =
+    took !== undefined
+      ? `took ${formatSeconds(took)}`
+      : secondsLeft === undefined
+        ? `started ${formatSeconds(sinceStart)} ago`
+        : endsIn(secondsLeft);
   const state: Piece[] = [
     { text: `  ${status}`, paint: statusPaint(status, color) },
     { text: `  round ${round} of ${rounds}` },
@@ -164,19 +172,20 @@ function pastRoundLine({ round, stages, seconds, decision }: PastRound, width: n
 }
 
 /** What the run says itself: why it is parked or paused, and what to do. */
-function messageLines({ view }: WatchedRun, width: number, color: Colors): string[] {
+function messageLines({ view, outcome }: WatchedRun, width: number, color: Colors): string[] {
   const { status } = view.progress;
   const said = [
     ...unattendedLines(view, plainColors),
     ...failedLines(view, plainColors),
     ...(status === 'NEEDS_ATTENTION' ? attentionLines(view, plainColors) : []),
     ...orderLines(view, plainColors),
+    ...(outcome ? ['', ...outcomeLines(outcome), ...endLines(view, plainColors).filter((line) => line !== '')] : []),
   ];
   // Before it is measured: under npx a command is longer.
   const lines = said
     .map((line) => asTyped(line))
     .flatMap((line) => {
-      const indent = /^(?:what|why|next|now)? +/.exec(line)?.[0].length ?? 0;
+      const indent = /^(?:what|why|next|now|ended|result)? +/.exec(line)?.[0].length ?? 0;
       if (line === '') return [''];
       if (indent === 0) return broken(line, width).map((part) => row(width, [{ text: part, paint: color.yellow }]));
       const [first = '', ...more] = broken(line.slice(indent), width - indent);

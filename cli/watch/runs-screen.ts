@@ -2,8 +2,9 @@
 import type { RunProgress } from '../../schemas/messages';
 import { asTyped } from '../called-as';
 import { nowOf } from '../run/list-runs';
+import { minute } from '../run/minute';
 import type { Colors } from '../output';
-import { statusPaint } from '../run/run-view';
+import { isOver, statusPaint } from '../run/run-view';
 import { cellsOf, fitted } from '../cells';
 import { frame, type Bottom, type Size } from './frame';
 import { row } from './row';
@@ -14,9 +15,9 @@ const startedCells = 'YYYY-MM-DD HH:MM'.length;
 
 /** Runs in the order of the list: what is under way or waits first, then the newest. */
 export function inListOrder(runs: readonly RunProgress[]): RunProgress[] {
-  const isOver = ({ status }: RunProgress): boolean => ['DONE', 'CANCELLED', 'FAILED'].includes(status);
   return [...runs].sort(
-    (one, other) => Number(isOver(one)) - Number(isOver(other)) || other.startedAt.localeCompare(one.startedAt),
+    (one, other) =>
+      Number(isOver(one.status)) - Number(isOver(other.status)) || other.startedAt.localeCompare(one.startedAt),
   );
 }
 
@@ -53,7 +54,7 @@ export function runsScreen(
         { text: `  ${state}`, paint: statusPaint(run.status, color) },
         `  ${of}  ${asTyped(nowOf(run))}`,
       ],
-      showsStart ? [{ text: run.startedAt.slice(0, 16).replace('T', ' '), paint: color.dim }] : [],
+      showsStart ? [{ text: minute(run.startedAt), paint: color.dim }] : [],
     );
   };
   const body = (lines: number): string[] => {

@@ -98,6 +98,9 @@ export function exitCodeOfView({ progress, engine }: RunView): ExitCode | undefi
   return undefined;
 }
 
+/** Said where a command begins to follow a run. */
+export const followedHere = 'followed here until it ends or waits for you; Ctrl-C ends the looking, not the run';
+
 /** What is said to somebody who leaves a run that works. */
 export function leftBehind(runId: string): ExitCode {
   process.stderr.write(

@@ -3,6 +3,7 @@
  * can know: speeds, curves, warnings that have passed. Types only; follow-run.ts gathers, run-screen.ts draws.
  */
 import type { Rate } from '../run/stage-pace';
+import type { RunOutcome } from '../run/run-outcome';
 import type { RunView } from '../run/run-progress';
 
 export interface WatchedRun {
@@ -13,6 +14,8 @@ export interface WatchedRun {
   readonly rates: ReadonlyMap<string, Rate>;
   /** Until the run is done; undefined where that cannot be said. */
   readonly secondsLeft: number | undefined;
+  /** Only of a run that is over. */
+  readonly outcome?: RunOutcome;
   /** Undefined of a run without prices. */
   readonly money: Money | undefined;
   /** Rounds that are over, oldest first. */

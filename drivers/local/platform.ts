@@ -23,7 +23,7 @@ import { cacheDirectory, dataDirectory } from './directories';
 import { isLocked } from './lock';
 import { metricsAddress } from './metrics-address';
 import { addressesOfState, isAlive, platformPaths, readState, removeState, type PlatformState } from './platform-state';
-import { ensurePythonEnv, findPythonEnv, type PythonEnv } from './python-env';
+import { ensurePythonEnv, findPythonEnv, setupWords, type PythonEnv } from './python-env';
 
 /** How often the state file is read while something is waited for. */
 const pollMs = 100;
@@ -164,7 +164,7 @@ interface Supervisor {
 async function setUpPython({ cacheDir }: PlatformOptions, say: (text: string) => void): Promise<PythonEnv> {
   return ensurePythonEnv({
     ...(cacheDir === undefined ? {} : { cacheDir }),
-    onProgress: ({ done, total, what }) => say(`setting up Python, ${String(done)} of ${String(total)}: ${what}`),
+    onProgress: (step) => say(setupWords(step)),
   });
 }
 

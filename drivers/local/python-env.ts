@@ -52,6 +52,11 @@ export interface PythonSetupStep {
   readonly what: string;
 }
 
+/** `setting up Python (5 of 5): trying the parts`: the step that is under way, not those that are done. */
+export function setupWords({ done, total, what }: PythonSetupStep): string {
+  return total > 1 && done < total ? `setting up Python (${done + 1} of ${total}): ${what}` : what;
+}
+
 export interface PythonEnvOptions {
   readonly onProgress?: (step: PythonSetupStep) => void;
   /** Also what only the project's own tests need. */

@@ -370,3 +370,12 @@ describe('keys', () => {
     expect(typed('bad', { name: 'up', text: '\u001b[A' })).toEqual({ kind: 'typing', text: 'bad' });
   });
 });
+
+it('a run that is over says how long it took, and its result', () => {
+  const outcome = { endedAt: '2026-03-01T12:34:43Z', seconds: 2_083, said: 'The student answers 47.5 % right.' };
+  const over = watched({ progress: progress({ status: 'DONE' }) }, { secondsLeft: undefined, outcome });
+  const lines = runScreen('bbh-gemma', over, { ...nothing, canGoBack: false }, small, plain);
+  expect(lines[0]).toContain('took 34m 43s');
+  expect(lines).toContain('result The student answers 47.5 % right.');
+  expect(lines).toContain('next   arte report bbh-gemma');
+});
