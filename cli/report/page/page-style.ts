@@ -53,10 +53,10 @@ ${['malformed', 'refused', 'truncated', 'failed'].map((name) => `.fill.outcome-$
 .frame { overflow-x: auto; margin: 0 0 18px; }
 .frame:last-child, figure:last-child, .pair:last-child { margin-bottom: 0; }
 table { width: 100%; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: 6px 16px 6px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
+th, td { padding: 6px 14px 6px 0; border-bottom: 1px solid var(--line); text-align: left; vertical-align: top; }
 tbody th, td { white-space: nowrap; }
 td:last-child, td.text { white-space: normal; }
-td.text { min-width: 14em; }
+td.text { min-width: 10em; }
 tbody th { font-weight: 400; }
 thead th { color: var(--soft); font-weight: 600; vertical-align: bottom; }
 .number { text-align: right; }

@@ -26,8 +26,12 @@ interface PlotText {
 type ColorClass = string;
 
 const width = 760;
-/** Characters of the sheet's 12 px sans serif, on average, in px; labels are cut to fit by it. */
+/** Characters of the sheet's 12 px sans serif, on average, in px; labels are shortened to fit by it. */
 const characterWidth = 6.4;
+/** Names of stages with their arm and round fit into this, in px; where longer ones stand beside a plot, marks still have more than half of it. */
+const labelRoomMax = 320;
+/** Between two lines of a legend, in px. */
+const legendDistance = 16;
 
 function plot({ id, title, description }: PlotText, height: number, body: string): string {
   return `<figure><figcaption>${escaped(title)}</figcaption>
@@ -56,9 +60,32 @@ function round(value: number): number {
   return Math.round(value * 10) / 10;
 }
 
-function cut(text: string, room: number): string {
+/** Px for names beside a plot: as many as the longest takes, from `least` to labelRoomMax; `beside` is for what stands with them. */
+function roomFor(names: readonly string[], least: number, beside: number): number {
+  const longest = Math.max(0, ...names.map((name) => name.length));
+  return Math.min(Math.max(least, Math.ceil(longest * characterWidth) + beside), labelRoomMax);
+}
+
+/** Without its middle: stages differ in how they begin, and rounds in how they end. */
+function shortened(text: string, characters: number): string {
+  if (text.length <= characters) return text;
+  const kept = Math.max(2, characters - 1);
+  return `${text.slice(0, Math.ceil(kept / 2))}…${text.slice(-Math.floor(kept / 2))}`;
+}
+
+/** Names as they fit into `room` px. Two that are different never look the same. */
+export function fitted(names: readonly string[], room: number): string[] {
   const characters = Math.floor(room / characterWidth);
-  return text.length > characters ? `${text.slice(0, characters - 1)}…` : text;
+  const takenBy = new Map<string, string>();
+  return names.map((name) => {
+    let shown = shortened(name, characters);
+    for (let count = 2; (takenBy.get(shown) ?? name) !== name; count += 1) {
+      const mark = ` (${count})`;
+      shown = shortened(name, characters - mark.length) + mark;
+    }
+    takenBy.set(shown, name);
+    return shown;
+  });
 }
 
 function percent(share: number): string {
@@ -85,7 +112,9 @@ const rowHeight = 30;
 
 /** Accuracies with their intervals, one below the other, on a scale of 0 to 100 %. */
 export function intervalPlot(text: PlotText, marks: readonly AccuracyMark[]): string {
-  const [left, right, top] = [250, 150, 8];
+  const names = marks.map(({ name }) => name);
+  const [left, right, top] = [roomFor(names, 250, 20), 150, 8];
+  const shown = fitted(names, left - 20);
   const x = (share: number): number => left + share * (width - left - right);
   const bottom = top + rowHeight * marks.length;
   const grid = quarters.map(
@@ -96,7 +125,7 @@ export function intervalPlot(text: PlotText, marks: readonly AccuracyMark[]): st
   const rows = marks.map(({ name, color, accuracy, low, high, paper }, index) => {
     const y = top + rowHeight * (index + 0.5);
     const interval = `${percent(accuracy)} (${percent(low)} to ${percent(high)})`;
-    return `<g><title>${escaped(`${name}: ${interval}`)}</title>${label(left - 14, y + 4, cut(name, left - 20), '', 'end')}
+    return `<g><title>${escaped(`${name}: ${interval}`)}</title>${label(left - 14, y + 4, shown[index] ?? '', '', 'end')}
 ${line(x(low), y, x(high), y, `whisker ${color}`)}<circle cx="${round(x(accuracy))}" cy="${y}" r="5.5" class="fill ring ${color}"/>
 ${paper === undefined ? '' : `<circle cx="${round(x(paper))}" cy="${y}" r="5" class="hollow"><title>the paper: ${percent(paper)}</title></circle>`}
 ${label(width - right + 14, y + 4, interval)}</g>`;
@@ -143,24 +172,32 @@ ${line(at, y(low), at, y(high), `whisker ${color}`)}<circle cx="${round(at)}" cy
     ? series.map((_, index) => top + 8 + 18 * index)
     : apart(
         series.map(({ end }) => end),
-        16,
+        top,
         bottom,
       );
-  const names_ = series.map(
-    ({ name, color }, index) =>
-      `<circle cx="${width - right + 16}" cy="${placed[index] ?? 0}" r="4" class="fill ${color}"/>${label(width - right + 26, (placed[index] ?? 0) + 4, cut(name, right - 30))}`,
+  const shown = fitted(names, right - 30);
+  const legend = series.map(
+    ({ color }, index) =>
+      `<circle cx="${width - right + 16}" cy="${placed[index] ?? 0}" r="4" class="fill ${color}"/>${label(width - right + 26, (placed[index] ?? 0) + 4, shown[index] ?? '')}`,
   );
-  return plot(text, height, grid.join('') + series.map(({ drawn }) => drawn).join('\n') + names_.join(''));
+  return plot(text, height, grid.join('') + series.map(({ drawn }) => drawn).join('\n') + legend.join(''));
 }
 
-/** Positions as near to the wanted ones as a distance between any two allows, none below `lowest`. */
-function apart(wanted: readonly number[], distance: number, lowest: number): number[] {
+/** Places of a legend's lines, as near to the wanted ones as legendDistance allows, none above `highest` and none below `lowest`: closer together where they are many. */
+function apart(wanted: readonly number[], highest: number, lowest: number): number[] {
+  const distance = Math.min(legendDistance, (lowest - highest) / Math.max(1, wanted.length - 1));
   const placed: number[] = [];
-  const order = wanted.map((_, index) => index).sort((one, other) => (wanted[other] ?? 0) - (wanted[one] ?? 0));
+  const fromBelow = wanted.map((_, index) => index).sort((one, other) => (wanted[other] ?? 0) - (wanted[one] ?? 0));
   let below = lowest + distance;
-  for (const index of order) {
+  for (const index of fromBelow) {
     below = Math.min(wanted[index] ?? 0, below - distance);
     placed[index] = below;
+  }
+  // What was pushed out at the top pushes the others down again.
+  let above = highest - distance;
+  for (const index of fromBelow.reverse()) {
+    above = Math.max(placed[index] ?? 0, above + distance);
+    placed[index] = round(above);
   }
   return placed;
 }
@@ -202,12 +239,14 @@ export interface BarRow {
 
 /** One bar a row, with its value written at its end. */
 export function barPlot(text: PlotText, rows: readonly BarRow[], color: ColorClass): string {
-  const [left, right, top, step] = [250, 120, 4, 24];
+  const names = rows.map(({ name }) => name);
+  const [left, right, top, step] = [roomFor(names, 250, 20), 120, 4, 24];
+  const shown = fitted(names, left - 20);
   const most = Math.max(...rows.map(({ value }) => value), Number.MIN_VALUE);
   const drawn = rows.map(({ name, value, words }, index) => {
     const y = top + step * index;
     const wide = ((width - left - right) * value) / most;
-    return `<g>${label(left - 14, y + 16, cut(name, left - 20), '', 'end')}${value > 0 ? bar(left, y + 4, Math.max(2, wide), step - 8, color, `${name}: ${words}`) : ''}
+    return `<g>${label(left - 14, y + 16, shown[index] ?? '', '', 'end')}${value > 0 ? bar(left, y + 4, Math.max(2, wide), step - 8, color, `${name}: ${words}`) : ''}
 ${label(left + (value > 0 ? Math.max(2, wide) : 0) + 8, y + 16, words, 'muted')}</g>`;
   });
   const bottom = top + step * rows.length;
@@ -221,10 +260,12 @@ export interface ShareRow {
 
 /** Each row's parts as shares of the whole. Parts are told apart by a legend and by their names when pointed at. */
 export function sharePlot(text: PlotText, rows: readonly ShareRow[]): string {
-  const [left, right, step] = [250, 90, 26];
-  const shown = [...new Map(rows.flatMap(({ parts }) => parts).map((part) => [part.name, part])).values()];
+  const names = rows.map(({ name }) => name);
+  const [left, right, step] = [roomFor(names, 250, 20), 90, 26];
+  const shown = fitted(names, left - 20);
+  const kinds = [...new Map(rows.flatMap(({ parts }) => parts).map((part) => [part.name, part])).values()];
   let at = left;
-  const legend = shown.map(({ name, color }) => {
+  const legend = kinds.map(({ name, color }) => {
     const item = `<rect x="${at}" y="4" width="12" height="12" rx="3" class="fill ${color}"/>${label(at + 18, 14, name)}`;
     at += 36 + name.length * characterWidth;
     return item;
@@ -241,7 +282,7 @@ export function sharePlot(text: PlotText, rows: readonly ShareRow[]): string {
       x += wide;
       return part.count === 0 ? '' : mark;
     });
-    return `<g>${label(left - 14, y + 17, cut(name, left - 20), '', 'end')}${marks.join('')}${label(width - right + 10, y + 17, `${all} rows`, 'muted')}</g>`;
+    return `<g>${label(left - 14, y + 17, shown[index] ?? '', '', 'end')}${marks.join('')}${label(width - right + 10, y + 17, `${all} rows`, 'muted')}</g>`;
   });
   return plot(text, top + step * rows.length + 4, legend.join('') + drawn.join('\n'));
 }
@@ -270,7 +311,11 @@ export interface CurveAxes {
 export function curvePlot(text: PlotText, lines: readonly CurveLine[], axes: CurveAxes): string {
   const drawn = lines.filter(({ points }) => points.length > 0);
   const isSeveral = drawn.length > 1;
-  const [left, right, top, height] = [64, isSeveral ? 260 : 70, 12, 220];
+  const named = drawn.map(({ name, points }) => ({ name, value: axes.y(points.at(-1)?.y ?? 0) }));
+  const valueLength = Math.max(0, ...named.map(({ value }) => value.length + 2));
+  const legend = named.map(({ name, value }) => `${value}  ${name}`);
+  const legendRoom = roomFor(legend, 300, 34);
+  const [left, right, top, height] = [64, isSeveral ? legendRoom : 70, 12, 220];
   const bottom = height - 40;
   const [xs, ys] = [drawn.flatMap(({ points }) => points.map(({ x }) => x)), drawn.flatMap(valuesOf)];
   const [lowX, highX] = [Math.min(...xs, axes.begin ?? Infinity), Math.max(...xs)];
@@ -290,8 +335,12 @@ export function curvePlot(text: PlotText, lines: readonly CurveLine[], axes: Cur
   ];
   const ends = apart(
     drawn.map((each) => y(valuesOf(each).at(-1) ?? 0)),
-    16,
+    top,
     bottom,
+  );
+  const shown = fitted(
+    named.map(({ name }) => name),
+    right - 30 - valueLength * characterWidth,
   );
   const marks = drawn.map(({ name, color, points }, index) => {
     const last = points.at(-1) as CurveLine['points'][number];
@@ -299,7 +348,7 @@ export function curvePlot(text: PlotText, lines: readonly CurveLine[], axes: Cur
     const path = points.map((point) => `${round(x(point.x))},${round(y(point.y))}`).join(' ');
     const at = ends[index] ?? 0;
     const words = isSeveral
-      ? `<circle cx="${width - right + 16}" cy="${at}" r="4" class="fill ${color}"/>${label(width - right + 26, at + 4, cut(`${axes.y(last.y)}  ${name}`, right - 30))}`
+      ? `<circle cx="${width - right + 16}" cy="${at}" r="4" class="fill ${color}"/>${label(width - right + 26, at + 4, `${axes.y(last.y)}  ${shown[index] ?? ''}`)}`
       : label(x(last.x) + 10, y(last.y) + 4, axes.y(last.y));
     return `<g><title>${escaped(said)}</title>${points.length > 1 ? `<polyline points="${path}" class="curve ${color}"/>` : ''}
 <circle cx="${round(x(last.x))}" cy="${round(y(last.y))}" r="4" class="fill ring ${color}"/>${words}</g>`;

@@ -330,6 +330,24 @@ it('a report with nothing in it is a page all the same', async () => {
   await page.close();
 });
 
+it('the table of training sets is seen whole, with as much in it as a small run has', async () => {
+  const path = join(folder, 'sets.html');
+  const dropped = { in_seeds: 3, duplicate: 1 };
+  const stages = report.stages.map((stage) =>
+    stage.facts['hygiene'] === undefined
+      ? stage
+      : { ...stage, facts: { ...stage.facts, hygiene: { ...(stage.facts['hygiene'] as object), dropped } } },
+  );
+  const answersGiven = { drafts: true, tailored: true };
+  writeFileSync(path, reportPage({ ...report, stages, answersGiven }, { rounds: [], pairs: [] }, config));
+  const { page } = await open('light', path);
+  const [frame] = await page
+    .locator('#training-sets .frame')
+    .evaluateAll((all) => all.map(({ scrollWidth, clientWidth }) => ({ scrollWidth, clientWidth })));
+  expect(frame!.scrollWidth).toBe(frame!.clientWidth);
+  await page.close();
+});
+
 it('plots hold at their ends: nothing right, all right, one of a kind', () => {
   const text = { id: 'p', title: 't', description: 'd' };
   const marks = [0, 1].map((accuracy) => ({
