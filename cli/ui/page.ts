@@ -30,9 +30,10 @@ export function statusWords(status: RunStatus): string {
   return words[status];
 }
 
-/** A time as the store writes it, for a person: UTC, to the second. The script shows the reader's own time beside it. */
+/** A time for a person as the report has it: UTC, to the second. The script says the reader's own time to who points at it. */
 export function time(iso: string): string {
-  return `<time datetime="${escaped(iso)}">${escaped(iso.slice(0, 19).replace('T', ' '))} UTC</time>`;
+  const [day, clock] = [iso.slice(0, 10), iso.slice(11, 19)].map(escaped);
+  return `<time datetime="${escaped(iso)}"><span>${day}</span> <span>${clock} UTC</span></time>`;
 }
 
 export function runLink(runId: string): string {
@@ -40,6 +41,7 @@ export function runLink(runId: string): string {
 }
 
 export function tiles(shown: readonly (readonly [value: string, name: string])[]): string {
+  if (shown.length === 0) return '';
   return `<dl class="tiles">${shown.map(([value, name]) => `<div><dt>${escaped(name)}</dt><dd>${escaped(value)}</dd></div>`).join('')}</dl>`;
 }
 

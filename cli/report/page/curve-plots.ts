@@ -13,10 +13,14 @@ type Metric = (typeof drawnMetrics)[number];
 export interface NamedCurve {
   readonly name: string;
   readonly curve: Curve;
+  /** Which of the plots' colours it has, counted from 0, on a page that has something in the same one everywhere; else by its place in the plot. */
+  readonly color?: number;
 }
 
+type NamedLine = Pick<CurveLine, 'name' | 'points'> & Pick<NamedCurve, 'color'>;
+
 const metricTitles: Readonly<Record<Metric, string>> = {
-  loss: 'Training loss',
+  loss: 'Loss',
   rewards_margins: 'Reward margin of DPO: chosen over rejected',
   rewards_accuracies: 'Reward accuracy of DPO',
 };
@@ -29,8 +33,8 @@ export function plots(drawings: readonly string[]): string {
 
 /** A metric of trainings over their steps; nothing where none of them has it. */
 export function metricPlot(id: string, metric: Metric, curves: readonly NamedCurve[], of = ''): string {
-  const lines = curves.map(({ name, curve }) => ({
-    name,
+  const lines = curves.map(({ curve, ...named }) => ({
+    ...named,
     points: curve.points.flatMap(({ done, metrics: { [metric]: value } }) =>
       value === undefined || done === 0 ? [] : [{ x: done, y: value }],
     ),
@@ -44,8 +48,8 @@ export function metricPlot(id: string, metric: Metric, curves: readonly NamedCur
 export function speedPlot(id: string, what: 'rows' | 'tokens', curves: readonly NamedCurve[], of = ''): string {
   const value = ({ rate }: CurvePoint): number | undefined =>
     what === 'rows' ? rate?.perSecond : rate?.tokensPerSecond;
-  const lines = curves.map(({ name, curve }) => ({
-    name,
+  const lines = curves.map(({ curve, ...named }) => ({
+    ...named,
     points: curve.points.flatMap((point) => {
       const y = value(point);
       return y === undefined ? [] : [{ x: Math.round(((point.at ?? 0) - (curve.points[0]?.at ?? 0)) / 1000), y }];
@@ -56,16 +60,14 @@ export function speedPlot(id: string, what: 'rows' | 'tokens', curves: readonly 
   });
 }
 
-function drawn(
-  id: string,
-  title: string,
-  lines: readonly Pick<CurveLine, 'name' | 'points'>[],
-  axes: Parameters<typeof curvePlot>[2],
-): string {
+function drawn(id: string, title: string, lines: readonly NamedLine[], axes: Parameters<typeof curvePlot>[2]): string {
   const shown = lines
     .filter(({ points }) => points.length > 0)
     .slice(-linesMax)
-    .map((each, index): CurveLine => ({ ...each, color: colors[index] ?? 'arm-untuned' }));
+    .map(({ name, points, color }, index): CurveLine => {
+      const place = (color ?? index) % colors.length;
+      return { name, points, color: colors[place] ?? 'arm-untuned' };
+    });
   if (shown.length === 0) return '';
   const said = shown.map(({ name, points }) => {
     const [first, last] = [points[0], points.at(-1)];

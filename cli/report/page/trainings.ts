@@ -15,7 +15,7 @@ const drawn: readonly {
   { stage: 'train-dpo', metric: 'rewards_margins', of: '' },
   { stage: 'train-dpo', metric: 'loss', of: ' of DPO' },
   { stage: 'warm-up', metric: 'loss', of: ' of the warm-up' },
-  { stage: 'train-sft', metric: 'loss', of: ' of the students' },
+  { stage: 'train-sft', metric: 'loss', of: ' of SFT' },
 ];
 
 /** Of students only the first seed of the two arms that are compared: the others are many, and lie on top of them. */

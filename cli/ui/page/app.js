@@ -93,10 +93,7 @@ async function update() {
     sayAge();
   } catch (error) {
     if (signal.aborted) return;
-    sayLive(
-      'no',
-      `arte ui does not answer${seenAt > 0 ? `; this is how it was at ${new Date(seenAt).toLocaleTimeString()}` : ''}`,
-    );
+    sayLive('no', `arte ui does not answer${seenAt > 0 ? `; this is how it was at ${clockOf(seenAt)}` : ''}`);
   }
   // A row does not change.
   if (!signal.aborted && !isHeld && !document.hidden && !wanted.includes('/rows/'))
@@ -113,8 +110,8 @@ function show(page, wanted, isNew) {
     page.title === undefined ? `<h1 tabindex="-1">That did not work</h1><section>${page.html}</section>` : page.html,
   );
   for (const each of next.querySelectorAll('time')) {
-    each.title = each.textContent ?? '';
-    each.textContent = new Date(each.dateTime).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'medium' });
+    const here = new Date(each.dateTime).toLocaleString(undefined, { dateStyle: 'medium', timeStyle: 'long' });
+    each.title = `here: ${here}`;
   }
   if (isNew) main.replaceChildren(...next.childNodes);
   else morph(main, next);
@@ -149,9 +146,17 @@ function put(place, html) {
   place.replaceChildren(...parsed(html).childNodes);
 }
 
+/**
+ * As every time of the page, of the report and of the command line: UTC.
+ * @param {number} ms
+ */
+function clockOf(ms) {
+  return `${new Date(ms).toISOString().slice(11, 19)} UTC`;
+}
+
 function sayAge() {
   const age = Date.now() - seenAt;
-  const at = new Date(seenAt).toLocaleTimeString();
+  const at = clockOf(seenAt);
   if (isHeld) sayLive('no', `held still, as of ${at}`);
   else if (age > staleMs) sayLive('no', `as of ${at}: no newer look has succeeded`);
   else sayLive('yes', `live, as of ${at}`);
