@@ -1,11 +1,13 @@
 /** Several runs side by side: the same figures in columns, and their curves in the same plots. Owns words and order. */
 import type { Curve } from '../report/curve';
 import { metricPlot, plots, speedPlot, type NamedCurve } from '../report/page/curve-plots';
+import { baselineTitles } from '../report/report-words';
 import { table, type Cell } from '../report/page/html-table';
 import { formatCount } from '../output';
-import { amount } from '../run/run-view';
-import { cachedWords, costWords, figuresOf, leftWords, speedWords } from './figures';
+import { amount, isOver } from '../run/run-view';
+import { cachedWords, callsWords, costWords, figuresOf, leftWords, speedWords } from './figures';
 import type { RunDetails, SeenRun } from './gather';
+import { againstWords, durationWords, intervalWords, type RunAccuracy } from './result';
 import { trainingCurves } from './training-curves';
 import { badge, runLink, section, statusWords, time, type Page } from './page';
 
@@ -25,16 +27,21 @@ export function besidePage(of: readonly Column[]): Page {
     name,
     ...columns.map(value),
   ];
+  const compared = accuracies(columns);
   const rows: Cell[][] = [
     line('Status', ({ seen }) => ({ html: badge(seen.view.progress.status) })),
     line('Round', ({ seen: { view } }) => `${view.progress.round} of ${view.progress.rounds}`),
+    ...compared.flatMap(([shots, of]) => [
+      [`Accuracy, ${shots}-shot`, ...of.map((each) => (each ? intervalWords(each) : '-'))],
+      [`Against unaligned, ${shots}-shot`, ...of.map((each) => (each && againstWords(each)) || '-')],
+    ]),
     line('At work', ({ seen: { view } }) => view.live.map((stage) => `${stage.label} ${amount(stage)}`).join(', ')),
     line('Speed', ({ sums }) => speedWords(sums)),
     line('Time left', ({ seen }) => leftWords(seen.secondsLeft)),
-    line('Spent of the cap', ({ details }) => costWords(details)),
-    line('Calls in flight', ({ sums }) => formatCount(sums.inFlight)),
+    line('Took, start to end', ({ seen }) => (isOver(seen.view.progress.status) ? durationWords(seen.result) : '-')),
+    line('Spent of the cap', ({ details }) => costWords(details) ?? 'not counted: no prices'),
     line('From the cache', ({ sums }) => cachedWords(sums)),
-    line('Calls so far', ({ sums }) => formatCount(sums.calls)),
+    line('Calls so far', ({ sums }) => callsWords(sums)),
     line('Tokens so far', ({ sums }) => formatCount(sums.tokens)),
     line('Last trouble', ({ seen: { trouble } }) => (trouble ? `${trouble.stage}: ${trouble.words}` : '')),
     line('Started', ({ seen }) => ({ html: time(seen.view.progress.startedAt) })),
@@ -45,21 +52,31 @@ export function besidePage(of: readonly Column[]): Page {
     .join(', ');
   const html = `<h1 tabindex="-1">Side by side</h1>
 <p class="facts">${names.map(runLink).join(', ')}. What differs between finished runs, with tests: <code>arte diff A B</code>.</p>
-<section>${table('beside', 'Runs side by side', ['', ...names], rows)}</section>
+<section>${table('beside', 'Runs side by side', ['', ...names], rows)}${compared.length > 0 ? `<p class="legend">Accuracy: of the best round's student on the held-out test items, with its 95 % interval. Unaligned: ${baselineTitles.original_teacher} of the same run.</p>` : ''}</section>
 ${section('training', 'Trainings', trainings(columns))}
 ${section('speed', 'Speed', speeds(columns))}`;
   return { title: `${names.join(', ')} side by side`, html, said };
 }
 
-/** Of each run its newest curve of that label. */
+/** By shots, a place for every run; of runs that are not over nothing is told. */
+function accuracies(
+  columns: readonly Column[],
+): (readonly [shots: number, of: readonly (RunAccuracy | undefined)[]])[] {
+  const of = columns.map(({ seen }) => seen.result?.accuracies ?? []);
+  const shots = [...new Set(of.flat().map((each) => each.shots))].sort((one, other) => one - other);
+  return shots.map((count) => [count, of.map((each) => each.find((one) => one.shots === count))] as const);
+}
+
+/** Of each run its newest curve of that label, in the run's colour: that of its place among the runs, in every plot of the page. */
 function byLabel(columns: readonly Column[], unit: Curve['unit']): ReadonlyMap<string, NamedCurve[]> {
   const labels = new Map<string, NamedCurve[]>();
-  for (const { seen, details } of columns) {
+  for (const [color, { seen, details }] of columns.entries()) {
     const own = unit === 'steps' ? trainingCurves(seen, details) : seen.curves.filter((curve) => curve.unit === unit);
     for (const label of new Set(own.map((curve) => curve.label))) {
       const curve = own.findLast((each) => each.label === label);
       const { runId } = seen.view.progress;
-      if (curve) labels.set(label, [...(labels.get(label) ?? []), { name: `${runId}, round ${curve.round}`, curve }]);
+      const named = curve && { name: `${runId}, round ${curve.round}`, curve, color };
+      if (named) labels.set(label, [...(labels.get(label) ?? []), named]);
     }
   }
   return labels;

@@ -35,11 +35,21 @@ export function figuresOf({ view, rates }: SeenRun, { stages }: Pick<RunDetails,
   };
 }
 
-/** `3.20 of 10.00 USD`; why there is none where no model has a price. */
-export function costWords({ ledger, config }: Pick<RunDetails, 'ledger' | 'config'>): string {
-  if (!ledger || !config) return 'no prices set';
+/** `3.20 of 10.00 USD`; undefined where no model has a price. */
+export function costWords({ ledger, config }: Pick<RunDetails, 'ledger' | 'config'>): string | undefined {
+  if (!ledger || !config) return undefined;
   const { cap } = ledger;
   return `${formatMoney(ledgerTotals(ledger).spent)}${cap === null ? '' : ` of ${formatMoney(cap)}`} ${config.platform.currency}`;
+}
+
+/** `1,171`, and how many are on their way beside it: a stage may have asked and not yet heard. */
+export function callsWords({ calls, inFlight }: Pick<RunFigures, 'calls' | 'inFlight'>): string {
+  return `${formatCount(calls)}${flightWords(inFlight)}`;
+}
+
+/** `, 9 in flight`; nothing where nothing is. */
+export function flightWords(inFlight: number): string {
+  return inFlight > 0 ? `, ${formatCount(inFlight)} in flight` : '';
 }
 
 export function cachedWords({ cachedShare }: RunFigures): string {

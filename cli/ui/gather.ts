@@ -28,9 +28,11 @@ import { namingFullDisk } from '../doctor/full-disk';
 import { openBundleOf } from '../run/run-config-of';
 import { openEta, type Eta } from '../run/run-eta';
 import { viewRun, type RunView } from '../run/run-progress';
+import { isOver } from '../run/run-view';
 import type { Rate } from '../run/stage-pace';
 import type { Session } from '../session';
 import { RunCurves } from './curves';
+import { readResult, type RunResult } from './result';
 
 /** Between two looks while somebody has the page open: each is a few requests to the engine for every run under way. */
 export const lookMs = 2_000;
@@ -65,6 +67,8 @@ export interface SeenRun {
   readonly curves: readonly Curve[];
   readonly secondsLeft?: number;
   readonly trouble?: Trouble;
+  /** What came of it, once it is over. */
+  readonly result?: RunResult;
 }
 
 /** Of a finished stage, from its manifest. */
@@ -168,10 +172,14 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
     const eta = before?.eta ?? (view.live.length > 0 ? await openEta(store, runId) : undefined);
     const secondsLeft = await eta?.(view, now);
     const trouble = troubleOf(view, now) ?? before?.seen.trouble;
+    // A run that is over writes no more before it is started again: its report is read once.
+    const known = before?.modifiedAt === modifiedAt ? before.seen.result : undefined;
+    const result = isOver(view.progress.status) ? (known ?? (await readResult(store, view, modifiedAt))) : undefined;
     const seen: SeenRun = {
       ...{ view, rates, curves: curves.all() },
       ...(secondsLeft === undefined ? {} : { secondsLeft }),
       ...(trouble === undefined ? {} : { trouble }),
+      ...(result === undefined ? {} : { result }),
     };
     memories.set(runId, { seen, curves, ...(eta ? { eta } : {}), modifiedAt, lookedAt: now });
   }

@@ -11,13 +11,14 @@ import { table, type Cell } from '../report/page/html-table';
 import { formatCount, formatSeconds } from '../output';
 import { escaped } from '../report/page/report-plots';
 import type { LiveStage } from '../run/run-progress';
-import { amount, waveWords } from '../run/run-view';
+import { amount, isOver, waveWords } from '../run/run-view';
 import { stageSecondsLeft } from '../run/stage-pace';
-import { cachedWords, costWords, figuresOf, leftWords } from './figures';
+import { cachedWords, costWords, figuresOf, flightWords, leftWords } from './figures';
 import type { RunDetails, SeenRun } from './gather';
 import { orderButtons } from './order-forms';
 import { badge, bar, percent, section, statusWords, tiles, time, type Page } from './page';
 import { rowForm } from './row-page';
+import { accuracyTiles, durationWords } from './result';
 import { trainingCurves } from './training-curves';
 
 export function runPage(seen: SeenRun, details: RunDetails): Page {
@@ -104,13 +105,15 @@ function figures(seen: SeenRun, details: RunDetails): string {
   const { progress } = seen.view;
   const sums = figuresOf(seen, details);
   const ceiling = ceilingLine(details.callCeiling);
-  return `${tiles([
+  const cost = costWords(details);
+  return `${tiles(accuracyTiles(seen.result))}${tiles([
     [`${progress.round} of ${progress.rounds}`, 'round'],
-    [leftWords(seen.secondsLeft), 'until it is done, about'],
-    [costWords(details), 'spent of the cap'],
-    [formatCount(sums.inFlight), 'calls in flight'],
+    isOver(progress.status)
+      ? [durationWords(seen.result), 'from start to end']
+      : [leftWords(seen.secondsLeft), 'until it is done, about'],
+    cost === undefined ? ['not counted', 'cost: no prices are set'] : [cost, 'spent of the cap'],
     [cachedWords(sums), 'of input tokens from the cache'],
-    [formatCount(sums.calls), 'calls so far'],
+    [formatCount(sums.calls), `calls so far${flightWords(sums.inFlight)}`],
     [formatCount(sums.tokens), 'tokens so far'],
   ])}${ceiling === undefined ? '' : `<p class="legend">${escaped(ceiling)}</p>`}`;
 }
@@ -123,7 +126,7 @@ function now({ view: { live }, rates, secondsLeft }: SeenRun): string {
       const pace = rate
         ? `, ${rate.perSecond.toFixed(1)} ${stage.unit}/s${rate.tokensPerSecond > 0 ? `, ${formatCount(rate.tokensPerSecond)} tok/s` : ''}${left === undefined ? '' : `, ends in ${formatSeconds(left)}`}`
         : '';
-      const words = `${amount(stage)}${pace}`;
+      const words = `${amount(stage)}${flightWords(stage.inFlight)}${pace}`;
       const wave = waveWords(stage);
       return `<div class="live" data-key="${escaped(stage.label)}"><h3>${escaped(stage.label)}</h3>
 <p>${stage.total > 0 ? bar(stage.label, stage.done, stage.total, words) : escaped(words)}</p>${wave === '' ? '' : `<p class="legend">${escaped(wave)}</p>`}${metricWords(stage)}${stage.trouble === undefined ? '' : `<p class="trouble">${escaped(stage.trouble)}</p>`}</div>`;
@@ -143,8 +146,12 @@ function named(curves: readonly Curve[]): NamedCurve[] {
 
 function trainings(seen: SeenRun, details: RunDetails): string {
   const steps = named(trainingCurves(seen, details));
+  const of = (stage: StageName): NamedCurve[] => steps.filter(({ curve }) => curve.label.split('/')[0] === stage);
+  // Their losses are of different kinds: on one axis neither could be read.
   const drawn = plots([
-    metricPlot('loss', 'loss', steps),
+    metricPlot('warm-up-loss', 'loss', of('warm-up'), ' of the warm-up'),
+    metricPlot('loss', 'loss', of('train-dpo'), ' of DPO'),
+    metricPlot('sft-loss', 'loss', of('train-sft'), ' of SFT'),
     metricPlot('margin', 'rewards_margins', steps),
     metricPlot('reward-accuracy', 'rewards_accuracies', steps),
   ]);
@@ -241,7 +248,7 @@ function liveRow(stage: LiveStage): Cell[] {
   const elapsed = Math.max(0, (Date.now() - Date.parse(stage.since)) / 1000);
   return [
     stage.label,
-    { html: `<strong>at work</strong>: ${escaped(amount(stage))}` },
+    { html: `<strong>at work</strong>: ${escaped(`${amount(stage)}${flightWords(stage.inFlight)}`)}` },
     formatSeconds(elapsed),
     ...usageCells(stage.usage),
     '',

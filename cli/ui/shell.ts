@@ -77,7 +77,9 @@ progress { width: 140px; height: 10px; vertical-align: middle; accent-color: var
 .live progress { width: min(320px, 100%); margin-right: 8px; }
 .tiles { grid-template-columns: repeat(auto-fit, minmax(130px, 1fr)); }
 .tiles dd { white-space: normal; overflow-wrap: anywhere; }
+time span { white-space: nowrap; }
 .runs td, .runs tbody th { vertical-align: middle; }
+.runs progress { width: 90px; }
 .inline label { margin-right: 6px; }
 .inline input { margin-right: 12px; }
 .inline p, .links { margin: 0 0 8px; }

@@ -4,12 +4,19 @@
  */
 import { createGuard } from '../../../cli/ui/guard';
 import { pointsMax, curvesMax, RunCurves } from '../../../cli/ui/curves';
-import type { MadeStage, RunDetails } from '../../../cli/ui/gather';
+import { besidePage } from '../../../cli/ui/beside-page';
+import { startGathering, type MadeStage, type RunDetails, type SeenRun } from '../../../cli/ui/gather';
+import { listPage } from '../../../cli/ui/list-page';
+import { readResult, resultOf, type RunResult } from '../../../cli/ui/result';
+import { runPage } from '../../../cli/ui/run-page';
+import type { Session } from '../../../cli/session';
+import { madeReport } from '../../support/made-report';
 import { trainingCurves } from '../../../cli/ui/training-curves';
+import type { ArtifactStore } from '../../../drivers/store/store';
 import type { StageRecord } from '../../../schemas/messages';
 import { carryOut, parseOrder } from '../../../cli/ui/orders';
 import { orderButtons, orderTemplates } from '../../../cli/ui/order-forms';
-import { curvePlot, ticks } from '../../../cli/report/page/report-plots';
+import { curvePlot, fitted, ticks } from '../../../cli/report/page/report-plots';
 import type { LiveStage } from '../../../cli/run/run-progress';
 import { noUsage } from '../../../schemas/manifest';
 
@@ -150,6 +157,201 @@ describe('a plot of curves', () => {
     [-5, 5, 2, [-5, 0, 5]],
   ])('its axis from %d to %d in about %d steps is round', (low, high, about, expected) => {
     expect(ticks(low, high, about)).toEqual(expected);
+  });
+});
+
+describe('the legend of a plot', () => {
+  const axes = { x: 'step', y: String };
+  const ending = (names: readonly string[], at: number): string =>
+    curvePlot(
+      { id: 'p', title: 'Loss', description: 'd' },
+      names.map((name, index) => ({
+        ...{ name, color: 'arm-1' },
+        points: [
+          { x: 1, y: 1 - at },
+          { x: 2 + index, y: at },
+        ],
+      })),
+      axes,
+    );
+
+  it.each([1, 0])('stays within the drawing where all lines end at %d', (at) => {
+    for (const count of [2, 6, 40]) {
+      const svg = ending(
+        Array.from({ length: count }, (_, index) => `train-dpo, round ${index}`),
+        at,
+      );
+      const [, height = '0'] = /viewBox="0 0 760 (\d+)"/.exec(svg) ?? [];
+      const places = [...svg.matchAll(/<text x="[\d.]+" y="([-\d.]+)"[^>]*>\d+ {2}train/g)].map(([, y]) => Number(y));
+      expect(new Set(places).size).toBe(count);
+      // The letters of a line reach some 12 px above its foot.
+      for (const y of places) expect([y > 12, y < Number(height)]).toEqual([true, true]);
+    }
+  });
+
+  it('keeps the rounds of names that it has to shorten, and tells all apart', () => {
+    const rounds = [1, 2, 12].map((round) => `train-sft/original_teacher, round ${round}`);
+    expect(ending(rounds, 1)).not.toContain('…');
+    for (const shown of fitted(rounds, 150)) expect(shown).toMatch(/^train.*….*ound (1|2|12)$/);
+    const middles = ['a', 'b', 'c'].map((each) => `${'x'.repeat(40)}${each}${'y'.repeat(40)}`);
+    for (const names of [rounds, middles]) {
+      const shown = fitted(names, 150);
+      expect(new Set(shown).size).toBe(names.length);
+      for (const each of shown) expect(each.length).toBeLessThanOrEqual(150 / 6.4);
+    }
+    expect(fitted(['same', 'same'], 150)).toEqual(['same', 'same']);
+  });
+});
+
+describe('what came of a run', () => {
+  const report = madeReport({ arms: ['original_teacher', 'arte'], rounds: 2, shots: [0, 3], tasks: { sums: 'math' } });
+  const best: RunResult = resultOf({
+    ...report,
+    bestRound: 1,
+    wall: { startedAt: '', seconds: 905, pausedSeconds: 0 },
+  });
+  const of = (name: string): readonly number[] =>
+    report.arms.filter((arm) => arm.name === name && arm.round === 1).map(({ accuracy }) => 100 * accuracy);
+  const seen = (runId: string, more: Partial<SeenRun> & { readonly status?: string } = {}): SeenRun => {
+    const { status = 'DONE', view, ...rest } = more;
+    const progress = { ...{ runId, status, round: 2, rounds: 2, current: [], startedAt: '2026-01-02T15:04:05.000Z' } };
+    const shown = { ...{ progress, finished: [], live: [], engine: undefined }, ...view };
+    return { view: shown as unknown as SeenRun['view'], rates: new Map(), curves: [], ...rest };
+  };
+  const none = { config: undefined, stages: [], made: new Map(), actions: [] } as unknown as RunDetails;
+
+  it('is the best round, with its interval and what may be said of the difference', () => {
+    expect(best.accuracies.map(({ round, shots }) => [round, shots])).toEqual([
+      [1, 0],
+      [1, 3],
+    ]);
+    const { html } = runPage(seen('over', { result: best }), none);
+    for (const share of of('arte')) expect(html).toContain(`<dd>${share.toFixed(1)} %</dd>`);
+    expect(html).toMatch(/<dt>accuracy of round 1, 3-shot \([\d.]+ to [\d.]+\)<\/dt>/);
+    expect(html).toMatch(
+      /against the unaligned teacher&#39;s student: (gain|loss|within noise)<\/dt><dd>[+-][\d.]+ points/,
+    );
+    expect(html).toContain('<dt>from start to end</dt><dd>15m 5s</dd>');
+    expect(html).toContain('<dt>cost: no prices are set</dt><dd>not counted</dd>');
+    expect(html).not.toContain('until it is done');
+    expect(html).toContain('<span>2026-01-02</span> <span>15:04:05 UTC</span>');
+  });
+
+  it('stands in the list and side by side; of a run under way nothing is claimed', () => {
+    const runs = [seen('over', { result: best }), seen('live', { status: 'RUNNING' })];
+    const [first = 0] = of('arte');
+    const list = listPage({ at: 0, look: 1, older: 0, runs }).html;
+    expect(list).toContain(`${first.toFixed(1)} % (0-shot)`);
+    expect(list).toContain('<td>15m 5s</td>');
+    const beside = besidePage(runs.map((each) => ({ seen: each, details: none }))).html;
+    expect(beside).toMatch(
+      new RegExp(
+        `Accuracy, 0-shot</th><td[^>]*>${first.toFixed(1)} % \\([\\d.]+ to [\\d.]+\\), round 1</td><td[^>]*>-<`,
+      ),
+    );
+    expect(beside).toMatch(/Against unaligned, 3-shot<\/th><td[^>]*>[+-][\d.]+ points \(/);
+    expect(beside).toContain('15m 5s');
+  });
+
+  it('of a run that has failed is how long it took, whatever an earlier end has left', async () => {
+    const store = { getDocument: () => Promise.resolve(report) } as unknown as ArtifactStore;
+    const { view } = seen('broken', { status: 'FAILED' });
+    const lastWordAt = Date.parse(view.progress.startedAt) + 65_000;
+    expect(await readResult(store, view, lastWordAt)).toEqual({ accuracies: [], isRejected: false, seconds: 65 });
+  });
+
+  it('is nothing where every round was rejected', () => {
+    const rejected = resultOf({ ...report, bestRound: 0 });
+    expect(rejected.accuracies).toEqual([]);
+    expect(listPage({ at: 0, look: 1, older: 0, runs: [seen('over', { result: rejected })] }).html).toContain(
+      'no round accepted',
+    );
+  });
+
+  it('of a stage that has asked and heard nothing yet, what is in flight is said beside the calls', () => {
+    const { html } = runPage(
+      seen('live', {
+        status: 'RUNNING',
+        view: { live: [stage(0, { unit: 'rows', phase: 'rows', inFlight: 9 })] } as never,
+      }),
+      none,
+    );
+    expect(html).toContain('<dt>calls so far, 9 in flight</dt><dd>0</dd>');
+    expect(html).toContain('0/10,000 rows, 9 in flight');
+  });
+
+  it('is read once, and again when the run has written again', async () => {
+    const asked: string[] = [];
+    let modifiedAt = 1_000;
+    let now = 1_000_000;
+    const progress = { runId: 'over', status: 'DONE', round: 1, rounds: 1, current: [], startedAt: '2026' };
+    const store = {
+      async getDocument(key: string) {
+        asked.push(key);
+        return key.endsWith('report.json') ? report : key.endsWith('progress.json') ? progress : undefined;
+      },
+      async *list() {
+        yield { key: 'runs/over/progress.json', modifiedAt: new Date(modifiedAt) };
+      },
+    };
+    const gatherer = startGathering({ client: {}, store } as unknown as Pick<Session, 'client' | 'store'>, () => now);
+    const reports = (): number => asked.filter((key) => key.endsWith('report.json')).length;
+    try {
+      expect((await gatherer.seen('over')).result?.accuracies.length).toBe(2);
+      for (let look = 0; look < 3; look += 1) {
+        now += 60_000;
+        await gatherer.look();
+      }
+      expect(asked.filter((key) => key.endsWith('progress.json')).length).toBeGreaterThan(1);
+      expect(reports()).toBe(1);
+      modifiedAt += 1_000;
+      await gatherer.look();
+      expect(reports()).toBe(2);
+    } finally {
+      await gatherer.close();
+    }
+  });
+});
+
+describe('the plots of a page', () => {
+  const trained = (label: string, round: number) => {
+    const [name, arm = ''] = label.split('/');
+    return { stage: name, arm, round, key: `${label} ${round}`, usage: noUsage, seconds: 1, reused: false };
+  };
+  const curve = { steps: [1, 2], metrics: { loss: [0.9, 0.5] } };
+  const details = (labels: readonly string[]): RunDetails =>
+    ({
+      ...{ config: undefined, actions: [], stages: labels.map((label) => trained(label, 1)) },
+      made: new Map(labels.map((label) => [`${label} 1`, { curve, counts: {}, metrics: {} }])),
+    }) as unknown as RunDetails;
+  const seen = (runId: string): SeenRun => {
+    const progress = { runId, status: 'RUNNING', round: 1, rounds: 1, current: [], startedAt: '2026' };
+    return { view: { progress, finished: [], live: [] }, rates: new Map(), curves: [] } as unknown as SeenRun;
+  };
+
+  it('draw the losses of DPO and of SFT apart', () => {
+    const { html } = runPage(seen('run'), details(['train-dpo', 'train-sft/arte', 'train-sft/original_teacher']));
+    const [, dpo = '', sft = ''] = html.split('<figcaption>');
+    expect([dpo, sft].map((each) => each.split('</figcaption>')[0])).toEqual([
+      'Loss of DPO, train-dpo, round 1',
+      'Loss of SFT',
+    ]);
+    expect(dpo).not.toContain('train-sft');
+  });
+
+  it('give a run one colour, whichever of the others stand in a plot', () => {
+    const { html } = besidePage([
+      { seen: seen('first'), details: details(['train-dpo']) },
+      { seen: seen('second'), details: details(['train-dpo', 'train-sft/arte']) },
+      { seen: seen('third'), details: details(['train-sft/arte']) },
+    ]);
+    const colors = [...html.matchAll(/<title>(\w+), round 1: [^<]*<\/title><polyline [^>]*class="curve ([\w-]+)"/g)];
+    expect(colors.map(([, run, color]) => [run, color])).toEqual([
+      ['first', 'arm-aligned'],
+      ['second', 'arm-1'],
+      ['second', 'arm-1'],
+      ['third', 'arm-2'],
+    ]);
   });
 });
 

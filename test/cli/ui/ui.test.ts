@@ -279,6 +279,8 @@ describe('a person', () => {
     const before = await points();
     await waitFor('the curve to grow', patience.timeout, async () => ((await points()) > before ? true : undefined));
     await page.locator('#live[data-live=yes]').waitFor();
+    expect(await page.locator('#live-words').textContent()).toMatch(/^live, as of \d\d:\d\d:\d\d UTC$/);
+    expect(await page.locator('.facts time').textContent()).toMatch(/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d UTC$/);
     expect(complaints).toEqual([]);
     await page.context().close();
   });
