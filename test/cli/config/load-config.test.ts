@@ -518,10 +518,17 @@ it('counts beyond what was ever measured are worth a warning that names the sett
   write('sums.jsonl', sums);
   const warned = async (rest: string) => (await load(configWith(jsonlTask, rest))).warnings;
   expect(await warned('questions: { per_task: 100000 }\n')).toEqual([]);
-  const [warning, ...others] = await warned('questions: { per_task: 250000000 }\nrounds: { count: 1000000000 }\n');
+  const [warning, ...others] = await warned('questions: { per_task: 250000000 }\nrounds: { count: 100 }\n');
   expect(others).toEqual([]);
   expect(warning).toMatchObject({ path: 'questions.per_task', line: 9 });
   expect(warning?.what).toBe('questions.per_task is 250,000,000: score-drafts makes 5,000,000,000 calls a round.');
+});
+
+it('rounds beyond what a plan and a report can hold are refused', async () => {
+  write('sums.jsonl', sums);
+  const [problem, ...others] = await problemsOf(configWith(jsonlTask, 'rounds: { count: 101 }\n'));
+  expect(others).toEqual([]);
+  expect(problem?.what).toBe('rounds.count is 101, but must be a whole number of at least 1 and at most 100.');
 });
 
 it('is an ArteError, so that every command ends alike', async () => {
