@@ -1,14 +1,15 @@
 /** `arte ui`: a page on this machine that shows all runs live and takes the same orders as the command line. Ctrl-C closes it. */
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { InvalidArgumentError, type Command } from 'commander';
-import { dataDirectory } from '../../drivers/local/directories';
+import { dataDirectory, makeDataFolder } from '../../drivers/local/directories';
 import { desktopOpener, openOnDesktop } from '../open-on-desktop';
 import { exitCodes, printLine, printNote } from '../output';
 import { escaped } from '../report/page/report-plots';
 import { openSession } from '../session';
 import { serveUi } from '../ui/serve';
+import { untilLeft, type Leaving } from '../ui/until-left';
 
 /** Loopback: nobody on another machine reaches it. */
 const hostDefault = '127.0.0.1';
@@ -36,9 +37,10 @@ export function register(program: Command): void {
 
 async function serve({ port, host, open }: Options): Promise<void> {
   const session = await openSession({ start: false });
+  let leaving: Leaving | undefined;
   try {
     const ui = await serveUi(session, { host, port });
-    const left = untilLeft();
+    leaving = untilLeft();
     let removeOpener: () => Promise<void> = () => Promise.resolve();
     try {
       printLine(ui.url);
@@ -46,7 +48,7 @@ async function serve({ port, host, open }: Options): Promise<void> {
       if (!/^(127\.|localhost$|::1$)/.test(host))
         printNote(`It listens on ${host}, without encryption: whoever can read the network can read the address too.`);
       if (open) removeOpener = await openBrowser(ui.url);
-      await left;
+      await leaving.left;
     } finally {
       await removeOpener();
       await ui.close();
@@ -54,6 +56,7 @@ async function serve({ port, host, open }: Options): Promise<void> {
     process.exitCode = exitCodes.done;
   } finally {
     await session.close();
+    leaving?.end();
   }
 }
 
@@ -63,7 +66,7 @@ async function serve({ port, host, open }: Options): Promise<void> {
  */
 async function openBrowser(url: string): Promise<() => Promise<void>> {
   if (desktopOpener() === undefined) return () => Promise.resolve();
-  await mkdir(dataDirectory(), { recursive: true, mode: 0o700 });
+  makeDataFolder(dataDirectory(), dataDirectory());
   // Of this user alone: mkdtemp makes it 0700.
   const folder = await mkdtemp(join(dataDirectory(), 'ui-'));
   const file = join(folder, 'open.html');
@@ -71,13 +74,6 @@ async function openBrowser(url: string): Promise<() => Promise<void>> {
   await writeFile(file, page, { mode: 0o600 });
   await openOnDesktop(pathToFileURL(file).href);
   return () => rm(folder, { recursive: true, force: true });
-}
-
-function untilLeft(): Promise<void> {
-  return new Promise((resolve) => {
-    // SIGHUP: the terminal was closed. The file with the token must not stay.
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
-  });
 }
 
 function parsePort(text: string): number {

@@ -17,6 +17,8 @@ export interface PseudoTerminal {
   type(keys: string): void;
   resize(columns: number, rows: number): void;
   signal(name: NodeJS.Signals): void;
+  /** Close the terminal under the program, as somebody who closes its window. */
+  hangUp(): void;
   /** Wait until the screen is so; fails with what is on it. */
   until(what: string, isSo: (screen: TerminalScreen) => boolean, withinMs?: number): Promise<void>;
   readonly ended: Promise<Ended>;
@@ -68,6 +70,7 @@ export function openPseudoTerminal(
     type: (keys) => order({ type: keys }),
     resize: (width, height) => order({ resize: [width, height] }),
     signal: (name) => order({ signal: name }),
+    hangUp: () => order({ hangup: true }),
     async until(what, isSo, withinMs = 60_000) {
       const so = { late: false, over: false };
       const timer = setTimeout(() => {
