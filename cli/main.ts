@@ -6,8 +6,9 @@
  * Owns the global options, the exit code, and what becomes of an error that nobody caught. Leaves the words of an error to output.ts.
  */
 import { readFileSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { join } from 'node:path';
 import { Command, CommanderError } from 'commander';
+import { usableDataDirectory } from '../drivers/local/directories';
 import { packageRoot } from '../drivers/package-root';
 import { ArteError, type ErrorData } from '../schemas/errors';
 import { commandNames, type CommandName } from './called-as';
@@ -82,7 +83,7 @@ async function buildProgram(words: readonly string[]): Promise<Command> {
     .hook('preAction', (_, action) => {
       const { color, dataDir } = action.optsWithGlobals<GlobalOptions>();
       if (!color) forbidColor();
-      if (dataDir !== undefined) process.env.ARTE_DATA_DIR = resolve(dataDir);
+      if (dataDir !== undefined) process.env.ARTE_DATA_DIR = usableDataDirectory(dataDir);
     });
   const word = commandWord(words);
   const named = word && commands[word];
@@ -115,8 +116,18 @@ function withoutCommand(): ArteError {
   });
 }
 
-/** With a full disk named where the platform is down because of it. Loaded only then: most errors have nothing to do with it. */
+/** With a full disk named where the platform is down because of it, loaded only then: most errors have nothing to do with it. And a lost folder named. */
 async function explained(error: unknown): Promise<unknown> {
+  if ((error as NodeJS.ErrnoException | undefined)?.syscall === 'uv_cwd')
+    return new ArteError(
+      'InvalidInput',
+      {
+        what: 'The folder that you are in is not there any more.',
+        why: 'It was removed or moved while your shell was in it, so no file can be found from it.',
+        next: 'Go to a folder that is there (cd), and give the command again.',
+      },
+      { cause: error },
+    );
   if (!(error instanceof ArteError) || error.data.code !== 'PlatformDown') return error;
   return (await import('./doctor/full-disk.js')).namingFullDisk(error);
 }

@@ -135,6 +135,12 @@ export const engineAnswerMs = 30_000;
 /** Less free room than this on the embedded server's disk explains its failing writes. */
 export const storeDiskBytesMin = 200 * 1024 * 1024;
 
+/**
+ * Bytes in the path of a data directory. SQLite, in which the embedded Temporal keeps its database, opens no file whose path and the ending of its journal
+ * have more than 512; the names that we put below the folder fit into the rest. Sockets, whose paths end at 108, are none of the folder's.
+ */
+export const dataDirectoryBytesMax = 440;
+
 // ---- the row engine ----------------------------------------------------------------------------------------------
 
 /** Bytes of one part object: far below a single PUT's limit, small enough to be held in memory once per flush. */

@@ -2,10 +2,10 @@
  * Opens the drivers and hands them to the activities. One pool and one store per process, whatever its roles.
  * Owns the folders inside the data directory that workers use.
  */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from 'pino';
 import type { InferDependencies, IoDependencies, TrainDependencies } from '../activities/dependencies';
+import { makeDataFolder } from '../drivers/local/directories';
 import { createMaterializer, type Materializer } from '../drivers/model/materialize';
 import { createModelPool, type ManagedModelPool } from '../drivers/model/pool';
 import { resolveModel } from '../drivers/model/resolve';
@@ -30,7 +30,7 @@ export function openDrivers(platform: WorkerPlatform, logger: Logger): OpenDrive
   const trainingDir = join(dataDir, 'training');
   const spoolDir = join(dataDir, 'spool');
   const stallDumps = { dir: join(dataDir, 'stalls'), secrets: secretsIn(platform.environment) };
-  for (const folder of [journalDir, trainingDir, spoolDir, logDir]) mkdirSync(folder, { recursive: true });
+  for (const folder of [journalDir, trainingDir, spoolDir, logDir]) makeDataFolder(dataDir, folder, 0o777);
   const store = createS3Store({ ...platform.store, spoolDir });
   // One device: one lock for model servers and trainers, in this process and in others.
   const deviceLockPath = join(dataDir, 'device-0.lock');

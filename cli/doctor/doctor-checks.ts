@@ -347,5 +347,7 @@ async function checkClock({ endpoint, region }: PlatformAddresses['store']): Pro
 }
 
 function gigabytes(bytes: number): string {
+  // A file system that does not count them (directories.ts).
+  if (!Number.isFinite(bytes)) return 'an unknown number of GB';
   return `${(bytes / 2 ** 30).toFixed(1)} GB`;
 }

@@ -6,7 +6,7 @@
  */
 import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { closeSync, openSync, readFileSync, renameSync, statSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ArteError } from '../../schemas/errors';
@@ -19,7 +19,7 @@ import {
 } from '../../schemas/limits';
 import type { PlatformAddresses } from '../../schemas/platform';
 import { packageRoot } from '../package-root';
-import { cacheDirectory, dataDirectory } from './directories';
+import { cacheDirectory, dataDirectory, makeDataFolder } from './directories';
 import { isLocked } from './lock';
 import { metricsAddress } from './metrics-address';
 import { addressesOfState, isAlive, platformPaths, readState, removeState, type PlatformState } from './platform-state';
@@ -67,7 +67,7 @@ export async function livingState(dataDir = dataDirectory()): Promise<PlatformSt
 /**
  * The platform, started if it is not there, when all its parts are ready. One that runs an older build is started anew:
  * its runs go on where they were.
- * Errors: those of ensurePythonEnv; InvalidConfig (ARTE_METRICS_ADDRESS); PortTaken; PlatformDown (details: the lines of the log that say why).
+ * Errors: those of ensurePythonEnv; InvalidConfig (ARTE_METRICS_ADDRESS); InvalidInput (the data directory); PortTaken; PlatformDown (details: the lines of the log that say why).
  */
 export async function ensurePlatform(options: PlatformOptions = {}): Promise<RunningPlatform> {
   metricsAddress(process.env);
@@ -87,6 +87,8 @@ export async function ensurePlatform(options: PlatformOptions = {}): Promise<Run
   let started: Supervisor | undefined;
   if (state === undefined) {
     say(`starting the platform in ${dataDir}`);
+    // Before Python is set up, which may take minutes.
+    makeDataFolder(dataDir, platformPaths(dataDir).logs);
     const python = options.python ?? (await setUpPython(options, say));
     started = startSupervisor(dataDir, python, build, options);
   }
@@ -168,28 +170,9 @@ async function setUpPython({ cacheDir }: PlatformOptions, say: (text: string) =>
   });
 }
 
-/** Errors: InvalidInput where nothing can be written. */
-function makeDataDirectory(dataDir: string): void {
-  try {
-    mkdirSync(platformPaths(dataDir).logs, { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    const { code = 'no' } = cause as NodeJS.ErrnoException;
-    throw new ArteError(
-      'InvalidInput',
-      {
-        what: `The data directory ${dataDir} cannot be used.`,
-        why: `No folder can be made there: the system says ${code}. It is no folder, or nothing may be written there.`,
-        next: 'Name another one with --data-dir or ARTE_DATA_DIR, or make this one writable.',
-      },
-      { cause },
-    );
-  }
-}
-
 function startSupervisor(dataDir: string, python: PythonEnv, build: string, options: PlatformOptions): Supervisor {
   const programs = options.programs ?? builtPrograms();
   const logPath = platformPaths(dataDir).log('supervisor');
-  makeDataDirectory(dataDir);
   if ((statSync(logPath, { throwIfNoEntry: false })?.size ?? 0) > logFileBytesMax) {
     renameSync(logPath, `${logPath}.1`);
   }

@@ -4,12 +4,13 @@
  * spool of lines. Leaves hashing by name, requests and healing to s3.ts.
  */
 import { createHash, randomUUID, type Hash } from 'node:crypto';
-import { lstat, mkdir, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
+import { lstat, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';
 import { join, sep } from 'node:path';
 import { directoryManifestSchema, type DirectoryManifest } from '../../schemas/artifact-ref';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
 import { storeSinglePutBytesMax, storeSpoolBytesMin } from '../../schemas/limits';
+import { makeFolder } from '../local/directories';
 import { localFileError } from './s3-errors';
 
 /** Bytes of a file read at once. */
@@ -207,7 +208,7 @@ export class LineSpool {
 
   /** Open and unlinked at once: whatever ends this process, the operating system gives the room back. */
   private async open(): Promise<FileHandle> {
-    await mkdir(this.folder, { recursive: true, mode: 0o700 });
+    makeFolder(this.folder, 0o700);
     const path = join(this.folder, `lines-${randomUUID()}`);
     const file = await open(path, 'wx+', 0o600);
     await unlink(path);
