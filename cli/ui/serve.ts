@@ -149,7 +149,8 @@ class Routes {
   private async judge(request: IncomingMessage): Promise<Answer> {
     const { headers, method = '' } = request;
     if (!this.guard.isOurHost(headers)) return plain(403, 'This server answers under its own address only.');
-    const url = new URL(request.url ?? '/', 'http://here');
+    const url = addressOf(request);
+    if (url === undefined) return plain(400, 'That is no address.');
     const isRead = method === 'GET' || method === 'HEAD';
     const free = isRead ? this.open[url.pathname] : undefined;
     if (free) return free;
@@ -252,6 +253,12 @@ class Routes {
       await this.gatherer.look();
     }
   }
+}
+
+/** What is asked for; undefined for what is no address. A path stays one where it looks like another server (`//view`). */
+function addressOf({ url = '/' }: IncomingMessage): URL | undefined {
+  const text = url.startsWith('/') ? `http://here${url}` : url;
+  return URL.canParse(text, 'http://here') ? new URL(text, 'http://here') : undefined;
 }
 
 /** Text of a JSON body, or why there is none. */
