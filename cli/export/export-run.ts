@@ -1,11 +1,11 @@
 /**
  * Takes what a run made out of the store, in the forms others read: data sets in conversations, a PEFT adapter or a Hugging Face folder, a GGUF,
- * each with its card. Owns which artifact is asked for and the forms of models; rows are export-rows.ts, cards method/cards.ts. Where a run's
- * artifacts are comes from its report. A target that exists is refused, never overwritten.
+ * each with its card. Owns which artifact is asked for and the forms of models; rows are export-rows.ts, cards method/cards.ts, where it may go
+ * export-target.ts. Where a run's artifacts are comes from its report.
  */
-import { existsSync, readFileSync } from 'node:fs';
-import { copyFile, cp, mkdir, readFile, writeFile } from 'node:fs/promises';
-import { dirname, join, resolve } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { copyFile, cp, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { cacheDirectory, dataDirectory } from '../../drivers/local/directories';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { createMaterializer, type Materializer } from '../../drivers/model/materialize';
@@ -19,6 +19,7 @@ import type { JsonObject } from '../../schemas/json';
 import { hubIdOfEmbedded, type ModelRef } from '../../schemas/model-ref';
 import type { ReportRound, RunReport } from '../../schemas/report';
 import { exportFolder, exportJsonl, exportParquet, exportPlain } from './export-rows';
+import { claimTarget } from './export-target';
 import { madeWhole } from './made-whole';
 import { roundOf } from '../report/report-round';
 import { openBundleOf } from '../run/run-config-of';
@@ -41,15 +42,7 @@ export interface ExportRequest {
 
 /** Write one export; resolves with the path. Errors: InvalidInput, RoundNotFound, ArtifactNotFound, DiskFull. */
 export async function exportRun(store: ArtifactStore, report: RunReport, request: ExportRequest): Promise<string> {
-  const target = resolve(request.target);
-  if (existsSync(target)) {
-    throw new ArteError('InvalidInput', {
-      what: `${target} is there already.`,
-      why: 'An export never overwrites.',
-      next: 'Give another path with --to, or move the old one away.',
-    });
-  }
-  await mkdir(dirname(target), { recursive: true });
+  const target = claimTarget(request.target, request.what, request.format);
   switch (request.what) {
     case 'dataset':
     case 'pairs':

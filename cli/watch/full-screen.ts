@@ -6,10 +6,10 @@
  * 1. Leaving never touches a run: only an order does, and it goes the way that the command of its name goes.
  * 2. A platform that does not answer is said and asked again; it ends nothing.
  */
-import { mkdir } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { dataDirectory } from '../../drivers/local/directories';
+import { dataDirectory, makeDataFolder } from '../../drivers/local/directories';
 import { ArteError } from '../../schemas/errors';
 import type { RunProgress } from '../../schemas/messages';
 import { orderFor } from '../actor';
@@ -263,8 +263,10 @@ class FullScreen {
     const { runId } = follower;
     this.inBackground('report: it is being written', async () => {
       const folder = join(dataDirectory(), 'reports');
-      await mkdir(folder, { recursive: true });
+      makeDataFolder(dataDirectory(), folder);
       const path = join(folder, `${runId}.html`);
+      // In a folder of ours, and by an older version without the mark of a report page.
+      await rm(path, { force: true });
       await writeReportPage(session.store, runId, path);
       const opened = await openOnDesktop(path);
       return opened ? `the report is ${path}, and is being opened` : `the report is ${path}`;

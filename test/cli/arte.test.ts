@@ -72,3 +72,10 @@ it('in a folder that was removed says so', () => {
   expect(stderr).toContain('is not there any more');
   expect(status).toBe(2);
 });
+
+it('prints a page or JSON on stdout, not both', () => {
+  const words = ['report', 'any', '--html', '-', '--json'];
+  const { status, stderr } = spawnSync(process.execPath, [linked, ...words], { encoding: 'utf8' });
+  expect(stderr).toContain('--html - and --json cannot both be printed');
+  expect(status).toBe(2);
+});

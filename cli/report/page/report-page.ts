@@ -23,6 +23,9 @@ import { escaped } from './report-plots';
 import { students, transfer } from './students';
 import { trainingPlots } from './trainings';
 
+/** Stands near the beginning of every page: by it a file is known as one that a newer page may replace. */
+export const generatorMark = '<meta name="generator" content="arte">';
+
 /** The page, as text. */
 export function reportPage(report: RunReport, details: ReportDetails, config: RunConfig | undefined): string {
   const sections = [
@@ -44,6 +47,7 @@ export function reportPage(report: RunReport, details: ReportDetails, config: Ru
 <html lang="en">
 <head>
 <meta charset="utf-8">
+${generatorMark}
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
