@@ -199,8 +199,24 @@ export const abortFlushMs = 2_000;
 /** A server of the embedded platform must answer within this after its start: ten times what was measured on 2 busy cores. */
 export const serverReadyMs = 60_000;
 
-/** An answer of a model larger than this is none: the longest real ones, with log-probabilities, stay far below. */
+/** An answer of a model larger than this is none, whatever was asked: the longest real ones, with log-probabilities, stay far below. */
 export const answerBytesMax = 64 * 1024 * 1024;
+
+/**
+ * What an answer may have for each token that was asked for, on average: a token is 3 to 4 characters of most languages, up to 12 bytes as \uXXXX, one of
+ * the log-probabilities of a given text with its names 150; a run of tokens that are each longer is no text.
+ */
+export const answerBytesPerToken = 64;
+export const scoredBytesPerToken = 256;
+
+/** And beside that: headings, figures of usage and time, a prompt that is sent back in an error. Small enough for a thousand calls in flight. */
+export const answerBytesFixed = 256 * 1024;
+
+/**
+ * Answers on their way that a process holds, all calls together: a sixth of workerHeapMegabytesMax. They are read one by one, so that the heap holds besides
+ * one answer at a time, as text, as JSON and as a record. A call that would pass it is given up, and the endpoint gets fewer at a time.
+ */
+export const answersOnTheWayBytesMax = 256 * 1024 * 1024;
 
 /** An endpoint that takes no connection for this long is not there; a loaded one takes it at once and answers late. */
 export const connectTimeoutMs = 10_000;

@@ -6,7 +6,7 @@
  * A row moves: due -> in flight -> recorded, with detours
  *   rate-limited, overloaded            -> wait without a slot, as told or with jitter; never counts as a try
  *   server-error, timeout, reset, garbage -> try again with jitter, rowAttemptsMax tries in all, then failed(cause)
- *   context-too-long, bad-request       -> failed(cause) at once: asking again would say the same
+ *   context-too-long, bad-request, too-large -> failed(cause) at once: asking again would say the same
  *   unauthorized, unknown-model, not-compatible, out-of-money -> the shard asks no more, takes what is on its way, and stops
  *   malformed                           -> asked again with another seed, `repairs` times, then malformed with its text
  */
@@ -63,6 +63,7 @@ export function actionFor(
       return { kind: 'retry', ms: Math.max(trouble.retryAfterMs ?? 0, jittered(base, trouble.tries, random)) };
     case 'context-too-long':
     case 'bad-request':
+    case 'too-large':
       return { kind: 'record', code: cause };
     case 'unauthorized':
       return { kind: 'park', code: 'EndpointUnauthorized' };

@@ -29,6 +29,7 @@ export type CallFailureCause =
   | 'timeout'
   | 'reset' // connection refused, reset, body cut off
   | 'garbage' // 200 with something that is no answer
+  | 'too-large' // an answer of many times what was asked for
   | 'context-too-long'
   | 'bad-request'
   | 'unauthorized'

@@ -9,13 +9,14 @@
  *    leak into an answer. What an endpoint did not declare is refused as bad-request, not dropped in silence.
  * 2. One call is one HTTP request (of a given text at vLLM two more, to its tokenizer, which cost nothing), never repeated here: a repeated call is paid again, so only the engine may decide on it.
  * 3. The API key stands in no error and no answer, whatever a server echoes, in whatever form.
- * 4. A call holds no more than answerBytesMax, whatever a server sends.
+ * 4. A call holds no more than what was asked for can take, and never more than answerBytesMax; all calls of a process no more than
+ *    answersOnTheWayBytesMax.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Pool, type Dispatcher } from 'undici';
 import { ArteError } from '../../schemas/errors';
 import type { JsonObject, JsonValue } from '../../schemas/json';
-import { answerBytesMax, connectTimeoutMs, heldCallMs } from '../../schemas/limits';
+import * as limits from '../../schemas/limits';
 import type { AnswerChoice, GivenText, ModelAnswer, ModelRequest } from '../../schemas/rows';
 import { secretRemover } from '../../schemas/secrets';
 import {
@@ -58,6 +59,11 @@ const quotedCharactersMax = 300;
 /** Patterns look at so much of a long error: it says what it is in its first sentences. */
 const errorCharactersRead = 2_000;
 
+/** Bytes of all answers on their way to this process. */
+let onTheWayBytes = 0;
+/** What a piece of an answer takes beside its bytes: a server may send them one by one. */
+const pieceBytes = 128;
+
 /**
  * An endpoint; connects with the first call. `complete` throws CallFailure, or the signal's reason when that aborts.
  * Errors: InvalidConfig when the address or the key cannot be one.
@@ -99,7 +105,7 @@ class HttpEndpoint implements OpenAiEndpoint {
     this.pool = new Pool(url.origin, {
       connections: options.concurrency.max,
       pipelining: 1,
-      connect: { timeout: connectTimeoutMs },
+      connect: { timeout: limits.connectTimeoutMs },
       // The call has a deadline of its own; undici's two would only cut it into parts.
       headersTimeout: 0,
       bodyTimeout: 0,
@@ -114,7 +120,8 @@ class HttpEndpoint implements OpenAiEndpoint {
     }
     const chat = request.prompt.kind === 'chat';
     const body = JSON.stringify(requestBody(request, this.options));
-    const response = await this.send(chat ? this.chatPath : this.completionPath, body, signal);
+    const bytesMax = answerBytesOf(request.sampling.maxTokens * (request.answers ?? 1));
+    const response = await this.send(chat ? this.chatPath : this.completionPath, body, bytesMax, signal);
     const { status } = response;
     return readResponse(response, (cause, message, retryAfterMs, spent) =>
       this.failure(cause, message, retryAfterMs, status, spent),
@@ -153,7 +160,9 @@ class HttpEndpoint implements OpenAiEndpoint {
 
   /** One request, its answer as JSON; any status but 200 is a failure. */
   private async ask(path: string, body: JsonObject, signal: AbortSignal): Promise<CompletionBody> {
-    const response = await this.send(path, JSON.stringify(body), signal);
+    const sent = JSON.stringify(body);
+    // A token of the text is a byte of it at least.
+    const response = await this.send(path, sent, answerBytesOf(sent.length, limits.scoredBytesPerToken), signal);
     const fail: Fail = (cause, message, retryAfterMs, spent) =>
       this.failure(cause, message, retryAfterMs, response.status, spent);
     if (response.status !== 200) {
@@ -198,10 +207,12 @@ class HttpEndpoint implements OpenAiEndpoint {
   }
 
   /** One request, the answer whole in memory. By undici's dispatch, without a stream in between. */
-  private send(path: string, body: string, signal: AbortSignal): Promise<RawResponse> {
+  private send(path: string, body: string, bytesMax: number, signal: AbortSignal): Promise<RawResponse> {
     return new Promise<RawResponse>((resolve, reject) => {
       let controller: Dispatcher.DispatchController | undefined;
       let settled = false;
+      let bytes = 0;
+      let heldBytes = 0;
       const settle = (): boolean => {
         if (settled) {
           return false;
@@ -209,6 +220,7 @@ class HttpEndpoint implements OpenAiEndpoint {
         settled = true;
         clearTimeout(deadline);
         forget();
+        onTheWayBytes -= heldBytes;
         return true;
       };
       const fail = (error: Error): void => {
@@ -229,7 +241,6 @@ class HttpEndpoint implements OpenAiEndpoint {
       let sentAt = Infinity;
       let status = 0;
       let headers: IncomingHttpHeaders = {};
-      let bytes = 0;
       const chunks: Buffer[] = [];
       this.pool.dispatch(
         { path, method: 'POST', headers: this.headers, body },
@@ -246,12 +257,18 @@ class HttpEndpoint implements OpenAiEndpoint {
             headers = responseHeaders;
           },
           onResponseData: (_, chunk) => {
-            bytes += chunk.length;
-            if (bytes > answerBytesMax) {
-              const said = `The answer is larger than ${String(answerBytesMax)} bytes.`;
-              fail(this.failure('garbage', said, undefined, status, status === 200 ? 'untold' : undefined));
+            if (settled) {
               return;
             }
+            const large = tooLarge(bytes, chunk.length, bytesMax);
+            if (large) {
+              const spent = status === 200 ? 'untold' : undefined;
+              fail(this.failure(large.cause, large.said, undefined, status, spent));
+              return;
+            }
+            bytes += chunk.length;
+            heldBytes += chunk.length + pieceBytes;
+            onTheWayBytes += chunk.length + pieceBytes;
             chunks.push(chunk);
           },
           onResponseEnd: () => {
@@ -261,7 +278,7 @@ class HttpEndpoint implements OpenAiEndpoint {
             }
           },
           onResponseError: (_, error) => {
-            const wasHeld = status === 0 && performance.now() - sentAt >= heldCallMs;
+            const wasHeld = status === 0 && performance.now() - sentAt >= limits.heldCallMs;
             fail(this.transportFailure(error, status === 200 || wasHeld ? 'untold' : undefined));
           },
         },
@@ -414,6 +431,28 @@ interface CompletionBody {
   /** llama.cpp. */
   readonly timings?: { readonly cache_n?: number };
   readonly error?: unknown;
+}
+
+/** Bytes that an answer of so many tokens may have. */
+function answerBytesOf(tokens: number, bytesPerToken: number = limits.answerBytesPerToken): number {
+  return Math.min(limits.answerBytesMax, limits.answerBytesFixed + tokens * bytesPerToken);
+}
+
+/** Why `more` bytes of an answer that has `bytes` are not taken. */
+function tooLarge(
+  bytes: number,
+  more: number,
+  bytesMax: number,
+): { readonly cause: CallFailureCause; readonly said: string } | undefined {
+  if (bytes + more > bytesMax) {
+    const said = `The answer is larger than ${String(bytesMax)} bytes, which is many times what was asked for: the server does not keep to max_tokens, or sends something else.`;
+    return { cause: 'too-large', said };
+  }
+  if (onTheWayBytes + more <= limits.answersOnTheWayBytesMax) {
+    return undefined;
+  }
+  const said = `Answers on their way take more than ${String(limits.answersOnTheWayBytesMax)} bytes together: fewer are asked for at a time.`;
+  return { cause: 'overloaded', said };
 }
 
 function readResponse(response: RawResponse, fail: Fail): ModelAnswer {

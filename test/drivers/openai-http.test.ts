@@ -10,10 +10,16 @@ import {
 } from '../../drivers/model/openai-http';
 import { CallFailure, type Capabilities } from '../../drivers/model/model';
 import { ArteError } from '../../schemas/errors';
-import { heldCallMs } from '../../schemas/limits';
+import { answerBytesFixed, answerBytesPerToken, answersOnTheWayBytesMax, heldCallMs } from '../../schemas/limits';
 import type { ModelRequest } from '../../schemas/rows';
 import { startOpenAiServer, type Behaviour, type OpenAiServer } from '../fixtures/openai-server';
 import { chat, completion, modelConformance } from './model.conformance';
+
+// Small enough to be passed by a test.
+jest.mock('../../schemas/limits', () => ({
+  ...jest.requireActual<object>('../../schemas/limits'),
+  answersOnTheWayBytesMax: 1_000_000,
+}));
 
 const all: Capabilities = {
   n: true,
@@ -216,6 +222,36 @@ describe('an answer', () => {
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: 'I will not.', finish: 'refused' });
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: '', finish: 'refused' });
     expect(await client.complete(chat('hi'), never)).toMatchObject({ text: '', finish: 'refused' });
+  });
+});
+
+describe('the size of an answer', () => {
+  const ask: ModelRequest = { ...chat('hi'), sampling: { ...chat('hi').sampling, maxTokens: 60 } };
+  const wordy = (characters: number): Behaviour => ({ kind: 'answer', text: 'x'.repeat(characters), finish: 'stop' });
+  const most = answerBytesFixed + 60 * answerBytesPerToken;
+
+  it('follows from what was asked for: many times that is a failure of its own', async () => {
+    const client = endpoint();
+    server.next(wordy(most - 4_096), wordy(most));
+    expect((await client.complete(ask, never)).text).toHaveLength(most - 4_096);
+    const failure = await failureOf(client.complete(ask, never));
+    expect(failure).toMatchObject({ callCause: 'too-large', status: 200, spent: 'untold' });
+    expect(failure.message).toContain(`larger than ${String(most)} bytes`);
+    // A longer one, or several, may be as much larger.
+    const times = 1 + Math.ceil(most / (60 * answerBytesPerToken));
+    server.next(wordy(most), wordy(Math.ceil(most / times)));
+    const longer = { ...ask, sampling: { ...ask.sampling, maxTokens: 60 * times } };
+    expect((await client.complete(longer, never)).text).toHaveLength(most);
+    expect((await client.complete({ ...ask, answers: times }, never)).others).toHaveLength(times - 1);
+  });
+
+  it('is bounded over all calls of the process: what is too much together is asked for again, fewer at a time', async () => {
+    const long = { ...ask, sampling: { ...ask.sampling, maxTokens: 100_000 } };
+    const client = endpoint();
+    server.next(wordy(answersOnTheWayBytesMax), wordy(700_000), wordy(700_000));
+    expect((await failureOf(client.complete(long, never))).callCause).toBe('overloaded');
+    // What was given up, and what was read, counts no longer.
+    for (let call = 0; call < 2; call += 1) expect((await client.complete(long, never)).text).toHaveLength(700_000);
   });
 });
 

@@ -45,6 +45,13 @@ it('a part and a journal record fit into what the store and the reader take at o
   expect(limits.answerBytesMax).toBeLessThanOrEqual(limits.journalRecordBytesMax);
 });
 
+it('answers on their way, and the largest one while it is read, leave most of the heap free', () => {
+  const readBytes = 4 * limits.answerBytesMax;
+  expect(limits.answersOnTheWayBytesMax + readBytes).toBeLessThan((limits.workerHeapMegabytesMax * 1024 * 1024) / 2);
+  // A thousand ordinary calls do not meet the bound.
+  expect(limits.answerBytesFixed * 1_000).toBeLessThanOrEqual(limits.answersOnTheWayBytesMax);
+});
+
 it('the journal is committed long before the store is told', () => {
   expect(limits.journalCommitIntervalMs * 10).toBeLessThan(limits.partFlushIntervalMs);
 });

@@ -180,7 +180,7 @@ describe('a row that does not go well', () => {
     },
   );
 
-  it.each<CallFailureCause>(['context-too-long', 'bad-request'])(
+  it.each<CallFailureCause>(['context-too-long', 'bad-request', 'too-large'])(
     'is recorded without another try: %s',
     async (cause) => {
       const endpoint = scriptedEndpoint((request) =>
