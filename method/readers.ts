@@ -11,6 +11,7 @@
  */
 import { ArteError } from '../schemas/errors';
 import type { AnswerSpec, TaskItem } from '../schemas/task';
+import { whatIsMalformed } from '../schemas/well-formed';
 import { labelsOf, optionsOf } from './answers';
 import { contentId } from './families/family';
 
@@ -296,7 +297,7 @@ export function readBbhJson(text: string, name: string, file = `The BIG-Bench-Ha
   const items: TaskItem[] = [];
   const problems: string[] = [];
   examples.forEach((example: unknown, index) => {
-    const read = bbhItem(example);
+    const read = soundOr(bbhItem(example));
     if ('why' in read) problems.push(`examples[${index}] (item ${index + 1}): ${read.why}; ${read.instead}`);
     else items.push(read);
   });
@@ -475,7 +476,7 @@ function readLines<Item extends object>(
     lines += 1;
     const where = `line ${index + 1}`;
     try {
-      const result = read(line);
+      const result = soundOr(read(line));
       if ('why' in result) problems.push(`${where}: ${result.why}; ${result.instead}`);
       else items.push(result);
     } catch (error) {
@@ -517,6 +518,21 @@ function parseObject(line: string): Record<string, unknown> {
   if (typeof value !== 'object' || value === null || Array.isArray(value))
     throw new NotAnObject('is not a JSON object');
   return value as Record<string, unknown>;
+}
+
+/** An item as it is, or what is wrong with the characters of a text of it. */
+function soundOr<Item extends object>(item: Item | Problem): Item | Problem {
+  if ('why' in item) return item;
+  for (const [name, text] of Object.entries(item)) {
+    const wrong = typeof text === 'string' ? whatIsMalformed(text) : undefined;
+    if (wrong !== undefined) {
+      return {
+        why: `the ${name} has ${wrong}`,
+        instead: 'take it out, or write the whole character: tokenizers refuse it',
+      };
+    }
+  }
+  return item;
 }
 
 function itemOf(question: string, target: string, rationale?: string): TaskItem {

@@ -10,7 +10,7 @@
  * 2. One call is one HTTP request (of a given text at vLLM two more, to its tokenizer, which cost nothing), never repeated here: a repeated call is paid again, so only the engine may decide on it.
  * 3. The API key stands in no error and no answer, whatever a server echoes, in whatever form.
  * 4. A call holds no more than what was asked for can take, and never more than answerBytesMax; all calls of a process no more than
- *    answersOnTheWayBytesMax.
+ *    answersOnTheWayBytesMax. 5. A text of an answer is well-formed.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { Pool, type Dispatcher } from 'undici';
@@ -19,6 +19,7 @@ import type { JsonObject, JsonValue } from '../../schemas/json';
 import * as limits from '../../schemas/limits';
 import type { AnswerChoice, GivenText, ModelAnswer, ModelRequest } from '../../schemas/rows';
 import { secretRemover } from '../../schemas/secrets';
+import { wellFormed } from '../../schemas/well-formed';
 import {
   firstOwnToken,
   promptLogprobsBody,
@@ -494,7 +495,7 @@ function readChoice(choice: Choice, text: string, fail: Fail): AnswerChoice {
   const content = choice.message === undefined ? choice.text : textOf(choice.message.content);
   const refusal = typeof choice.message?.refusal === 'string' ? choice.message.refusal : '';
   if (choice.finish_reason === 'content_filter' || refusal !== '') {
-    return { text: typeof content === 'string' && content !== '' ? content : refusal, finish: 'refused' };
+    return { text: wellFormed(typeof content === 'string' && content !== '' ? content : refusal), finish: 'refused' };
   }
   if (choice.finish_reason === 'abort' || choice.finish_reason === 'error') {
     throw fail('server-error', `The server gave the call up (finish_reason ${choice.finish_reason}).`);
@@ -502,7 +503,7 @@ function readChoice(choice: Choice, text: string, fail: Fail): AnswerChoice {
   if (typeof content !== 'string') {
     throw fail('garbage', `The answer has no text: ${quote(text)}`);
   }
-  return { text: content, finish: choice.finish_reason === 'length' ? 'length' : 'stop' };
+  return { text: wellFormed(content), finish: choice.finish_reason === 'length' ? 'length' : 'stop' };
 }
 
 /** Content is a string, nothing (a reasoning model that ran out of tokens), or a list of parts. */

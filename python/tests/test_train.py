@@ -214,6 +214,10 @@ def test_the_rate_rises_and_falls_as_the_schedule_says(schedule, share, train, s
     assert [rates[step] for step in range(1, 9)] == pytest.approx([1e-3 * each for each in expected], abs=1e-9)
 
 
+def test_texts_are_whole_characters():
+    assert script.well_formed(json.loads(r'"a\ud800b\udc00\u0000c \ud83d\ude00"')) == "a\ufffdb\ufffdc \U0001f600"
+
+
 def test_means_of_the_last_quarter():
     history = [{"loss": 1.0, "rewards/margins": float(step)} for step in range(10)] + [{"train_runtime": 1.0}]
     assert script.late_means(history, ("rewards/margins", "rewards/accuracies")) == {"rewards_margins_late": 8.0}

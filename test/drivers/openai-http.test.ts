@@ -201,6 +201,18 @@ describe('an answer', () => {
     body: { choices: [{ finish_reason: 'stop', message: { role: 'assistant', content, ...extra } }] },
   });
 
+  it('is whole characters: half of one is told as such, NUL stands for nothing', async () => {
+    const body = (content: string): Behaviour => ({
+      kind: 'status',
+      status: 200,
+      // As JSON writes them.
+      body: `{"choices":[{"finish_reason":"stop","message":{"content":"${content}"}}]}`,
+    });
+    server.next(body('a\\ud800b\\udc00\\u0000c'), body('sound \\ud83d\\ude00 \\u00e9\\n'));
+    expect((await endpoint().complete(chat('hi'), never)).text).toBe('a\uFFFDb\uFFFDc');
+    expect((await endpoint().complete(chat('hi'), never)).text).toBe('sound 😀 é\n');
+  });
+
   it('may come in parts, may be nothing, may be a refusal', async () => {
     server.next(
       message([

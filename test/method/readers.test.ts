@@ -74,6 +74,22 @@ describe('readJsonl', () => {
     expect(details?.every((line) => line.includes('write {') || line.includes('question_field'))).toBe(true);
   });
 
+  it('refuses what no tokenizer takes: half a character, and NUL', () => {
+    const lines = [
+      '{"question": "What is 2 + 3? \\ud83d\\ude00", "target": "5", "ignored": "\\u0000"}',
+      '{"question": "What is \\ud800 2 + 4?", "target": "6"}',
+      '{"question": "What is 2 + 5?", "target": "7\\u0000"}',
+    ];
+    const error = refusal(() => readJsonl(lines.join('\n')));
+    expect(error.details).toEqual([
+      expect.stringContaining(
+        'line 2: the question has half of a surrogate pair (\\ud800) without its other half; take',
+      ),
+      expect.stringContaining('line 3: the target has the character NUL (\\u0000); take'),
+    ]);
+    expect(readJsonl(lines[0] ?? '').items).toHaveLength(1);
+  });
+
   it('shows at most twenty bad lines and says how many more there are', () => {
     const { details } = refusal(() => readJsonl('x\n'.repeat(50)));
     expect(details).toHaveLength(problemsShownMax + 1);
