@@ -252,6 +252,7 @@ export async function runShardOf(
               device: lease.endpoint.id,
               callsAtATime: { allowed: progress.concurrency.limit, most: progress.concurrency.ceiling },
               ...(progress.note === undefined ? {} : { note: progress.note }),
+              ...(progress.waits && { waits: progress.waits }),
             });
           },
           signal,

@@ -158,6 +158,9 @@ export const retryBackoffMaxMs = 15_000;
 /** A Retry-After longer than this is asked again after this long: a run must not sleep for a day on one header. */
 export const retryAfterMaxMs = 600_000;
 
+/** A shard that has finished no row for so long says why its rows wait: shorter waits are part of a busy server's day, and a person is told within a minute. */
+export const waitsSaidMs = 5_000;
+
 /** Rows that wait for a retry while fresh ones are still taken; more waiting means that fresh calls would fare no better. */
 export const waitingRowsMax = 1_024;
 

@@ -286,6 +286,8 @@ export interface ActivityProgress {
   /** Of rows: calls that the endpoint takes at a time now, and at most. */
   readonly callsAtATime?: { readonly allowed: number; readonly most: number };
   readonly note?: string;
+  /** Of rows that wait instead of being asked, when none was finished for a while: why; `held`: nothing is asked meanwhile. Left out by older workers. */
+  readonly waits?: { readonly words: string; readonly held: boolean };
 }
 
 /** What resolveModels is asked. */

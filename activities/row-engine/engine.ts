@@ -51,6 +51,7 @@ import type { RowTable } from './row-table';
 import { shardRecordKey, shardRecordSchema } from './shard-record';
 import type { EngineLimits, RunShard, ShardProgress, ShardRun } from './types';
 import { WaitingRows } from './waiting-rows';
+import { waitsOf, type Waits } from './waiting-words';
 
 const defaultLimits: EngineLimits = {
   journalCommitIntervalMs: limits.journalCommitIntervalMs,
@@ -58,6 +59,7 @@ const defaultLimits: EngineLimits = {
   progressIntervalMs: limits.heartbeatIntervalMs,
   rowAttemptsMax: limits.rowAttemptsMax,
   retryBackoffBaseMs: limits.retryBackoffBaseMs,
+  waitsSaidMs: limits.waitsSaidMs,
   waitingRowsMax: limits.waitingRowsMax,
   endpointDownMs: limits.endpointDownMs,
   rowsStallFloorMs: limits.rowsStallFloorMs,
@@ -251,7 +253,8 @@ class Asking implements LimiterClient {
   private readonly failing = new Set<number>();
   private failingSince = 0;
   private failingHard = true;
-  private lastFailure: { readonly code: FailedCode; readonly message: string } | undefined;
+  private lastFailure:
+    { readonly code: FailedCode; readonly message: string; readonly toldMs: number | undefined } | undefined;
   private storeTrouble: string | undefined;
   private usageUntold = false;
 
@@ -455,7 +458,7 @@ class Asking implements LimiterClient {
     }
     this.remember(call, code, failure?.status);
     this.noteFailure(call, failure?.spent);
-    this.lastFailure = { code, message };
+    this.lastFailure = { code, message, toldMs: told };
     this.noteFailing(call.index, code);
     const trouble = this.troubleOf(call.index);
     if (signal === 'limited' || signal === 'overload') trouble.turnedAway += 1;
@@ -701,7 +704,8 @@ class Asking implements LimiterClient {
   }
 
   private report(): void {
-    const note = this.note();
+    const waits = this.waits();
+    const note = this.note(waits !== undefined);
     const { limit, ceiling, closedForMs } = this.allowed();
     const progress: ShardProgress = {
       done: this.table.done,
@@ -713,6 +717,7 @@ class Asking implements LimiterClient {
       usage: { ...this.resumed.usage },
       paid: paidOf(this.resumed),
       ...(note === undefined ? {} : { note }),
+      ...(waits && { waits }),
     };
     this.run.onProgress(progress);
   }
@@ -724,16 +729,30 @@ class Asking implements LimiterClient {
     return { limit: Math.min(limit, max), ceiling: Math.min(ceiling, max), closedForMs };
   }
 
-  private note(): string | undefined {
+  /** Why rows wait; nothing while rows are finished beside those. */
+  private waits(): Waits | undefined {
+    const { settings, table, waiting, inFlight } = this;
+    if (this.state !== 'asking' || systemClock.now() - this.lastProgressAt < settings.waitsSaidMs) return undefined;
+    const { resting } = waiting;
+    return waitsOf({
+      ...{ open: table.length - table.done, inFlight, resting, firstForMs: waiting.firstForMs() },
+      ...{ isFull: waiting.size >= settings.waitingRowsMax, closedForMs: this.limiter.state().closedForMs },
+      last: this.lastFailure,
+    });
+  }
+
+  /** `isTold`: why rows wait is said beside it. */
+  private note(isTold: boolean): string | undefined {
     const notes: string[] = [];
     const { limit, ceiling, closedForMs } = this.allowed();
     if (ceiling < this.limiter.state().ceiling) notes.push(`at most ${ceiling} calls at a time, as was ordered`);
     const now = systemClock.now();
-    if (this.failing.size > 0) {
+    if (this.failing.size > 0 && !isTold) {
       notes.push(
         `no answer for ${Math.round((now - this.failingSince) / 1000)} s: ${clipped(`${this.lastFailure?.code}: ${this.lastFailure?.message}`, 160)}`,
       );
-    } else if (closedForMs > 1000) notes.push(`the endpoint asked to wait ${Math.ceil(closedForMs / 1000)} s`);
+    } else if (closedForMs > 1000 && !isTold)
+      notes.push(`the endpoint asked to wait ${Math.ceil(closedForMs / 1000)} s`);
     else if (limit < ceiling) notes.push(`${limit} of ${ceiling} calls at a time`);
     if (this.storeTrouble)
       notes.push(`parts cannot be stored (rows are safe in the journal): ${clipped(this.storeTrouble, 160)}`);

@@ -7,6 +7,7 @@ import type { StageUsage } from '../../schemas/manifest';
 import type { OutcomeCounts, RowReading, RowRequest, ModelAnswer, Usage } from '../../schemas/rows';
 import type { ShardOutput } from '../../schemas/messages';
 import type { LimiterRegistry } from './limiter';
+import type { Waits } from './waiting-words';
 
 export interface RowSource {
   readonly length: number;
@@ -73,6 +74,7 @@ export interface EngineLimits {
   readonly progressIntervalMs: number;
   readonly rowAttemptsMax: number;
   readonly retryBackoffBaseMs: number;
+  readonly waitsSaidMs: number;
   readonly waitingRowsMax: number;
   readonly endpointDownMs: number;
   readonly rowsStallFloorMs: number;
@@ -102,8 +104,10 @@ export interface ShardProgress {
   readonly usage: StageUsage;
   /** What of that this run has paid for. */
   readonly paid: StageUsage;
-  /** What a person should know: what it waits for, what was found damaged. */
+  /** What a person should know: what was found damaged, and how the endpoint fares. */
   readonly note?: string;
+  /** Why rows wait instead of being asked, where none has been finished for a while. */
+  readonly waits?: Waits;
 }
 
 export type RunShard = (run: ShardRun) => Promise<ShardOutput>;

@@ -27,6 +27,16 @@ export class WaitingRows {
     return this.heap.length + this.due.length - this.taken;
   }
 
+  /** Those that are not due. */
+  get resting(): number {
+    return this.heap.length;
+  }
+
+  /** Milliseconds until the first of them is. */
+  firstForMs(): number {
+    return Math.max(0, this.at(0) - this.clock.now());
+  }
+
   addDue(row: number): void {
     this.due.push(row);
   }

@@ -36,7 +36,7 @@ export interface LiveStage {
   readonly callsAtATime?: { readonly allowed: number; readonly most: number };
   /** What the work itself says of how it goes: fewer calls than allowed, a store that does not answer. */
   readonly note?: string;
-  /** Of an attempt that failed and will be tried again, or of work that waits for money: neither is ever silent. */
+  /** Of an attempt that failed and will be tried again, of rows that wait for their endpoint, or of work that waits for money: none is ever silent. */
   readonly trouble?: string;
   /** The trouble in a few words, as long as nothing was made since: of such a stage nobody can say when it ends. */
   readonly held?: string;
@@ -208,6 +208,8 @@ export function fromHeartbeats(
   let unit: LiveStage['unit'] = totalRows > 0 ? 'rows' : 'steps';
   let trouble: string | undefined;
   let held: string | undefined;
+  let waits: string | undefined;
+  let moving = 0;
   const usage = { ...noUsage };
   let metrics: Record<string, number> = {};
   let says: Pick<LiveStage, 'device' | 'callsAtATime' | 'note'> = {};
@@ -221,6 +223,8 @@ export function fromHeartbeats(
       found += beat.found ?? 0;
       if (totalRows === 0) total = Math.max(total, beat.total);
       inFlight += beat.inFlight;
+      waits = beat.waits?.words ?? waits;
+      if (!beat.waits?.held) moving += 1;
       ({ phase, unit } = beat);
       for (const name of Object.keys(usage) as (keyof typeof usage)[]) usage[name] += beat.usage[name];
       metrics = { ...metrics, ...(beat.metrics ?? {}) };
@@ -237,6 +241,10 @@ export function fromHeartbeats(
       if (!makesAgain(activity, beat)) held = `attempt ${activity.attempt ?? 0}, nothing made since`;
     }
   }
+  // Older than what its rows wait for now is what the attempt before died of.
+  trouble = waits ?? trouble;
+  // Of several shards one may still be at work.
+  if (waits !== undefined && moving === 0) held ??= 'waits for the endpoint';
   // One shard's heartbeat and the finished rows of the others overlap for a moment when a shard ends.
   if (total > 0) done = Math.min(done, total);
   if (total === 0 && finishedRows > 0) total = shardRowsMax;

@@ -202,6 +202,30 @@ describe('a row that does not go well', () => {
     expect(output.counts.ok).toBe(10);
   });
 
+  it.each([
+    [
+      'told to come back in years',
+      'rate-limited',
+      1e12,
+      /2 rows wait \d+ s more to be asked again: HTTP 429 \(it says to come back in 31 years/,
+    ],
+    ['turned away without a time', 'overloaded', undefined, /2 rows wait \d+ s more to be asked again: HTTP 429$/],
+  ] as const)('says why nothing comes where rows are %s', async (_, cause, retryAfterMs, words) => {
+    const endpoint = scriptedEndpoint((request) =>
+      indexOf(request) === 0 ? rightAnswer(request) : new CallFailure(cause, 'HTTP 429', retryAfterMs),
+    );
+    const run = place.shard(rowsOf(3), endpoint, {
+      limits: { ...quickLimits, retryBackoffBaseMs: 10_000, waitsSaidMs: 50 },
+      signal: AbortSignal.timeout(200),
+    });
+    await expect(runShard(run)).rejects.toBeDefined();
+    const said = run.progress.flatMap(({ waits }) => waits ?? []);
+    expect(said.at(-1)).toMatchObject({ held: true, words: expect.stringMatching(words) as string });
+    // Not while rows are finished, and not when the shard has ended.
+    expect(run.progress[0]?.waits).toBeUndefined();
+    expect(run.progress.at(-1)?.waits).toBeUndefined();
+  });
+
   it('pauses between calls that it is told to make again at once', async () => {
     const endpoint = scriptedEndpoint(() => new CallFailure('rate-limited', 'scripted', 0), { start: 4, max: 4 });
     const run = place.shard(rowsOf(4), endpoint, {

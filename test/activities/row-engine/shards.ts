@@ -20,6 +20,7 @@ export const quickLimits: EngineLimits = {
   progressIntervalMs: 5,
   rowAttemptsMax: 4,
   retryBackoffBaseMs: 1,
+  waitsSaidMs: 60_000,
   waitingRowsMax: 1024,
   endpointDownMs: 60_000,
   rowsStallFloorMs: 60_000,

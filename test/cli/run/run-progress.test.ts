@@ -155,6 +155,24 @@ describe('an attempt after one that failed', () => {
   });
 });
 
+it('rows that wait for their endpoint are a trouble that is told, and hold the stage up where no shard asks anything', () => {
+  const words = '2 rows wait 540 s more to be asked again: HTTP 429';
+  const shard = (waits?: ActivityProgress['waits']): ReturnType<typeof pending> => ({
+    ...pending({ stage: 'sample-questions', unit: 'rows', phase: 'rows', done: 1, total: 3, ...(waits && { waits }) }),
+    attempt: 1,
+  });
+  const of = (...shards: ReturnType<typeof pending>[]): ReturnType<typeof fromHeartbeats> =>
+    fromHeartbeats({ label: 'sample-questions', since: '2026-01-01T00:00:00Z' }, shards, 0, 6);
+  const still = of(shard({ words, held: true }));
+  expect(still).toMatchObject({ trouble: words, held: 'waits for the endpoint' });
+  expect(eventLine(still, undefined, undefined, {})).toContain(words);
+  expect(eventLine(still, undefined, undefined, { trouble: true })).toContain('still: waits for the endpoint');
+  const partly = of(shard({ words, held: true }), shard());
+  expect(partly.trouble).toBe(words);
+  expect(partly.held).toBeUndefined();
+  expect(of(shard()).trouble).toBeUndefined();
+});
+
 it('a later wave says why rows are counted from nothing again', () => {
   const stage = { ...fromHeartbeats({ label: 'tailor-questions', since: '' }, [], 0, 17), phase: 'rows' };
   const said = eventLine({ ...stage, wave: { number: 2, rowsBefore: 20 } }, undefined);
