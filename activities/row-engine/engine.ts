@@ -619,10 +619,16 @@ class Asking implements LimiterClient {
         : `Look at the examples. If the endpoint was at fault, mend it and arte retry RUN. Else change the prompt, the model or thresholds.${broken} with arte retry RUN --set SETTING=VALUE: answers that still count are reused.`;
     return new ArteError('OutcomeThreshold', {
       what: `${bad} of ${table.done} rows done are ${broken} (${share(bad, table.done)}); the threshold is ${share(threshold, 1)} of the shard's ${table.length} rows.`,
-      why: details[0] === undefined ? 'No example is left.' : `For example ${clipped(details[0], 300)}`,
+      why: `${details[0] === undefined ? 'No example is left.' : `For example ${clipped(details[0], 300)}`}${this.failureWords(broken)}`,
       next: advice,
       details,
     });
+  }
+
+  /** What a row that failed has for an answer is the failure's message. After a restart nobody remembers one. */
+  private failureWords(broken: ThresholdName): string {
+    const { lastFailure: last } = this;
+    return broken === 'failed' && last ? ` | the last failure: ${last.code}: ${clipped(last.message, 300)}` : '';
   }
 
   /** Once a second: tell how it goes, and notice when it does not. */

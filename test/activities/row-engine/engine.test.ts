@@ -557,6 +557,7 @@ describe('thresholds', () => {
     );
     const error = await refusal(runShard(place.shard(rows, endpoint, { thresholds: strict })));
     expect(error.data.next).toContain('failed rows are asked again');
+    expect(error.data.why).toMatch(/ \| the last failure: context-too-long: n_ctx is 512$/);
     broken = false;
     if (where === 'elsewhere') place.remove();
     const output = await runShard(place.shard(rows, endpoint, { thresholds: strict }));
