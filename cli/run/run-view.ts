@@ -246,7 +246,7 @@ export function failedLines({ progress }: RunView, color: Colors): string[] {
     color.yellow(`Stage ${failed.stage} failed (${failed.error.code}, since ${failed.since}).`),
     ...errorLines(failed.error),
     color.dim(
-      `       The run waits for ${beside || 'what runs beside it'} to come to its end, which keeps what that makes; then it parks.`,
+      `       The run parks once nothing else of it runs${beside && ` (now: ${beside})`}; what that finishes is kept.`,
     ),
   ];
 }

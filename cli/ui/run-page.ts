@@ -72,10 +72,7 @@ function notice({ view: { progress, engine, outdated }, trouble }: SeenRun): str
   if (failed)
     return box(
       `Stage ${escaped(failed.stage)} failed since ${time(failed.since)}.`,
-      errorWords(
-        failed.error,
-        'The run waits for what runs beside it to come to its end, which keeps what that makes; then it parks.',
-      ),
+      errorWords(failed.error, 'The run parks once nothing else of it runs; what that finishes is kept.'),
     );
   if (status === 'FAILED')
     return box('The run has ended without being done.', `<p>Retry starts it again from what it has in the store.</p>`);

@@ -801,7 +801,7 @@ describe('alignWorkflow', () => {
       ).join('\n');
       expect(shown).toContain('Stage train-dpo failed (TrainerFailed');
       expect(shown).toContain('what   it broke');
-      expect(shown).toContain('The run waits for train-sft/original_teacher to come to its end');
+      expect(shown).toContain('The run parks once nothing else of it runs (now: train-sft/original_teacher)');
       finishBaseline();
       const parked = await until(async () => {
         const progress = await handle.query(progressQuery);
