@@ -95,6 +95,7 @@ export async function writeReport(store: ArtifactStore, input: ReportInput): Pro
     notes: [
       ...earlierNotes(earlier, config),
       ...lossNotes(stages, config),
+      ...estimateNotes(stages),
       ...paymentNotes(input.runId, stages, totals, config),
       ...notesOf(config, stages, arms, rounds),
       ...noticeWarnings(await readNotices(store, input.runId)),
@@ -326,6 +327,8 @@ function totalsOf(stages: readonly ReportStage[], config: RunConfig): Omit<RunRe
     outputTokens: sum((stage) => stage.outputTokens),
     lostCalls: sum((stage) => stage.lostCalls),
     lostInputTokens: sum((stage) => stage.lostInputTokens),
+    lostOutputTokens: sum((stage) => stage.lostOutputTokens ?? 0),
+    estimatedCalls: sum((stage) => stage.estimatedCalls ?? 0),
     seconds: sum((stage) => stage.seconds),
     cost: sum((stage) => stage.cost),
     currency: config.platform.currency,
@@ -390,7 +393,18 @@ function lossNotes(stages: readonly ReportStage[], config: RunConfig): string[] 
   });
   const money = cost > 0 ? `, ${cost.toFixed(2)} ${config.platform.currency}` : '';
   return [
-    `${sum((stage) => stage.lostCalls)} calls were in flight when a worker was killed, or ended without a usable answer after the server had worked, and were asked again. They are not in this account; if their endpoint charged for them, that is at most ${sum((stage) => stage.lostInputTokens)} input tokens${money}, and what it had begun to answer.`,
+    `${sum((stage) => stage.lostCalls)} calls were in flight when a worker was killed, or ended without a usable answer after the server had worked, and were asked again. They are not in this account; if their endpoint charged for them, that is at most ${sum((stage) => stage.lostInputTokens)} input and ${sum((stage) => stage.lostOutputTokens ?? 0)} output tokens${money}. The budget counts them at that.`,
+  ];
+}
+
+/** Which figures of the account no server has counted. */
+function estimateNotes(stages: readonly ReportStage[]): string[] {
+  const made = stages.filter(({ reused, estimatedCalls = 0 }) => !reused && estimatedCalls > 0);
+  if (made.length === 0) return [];
+  const sum = (of: (stage: ReportStage) => number): number => made.reduce((total, stage) => total + of(stage), 0);
+  const names = [...new Set(made.map(({ name, arm }) => stageLabel(name, arm)))];
+  return [
+    `${sum(({ estimatedCalls = 0 }) => estimatedCalls)} of ${sum(({ calls }) => calls)} answers of ${names.join(', ')} came without usable token counts. What is missing of theirs is estimated from the texts, on the high side (a token for every 3 bytes, an answer at most max_tokens), and so is its cost.`,
   ];
 }
 

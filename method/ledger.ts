@@ -13,7 +13,7 @@
 import { asksTeacher } from '../schemas/arms';
 import type { Ledger, LedgerEntry } from '../schemas/ledger';
 import type { StageUsage } from '../schemas/manifest';
-import type { ModelRequest, Usage } from '../schemas/rows';
+import type { AnswerChoice, ModelAnswer, ModelRequest, Usage } from '../schemas/rows';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
 import { signalLabel, signalsOf, type SignalName } from '../schemas/signals';
 import { respondentOfArm, type StageName } from '../schemas/stage-names';
@@ -30,6 +30,8 @@ const secondsPerHour = 3_600;
 const bytesPerTokenMin = 3;
 /** What a chat template puts around a message, in tokens: role, markers, line breaks. */
 const frameTokensOfMessage = 8;
+/** The token that ends an answer: many servers count it. */
+const endTokens = 1;
 
 // ---- prices ------------------------------------------------------------------------------------------------------
 
@@ -114,9 +116,15 @@ export function costOfCalls(
   );
 }
 
-/** What calls that were lost in flight can have cost beside that: their prompts, at most. */
-export function costOfLostCalls({ lostInputTokens }: Pick<StageUsage, 'lostInputTokens'>, price: Price): number {
-  return (lostInputTokens * price.input) / perMillion;
+/** What calls that were lost can have cost beside that, at most: their prompts, and answers of max_tokens. */
+export function costOfLostCalls(
+  {
+    lostInputTokens,
+    lostOutputTokens = 0,
+  }: Pick<StageUsage, 'lostInputTokens'> & { readonly lostOutputTokens?: number },
+  price: Price,
+): number {
+  return (lostInputTokens * price.input + lostOutputTokens * price.output) / perMillion;
 }
 
 export function trainingCost(seconds: number, price: Price): number {
@@ -144,12 +152,26 @@ export function usageOfCallMax(request: ModelRequest): Usage {
   };
 }
 
-/** What an answered call took where its server does not tell, estimated high in the same way. */
-export function usageOfUntold(request: ModelRequest, texts: readonly string[]): Usage {
+/**
+ * What an answered call took, where its server told not all of it: the counts it did give, and for the others estimates on the high side, from the
+ * texts. Of an answer never more than max_tokens, and all of them where it was cut off there; of thinking that a server keeps to itself nothing is known.
+ */
+export function usageOfUntold(
+  request: ModelRequest,
+  { usage, usageUntold = [], ...first }: Pick<ModelAnswer, 'text' | 'finish' | 'others' | 'usage' | 'usageUntold'>,
+): Usage {
+  const { maxTokens } = request.sampling;
+  const written = ({ text, finish }: AnswerChoice): number =>
+    finish === 'length'
+      ? maxTokens
+      : Math.min(maxTokens, Math.ceil(Buffer.byteLength(text) / bytesPerTokenMin) + endTokens);
+  const choices = [first, ...(first.others ?? [])];
   return {
-    inputTokens: promptTokensMax(request),
-    cachedInputTokens: 0,
-    outputTokens: texts.reduce((tokens, text) => tokens + Math.ceil(Buffer.byteLength(text) / bytesPerTokenMin), 0),
+    inputTokens: usageUntold.includes('input') ? promptTokensMax(request) : usage.inputTokens,
+    cachedInputTokens: usage.cachedInputTokens,
+    outputTokens: usageUntold.includes('output')
+      ? choices.reduce((tokens, choice) => tokens + written(choice), 0)
+      : usage.outputTokens,
   };
 }
 

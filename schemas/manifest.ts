@@ -12,10 +12,13 @@ export { stageNames, rowStageNames, type StageName, type RowStageName } from './
 export const stageUsageSchema = usageSchema.extend({
   /** Model calls that were answered, repeats and repairs included: what was paid for. */
   calls: z.number().int().nonnegative(),
-  /** Calls that were in flight when a worker was killed: answered to nobody and asked again, paid for perhaps. Not among `calls`. */
+  /** Of them, those whose server gave no token counts that can be used: theirs are estimated from the texts, high. */
+  estimatedCalls: z.number().int().nonnegative().default(0),
+  /** Calls that may have been worked on and brought no answer (a kill, a broken connection, a timeout): asked again, paid for perhaps. Not among `calls`. */
   lostCalls: z.number().int().nonnegative().default(0),
-  /** At most so many input tokens had they. How much of an answer was written for them nobody knows. */
+  /** At most so many tokens had they: their prompts estimated high, and all of max_tokens. */
   lostInputTokens: z.number().int().nonnegative().default(0),
+  lostOutputTokens: z.number().int().nonnegative().default(0),
 });
 export type StageUsage = z.infer<typeof stageUsageSchema>;
 
@@ -25,8 +28,10 @@ export const noUsage: StageUsage = {
   inputTokens: 0,
   cachedInputTokens: 0,
   outputTokens: 0,
+  estimatedCalls: 0,
   lostCalls: 0,
   lostInputTokens: 0,
+  lostOutputTokens: 0,
 };
 
 export const stageManifestSchema = z.object({

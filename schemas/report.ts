@@ -102,9 +102,13 @@ export interface ReportStage {
   readonly inputTokens: number;
   readonly cachedInputTokens: number;
   readonly outputTokens: number;
-  /** Calls that a kill cut off in flight, and their input tokens at most: asked again, paid for perhaps; in neither calls nor cost. */
+  /** Calls whose token counts are estimates; left out by older versions. */
+  readonly estimatedCalls?: number;
+  /** Calls that may have been worked on and brought no answer, and their tokens at most: asked again, paid for perhaps; in neither calls nor cost. */
   readonly lostCalls: number;
   readonly lostInputTokens: number;
+  /** Left out by older versions. */
+  readonly lostOutputTokens?: number;
   /** From its start to its end: waits for a model, the device or money are in them. */
   readonly seconds: number;
   /** Found in the store: its calls and seconds were spent by an earlier run and are not in this run's totals. */
@@ -146,8 +150,10 @@ export interface RunReport {
     readonly inputTokens: number;
     readonly cachedInputTokens: number;
     readonly outputTokens: number;
+    readonly estimatedCalls?: number;
     readonly lostCalls: number;
     readonly lostInputTokens: number;
+    readonly lostOutputTokens?: number;
     readonly seconds: number;
     /** Of what stands in the table, as far as this run has paid for it. */
     readonly cost: number;

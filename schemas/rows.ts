@@ -56,6 +56,9 @@ export const usageSchema = z.object({
 });
 export type Usage = z.infer<typeof usageSchema>;
 
+/** cached: the server's count was senseless, and what stands in its place is no count of its own. One that is left out is 0. */
+export type UntoldCount = 'input' | 'cached' | 'output';
+
 /** One of the texts that a call brought. */
 export interface AnswerChoice {
   readonly text: string;
@@ -78,8 +81,8 @@ export interface ModelAnswer extends AnswerChoice {
   readonly tokens?: readonly ScoredToken[];
   /** Of the whole call. */
   readonly usage: Usage;
-  /** The server said nothing of it: the zeros are no count. */
-  readonly usageUntold?: true;
+  /** Counts that the server did not give, or that cannot be: they have to be estimated. */
+  readonly usageUntold?: readonly UntoldCount[];
 }
 
 /** What a stage hands to the engine: identity, request, and the few facts needed to use the answer. */

@@ -28,7 +28,7 @@ import type { ShardOutput } from '../../schemas/messages';
 import type { StallFacts } from '../../schemas/stall-dump';
 import { StallError } from '../../schemas/stall-error';
 import { canonicalJson, seedFrom } from '../../method/keys';
-import { promptTokensMax, usageOfCallMax, usageOfUntold } from '../../method/ledger';
+import { usageOfCallMax, usageOfUntold } from '../../method/ledger';
 import { madeAgain } from '../damaged';
 import { journalFolder, removeJournals } from './journal';
 import { processLimiters, systemClock, Ticket, type CallEnd, type Limiter, type LimiterClient } from './limiter';
@@ -45,7 +45,7 @@ import {
   type ThresholdName,
 } from './outcomes';
 import { removeParts } from './parts';
-import { addSpent, addUsage, resumeShard, type AskedBefore, type Resumed } from './resume';
+import { addSpent, addUsage, resumeShard, takeLostAtMost, type AskedBefore, type Resumed } from './resume';
 import { RowOrder } from './row-order';
 import type { RowTable } from './row-table';
 import { shardRecordKey, shardRecordSchema } from './shard-record';
@@ -97,20 +97,19 @@ export const runShard: RunShard = async (run) => {
   });
   try {
     const { usage, others } = resumed;
-    let longest = 0;
+    let most = noUsage;
     if (run.admit !== undefined || usage.lostCalls > 0) {
       const surveyed = survey(run, resumed.table);
-      ({ longest } = surveyed);
+      ({ most } = surveyed);
       const { openMax } = surveyed;
-      // Which rows they were for is forgotten, so each lost call is taken for the longest prompt.
-      for (const lossy of [usage, ...Object.values(others)]) lossy.lostInputTokens = lossy.lostCalls * longest;
+      for (const lossy of [usage, ...Object.values(others)]) takeLostAtMost(lossy, most);
       await run.admit?.({ paid: paidOf(resumed), openMax });
     }
     const asking = new Asking(run, settings, resumed);
     disk.fail = (error) => asking.stop(error);
     if (disk.early) asking.stop(disk.early);
     await asking.untilDone();
-    return await commit(run, resumed, longest, beganMs);
+    return await commit(run, resumed, most, beganMs);
   } finally {
     resumed.parts.stop();
     resumed.journal.close();
@@ -130,12 +129,12 @@ export async function finishedShard(
   return output;
 }
 
-/** Write the results in row order, then the record that makes them the shard's. `longest`: tokens of prompt for which a lost call was taken. */
-async function commit(run: ShardRun, resumed: Resumed, longest: number, beganMs: number): Promise<ShardOutput> {
+/** Write the results in row order, then the record that makes them the shard's. `most`: tokens for which a lost call was taken. */
+async function commit(run: ShardRun, resumed: Resumed, most: Usage, beganMs: number): Promise<ShardOutput> {
   const { table, journal, usage, others } = resumed;
   journal.write();
   const results = await run.store.putLines(resultLines(table, run.signal));
-  await resumed.countLate(longest);
+  await resumed.countLate(most);
   const paidBy = { ...others, [run.madeBy]: paidOf(resumed) };
   const askedMs = [beganMs, Date.now()] as const;
   const output: ShardOutput = { results, counts: table.counts, usage, madeBy: run.madeBy, paidBy, askedMs };
@@ -154,19 +153,20 @@ async function commit(run: ShardRun, resumed: Resumed, longest: number, beganMs:
   return standing;
 }
 
-/** The shard's rows, listed once: tokens of the longest prompt, and what the open ones may take. Both estimated high. */
-function survey({ rows }: ShardRun, table: RowTable): { readonly longest: number; readonly openMax: Usage } {
-  let longest = 0;
+/** The shard's rows, listed once: what one of them may take at most, and what the open ones may together. Both estimated high. */
+function survey({ rows }: ShardRun, table: RowTable): { readonly most: Usage; readonly openMax: Usage } {
+  const ofOne = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
   const openMax = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
   for (let row = 0; row < rows.length; row += 1) {
     const { request } = rows.row(row);
     const most = usageOfCallMax(request);
-    longest = Math.max(longest, most.inputTokens);
+    ofOne.inputTokens = Math.max(ofOne.inputTokens, most.inputTokens);
+    ofOne.outputTokens = Math.max(ofOne.outputTokens, most.outputTokens);
     if (table.isDone(row)) continue;
     openMax.inputTokens += most.inputTokens;
     openMax.outputTokens += most.outputTokens;
   }
-  return { longest, openMax };
+  return { most: ofOne, openMax };
 }
 
 /** What this run has paid for: all but what other runs' attempts left. */
@@ -256,7 +256,6 @@ class Asking implements LimiterClient {
   private lastFailure:
     { readonly code: FailedCode; readonly message: string; readonly toldMs: number | undefined } | undefined;
   private storeTrouble: string | undefined;
-  private usageUntold = false;
 
   /** Rows that were there when this attempt began. */
   private readonly found: number;
@@ -393,21 +392,19 @@ class Asking implements LimiterClient {
   // ---- what becomes of a call --------------------------------------------------------------------------------------
 
   private answered(call: Call, answer: ModelAnswer): void {
-    const { text, others = [], usageUntold } = answer;
-    const usage = usageUntold
-      ? usageOfUntold(call.request, [text, ...others.map((other) => other.text)])
-      : wholeUsage(answer.usage);
-    this.usageUntold ||= usageUntold === true;
+    const estimated = answer.usageUntold !== undefined;
+    const usage = wholeUsage(estimated ? usageOfUntold(call.request, answer) : answer.usage);
     this.ended(call, {
       kind: 'answered',
       work: 16 + usage.outputTokens + Math.max(0, usage.inputTokens - usage.cachedInputTokens) / 16,
     });
-    if (this.state === 'ended') return;
+    if (this.state === 'ended') {
+      this.countLost(call);
+      return;
+    }
     this.failing.clear();
-    this.resumed.usage.calls += 1;
-    this.resumed.usage.inputTokens += usage.inputTokens;
-    this.resumed.usage.cachedInputTokens += usage.cachedInputTokens;
-    this.resumed.usage.outputTokens += usage.outputTokens;
+    addSpent(this.resumed.usage, usage);
+    if (estimated) this.resumed.usage.estimatedCalls += 1;
     try {
       const reading = this.run.read(call.row, answer);
       this.remember(call, reading.outcome, undefined);
@@ -415,17 +412,18 @@ class Asking implements LimiterClient {
       const total = before ? addUsage(before.usage, usage) : usage;
       const line = resultLine(call.row, reading, answer, total);
       if (readingStep(reading, call.ask + 1, this.run.repairs) === 'ask-again')
-        this.askAgain(call, { asks: call.ask + 1, usage: total, line }, usage);
-      else this.record(call.index, call.ask, reading.outcome, line, usage);
+        this.askAgain(call, { asks: call.ask + 1, usage: total, line }, usage, estimated);
+      else this.record(call.index, call.ask, reading.outcome, line, usage, estimated);
     } catch (error) {
       this.stop(unreadable(call, error));
     }
   }
 
-  private askAgain(call: Call, before: AskedBefore, usage: Usage): void {
+  private askAgain(call: Call, before: AskedBefore, usage: Usage, estimated: boolean): void {
     const { journal } = this.resumed;
+    const how = { answered: true, ...(estimated && { estimated }) };
     journal.records.answer(
-      { final: false, row: call.index, ask: call.ask, outcome: 'malformed', answered: true, usage },
+      { final: false, row: call.index, ask: call.ask, outcome: 'malformed', ...how, usage },
       before.line,
     );
     journal.touch();
@@ -436,11 +434,14 @@ class Asking implements LimiterClient {
   }
 
   private failed(call: Call, error: unknown): void {
+    const failure = error instanceof CallFailure ? error : undefined;
+    // Of a call that was given up, and of one that failed in a way nobody foresaw, it is not known that it was not answered.
+    const spent = failure ? failure.spent : 'untold';
     if (this.state === 'ended') {
       this.ended(call, { kind: 'aborted' });
+      if (spent !== undefined) this.countLost(call);
       return;
     }
-    const failure = error instanceof CallFailure ? error : undefined;
     const code: FailedCode = failure?.callCause ?? 'unexpected';
     const message = error instanceof Error ? error.message : String(error);
     const signal = signalOf(code);
@@ -457,7 +458,7 @@ class Asking implements LimiterClient {
       return;
     }
     this.remember(call, code, failure?.status);
-    this.noteFailure(call, failure?.spent);
+    this.noteFailure(call, spent);
     this.lastFailure = { code, message, toldMs: told };
     this.noteFailing(call.index, code);
     const trouble = this.troubleOf(call.index);
@@ -491,10 +492,19 @@ class Asking implements LimiterClient {
     else {
       const told = spent === 'untold' ? undefined : wholeUsage(spent);
       journal.records.spent(call.index, call.ask, told);
-      addSpent(usage, told);
-      if (!told) usage.lostInputTokens += promptTokensMax(call.request);
+      if (told) addSpent(usage, told);
+      else this.countLost(call);
     }
     journal.touch();
+  }
+
+  /** At its most. Of one that was given up the next attempt finds the intent, and counts it in the same way. */
+  private countLost(call: Call): void {
+    const { usage } = this.resumed;
+    const most = usageOfCallMax(call.request);
+    usage.lostCalls += 1;
+    usage.lostInputTokens += most.inputTokens;
+    usage.lostOutputTokens += most.outputTokens;
   }
 
   private ended(call: Call, end: CallEnd): void {
@@ -507,12 +517,19 @@ class Asking implements LimiterClient {
   }
 
   /** A row is finished. `usage` is that of the answer that finished it, undefined when there was none. */
-  private record(index: number, ask: number, outcome: RowOutcome, line: string, usage: Usage | undefined): void {
+  private record(
+    index: number,
+    ask: number,
+    outcome: RowOutcome,
+    line: string,
+    usage: Usage | undefined,
+    estimated = false,
+  ): void {
     const { journal, attemptNumber, fileNumber } = this.resumed;
     const base = journal.readable;
-    const answered = usage !== undefined;
+    const how = { answered: usage !== undefined, ...(estimated && { estimated }) };
     const place = journal.records.answer(
-      { final: true, row: index, ask, outcome, answered, usage: usage ?? noUsage },
+      { final: true, row: index, ask, outcome, ...how, usage: usage ?? noUsage },
       line,
     );
     this.table.take(
@@ -762,7 +779,9 @@ class Asking implements LimiterClient {
     else if (limit < ceiling) notes.push(`${limit} of ${ceiling} calls at a time`);
     if (this.storeTrouble)
       notes.push(`parts cannot be stored (rows are safe in the journal): ${clipped(this.storeTrouble, 160)}`);
-    if (this.usageUntold) notes.push('the endpoint tells no usage: tokens are estimated, high, from the texts');
+    const { calls, estimatedCalls } = this.resumed.usage;
+    if (estimatedCalls > 0)
+      notes.push(`${estimatedCalls} of ${calls} answers came without usable token counts: theirs are estimated, high`);
     notes.push(...this.resumed.notes);
     return notes.length === 0 ? undefined : clipped(notes.join('; '), 600);
   }

@@ -28,8 +28,11 @@ const frameBytes = 8;
 const callBytes = 6;
 /** [type u8][row u32][ask u8][told u8][input u32][cached u32][output u32] */
 const spentBytes = 19;
-/** [type u8][row u32][ask u8][outcome u8][answered u8][input u32][cached u32][output u32], then the result's line. */
+/** [type u8][row u32][ask u8][outcome u8][flags u8][input u32][cached u32][output u32], then the result's line. */
 const answerBytes = 20;
+/** Flags of an answer. */
+const answeredBit = 1;
+const estimatedBit = 2;
 
 /** Checksums of a garbled file's would-be frames may take this many bytes at once, and so many more for each byte that was read: linear time. */
 const checkedBytesMin = 2 * journalRecordBytesMax;
@@ -58,6 +61,8 @@ export interface AnswerRecord {
   readonly outcome: RowOutcome;
   /** Whether an answer was received with this record: false for a row that failed without one. */
   readonly answered: boolean;
+  /** The server gave no counts that can be used: `usage` is estimated. */
+  readonly estimated?: true;
   readonly usage: Usage;
 }
 
@@ -137,7 +142,7 @@ export class RecordBuffer {
     bytes.writeUInt32LE(record.row, start + 1);
     bytes[start + 5] = record.ask;
     bytes[start + 6] = rowOutcomes.indexOf(record.outcome);
-    bytes[start + 7] = record.answered ? 1 : 0;
+    bytes[start + 7] = (record.answered ? answeredBit : 0) | (record.estimated ? estimatedBit : 0);
     bytes.writeUInt32LE(record.usage.inputTokens, start + 8);
     bytes.writeUInt32LE(record.usage.cachedInputTokens, start + 12);
     bytes.writeUInt32LE(record.usage.outputTokens, start + 16);
@@ -356,12 +361,14 @@ function parseSpent(payload: Buffer): Usage | undefined {
 function parseAnswer(payload: Buffer, final: boolean): AnswerRecord | undefined {
   const outcome = rowOutcomes[payload[6] ?? -1];
   if (outcome === undefined) return undefined;
+  const flags = payload[7] ?? 0;
   return {
     final,
     row: payload.readUInt32LE(1),
     ask: payload[5] ?? 0,
     outcome,
-    answered: payload[7] === 1,
+    answered: (flags & answeredBit) !== 0,
+    ...((flags & estimatedBit) !== 0 && { estimated: true as const }),
     usage: {
       inputTokens: payload.readUInt32LE(8),
       cachedInputTokens: payload.readUInt32LE(12),

@@ -52,9 +52,9 @@ export interface Resumed {
   readonly askedBefore: Map<number, AskedBefore>;
   /**
    * Takes into usage what other attempts have put into the store since: they, too, may not have known that they were followed. A call that was taken for
-   * lost, with `longest` tokens of prompt, and was answered after all is lost no more: it would be paid for twice.
+   * lost, at `most` tokens, and was answered after all is lost no more: it would be paid for twice.
    */
-  readonly countLate: (longest: number) => Promise<void>;
+  readonly countLate: (most: Usage) => Promise<void>;
   /** What is worth telling: damage and strangers found. */
   readonly notes: readonly string[];
 }
@@ -111,7 +111,7 @@ export async function resumeShard(
     const attemptNumber = table.attemptNumber(attempt);
     const { usage, others } = loader.usageBut(run.madeBy);
     const known = new Set(parts);
-    const countLate = async (longest: number): Promise<void> => {
+    const countLate = async (most: Usage): Promise<void> => {
       const late = loader.lateAnswers(attemptNumber);
       await readParts(
         run.store,
@@ -121,7 +121,7 @@ export async function resumeShard(
       );
       for (const [by, total] of late.totals()) {
         const payer = table.attempts[by]?.run ?? run.madeBy;
-        total.lostInputTokens = total.lostCalls * longest;
+        takeLostAtMost(total, most);
         for (const into of payer === run.madeBy ? [usage] : [usage, (others[payer] ??= { ...noUsage })])
           for (const name of Object.keys(into) as (keyof MutableUsage)[]) into[name] += total[name];
       }
@@ -401,10 +401,8 @@ class Loader {
         if (fresh && record.answered) {
           const total = this.totalOf(attempt);
           if (wasOpen && this.openAreLost) total.lostCalls -= 1;
-          total.calls += 1;
-          total.inputTokens += record.usage.inputTokens;
-          total.cachedInputTokens += record.usage.cachedInputTokens;
-          total.outputTokens += record.usage.outputTokens;
+          addSpent(total, record.usage);
+          if (record.estimated) total.estimatedCalls += 1;
         }
         if (record.final) finished(row, record, attempt, place, frame, fresh);
         else if (fresh) this.remember(row, ask, attempt, record.usage, lineOf(frame) ?? '');
@@ -456,8 +454,8 @@ function strays(): Strays {
 }
 
 /**
- * Count in a call that failed when the server had worked on it: as a call with its usage where that is known, else as one that was lost, whose
- * prompt may have to be paid.
+ * Count in a call that the server has worked on: as a call with its usage where that is known, else as one that was lost, and may have to be paid
+ * at its most (takeLostAtMost, once the rows are known).
  */
 export function addSpent(total: MutableUsage, usage: Usage | undefined): void {
   if (!usage) {
@@ -468,6 +466,12 @@ export function addSpent(total: MutableUsage, usage: Usage | undefined): void {
   total.inputTokens += usage.inputTokens;
   total.cachedInputTokens += usage.cachedInputTokens;
   total.outputTokens += usage.outputTokens;
+}
+
+/** Which rows lost calls were for is forgotten, so each is taken for the one that may take the most. */
+export function takeLostAtMost(total: MutableUsage, most: Usage): void {
+  total.lostInputTokens = total.lostCalls * most.inputTokens;
+  total.lostOutputTokens = total.lostCalls * most.outputTokens;
 }
 
 export function addUsage(one: Usage, other: Usage): Usage {

@@ -41,13 +41,17 @@ export function renderRun(
   const made = view.finished.filter((record) => !record.reused);
   const calls = made.reduce((sum, record) => sum + record.usage.calls, 0);
   const tokens = made.reduce((sum, record) => sum + record.usage.inputTokens + record.usage.outputTokens, 0);
+  // Records of an older version have no such count.
+  const estimated = made.reduce((sum, { usage }) => sum + (usage.estimatedCalls || 0), 0);
+  const counted =
+    estimated > 0 ? ` (those of ${formatCount(estimated)} calls are estimates: the server gave none)` : '';
   // Without prices nothing is known of money, and 0.00 would say that it costs none.
   const cost =
     config && hasPrices(config)
       ? `, cost ${spentSoFar(view.finished, config).toFixed(2)} ${config.platform.currency}`
       : '';
   const which = isOver(progress.status) ? `round ${progress.round}` : 'this round so far';
-  lines.push('', color.dim(`${which}: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens${cost}`));
+  lines.push('', color.dim(`${which}: ${formatCount(calls)} calls, ${formatCount(tokens)} tokens${counted}${cost}`));
   if (secondsLeft !== undefined) lines.push(color.dim(endsIn(secondsLeft)));
   lines.push(...unattendedLines(view, color), ...failedLines(view, color));
   if (progress.attention && progress.status === 'NEEDS_ATTENTION') lines.push(...attentionLines(view, color));

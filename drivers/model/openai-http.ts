@@ -17,7 +17,7 @@ import { Pool, type Dispatcher } from 'undici';
 import { ArteError } from '../../schemas/errors';
 import type { JsonObject, JsonValue } from '../../schemas/json';
 import * as limits from '../../schemas/limits';
-import type { AnswerChoice, GivenText, ModelAnswer, ModelRequest } from '../../schemas/rows';
+import type { AnswerChoice, GivenText, ModelAnswer, ModelRequest, UntoldCount } from '../../schemas/rows';
 import { secretRemover } from '../../schemas/secrets';
 import { wellFormed } from '../../schemas/well-formed';
 import {
@@ -57,6 +57,8 @@ export interface OpenAiEndpoint extends ModelEndpoint {
 
 /** What a server says is cut to this many characters in a message. */
 const quotedCharactersMax = 300;
+/** More tokens than any call can take, several answers together: a count beyond it is none. */
+const callTokensMax = 1_000_000_000;
 /** Patterns look at so much of a long error: it says what it is in its first sentences. */
 const errorCharactersRead = 2_000;
 
@@ -156,7 +158,9 @@ class HttpEndpoint implements OpenAiEndpoint {
       const said = `The answer has no log-probabilities of the text: ${quote(JSON.stringify(body))}`;
       throw this.failure('garbage', said, undefined, undefined, spentBy(body));
     }
-    return { text: '', finish: 'stop', tokens, ...usageOf(body) };
+    // Nothing is written, and the scorer has no count of that.
+    const usage = { completion_tokens: 0, ...body.usage };
+    return { text: '', finish: 'stop', tokens, ...usageOf({ ...body, usage }, { input: 1, output: 0 }) };
   }
 
   /** One request, its answer as JSON; any status but 200 is a failure. */
@@ -423,14 +427,14 @@ interface Choice {
 interface CompletionBody {
   readonly choices?: readonly Choice[];
   readonly usage?: {
-    readonly prompt_tokens?: number;
-    readonly completion_tokens?: number;
-    readonly prompt_tokens_details?: { readonly cached_tokens?: number } | null;
+    readonly prompt_tokens?: unknown;
+    readonly completion_tokens?: unknown;
+    readonly prompt_tokens_details?: { readonly cached_tokens?: unknown } | null;
     /** DeepSeek's name for it. */
-    readonly prompt_cache_hit_tokens?: number;
-  };
+    readonly prompt_cache_hit_tokens?: unknown;
+  } | null;
   /** llama.cpp. */
-  readonly timings?: { readonly cache_n?: number };
+  readonly timings?: { readonly cache_n?: unknown } | null;
   readonly error?: unknown;
 }
 
@@ -474,8 +478,9 @@ function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
       // Some gateways put an upstream's failure into a 200.
       const inner = /^[45]\d\d$/.test(code) ? Number(code) : 500;
       // Whoever turned the call away did not work on it, unless it says what that took.
-      const { usage, usageUntold } = usageOf(body);
-      const spent = usageUntold ? undefined : usage;
+      const { usageUntold = [] } = usageOf(body);
+      const saysNothing = usageUntold.includes('input') && usageUntold.includes('output');
+      const spent = saysNothing ? undefined : spentBy(body, 0);
       return refusalOrFailure(inner, response, (cause, message, retryAfterMs) =>
         fail(cause, message, retryAfterMs, spent),
       );
@@ -484,10 +489,13 @@ function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
   }
   const read = (choice: Choice): AnswerChoice =>
     readChoice(choice, text, (cause, message) => fail(cause, message, undefined, spentBy(body)));
+  const answers = [read(first), ...others.map(read)] as const;
+  const wrote = answers.some((answer) => answer.text !== '');
   return {
-    ...read(first),
-    ...(others.length === 0 ? {} : { others: others.map(read) }),
-    ...usageOf(body),
+    ...answers[0],
+    ...(others.length === 0 ? {} : { others: answers.slice(1) }),
+    // Gateways that count nothing write 0, and no prompt has no token.
+    ...usageOf(body, { input: 1, output: wrote ? 1 : 0 }),
   };
 }
 
@@ -517,21 +525,40 @@ function textOf(content: unknown): unknown {
   return content;
 }
 
-function usageOf(body: CompletionBody | null): Pick<ModelAnswer, 'usage' | 'usageUntold'> {
-  const usage = body?.usage ?? undefined;
-  const cached =
-    usage?.prompt_tokens_details?.cached_tokens ?? usage?.prompt_cache_hit_tokens ?? body?.timings?.cache_n ?? 0;
-  const { prompt_tokens: inputTokens, completion_tokens: outputTokens } = usage ?? {};
+/** `least`: what a count can be at least. Servers send null, strings, and more cached tokens than the prompt has: none of that may reach a price. */
+function usageOf(
+  body: CompletionBody | null,
+  least = { input: 0, output: 0 },
+): Pick<ModelAnswer, 'usage' | 'usageUntold'> {
+  const { usage, timings } = body ?? {};
+  const input = countOf(usage?.prompt_tokens, least.input);
+  const output = countOf(usage?.completion_tokens, least.output);
+  const cachedSaid =
+    usage?.prompt_tokens_details?.cached_tokens ?? usage?.prompt_cache_hit_tokens ?? timings?.cache_n ?? 0;
+  const cached = countOf(cachedSaid, 0);
+  // The cached part of an estimated prompt is not known either: all of it is taken at the full price.
+  const cachedInputTokens = input === undefined ? 0 : Math.min(cached ?? 0, input);
+  const untold: UntoldCount[] = [];
+  if (input === undefined) untold.push('input');
+  else if (cached !== cachedInputTokens) untold.push('cached');
+  if (output === undefined) untold.push('output');
   return {
-    usage: { inputTokens: inputTokens ?? 0, cachedInputTokens: cached, outputTokens: outputTokens ?? 0 },
-    ...(inputTokens === undefined && outputTokens === undefined && { usageUntold: true }),
+    usage: { inputTokens: input ?? 0, cachedInputTokens, outputTokens: output ?? 0 },
+    ...(untold.length > 0 && { usageUntold: untold }),
   };
 }
 
+/** A count as a server may mean it: a whole number, or its digits. Undefined where it is missing or cannot be. */
+function countOf(said: unknown, least: number): number | undefined {
+  const count = typeof said === 'string' && /^\d+$/.test(said) ? Number(said) : said;
+  const isCount = typeof count === 'number' && Number.isInteger(count) && count >= least && count <= callTokensMax;
+  return isCount ? count : undefined;
+}
+
 /** What a call took that was answered with nothing that can be used. */
-function spentBy(body: CompletionBody | null): CallFailure['spent'] {
-  const { usage, usageUntold } = usageOf(body);
-  return usageUntold ? 'untold' : usage;
+function spentBy(body: CompletionBody | null, inputLeast = 1): CallFailure['spent'] {
+  const { usage, usageUntold = [] } = usageOf(body, { input: inputLeast, output: 0 });
+  return usageUntold.includes('input') || usageUntold.includes('output') ? 'untold' : usage;
 }
 
 /** A 200 whose body is no JSON. */

@@ -60,7 +60,7 @@ describe('the ledger on the real S3 server', () => {
   it('holds every settlement of workers that write at once, and its reservations never pass the cap', async () => {
     const store = s3.fresh();
     const config = configOf(100, { input: 1e6 });
-    const usage = { calls: 1, inputTokens: 3, cachedInputTokens: 0, outputTokens: 0, lostCalls: 0, lostInputTokens: 0 };
+    const usage = { ...noUsage, calls: 1, inputTokens: 3 };
     const shard = async (of: typeof budgetModule, index: number): Promise<string> => {
       const work = { key: `shard-${index}`, stage: 'score-drafts', attempt: randomUUID() } as const;
       const openMax = usageOfCallMax(rowsOf(1).row(0).request);

@@ -87,18 +87,41 @@ it('charges each stage at the price of the model that it asks, respondents of th
 
 it('says what calls that were lost in flight can have cost, apart from what is known', async () => {
   const { totals, notes } = await reportOf([
-    { stage: 'score-drafts', arm: '', reused: false, usage: usageOf({ lostCalls: 3, lostInputTokens: 500_000 }) },
+    {
+      stage: 'score-drafts',
+      arm: '',
+      reused: false,
+      usage: usageOf({ lostCalls: 3, lostInputTokens: 500_000, lostOutputTokens: 7 }),
+    },
     {
       stage: 'evaluate',
       arm: 'respondent-0-0shot',
       reused: false,
-      usage: usageOf({ lostCalls: 2, lostInputTokens: 250_000 }),
+      usage: usageOf({ lostCalls: 2, lostInputTokens: 250_000, lostOutputTokens: 250_000 }),
     },
     { stage: 'evaluate', arm: 'arte-0shot', reused: true, usage: usageOf({ lostCalls: 9, lostInputTokens: 9 }) },
   ]);
-  expect(totals).toMatchObject({ calls: 2, cost: 6, lostCalls: 5, lostInputTokens: 750_000 });
+  expect(totals).toMatchObject({
+    calls: 2,
+    cost: 6,
+    lostCalls: 5,
+    lostInputTokens: 750_000,
+    lostOutputTokens: 250_007,
+  });
   expect(notes[0]).toContain('5 calls were in flight when a worker was killed');
-  expect(notes[0]).toContain('at most 750000 input tokens, 2.00 USD');
+  expect(notes[0]).toContain('at most 750000 input and 250007 output tokens, 2.00 USD');
+});
+
+it('says which token counts are estimates', async () => {
+  const { totals, notes } = await reportOf([
+    { stage: 'score-drafts', arm: '', reused: false, usage: usageOf({ calls: 8, estimatedCalls: 3 }) },
+    { stage: 'evaluate', arm: 'arte-0shot', reused: false, usage: usageOf({}) },
+    { stage: 'evaluate', arm: 'untuned-0shot', reused: true, usage: usageOf({ estimatedCalls: 1 }) },
+  ]);
+  expect(totals.estimatedCalls).toBe(3);
+  expect(notes.filter((note) => note.includes('token counts'))).toEqual([
+    expect.stringMatching(/^3 of 8 answers of score-drafts came without usable token counts\. /),
+  ]);
 });
 
 it('says which trainings had rows longer than max_length, an arm once and not where they are few', async () => {

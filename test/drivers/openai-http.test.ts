@@ -11,7 +11,7 @@ import {
 import { CallFailure, type Capabilities } from '../../drivers/model/model';
 import { ArteError } from '../../schemas/errors';
 import { answerBytesFixed, answerBytesPerToken, answersOnTheWayBytesMax, heldCallMs } from '../../schemas/limits';
-import type { ModelRequest } from '../../schemas/rows';
+import type { ModelRequest, UntoldCount } from '../../schemas/rows';
 import { startOpenAiServer, type Behaviour, type OpenAiServer } from '../fixtures/openai-server';
 import { chat, completion, modelConformance } from './model.conformance';
 
@@ -173,16 +173,33 @@ describe('the body of a request', () => {
 });
 
 describe('an answer', () => {
-  it.each([
+  const both = { prompt_tokens: 9, completion_tokens: 3 };
+  it.each<[string, Record<string, unknown>, readonly [number, number, number], UntoldCount[]?]>([
     ['OpenAI', { prompt_tokens: 9, completion_tokens: 3, prompt_tokens_details: { cached_tokens: 8 } }, [9, 8, 3]],
     ['vLLM without cache details', { prompt_tokens: 9, completion_tokens: 3, prompt_tokens_details: null }, [9, 0, 3]],
     ['DeepSeek', { prompt_tokens: 9, completion_tokens: 3, prompt_cache_hit_tokens: 5 }, [9, 5, 3]],
-    ['a server that tells nothing', {}, [0, 0, 0]],
-  ])('tells its usage as %s does', async (_, usage, [inputTokens, cachedInputTokens, outputTokens]) => {
+    ['a server that writes its numbers as texts', { prompt_tokens: '9', completion_tokens: '3' }, [9, 0, 3]],
+    ['a server that tells nothing', {}, [0, 0, 0], ['input', 'output']],
+    ['a gateway that counts nothing', { prompt_tokens: 0, completion_tokens: 0 }, [0, 0, 0], ['input', 'output']],
+    ['a server that counts the prompt only', { prompt_tokens: 9 }, [9, 0, 0], ['output']],
+    ['a server that counts the answer only', { completion_tokens: 3 }, [0, 0, 3], ['input']],
+    ['a server with null', { prompt_tokens: null, completion_tokens: null }, [0, 0, 0], ['input', 'output']],
+    ['a server with numbers below 0', { prompt_tokens: -9, completion_tokens: -3 }, [0, 0, 0], ['input', 'output']],
+    ['a server with words', { prompt_tokens: 'nine', completion_tokens: '3.5' }, [0, 0, 0], ['input', 'output']],
+    [
+      'a server with numbers beyond all',
+      { prompt_tokens: 9.5, completion_tokens: 1e12 },
+      [0, 0, 0],
+      ['input', 'output'],
+    ],
+    ['a server that has cached more than it read', { ...both, prompt_cache_hit_tokens: 500 }, [9, 9, 3], ['cached']],
+    ['a server that has cached less than nothing', { ...both, prompt_cache_hit_tokens: -5 }, [9, 0, 3], ['cached']],
+  ])('tells its usage as %s does', async (_, usage, counts, ...[untold]) => {
+    const [inputTokens, cachedInputTokens, outputTokens] = counts;
     server.next({ kind: 'answer', usage });
     const answer = await endpoint().complete(chat('hi'), never);
     expect(answer.usage).toEqual({ inputTokens, cachedInputTokens, outputTokens });
-    expect(answer.usageUntold).toBe(Object.keys(usage).length === 0 ? true : undefined);
+    expect(answer.usageUntold).toEqual(untold);
   });
 
   it.each([
@@ -512,6 +529,12 @@ describe('a failure', () => {
     ['a 200 with garbage', error(200, '\u0001garbage'), 'untold'],
     ['a 200 without a choice', error(200, { choices: [], usage }), told],
     ['a 200 without a choice that tells nothing', error(200, { choices: [] }), 'untold'],
+    ['a 200 without a choice that counts half', error(200, { choices: [], usage: { prompt_tokens: 9 } }), 'untold'],
+    [
+      'a 200 without a choice with senseless counts',
+      error(200, { choices: [], usage: { prompt_tokens: -9 } }),
+      'untold',
+    ],
     ['a 200 with no text in it', error(200, { choices: [{ finish_reason: 'stop' }], usage }), told],
     ['one of several choices that failed', error(200, { choices: [choice, { finish_reason: 'error' }], usage }), told],
     ['a 200 that hides an error', error(200, { error: { message: 'upstream broke' } }), undefined],

@@ -9,6 +9,7 @@ import {
   closeTraining,
   costOf,
   costOfCalls,
+  costOfLostCalls,
   emptyLedger,
   hasPrices,
   ledgerTotals,
@@ -16,11 +17,13 @@ import {
   promptTokensMax,
   releaseAll,
   usageOfCallMax,
+  usageOfUntold,
   reserve,
   settle,
   type LedgerWork,
 } from '../../method/ledger';
 import type { Ledger } from '../../schemas/ledger';
+import { noUsage } from '../../schemas/manifest';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import type { ModelRequest } from '../../schemas/rows';
 
@@ -379,12 +382,11 @@ describe('prices', () => {
       ...change,
     });
   const usage = {
+    ...noUsage,
     calls: 1,
     inputTokens: 1_000_000,
     cachedInputTokens: 250_000,
     outputTokens: 100_000,
-    lostCalls: 0,
-    lostInputTokens: 0,
   };
 
   it.each([
@@ -429,6 +431,43 @@ describe('prices', () => {
     const most = usageOfCallMax(request);
     expect(most).toEqual({ inputTokens: 108, cachedInputTokens: 0, outputTokens: 100 });
     expect(costOfCalls(most, config().models.teacher.price)).toBeCloseTo((108 * 2 + 100 * 10) / 1e6, 12);
+  });
+
+  it('of calls that were lost: their prompts, and answers of max_tokens', () => {
+    const { price } = config().models.teacher;
+    const lost = { ...noUsage, lostCalls: 2, lostInputTokens: 3, lostOutputTokens: 5 };
+    expect(costOfLostCalls(lost, price)).toBeCloseTo(56 / 1e6, 12);
+  });
+
+  it('of an answer whose counts are missing: what is missing is estimated from the texts, an answer at no more than max_tokens', () => {
+    const request: ModelRequest = {
+      prompt: { kind: 'completion', text: 'p'.repeat(30) },
+      sampling: { temperature: 1, topP: 1, topK: 0, minP: 0, maxTokens: 100, stop: [], seed: 0 },
+    };
+    const usage = { inputTokens: 7, cachedInputTokens: 2, outputTokens: 5 };
+    const others = [
+      { text: 'y'.repeat(3_000), finish: 'stop' as const },
+      { text: '', finish: 'length' as const },
+    ];
+    const answer = { text: 'z'.repeat(30), finish: 'stop' as const, others, usage };
+    expect(usageOfUntold(request, { ...answer, usageUntold: ['output'] })).toEqual({
+      ...usage,
+      outputTokens: 11 + 100 + 100,
+    });
+    expect(usageOfUntold(request, { ...answer, usageUntold: ['input'] })).toEqual({ ...usage, inputTokens: 18 });
+    expect(usageOfUntold(request, { ...answer, usageUntold: ['cached'] })).toEqual(usage);
+    fc.assert(
+      fc.property(fc.string(), fc.integer({ min: 1, max: 200 }), (text, maxTokens) => {
+        const asked = { ...request, sampling: { ...request.sampling, maxTokens } };
+        const untold = { text, finish: 'stop', usage, usageUntold: ['input', 'output'] } as const;
+        // What the budget reserved for the call covers it.
+        const { inputTokens, outputTokens } = usageOfUntold(asked, untold);
+        const most = usageOfCallMax(asked);
+        expect(inputTokens).toBeLessThanOrEqual(most.inputTokens);
+        expect(outputTokens).toBeLessThanOrEqual(most.outputTokens);
+      }),
+      { seed: 7 },
+    );
   });
 
   it('of a call for several answers: all of them, from one prompt; of a given text: what is given, too', () => {

@@ -19,5 +19,11 @@ it('a manifest from before lost calls were counted has none', () => {
     seconds: 1,
     finishedAt: '2026-01-01T00:00:00.000Z',
   });
-  expect(manifest.usage).toEqual({ ...usage, lostCalls: 0, lostInputTokens: 0 });
+  expect(manifest.usage).toEqual({
+    ...usage,
+    estimatedCalls: 0,
+    lostCalls: 0,
+    lostInputTokens: 0,
+    lostOutputTokens: 0,
+  });
 });

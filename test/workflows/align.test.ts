@@ -58,7 +58,7 @@ const model = (name: string): ModelRef => ({
   layers: [],
   contentSha256: sha(name),
 });
-const usage = { calls: 1, inputTokens: 1, cachedInputTokens: 0, outputTokens: 1, lostCalls: 0, lostInputTokens: 0 };
+const usage = { ...noUsage, calls: 1, inputTokens: 1, outputTokens: 1 };
 const counts = { ok: 1, malformed: 0, refused: 0, truncated: 0, failed: 0 };
 
 /** The name that a ref was made of. */

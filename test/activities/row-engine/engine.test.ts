@@ -68,7 +68,7 @@ describe('a shard that goes well', () => {
 
   it('has its tokens estimated, and says so, where the server tells none', async () => {
     const endpoint = scriptedEndpoint(() => ({
-      ...{ text: 'y'.repeat(30), finish: 'stop', usageUntold: true },
+      ...{ text: 'y'.repeat(30), finish: 'stop', usageUntold: ['input', 'output'] },
       ...{ others: [{ text: 'z'.repeat(60), finish: 'stop' }] },
       usage: { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 },
     }));
@@ -76,8 +76,14 @@ describe('a shard that goes well', () => {
     const run = place.shard(rows, endpoint);
     const { usage } = await runShard(run);
     const prompts = [0, 1, 2].map((row) => promptTokensMax(rows.row(row).request));
-    expect(usage).toMatchObject({ calls: 3, outputTokens: 3 * 30, inputTokens: prompts.reduce((a, b) => a + b) });
-    expect(run.progress.at(-1)?.note).toContain('tells no usage');
+    // 30 bytes in threes and the end; 60 would be 21, and max_tokens is 16.
+    expect(usage).toMatchObject({
+      calls: 3,
+      estimatedCalls: 3,
+      outputTokens: 3 * (11 + 16),
+      inputTokens: prompts.reduce((a, b) => a + b),
+    });
+    expect(run.progress.at(-1)?.note).toContain('3 of 3 answers came without usable token counts');
   });
 
   it('is returned at once when its record and results are there', async () => {

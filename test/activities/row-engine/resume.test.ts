@@ -13,6 +13,7 @@ import { RecordBuffer } from '../../../activities/row-engine/records';
 import { canonicalJson, seededRandom } from '../../../method/keys';
 import { promptTokensMax } from '../../../method/ledger';
 import { CallFailure } from '../../../drivers/model/model';
+import { noUsage } from '../../../schemas/manifest';
 import type { ModelRequest, RowResult, Usage } from '../../../schemas/rows';
 import {
   indexOf,
@@ -206,6 +207,7 @@ it('what the server had worked on for calls that failed is in the account, once,
   };
   const answers = Array.from({ length: 10 }, (_, row) => rightAnswer(rows.row(row).request).usage);
   const expected = {
+    ...noUsage,
     calls: 11,
     inputTokens: answers.reduce((sum, { inputTokens }) => sum + inputTokens, 100),
     cachedInputTokens: answers.reduce((sum, { cachedInputTokens }) => sum + cachedInputTokens, 10),
@@ -213,9 +215,10 @@ it('what the server had worked on for calls that failed is in the account, once,
   };
   const one = { start: 1, max: 1 };
   const prompt = promptTokensMax(rows.row(3).request);
+  const { maxTokens } = rows.row(3).request.sampling;
   const whole = new Workplace();
   const { usage, paidBy } = await runShard(whole.shard(rows, scriptedEndpoint(script, one)));
-  expect(usage).toEqual({ ...expected, lostCalls: 1, lostInputTokens: prompt });
+  expect(usage).toEqual({ ...expected, lostCalls: 1, lostInputTokens: prompt, lostOutputTokens: maxTokens });
   expect(paidBy['run']).toEqual(usage);
   whole.remove();
 
@@ -232,7 +235,12 @@ it('what the server had worked on for calls that failed is in the account, once,
   await expect(runShard(place.shard(rows, endpoint, { signal: killed.signal }))).rejects.toThrow('killed');
   const again = await runShard(place.shard(rows, scriptedEndpoint(rightAnswer, one)));
   // The same prompt in all rows: as many bytes, and the longest stands for each.
-  expect(again.usage).toEqual({ ...expected, lostCalls: 2, lostInputTokens: 2 * prompt });
+  expect(again.usage).toEqual({
+    ...expected,
+    lostCalls: 2,
+    lostInputTokens: 2 * prompt,
+    lostOutputTokens: 2 * maxTokens,
+  });
   place.remove();
 });
 
@@ -519,9 +527,14 @@ describe('duplicate attempts', () => {
     const after = place.shard(rowsOf(10), endpoint);
     const output = await runShard(after);
     const prompt = promptTokensMax(rowsOf(10).row(0).request);
-    expect(after.progress[0]?.usage).toMatchObject({ calls: 0, lostCalls: 3, lostInputTokens: 3 * prompt });
+    expect(after.progress[0]?.usage).toMatchObject({
+      calls: 0,
+      lostCalls: 3,
+      lostInputTokens: 3 * prompt,
+      lostOutputTokens: 48,
+    });
     expect(endpoint.total.calls).toBe(10);
-    expect(output.usage).toMatchObject({ calls: 2 + 10, lostCalls: 1, lostInputTokens: prompt });
+    expect(output.usage).toMatchObject({ calls: 2 + 10, lostCalls: 1, lostInputTokens: prompt, lostOutputTokens: 16 });
     expect(output.paidBy['run']).toEqual(output.usage);
     place.remove();
   });
