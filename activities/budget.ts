@@ -29,7 +29,7 @@ import { trainingMeterMs, trainingReserveMs } from '../schemas/limits';
 import { noUsage, type StageUsage } from '../schemas/manifest';
 import type { ShardOutput } from '../schemas/messages';
 import type { ModelConfig, RunConfig } from '../schemas/run-config';
-import type { ShardStanding } from './row-engine/types';
+import type { ShardProgress, ShardStanding } from './row-engine/types';
 import { changeDocument } from './change-document';
 import { runKeys } from './run-records';
 
@@ -77,8 +77,13 @@ export async function releaseReservations(store: ArtifactStore, runId: string): 
 export interface ShardAccount {
   /** Reserves what the open rows may cost. Errors: BudgetExhausted, BudgetReserved. */
   readonly admit: (standing: ShardStanding) => Promise<void>;
-  /** What the run has paid for of the shard by now. */
-  observe(paid: StageUsage): void;
+  /**
+   * How far the shard is, and what the run has paid for of it by now. Calls that are lost, and malformed answers, are asked again and paid twice: past
+   * its reservation the shard asks for what its open rows may take, and is stopped where the cap does not allow that.
+   */
+  observe(progress: Pick<ShardProgress, 'paid' | 'done' | 'found' | 'total'>): void;
+  /** Aborts when the shard has to stop, with BudgetExhausted or BudgetReserved. */
+  readonly over: AbortSignal;
   /** Waits for the shard and writes down what it has cost, however it ends. */
   settleWith(shard: Promise<ShardOutput>): Promise<ShardOutput>;
 }
@@ -97,20 +102,42 @@ export function openShardAccount(
   // Recorded answers, and what was lost in flight at its highest.
   const totalOf = (usage: StageUsage): number => costOfCalls(usage, price) + costOfLostCalls(usage, price);
   let total = 0;
+  let ceiling = 0;
+  /** The total up to which its money is reserved. */
+  let covered = Infinity;
+  let asking: Promise<void> | undefined;
+  const over = new AbortController();
+  const ask = async (most: number): Promise<void> => {
+    const by = total;
+    await admit(store, runId, config, work, most, (ledger) => reserve(ledger, work, by, most));
+    covered = by + most;
+  };
   return {
+    over: over.signal,
     admit: async ({ paid, openMax }) => {
       total = totalOf(paid);
-      const ceiling = costOfCalls(openMax, price);
-      await admit(store, runId, config, work, ceiling, (ledger) => reserve(ledger, work, total, ceiling));
+      ceiling = costOfCalls(openMax, price);
+      await ask(ceiling);
     },
-    observe(paid) {
+    observe({ paid, done, found, total: rows }) {
       total = totalOf(paid);
+      if (total <= covered || done >= rows || asking !== undefined || over.signal.aborted) return;
+      asking = ask((ceiling * (rows - done)) / (rows - found))
+        .catch((error: unknown) => {
+          // A store that is away for a moment is asked again with the next progress.
+          if (error instanceof ArteError && error.data.code.startsWith('Budget')) over.abort(error);
+        })
+        .finally(() => {
+          asking = undefined;
+        });
     },
     async settleWith(shard) {
       let output: ShardOutput;
       try {
         output = await shard;
+        await asking;
       } catch (error) {
+        await asking;
         // Where the store is away too, the reservation stays until the next attempt replaces it.
         await change((ledger) => settle(ledger, work, total)).catch(() => undefined);
         throw error;

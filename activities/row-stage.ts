@@ -239,7 +239,7 @@ export async function runShardOf(
           worksSinceMs,
           ...(account && { admit: account.admit }),
           onProgress: (progress) => {
-            account?.observe(progress.paid);
+            account?.observe(progress);
             metrics.record(progress);
             beat.report({
               ...base,
@@ -256,7 +256,8 @@ export async function runShardOf(
             });
           },
           signal,
-          drainMs: () => (beat.isCalledOff() ? cancelDrainMs : 0),
+          // What is on its way is paid for.
+          drainMs: () => (beat.isCalledOff() || account?.over.aborted ? cancelDrainMs : 0),
           ceiling,
           ...(dependencies.engineLimits && { limits: dependencies.engineLimits }),
         });
@@ -271,7 +272,9 @@ export async function runShardOf(
     const onWait = (other: string): void => beat.report({ ...first, ...waitingFor(other) });
     const stalled = { runId: owner, stage: stage.name, key: shardKey, attempt };
     const asked = (signal: AbortSignal): Promise<ShardOutput> =>
-      withStallDump(store, dependencies.stallDumps, stalled, () => ask(signal));
+      withStallDump(store, dependencies.stallDumps, stalled, () =>
+        ask(account ? AbortSignal.any([signal, account.over]) : signal),
+      );
     const leased = underLease({ store, key: shardKey, owner, attempt, signal: beat.signal, finished, onWait }, asked);
     return account ? account.settleWith(leased) : leased;
   });

@@ -13,8 +13,10 @@ import {
   withMeter,
   type TrainingAccount,
 } from '../../activities/budget';
+import { runShard } from '../../activities/row-engine/engine';
 import { reviseRun } from '../../activities/run-actions';
 import { recordRun } from '../../activities/start-run';
+import { CallFailure } from '../../drivers/model/model';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { ledgerTotals, usageOfCallMax } from '../../method/ledger';
 import { budgetWaitMs, budgetWaitsMax, trainingMeterMs, trainingReserveMs } from '../../schemas/limits';
@@ -22,7 +24,7 @@ import { noUsage } from '../../schemas/manifest';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import { startTestS3, type TestS3 } from '../support/s3';
 import { MemoryStore } from './row-engine/memory-store';
-import { rowsOf } from './row-engine/shards';
+import { rightAnswer, rowsOf, scriptedEndpoint, sleep as quiet, Workplace } from './row-engine/shards';
 
 function configOf(cap: number | null, price: object): RunConfig {
   return runConfigSchema.parse({
@@ -72,7 +74,7 @@ describe('the ledger on the real S3 server', () => {
             const { cap, ...ledger } = await readLedger(store, 'run', config);
             const { spent, reserved } = ledgerTotals({ cap, ...ledger });
             expect(spent + reserved).toBeLessThanOrEqual(100);
-            account.observe(usage);
+            account.observe({ paid: usage, done: 1, found: 0, total: 1 });
             return { results: {} as never, counts: {} as never, usage, madeBy: 'run', paidBy: { run: usage } };
           })(),
         );
@@ -224,6 +226,39 @@ describe('a training under a cap', () => {
     expect(await free).toMatchObject({ made: 'trained' });
     expect([...store.objects]).toEqual([]);
   });
+});
+
+it('stops a shard whose lost calls have outspent its reservation and the cap, and has them in the ledger', async () => {
+  const store = new MemoryStore();
+  const place = new Workplace();
+  // A unit of money for each token of output: 10 rows reserve 160.
+  const price = configOf(200, { output: 1e6 }).models.student.price;
+  const config = configOf(200, { output: 1e6 });
+  const work = { key: 'shard', stage: 'score-drafts', attempt: '1' } as const;
+  const account = openShardAccount(store, 'run', config, price, work);
+  if (!account) throw new Error('no account');
+  // The first three answers of every row break off in mid-body: 640 in all.
+  const endpoint = scriptedEndpoint(
+    async (request, call, signal) => {
+      await quiet(20, signal);
+      if (call < 4) throw new CallFailure('reset', 'cut off', undefined, 200, 'untold');
+      return { ...rightAnswer(request), usage: { inputTokens: 1, cachedInputTokens: 0, outputTokens: 16 } };
+    },
+    { start: 1, max: 1 },
+  );
+  const run = place.shard(rowsOf(10), endpoint, {
+    ...{ admit: account.admit, signal: account.over, drainMs: () => 1_000 },
+    onProgress: (progress) => account.observe(progress),
+  });
+  await expect(account.settleWith(runShard(run))).rejects.toMatchObject({ data: { code: 'BudgetExhausted' } });
+  const { spent, reserved } = ledgerTotals(await readLedger(store, 'run', config));
+  expect(reserved).toBe(0);
+  // Every call that the server has seen is paid for at its most.
+  expect(spent).toBe(16 * endpoint.total.calls);
+  // Past its reservation by what is asked between two looks: a call or two here, more where the machine is slow.
+  expect(spent).toBeGreaterThan(160);
+  expect(spent).toBeLessThan(320);
+  place.remove();
 });
 
 it('what killed work had reserved is free when a run goes on under another config', async () => {
