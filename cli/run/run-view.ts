@@ -44,7 +44,7 @@ export function renderRun(
   // Records of an older version have no such count.
   const estimated = made.reduce((sum, { usage }) => sum + (usage.estimatedCalls || 0), 0);
   const counted =
-    estimated > 0 ? ` (those of ${formatCount(estimated)} calls are estimates: the server gave none)` : '';
+    estimated > 0 ? ` (those of ${formatCount(estimated)} calls are estimates: the server gave no usable ones)` : '';
   // Without prices nothing is known of money, and 0.00 would say that it costs none.
   const cost =
     config && hasPrices(config)

@@ -490,6 +490,26 @@ describe('a shard that cannot go on', () => {
     expect(output.usage).toMatchObject({ calls: 200, lostCalls: 0 });
   });
 
+  it('counts its calls in flight as lost when it is called off, and estimates as estimates when it goes on', async () => {
+    const controller = new AbortController();
+    const rows = rowsOf(10);
+    const endpoint = scriptedEndpoint(
+      async (request, _call, signal) => {
+        if (indexOf(request) < 6) return { ...rightAnswer(request), usageUntold: ['output'] };
+        if (indexOf(request) === 7) setTimeout(() => controller.abort(new Error('killed')), 20);
+        return sleep(60_000, signal).then(() => rightAnswer(request));
+      },
+      { start: 2, max: 2 },
+    );
+    const run = place.shard(rows, endpoint, { signal: controller.signal });
+    await expect(runShard(run)).rejects.toThrow('killed');
+    const prompt = promptTokensMax(rows.row(0).request);
+    const lost = { lostCalls: 2, lostInputTokens: 2 * prompt, lostOutputTokens: 2 * 16 };
+    expect(run.progress.at(-1)?.paid).toMatchObject({ calls: 6, estimatedCalls: 6, ...lost });
+    const { usage } = await runShard(place.shard(rows, scriptedEndpoint(rightAnswer)));
+    expect(usage).toMatchObject({ calls: 10, estimatedCalls: 6, ...lost });
+  });
+
   it('refuses to start when it is aborted already', async () => {
     const signal = AbortSignal.abort(new Error('too late'));
     await expect(runShard(place.shard(rowsOf(1), scriptedEndpoint(rightAnswer), { signal }))).rejects.toThrow(

@@ -124,6 +124,25 @@ it('says what a round has cost so far, and nothing of cost where no model has a 
   expect(said({})).not.toContain('cost');
 });
 
+it('says of how many calls the tokens are estimates', () => {
+  const progress = {
+    runId: 'r',
+    status: 'RUNNING',
+    round: 1,
+    rounds: 1,
+    current: [],
+    startedAt: '2026-01-01',
+  } as const;
+  const said = (estimatedCalls: number): string => {
+    const usage = { ...noUsage, calls: 9, inputTokens: 80, estimatedCalls };
+    const record = { stage: 'evaluate', arm: '', round: 1, key: 'k', reused: false, seconds: 1, usage } as const;
+    const view: RunView = { progress, finished: [record], live: [], engine: 'RUNNING' };
+    return renderRun(view, new Map(), undefined, noColors).join('\n');
+  };
+  expect(said(3)).toContain('9 calls, 80 tokens (those of 3 calls are estimates: the server gave no usable ones)');
+  expect(said(0)).not.toContain('estimates');
+});
+
 describe('an attempt after one that failed', () => {
   const message = 'The endpoint has answered nothing for 49 s.';
   const again = (state: number, done: number, beatAt: number): ReturnType<typeof fromHeartbeats> => {
