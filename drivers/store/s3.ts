@@ -6,7 +6,8 @@
  * local-files.ts the files and folders of this machine, to drivers/local the starting of the embedded server, to callers all keys but blobs'.
  *
  * Invariants, besides those of store.ts:
- * 1. A blob is written with `IfNoneMatch: *`: it costs one request, and bytes that are there already are not sent twice for nothing.
+ * 1. A blob is written with `IfNoneMatch: *`: it costs one request, and tells whether it was there. One that was is made young: a small one is
+ *    written over (the same bytes, and whole again should they have been damaged), a large one is copied onto itself inside the store.
  * 2. A blob that was read twice with a wrong hash is moved to `quarantine/`, on condition that nobody has replaced it meanwhile:
  *    from then on it is missing, the stage that made it is no hit any more, and putting the bytes again heals it.
  *    One that the store itself cannot read is removed where the store is on this machine. Elsewhere it stays, for a person to judge: one disk of
@@ -242,8 +243,6 @@ class S3Store implements ArtifactStore {
   /** Whether the store is on this machine. */
   private readonly isLocal: boolean;
   private readonly prefix: string;
-  /** Whether the server keeps the sha256 it was sent (undefined: not known yet). One that does can be asked for it. */
-  private keepsChecksums: boolean | undefined;
 
   constructor(private readonly options: S3StoreOptions) {
     this.client = openClient(options);
@@ -494,6 +493,11 @@ class S3Store implements ArtifactStore {
     });
   }
 
+  async lookAt(key: string): Promise<StoredObject | undefined> {
+    const head = await this.head(key);
+    return head && { key, bytes: head.bytes, modifiedAt: head.modifiedAt };
+  }
+
   async *list(prefix: string): AsyncGenerator<StoredObject> {
     for await (const { Contents = [] } of this.pages(prefix)) {
       for (const { Key, Size, LastModified } of Contents) {
@@ -566,7 +570,7 @@ class S3Store implements ArtifactStore {
 
   // ---- writing -----------------------------------------------------------------------------------------------------
 
-  /** One PUT on condition that nothing is there; what is there already is looked at, and replaced when it cannot be our bytes. */
+  /** One PUT on condition that nothing is there; what is there already is written over, so that it is young and whole (invariant 1). */
   private async putBytes(body: Uint8Array, sha256: string, mediaType: string): Promise<void> {
     const key = blobKey(sha256);
     const checksum = Buffer.from(sha256, 'hex').toString('base64');
@@ -574,8 +578,7 @@ class S3Store implements ArtifactStore {
     await this.run(`write ${key}`, true, async () => {
       for (let attempt = 1; ; attempt += 1) {
         try {
-          const response = await this.client.send(new PutObjectCommand({ ...request, IfNoneMatch: '*' }));
-          this.keepsChecksums = response.ChecksumSHA256 !== undefined;
+          await this.client.send(new PutObjectCommand({ ...request, IfNoneMatch: '*' }));
           return;
         } catch (error) {
           if (isPreconditionFailed(error)) {
@@ -587,20 +590,32 @@ class S3Store implements ArtifactStore {
           await pause(attempt);
         }
       }
-      const head = await this.head(key);
-      if (head === undefined || head.bytes !== body.length || !this.mayBe(head.checksum, checksum)) {
-        await this.client.send(new PutObjectCommand(request));
-      }
+      await this.client.send(new PutObjectCommand(request));
     });
   }
 
-  /** Whether the checksum that the server keeps (or does not keep) leaves it possible that the object is whole. */
-  private mayBe(kept: string | undefined, checksum: string): boolean {
-    // `…-3` is a checksum of checksums, of an object that came in parts: it says nothing about the whole.
-    if (kept?.includes('-') === true) {
+  /** Copy a large blob onto itself, so that it is young. False when it is another by now, or the store does not do it for one of this size. */
+  private async touch(key: string, etag: string, mediaType: string): Promise<boolean> {
+    try {
+      await this.client.send(
+        new CopyObjectCommand({
+          ...this.at(key),
+          CopySource: this.copySource(key),
+          CopySourceIfMatch: etag,
+          // Without it a copy onto itself is refused, because it would change nothing.
+          MetadataDirective: 'REPLACE',
+          ContentType: mediaType,
+        }),
+      );
       return true;
+    } catch (error) {
+      if (isTransport(error)) throw error;
+      return false;
     }
-    return kept === undefined ? this.keepsChecksums !== true : kept === checksum;
+  }
+
+  private copySource(key: string): string {
+    return `${this.options.bucket}/${this.prefix}${key}`.split('/').map(encodeURIComponent).join('/');
   }
 
   /** A large file, in parts. Whether it is there is asked first: finding out at the end would cost the whole transfer. */
@@ -615,7 +630,7 @@ class S3Store implements ArtifactStore {
     await this.run(`write ${key}`, true, async () => {
       for (let attempt = 1; ; attempt += 1) {
         const head = await this.head(key);
-        if (head?.bytes === size) {
+        if (head?.bytes === size && (await this.touch(key, head.etag, mediaType))) {
           return;
         }
         const upload = new Upload({
@@ -805,25 +820,20 @@ class S3Store implements ArtifactStore {
       etag !== undefined &&
       (await this.quarantine(ref.uri, quarantineKey(ref.sha256), etag));
     const error = aside
-      ? blobCorrupt(
-          ref.uri,
-          `${why} It was moved to ${this.prefix}${quarantineKey(ref.sha256)}.`,
-          'Run `arte retry RUN`: the stage that made it makes it again.',
-        )
+      ? blobCorrupt(ref.uri, `${why} It was moved to ${this.prefix}${quarantineKey(ref.sha256)}.`, `${howMadeAgain}.`)
       : blobCorrupt(
           ref.uri,
           why,
-          `Remove ${this.prefix}${ref.uri} from bucket ${this.options.bucket}, then \`arte retry RUN\`: the stage that made it makes it again.`,
+          `Remove ${this.prefix}${ref.uri} from bucket ${this.options.bucket}, then ${howMadeAgain}.`,
         );
     return { stored: true, error };
   }
 
   /** True when the damaged object is out of the way. False when we may not, or when somebody has replaced it meanwhile. */
   private async quarantine(key: string, to: string, etag: string): Promise<boolean> {
-    const { bucket } = this.options;
     try {
-      const source = `${bucket}/${this.prefix}${key}`.split('/').map(encodeURIComponent).join('/');
-      await this.client.send(new CopyObjectCommand({ ...this.at(to), CopySource: source, CopySourceIfMatch: etag }));
+      const request = { ...this.at(to), CopySource: this.copySource(key), CopySourceIfMatch: etag };
+      await this.client.send(new CopyObjectCommand(request));
       await this.client.send(new DeleteObjectCommand({ ...this.at(key), IfMatch: etag }));
       return true;
     } catch {
@@ -850,10 +860,10 @@ class S3Store implements ArtifactStore {
       what: `${key} is in the store and cannot be read.`,
       why: removed ? `${seen} It was removed: nothing can read it.` : seen,
       next: removed
-        ? 'Run `arte retry RUN`: the stage that made it makes it again.'
+        ? `${howMadeAgain}.`
         : `Look at the disk and the log of the store. If it stays so: ${
             isBlob
-              ? `remove ${path} from bucket ${this.options.bucket}, then \`arte retry RUN\`: the stage that made it makes it again.`
+              ? `remove ${path} from bucket ${this.options.bucket}, then ${howMadeAgain}.`
               : '`arte doctor` says what it is, and what to do about it.'
           }`,
     });
@@ -925,13 +935,14 @@ class S3Store implements ArtifactStore {
     return this.judges.get(this.client, request);
   }
 
-  private async head(key: string): Promise<{ bytes: number; checksum: string | undefined; etag: string } | undefined> {
+  private async head(key: string): Promise<{ bytes: number; modifiedAt: Date; etag: string } | undefined> {
     return this.run(`look at ${key}`, false, async () => {
       try {
-        const response = await this.client.send(new HeadObjectCommand({ ...this.at(key), ChecksumMode: 'ENABLED' }));
+        const response = await this.client.send(new HeadObjectCommand(this.at(key)));
         return {
           bytes: response.ContentLength ?? 0,
-          checksum: response.ChecksumSHA256,
+          // A store that does not say when gets the answer that removes nothing.
+          modifiedAt: response.LastModified ?? new Date(),
           etag: response.ETag ?? '',
         };
       } catch (error) {
@@ -970,6 +981,10 @@ class S3Store implements ArtifactStore {
   }
 }
 
+/** A run that is done walks no stage again; another one with its config finds what is left. */
+const howMadeAgain =
+  '`arte retry RUN`: the stage that made it makes it again. Of a run that is done, `arte run CONFIG --id OTHER` with the same config: what is left is reused, the rest made again';
+
 function blobCorrupt(uri: string, why: string, next: string): ArteError {
   return new ArteError('BlobCorrupt', { what: `${uri} is not what its name says.`, why, next });
 }
@@ -978,7 +993,7 @@ function blobMissing(uri: string): ArteError {
   return new ArteError('BlobMissing', {
     what: `${uri} is not in the store.`,
     why: 'It was removed, or the store under this address and prefix is another one.',
-    next: 'Check platform.store, then `arte retry RUN`: the stage that made it makes it again.',
+    next: `Check platform.store, then ${howMadeAgain}.`,
   });
 }
 

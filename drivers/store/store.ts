@@ -9,6 +9,7 @@
  * 3. putOnce has exactly one winner; the losers get the winner's bytes.
  * 4. replaceDocument of one version has exactly one winner.
  * 5. Memory is bounded: nothing but small documents is ever held whole.
+ * 6. Whoever has put a blob has made it young (`modifiedAt`), also where it was there already: a clean-up goes by age and must not take it from them.
  */
 import type { Readable } from 'node:stream';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
@@ -60,6 +61,8 @@ export interface ArtifactStore {
   getVersion(key: string): Promise<{ document: JsonValue; version: string } | undefined>;
   /** Replace a small document, unless it is no longer the version that was read. Returns its new version, or undefined: nothing was written. */
   replaceDocument(key: string, document: JsonValue, version: string): Promise<string | undefined>;
+  /** What stands under a key, without reading it; undefined where nothing does. */
+  lookAt(key: string): Promise<StoredObject | undefined>;
   /** Keys under a prefix, in order, paged underneath. */
   list(prefix: string): AsyncIterable<StoredObject>;
   /** Names directly under a folder (`runs/`), without what lies below them: one request for a thousand. */

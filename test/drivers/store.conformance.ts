@@ -112,6 +112,27 @@ export function storeConformance(name: string, start: () => Promise<StoreUnderTe
         expect(Math.abs(Date.now() - listed!.modifiedAt.getTime())).toBeLessThan(60_000);
       });
 
+      it('makes young what is put again, small and large', async () => {
+        const path = join(folder, 'large');
+        await writeFile(path, randomBytes(17 * 1024 * 1024));
+        const put = async (): Promise<ArtifactRef[]> => [
+          await store.putBlob('known', text),
+          await store.putLines(['known']),
+          await store.putFile(path, text),
+        ];
+        const ages = async (refs: ArtifactRef[]): Promise<number[]> =>
+          Promise.all(refs.map(async ({ uri }) => (await store.lookAt(uri))!.modifiedAt.getTime()));
+        const refs = await put();
+        const before = await ages(refs);
+        await new Promise((resolve) => setTimeout(resolve, 1_100));
+        expect(await put()).toEqual(refs);
+        const after = await ages(refs);
+        for (const [index, age] of after.entries()) expect(age).toBeGreaterThan(before[index]!);
+        await store.getFile(refs[2]!, join(folder, 'out'));
+        expect((await readFile(join(folder, 'out'))).equals(await readFile(path))).toBe(true);
+        expect(await store.lookAt('blobs/none')).toBeUndefined();
+      });
+
       it('names the folders under a folder, and only those', async () => {
         for (const key of [
           'runs/b/x.json',
