@@ -13,7 +13,7 @@ import { underLease, waitingFor } from './lease';
 import { currentRunId } from './run-of';
 import {
   commitStage,
-  finishedStage,
+  reusedStage,
   keyOf,
   tellFinished,
   type StageContext,
@@ -74,7 +74,7 @@ export function runLeasedStage<Dependencies extends { readonly store: ArtifactSt
       const work = { key, stage: shape.name, attempt: beat.attemptId };
       const account = { store, runId: owner, config, price, work };
       const finished = async (): Promise<StageResult | undefined> => {
-        const manifest = await finishedStage(store, key);
+        const manifest = await reusedStage(store, key);
         if (!manifest) return undefined;
         await closeMeter(account);
         await cleanUp();

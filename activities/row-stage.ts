@@ -44,7 +44,7 @@ import { underLease, waitingFor } from './lease';
 import { rowMetrics } from './metrics';
 import {
   commitStage,
-  finishedStage,
+  reusedStage,
   keyOf,
   noCounts,
   tellFinished,
@@ -166,7 +166,7 @@ export async function openRowStage(
   input: StageInput,
 ): Promise<OpenedRowStage> {
   const keyed = await keyOfRowStage(store, stage, input);
-  const finished = await finishedStage(store, keyed.key);
+  const finished = await reusedStage(store, keyed.key);
   if (finished) return { done: true, result: await tellFinished(store, finished, input, true) };
   const loaded: unknown = await stage.load(contextOf(store, input, keyed));
   return { done: false, key: keyed.key, rows: stage.rows(loaded, []).length };
@@ -294,7 +294,7 @@ export async function commitWave(
     done: true,
     result: await tellFinished(store, manifest, wave.stage, false),
   });
-  const already = await finishedStage(store, keyed.key);
+  const already = await reusedStage(store, keyed.key);
   if (already) return made(already);
   const loaded: unknown = await stage.load(context);
   const last = wave.wave + 1 >= (stage.wavesMax ?? wavesMax);

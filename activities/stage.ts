@@ -6,6 +6,7 @@
  * 1. The key holds the content of every input and only the settings that matter.
  * 2. `stages/<key>.json` appears when, and only when, every output is in the store.
  * 3. A manifest whose output is gone is not a hit, nor is a damaged one: the stage is made again and the manifest replaced.
+ * 4. A manifest that is a hit is made young before its outputs are looked at (reuse.ts): a clean-up that is under way keeps both.
  */
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonObject, JsonValue } from '../schemas/json';
@@ -21,6 +22,7 @@ import { stageKey } from '../method/keys';
 import { transferConfig } from '../method/transfer';
 import { openBundle, type OpenBundle } from './bundle';
 import { madeAgain } from './damaged';
+import { reused } from './reuse';
 import { currentRunId } from './run-of';
 import { recordStage } from './run-records';
 
@@ -100,6 +102,11 @@ export async function finishedStage(
   return manifest;
 }
 
+/** The manifest of a finished stage that is to be reused: whole, and young. */
+export function reusedStage(store: ArtifactStore, key: string): Promise<StageManifest | undefined> {
+  return finishedStage(store, key, reused);
+}
+
 /** Commit a stage: first whole manifest wins; one that points at lost outputs is replaced. */
 export async function commitStage(
   store: ArtifactStore,
@@ -128,7 +135,7 @@ export async function commitStage(
   const document = manifest as unknown as JsonValue;
   const { won } = await store.putOnce(manifestKey(keyed.key), document);
   if (won) return manifest;
-  const winner = await finishedStage(store, keyed.key);
+  const winner = await reusedStage(store, keyed.key);
   if (winner) return winner;
   await store.putDocument(manifestKey(keyed.key), document);
   return manifest;
@@ -178,7 +185,7 @@ export function runWholeStage<Dependencies extends { readonly store: ArtifactSto
   return async (input) => {
     const { store } = dependencies;
     const keyed = await keyOf(store, shape, input);
-    const finished = await finishedStage(store, keyed.key);
+    const finished = await reusedStage(store, keyed.key);
     if (finished) return tellFinished(store, finished, input, true);
     const started = Date.now();
     const context = { store, bundle: keyed.bundle, config: keyed.bundle.config, input, key: keyed.key };

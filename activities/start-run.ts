@@ -12,7 +12,8 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { taskQueues, type AlignInput, type RunRecord } from '../schemas/messages';
-import { runKeys } from './run-records';
+import { renewed } from './reuse';
+import { noSuchRunIn, runKeys } from './run-records';
 
 /**
  * Record a run, if it is not recorded; the record as it stands. A run whose config was changed goes on by the changed one, whichever of its
@@ -34,6 +35,14 @@ export async function recordRun(
     });
   }
   return standing;
+}
+
+/**
+ * Take up a recorded run: an `arte gc --drop` of it that is under way leaves it alone from here on, or was first.
+ * Errors: RunNotFound, when its record has gone.
+ */
+export async function takeUpRun(store: ArtifactStore, runId: string): Promise<void> {
+  if ((await renewed(store, runKeys.record(runId))) === undefined) throw await noSuchRunIn(store, runId);
 }
 
 /**

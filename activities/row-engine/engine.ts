@@ -29,7 +29,7 @@ import type { StallFacts } from '../../schemas/stall-dump';
 import { StallError } from '../../schemas/stall-error';
 import { canonicalJson, seedFrom } from '../../method/keys';
 import { usageOfCallMax, usageOfUntold } from '../../method/ledger';
-import { madeAgain } from '../damaged';
+import { reused } from '../reuse';
 import { journalFolder, removeJournals } from './journal';
 import { processLimiters, systemClock, Ticket, type CallEnd, type Limiter, type LimiterClient } from './limiter';
 import {
@@ -121,7 +121,7 @@ export const runShard: RunShard = async (run) => {
 export async function finishedShard(
   run: Pick<ShardRun, 'store' | 'shardKey' | 'journalDir'>,
 ): Promise<ShardOutput | undefined> {
-  const document = await madeAgain(run.store, shardRecordKey(run.shardKey));
+  const document = await reused(run.store, shardRecordKey(run.shardKey));
   if (document === undefined) return undefined;
   const output = shardRecordSchema.parse(document);
   if (!(await run.store.hasBlob(output.results))) return undefined;

@@ -10,7 +10,7 @@ import { openBundle } from '../../activities/bundle';
 import { isDamage } from '../../activities/damaged';
 import { recordAction } from '../../activities/run-actions';
 import { runKeys } from '../../activities/run-records';
-import { beginRun, recordRun } from '../../activities/start-run';
+import { beginRun, recordRun, takeUpRun } from '../../activities/start-run';
 import { endStrandedRun } from '../../activities/stranded-run';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { alignInput } from '../../method/align-input';
@@ -77,6 +77,7 @@ export async function startRecorded(session: Session, record: RunRecord): Promis
   const before = await statusOf(handle);
   if (before === 'COMPLETED') return { runId, handle, set, how: 'done' };
   if (before === 'RUNNING' && session.embedded) await endStrandedRun(client, runId);
+  await takeUpRun(store, runId);
   const { config } = await openBundle(store, bundle);
   // Where the engine has lost its history, the run's own word in the store says that there was one.
   const wasThere = before !== undefined || (await hasWord(store, runId));
