@@ -1,7 +1,7 @@
 /**
- * What no kept run needs, in the store: found, and removed. The model cache of a machine is commands/gc.ts.
+ * What no kept run needs, in the store: found. It is removed by remove-garbage.ts; the model cache of a machine is commands/gc.ts.
  *
- * Owns what a run needs (retention), and the order of removal. Leaves what an artifact is to activities/, statuses to the engine's word.
+ * Owns what a run needs (retention). Leaves what an artifact is to activities/, statuses to the engine's word.
  *
  * Documents are judged first (manifests, shards, parts, waves, checkpoints, runs); then every blob that a remaining document names is
  * marked, and what is not marked goes. Whose a document is decides how careful to be:
@@ -10,10 +10,9 @@
  * - nobody's: no run that we know of names it. Goes when it is also older than the oldest kept run that has not come to its end, because such a
  *   run may be making it, or have found it. Answers of stages that never became whole stay while there is such a run: they are paid for.
  * Invariants
- * 1. Nothing younger than the grace period is removed, whosever it is.
- * 2. A document goes before what it names, a run's record first of all, so that a clean-up that was broken off leaves no document that points
- *    at nothing; the next one finds the rest.
- * 3. A run that reuses something while it is removed makes it again (decision 0007).
+ * 1. Nothing younger than the grace period is garbage, whosever it is; nor is what was written since the clean-up began (`began`). Whoever puts or
+ *    reuses something makes it young (activities/reuse.ts, drivers/store).
+ * 2. Reads only.
  */
 import { openBundle } from '../activities/bundle';
 import { openLineage, shardsOf, type RunLineage } from '../activities/lineage';
@@ -43,6 +42,10 @@ export interface GarbagePolicy {
   readonly retention: ReadonlyMap<string, Retention>;
   readonly graceMs: number;
   readonly now: Date;
+  /** When the clean-up began, by the store's clock: what was written from then on is in use. Left out: now. */
+  readonly began?: Date;
+  /** A second look: the keys that the first one found. What nobody needs now goes if it is one of them, and nothing else does. */
+  readonly only?: ReadonlySet<string>;
 }
 
 /** In the order of removal. */
@@ -72,6 +75,8 @@ export interface GarbagePlan {
   readonly notes: readonly string[];
   /** Models (content hashes) that kept runs may ask for again: their best and last, and all of runs under way. */
   readonly models: ReadonlySet<string>;
+  /** By which it was made. */
+  readonly policy: GarbagePolicy;
 }
 
 /** Find what may go. Reads only. */
@@ -115,8 +120,13 @@ export async function findGarbage(
   const oldestStart = Math.min(...unfinished.map(({ runId }) => Date.parse(kept.get(runId)?.record.createdAt ?? '')));
   // The run's clock is not the store's. A run whose start cannot be read holds everything back.
   const nobodysEnd = Number.isNaN(oldestStart) ? -Infinity : Math.min(graceEnd, oldestStart - clockSkewMaxMs);
-  const goes = (object: StoredObject, whose: Whose): boolean =>
-    whose !== 'kept' && object.modifiedAt.getTime() < (whose === 'dropped' ? graceEnd : nobodysEnd);
+  const { only } = policy;
+  const beganMs = (policy.began ?? policy.now).getTime();
+  const goes = (object: StoredObject, whose: Whose): boolean => {
+    const age = object.modifiedAt.getTime();
+    if (whose === 'kept' || age >= beganMs) return false;
+    return only ? only.has(object.key) : age < (whose === 'dropped' ? graceEnd : nobodysEnd);
+  };
 
   // ---- documents
   const remove: Garbage[] = [];
@@ -132,7 +142,7 @@ export async function findGarbage(
   }
   const read = runs.filter(({ runId }) => !lost.has(runId));
   const shards = await ownersOfShards(store, read, kept, needed, policy);
-  const holdAnswers = unfinished.length > 0 || shards.unknown.length > 0;
+  const holdAnswers = (unfinished.length > 0 && !only) || shards.unknown.length > 0;
   const shardRecords = new Map<string, ShardOutput>();
   let held = 0;
   for await (const object of store.list('shards/')) {
@@ -158,7 +168,7 @@ export async function findGarbage(
   // A lease that is held is written anew every few seconds. Whatever the grace, one that may still be held stays; the store's clock is not ours.
   const leaseEnd = policy.now.getTime() - Math.max(policy.graceMs, leaseExpiryMs + clockSkewMaxMs);
   for await (const object of store.list('leases/'))
-    if (object.modifiedAt.getTime() < leaseEnd) remove.push(garbage('leases', object));
+    if (object.modifiedAt.getTime() < leaseEnd && goes(object, 'dropped')) remove.push(garbage('leases', object));
   const checkpoints: ArtifactRef[] = [];
   for await (const object of store.list('training/')) {
     const isLeftover = manifests.has(object.key.split('/')[1] ?? '');
@@ -200,21 +210,7 @@ export async function findGarbage(
     notes.push(
       `The shards of ${label} cannot be told apart, because an input of it has gone: no unclaimed shard is removed.`,
     );
-  return { remove: inOrder(remove), notes, models: needed.models };
-}
-
-/** Remove it, document before blob. `onProgress`: objects removed so far. */
-export async function removeGarbage(
-  store: ArtifactStore,
-  { remove }: Pick<GarbagePlan, 'remove'>,
-  onProgress: (done: number) => void = () => undefined,
-): Promise<void> {
-  let done = 0;
-  for (const { key } of remove) {
-    await store.remove(key);
-    done += 1;
-    onProgress(done);
-  }
+  return { remove: inOrder(remove), notes, models: needed.models, policy };
 }
 
 // ---- what a run needs --------------------------------------------------------------------------------------------
@@ -347,7 +343,11 @@ function whatItNeedsIsUnknown(runId: string, error: unknown): unknown {
     {
       what: `Nothing is removed: what the run ${runId} needs cannot be told. ${what}`,
       why,
-      next: `arte doctor says what can be done about it. arte gc --drop ${runId} gives the run up, and cleans up without it.`,
+      next:
+        // Of a run's artifacts the config alone has to be there for that.
+        code === 'BlobMissing'
+          ? `arte run CONFIG --id ${runId} with the config and task files that it was started with stores them again, and what is left of it is kept. arte gc --drop ${runId} gives the run up, and cleans up without it; with the same config under another id it is made anew from what is left.`
+          : `arte doctor says what can be done about it. arte gc --drop ${runId} gives the run up, and cleans up without it.`,
     },
     { cause: error },
   );

@@ -338,6 +338,9 @@ export const leasePollMs = 2_000;
 /** What is younger is never removed by `arte gc`: a stage puts its outputs long before the manifest that names them. */
 export const garbageGraceMs = 24 * 3_600_000;
 
+/** Objects that `arte gc` looks at and removes at the same time: two small requests each, as many as `arte status` has under way. */
+export const garbageRemovalsAtOnce = 16;
+
 // ---- students and schedules --------------------------------------------------------------------------------------
 
 /** How often a firing looks at the runs that it follows and at the registry: how late a new student or a parked run is noticed. */
@@ -397,6 +400,12 @@ export const doctorDocumentsMax = 2_000;
 
 /** Documents of each kind that it lists for that: twenty requests. */
 export const doctorListedMax = 20_000;
+
+/**
+ * Newest runs of which `arte doctor` looks whether what they made is there: some 50 requests each, a second or two in all. What a clean-up or a person has taken
+ * from older ones shows when it is next wanted.
+ */
+export const doctorRunsMax = 5;
 
 // ---- messages about a run ------------------------------------------------------------------------------------------
 

@@ -10,11 +10,12 @@ import {
   findGarbage,
   garbageKinds,
   recordedRuns,
-  removeGarbage,
+  type Garbage,
   type GarbagePlan,
   type KnownRun,
   type Retention,
 } from '../garbage';
+import { removeGarbage, storeTime } from '../remove-garbage';
 import { colorsFor, formatCount, printJson, printLine, progress, table } from '../output';
 import { viewRun } from '../run/run-progress';
 import { openSession, type Session } from '../session';
@@ -49,20 +50,23 @@ export function register(program: Command): void {
     .option('--json', 'as JSON')
     .action(async (options: Options) => {
       const graceMs = numberOf('--grace-hours', options.graceHours) * hourMs;
-      const now = new Date();
       const session = await openSession({ start: false });
       const line = progress('looking for what no kept run needs');
       try {
+        // Before the first look at anything: what is written from here on stays.
+        const began = options.yes ? { began: await storeTime(session.store) } : {};
+        const now = new Date();
         const runs = await knownRuns(session);
         const retention = retentionOf(runs, options, now);
-        const plan = await findGarbage(session.store, runs, { retention, graceMs, now });
+        const plan = await findGarbage(session.store, runs, { retention, graceMs, now, ...began });
         const models = (options.models ? await cachedModels(cacheDirectory()) : []).filter(
           ({ sha256, usedAt }) => !plan.models.has(sha256) && now.getTime() - usedAt.getTime() > graceMs,
         );
-        if (options.yes) await remove(session, plan, models, (text) => line.update(text));
+        const found: Found = { remove: plan.remove, models, notes: plan.notes };
+        const shown = options.yes ? await remove(session, plan, models, (text) => line.update(text)) : found;
         line.done(options.yes ? 'removed' : 'nothing was removed yet');
-        if (options.json) printJson({ ...summary(plan, models), notes: plan.notes, removed: options.yes === true });
-        else print(plan, models, retention, { removed: options.yes === true, graceMs });
+        if (options.json) printJson({ ...summary(shown), notes: shown.notes, removed: options.yes === true });
+        else print(shown, retention, { removed: options.yes === true, graceMs });
       } catch (error) {
         line.fail();
         throw error;
@@ -137,23 +141,44 @@ function numberOf(option: string, words: string): number {
   });
 }
 
+/** What would go, or has gone. */
+interface Found {
+  readonly remove: readonly Garbage[];
+  readonly models: readonly CachedModel[];
+  readonly notes: readonly string[];
+}
+
 async function remove(
   session: Session,
   plan: GarbagePlan,
   models: readonly CachedModel[],
   onProgress: (text: string) => void,
-): Promise<void> {
-  await removeGarbage(session.store, plan, (done) =>
-    onProgress(`removing from the store: ${done} of ${plan.remove.length}`),
+): Promise<Found> {
+  const { removed, spared } = await removeGarbage(
+    session.store,
+    plan,
+    () => knownRuns(session),
+    (done) => onProgress(`removing from the store: ${done} of ${plan.remove.length}`),
   );
-  if (models.length === 0) return;
-  onProgress(`removing ${models.length} models from the cache`);
+  const notes =
+    spared === 0
+      ? plan.notes
+      : [
+          ...plan.notes,
+          `${formatCount(spared)} ${spared === 1 ? 'object stays, because a run came' : 'objects stay, because runs came'} to need ${spared === 1 ? 'it' : 'them'} meanwhile.`,
+        ];
+  // A run that began meanwhile may have asked for one.
+  const now = new Map((await cachedModels(cacheDirectory())).map(({ sha256, usedAt }) => [sha256, usedAt.getTime()]));
+  const unused = models.filter(({ sha256, usedAt }) => now.get(sha256) === usedAt.getTime());
+  if (unused.length === 0) return { remove: removed, models: [], notes };
+  onProgress(`removing ${unused.length} models from the cache`);
   const { python } = await ensurePythonEnv({});
   await removeCachedModels(
     cacheDirectory(),
-    models.map(({ sha256 }) => sha256),
+    unused.map(({ sha256 }) => sha256),
     python,
   );
+  return { remove: removed, models: unused, notes };
 }
 
 interface Amount {
@@ -167,7 +192,7 @@ interface Summary {
   readonly bytes: number;
 }
 
-function summary({ remove: garbage }: GarbagePlan, models: readonly CachedModel[]): Summary {
+function summary({ remove: garbage, models }: Found): Summary {
   const amount = (things: readonly { readonly bytes: number }[]): Amount => ({
     objects: things.length,
     bytes: things.reduce((sum, { bytes }) => sum + bytes, 0),
@@ -192,13 +217,12 @@ const kindTitles: Readonly<Record<(typeof garbageKinds)[number], string>> = {
 };
 
 function print(
-  plan: GarbagePlan,
-  models: readonly CachedModel[],
+  found: Found,
   retention: ReadonlyMap<string, Retention>,
   { removed, graceMs }: { readonly removed: boolean; readonly graceMs: number },
 ): void {
   const color = colorsFor(process.stdout);
-  const { store, modelCache, bytes } = summary(plan, models);
+  const { store, modelCache, bytes } = summary(found);
   const runsOf = (kind: Retention): string =>
     [...retention]
       .filter(([, of]) => of === kind)
@@ -234,7 +258,7 @@ function print(
     printLine(
       `${color.yellow('note')}  Stages, artifacts and models younger than ${graceMs / hourMs} h are kept, also where no run needs them: --grace-hours says otherwise.`,
     );
-  for (const note of plan.notes) printLine(`${color.yellow('note')}  ${note}`);
+  for (const note of found.notes) printLine(`${color.yellow('note')}  ${note}`);
   if (!removed && rows.length > 0) printLine(`\n${color.bold('next')}   the same command with --yes removes it`);
 }
 

@@ -10,15 +10,9 @@ import { judgeAlignment } from '../../activities/judge-alignment';
 import { openLineage, shardsOf } from '../../activities/lineage';
 import { readEarlier, readStages, runKeys } from '../../activities/run-records';
 import { readStanding, setCurrent } from '../../activities/students';
-import {
-  findGarbage,
-  recordedRuns,
-  removeGarbage,
-  type GarbagePlan,
-  type KnownRun,
-  type Retention,
-} from '../../cli/garbage';
+import { findGarbage, recordedRuns, type GarbagePlan, type KnownRun, type Retention } from '../../cli/garbage';
 import { traceRow } from '../../cli/lineage/trace-row';
+import { removeGarbage, storeTime } from '../../cli/remove-garbage';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { directoryManifestSchema } from '../../schemas/artifact-ref';
 import type { JsonObject } from '../../schemas/json';
@@ -55,17 +49,21 @@ const fewerPairs: Pick<RunToMake, 'change'> = {
 };
 const hourMs = 3_600_000;
 
-/** As `arte gc` would, in a week unless told otherwise. */
-async function plan(
-  retention: Readonly<Record<string, Retention>> = {},
-  { graceMs = hourMs, now = new Date(Date.now() + 7 * 24 * hourMs) } = {},
-): Promise<GarbagePlan> {
+async function known(): Promise<KnownRun[]> {
   const runs: KnownRun[] = [];
   for (const [runId, lastWordAt] of await recordedRuns(store)) {
     const progress = (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress;
     runs.push({ runId, status: progress.status, lastWordAt });
   }
-  return findGarbage(store, runs, { retention: new Map(Object.entries(retention)), graceMs, now });
+  return runs;
+}
+
+/** As `arte gc` would, in a week unless told otherwise. */
+async function plan(
+  retention: Readonly<Record<string, Retention>> = {},
+  { graceMs = hourMs, now = new Date(Date.now() + 7 * 24 * hourMs) } = {},
+): Promise<GarbagePlan> {
+  return findGarbage(store, await known(), { retention: new Map(Object.entries(retention)), graceMs, now });
 }
 
 async function keys(): Promise<string[]> {
@@ -99,7 +97,7 @@ it('removes nothing while every run is kept, and finds nothing twice', async () 
   expect(first.remove.filter(({ kind }) => kind !== 'waves')).toEqual([]);
   expect(first.notes).toEqual([]);
   expect(await keys()).toEqual(before);
-  await removeGarbage(store, first);
+  await removeGarbage(store, first, known);
   expect((await plan()).remove).toEqual([]);
   await isWhole('one');
   await isFoundAgain({ runId: 'one', rounds: 2, teacher: { p_malformed: 0.4 } });
@@ -116,7 +114,7 @@ it("a student's alignment outlives its run: model and answers stay, and going ba
   const { model, evaluations } = alignments['one']!;
   const found = await plan({ one: 'dropped' });
   expect(found.models).toContain(model.contentSha256);
-  await removeGarbage(store, found);
+  await removeGarbage(store, found, known);
   expect(await store.getDocument(runKeys.record('one'))).toBeUndefined();
   const refs = [...model.layers.map(({ files }) => files), ...evaluations.map(({ predictions }) => predictions)];
   expect(refs).toHaveLength(2);
@@ -127,14 +125,14 @@ it("a student's alignment outlives its run: model and answers stay, and going ba
 
 it('a dropped run goes with all that only it needs; what it shared stays', async () => {
   await makeRun(store, folder, { runId: 'one' });
-  await removeGarbage(store, await plan());
+  await removeGarbage(store, await plan(), known);
   const alone = await keys();
   await makeRun(store, folder, { runId: 'two', ...fewerPairs });
   const both = await keys();
   const found = await plan({ two: 'dropped' });
   expect(await keys()).toEqual(both);
   expect(new Set(found.remove.map(({ kind }) => kind))).toEqual(new Set(['runs', 'stages', 'shards', 'blobs']));
-  await removeGarbage(store, found);
+  await removeGarbage(store, found, known);
   expect(await keys()).toEqual(alone);
   await isWhole('one');
   await isFoundAgain({ runId: 'one' });
@@ -143,6 +141,24 @@ it('a dropped run goes with all that only it needs; what it shared stays', async
   expect(again.status).toBe('DONE');
   expect(again.records.some(({ reused }) => reused)).toBe(true);
   await isWhole('two');
+});
+
+it('a run that begins when all is found, and is done before it is removed, is whole', async () => {
+  await makeRun(store, folder, { runId: 'gone', ...fewerPairs });
+  // The store's clock has whole seconds, and nothing of the second in which a clean-up begins goes.
+  await new Promise((resolve) => setTimeout(resolve, 1_100));
+  const began = await storeTime(store);
+  const policy = { retention: new Map([['gone', 'dropped' as const]]), graceMs: 0, now: new Date(), began };
+  const found = await findGarbage(store, await known(), policy);
+  expect(new Set(found.remove.map(({ kind }) => kind))).toEqual(new Set(['runs', 'stages', 'shards', 'blobs']));
+  const early = await makeRun(store, folder, { runId: 'early', ...fewerPairs });
+  expect(early.made).toEqual([]);
+  const { removed, spared } = await removeGarbage(store, found, known);
+  expect(removed.map(({ key }) => key)).toContain(runKeys.record('gone'));
+  expect(spared).toBeGreaterThan(20);
+  await isWhole('early');
+  expect((await openLineage(store, 'early')).stages.filter(({ manifest }) => !manifest)).toEqual([]);
+  await isFoundAgain({ runId: 'early', ...fewerPairs });
 });
 
 it('a lease that nobody has renewed for the grace period goes, a younger one stays', async () => {
@@ -154,16 +170,17 @@ it('a lease that nobody has renewed for the grace period goes, a younger one sta
 
 it('a clean-up that was broken off anywhere is ended by the next one', async () => {
   await makeRun(store, folder, { runId: 'one' });
-  await removeGarbage(store, await plan());
+  await removeGarbage(store, await plan(), known);
   const alone = await keys();
   await makeRun(store, folder, { runId: 'two', ...fewerPairs });
   for (let part = 0; part < 4; part += 1) {
     const isDropped = (await recordedRuns(store)).has('two');
-    const { remove } = await plan(isDropped ? { two: 'dropped' } : {});
-    await removeGarbage(store, { remove: remove.slice(0, Math.ceil(remove.length / 3)) });
+    const found = await plan(isDropped ? { two: 'dropped' } : {});
+    const remove = found.remove.slice(0, Math.ceil(found.remove.length / 3));
+    await removeGarbage(store, { ...found, remove }, known);
     await isWhole('one');
   }
-  await removeGarbage(store, await plan());
+  await removeGarbage(store, await plan(), known);
   expect(await keys()).toEqual(alone);
 });
 
@@ -197,7 +214,7 @@ it('a run under way loses nothing: what it has, what it found, and what nobody h
 
   const found = await plan({ gone: 'dropped' });
   expect(found.notes.join()).toContain('going has not come to an end');
-  await removeGarbage(store, found);
+  await removeGarbage(store, found, known);
   const left = await keys();
   for (const ref of [answers, checkpoint, output]) expect(left).toContain(ref.uri);
   for (const prefix of ['shards/aaaa', 'parts/bbbb', 'waves/cccc', 'training/dddd'])
@@ -221,7 +238,7 @@ it('a run under way loses nothing: what it has, what it found, and what nobody h
   expect(made.filter((label) => before.includes(label))).toEqual([]);
   await isWhole('going');
   // When it has ended, what nobody named goes.
-  await removeGarbage(store, await plan());
+  await removeGarbage(store, await plan(), known);
   for (const ref of [answers, checkpoint, output]) expect(await keys()).not.toContain(ref.uri);
   await isWhole('going');
 });
@@ -236,7 +253,7 @@ it('of an old run the best and the last round stay, with the report and its arms
   expect(lineage.rounds.at(-1)!.decision['bestRound']).toBe(1);
   const found = await plan({ old: 'best-and-last' });
   expect(found.remove.length).toBeGreaterThan(0);
-  await removeGarbage(store, found);
+  await removeGarbage(store, found, known);
   const after = await openLineage(store, 'old');
   const gone = after.stages.filter(({ manifest }) => !manifest).map(({ record }) => `${record.round} ${record.stage}`);
   expect(gone).toContain('2 sample-rationales');
@@ -264,7 +281,7 @@ it('a round that stands there only for what it paid under another config is neit
   await store.putDocument(runKeys.stages('ghost', 3), aside);
   await store.remove(runKeys.round('ghost', 3));
   expect(await readEarlier(store, 'ghost')).toEqual(paid);
-  await removeGarbage(store, await plan({ ghost: 'best-and-last' }));
+  await removeGarbage(store, await plan({ ghost: 'best-and-last' }), known);
   const { rounds, record } = await openLineage(store, 'ghost');
   for (const { models } of rounds.slice(0, 2))
     for (const { layers } of Object.values(models))

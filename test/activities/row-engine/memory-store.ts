@@ -9,8 +9,23 @@ import { mediaTypes, type ArtifactRef } from '../../../schemas/artifact-ref';
 import { ArteError } from '../../../schemas/errors';
 import type { JsonValue } from '../../../schemas/json';
 
+/** Knows when each was last written. */
+class TimedObjects extends Map<string, Buffer> {
+  now = (): Date => new Date();
+  private readonly times = new Map<string, Date>();
+
+  override set(key: string, bytes: Buffer): this {
+    this.times.set(key, this.now());
+    return super.set(key, bytes);
+  }
+
+  modifiedAt(key: string): Date {
+    return this.times.get(key) ?? this.now();
+  }
+}
+
 export class MemoryStore implements ArtifactStore {
-  readonly objects = new Map<string, Buffer>();
+  readonly objects = new TimedObjects();
   /** Thrown by every write of an object or blob while set. */
   failure: Error | undefined;
   /** Keys of objects that are there and cannot be read. */
@@ -93,10 +108,15 @@ export class MemoryStore implements ArtifactStore {
     return Promise.resolve(versionOf(bytes));
   }
 
+  lookAt(key: string): Promise<StoredObject | undefined> {
+    const bytes = this.objects.get(key)?.length;
+    return Promise.resolve(bytes === undefined ? undefined : { key, bytes, modifiedAt: this.objects.modifiedAt(key) });
+  }
+
   async *list(prefix: string): AsyncIterable<StoredObject> {
     await Promise.resolve();
     for (const key of this.keys(prefix))
-      yield { key, bytes: this.objects.get(key)?.length ?? 0, modifiedAt: new Date() };
+      yield { key, bytes: this.objects.get(key)?.length ?? 0, modifiedAt: this.objects.modifiedAt(key) };
   }
 
   async *folders(folder: string): AsyncIterable<string> {
