@@ -30,7 +30,7 @@ function sayingHow(error: unknown): never {
     {
       what: `The config that the run was started with cannot be read: ${error.data.what}`,
       why,
-      next: '`arte run CONFIG --id RUN` with the same config and task files stores it again, and the run goes on; where it waits for a person, `arte retry RUN` after that.',
+      next: '`arte run CONFIG --id RUN` with the same config and task files stores it again, and the run goes on; where it waits for a person, `arte retry RUN` after that. Of a run that is done, what else has gone stays so: `arte run CONFIG --id OTHER` reuses what is left and makes the rest again.',
     },
     { cause: error },
   );

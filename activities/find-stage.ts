@@ -52,6 +52,11 @@ export async function findStage(
   return manifest && stageResult(manifest, input, true);
 }
 
+/** Whether the stage of that key is whole in the store; a damaged manifest is none. */
+export async function isWholeStage(store: ArtifactStore, key: string): Promise<boolean> {
+  return (await finishedStage(store, key, asIfGone)) !== undefined;
+}
+
 /** The key of a stage of any kind. */
 export function keyOfAnyStage(bundle: OpenBundle, input: StageInput): KeyedStage {
   const name = input.stage;

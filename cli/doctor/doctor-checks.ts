@@ -29,6 +29,7 @@ import type { PlatformAddresses } from '../../schemas/platform';
 import { modelConfigSchema, type RunConfig } from '../../schemas/run-config';
 import { temporalConnectionOptions } from '../../workers/connection';
 import { readDocuments } from './doctor-documents';
+import { readDoneRuns } from './doctor-runs';
 import { engineLost } from '../run/engine-lost';
 import { fullDiskFix, fullDiskSaid, namingFullDisk } from './full-disk';
 
@@ -81,6 +82,7 @@ export async function doctorChecks(platform?: RunConfig['platform']): Promise<re
           check('temporal', async () => checkTemporal((await addresses()).temporal)),
           check('store', async () => checkStore((await addresses()).store)),
           check('documents', async () => checkDocuments((await addresses()).store)),
+          check('runs', async () => checkRuns((await addresses()).store)),
           check('clock', async () => checkClock((await addresses()).store)),
         ]
       : []),
@@ -322,6 +324,29 @@ async function checkDocuments(address: PlatformAddresses['store']): Promise<Find
     }
     const older = left > 0 ? `; ${left} older ones were not looked at` : '';
     return { status: 'ok', says: `${read} of runs and stages can be read${older}` };
+  } finally {
+    store.close();
+  }
+}
+
+async function checkRuns(address: PlatformAddresses['store']): Promise<Finding> {
+  const spoolDir = join(dataDirectory(), 'spool');
+  const store = createS3Store({ ...address, spoolDir, attempts: 1, silenceMs: answerMs });
+  try {
+    const { looked, hollow } = await readDoneRuns(store);
+    if (hollow.length > 0) {
+      return {
+        status: 'problem',
+        says: hollow
+          .map(
+            ({ runId, gone }) => `${runId} is done, and of what it made is no longer in the store: ${gone.join(', ')}.`,
+          )
+          .join(' '),
+        fix: hollow.map(({ fix }) => fix).join(' '),
+      };
+    }
+    if (looked === 0) return { status: 'note', says: 'none of the newest is done' };
+    return { status: 'ok', says: `what the newest ${looked} that are done made is there` };
   } finally {
     store.close();
   }

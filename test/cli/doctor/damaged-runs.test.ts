@@ -4,12 +4,16 @@
  */
 import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { runKeys, saveProgress } from '../../../activities/run-records';
+import { noCounts } from '../../../activities/stage';
 import { cancelRun } from '../../../cli/commands/cancel';
 import { readDocuments } from '../../../cli/doctor/doctor-documents';
+import { readDoneRuns } from '../../../cli/doctor/doctor-runs';
 import { findGarbage } from '../../../cli/garbage';
 import { listRuns, nowOf } from '../../../cli/run/list-runs';
 import { viewRun } from '../../../cli/run/run-progress';
 import type { Session } from '../../../cli/session';
+import type { ArtifactRef } from '../../../schemas/artifact-ref';
+import { noUsage } from '../../../schemas/manifest';
 import type { RunProgress, RunStatus } from '../../../schemas/messages';
 import { MemoryStore } from '../../activities/row-engine/memory-store';
 
@@ -117,4 +121,77 @@ it('keeps everything from being removed, unless it is given up', async () => {
   const plan = await findGarbage(store, runs, { retention: new Map([['hurt', 'dropped']]), graceMs: 0, now });
   expect(plan.remove.map(({ key }) => key)).toContain(runKeys.record('hurt'));
   expect(plan.notes.join(' ')).toContain('What hurt made cannot be told');
+});
+
+describe('of a run that is done and has lost what it made', () => {
+  beforeEach(async () => {
+    store = new MemoryStore();
+    const bundle = await store.putBlob('the config', { mediaType: 'application/json', rows: 1 });
+    const record = { schemaVersion: 1, runId: 'over', name: 'over', createdAt: startedAt, bundle: { ...bundle } };
+    await store.putDocument(runKeys.record('over'), record);
+    const report = await store.putBlob('the report', { mediaType: 'application/json', rows: 1 });
+    const manifests = await Promise.all(
+      ['a', 'b'].map(async (letter) => {
+        const output = await store.putBlob(letter, { mediaType: 'text/plain', rows: 1 });
+        const key = letter.repeat(64);
+        await store.putDocument(`stages/${key}.json`, {
+          ...{
+            schemaVersion: 1,
+            stage: 'prepare-tasks',
+            version: 1,
+            key,
+            inputs: {},
+            settings: {},
+            facts: {},
+            seconds: 1,
+          },
+          ...{
+            outputs: { tasks: { ...output } },
+            counts: { ...noCounts },
+            usage: { ...noUsage },
+            finishedAt: startedAt,
+          },
+        });
+        return { key, output };
+      }),
+    );
+    made = { bundle, report, outputs: manifests.map(({ output }) => output), keys: manifests.map(({ key }) => key) };
+    const stages = made.keys.map((key) => ({ round: 1, stage: 'prepare-tasks', arm: '', key }));
+    const round = {
+      schemaVersion: 1,
+      runId: 'over',
+      round: 1,
+      stages,
+      models: {},
+      evaluations: [],
+      decision: { bestRound: 1 },
+    };
+    await store.putDocument(runKeys.round('over', 1), round);
+    await saveProgress(store, { runId: 'over', status: 'DONE', round: 1, rounds: 1, current: [], startedAt, report });
+  });
+  let made: { bundle: ArtifactRef; report: ArtifactRef; outputs: ArtifactRef[]; keys: string[] };
+
+  it('doctor says what, and what makes it again', async () => {
+    expect(await readDoneRuns(store)).toEqual({ looked: 1, hollow: [] });
+    await store.remove(made.report.uri);
+    await store.remove(made.outputs[0]!.uri);
+    await store.remove(`stages/${made.keys[1]!}.json`);
+    const { hollow } = await readDoneRuns(store);
+    expect(hollow).toMatchObject([{ runId: 'over', gone: ['its report', '2 of the 2 stages of its last round'] }]);
+    expect(hollow[0]!.fix).toContain('arte run CONFIG --id OTHER');
+  });
+
+  it('gc says how its config is stored again, and sends nobody to a doctor', async () => {
+    await store.remove(made.bundle.uri);
+    expect((await readDoneRuns(store)).hollow).toMatchObject([{ gone: ['its config'] }]);
+    const now = new Date(Date.now() + 7 * 24 * 3_600_000);
+    const runs = [{ runId: 'over', status: 'DONE' as const, lastWordAt: now }];
+    const refused = findGarbage(store, runs, { retention: new Map(), graceMs: 0, now });
+    await expect(refused).rejects.toMatchObject({
+      data: {
+        code: 'BlobMissing',
+        next: expect.stringMatching(/^arte run CONFIG --id over .* arte gc --drop over /) as string,
+      },
+    });
+  });
 });
