@@ -3,7 +3,8 @@
  * every stage and makes none. So plan and run cannot come to different stages, inputs or keys.
  *
  * Owns the looking runner and what stands for a thing that is not there yet. Leaves keys and manifests to activities/find-stage.ts, the
- * order to workflows/round.ts. Invariants: nothing is started, fetched or written; a model's bytes are hashed (once) if they are here.
+ * order to workflows/round.ts. Invariants: nothing is started, fetched or written; a model's bytes are hashed (once) if they are here; what
+ * prepare-tasks would put out is worked out here (prepared-here.ts), so that what follows from the same tasks is found.
  */
 import { noUsage } from '../../schemas/manifest';
 import { createHash } from 'node:crypto';
@@ -36,6 +37,7 @@ import { runTransfer } from '../../workflows/transfer';
 import type { LoadedConfig } from '../config/load-config';
 import { alignInput } from '../../method/align-input';
 import { progressIfSlow } from '../output';
+import { prepareHere, type PrepareHere } from './prepared-here';
 
 /** A store that does not answer in this time is not asked: a plan is for now. */
 const answerMs = 5_000;
@@ -118,7 +120,9 @@ export async function lookForStages(
   const input = alignInput('plan', absentRef('the bundle'), config);
   const evaluations: EvaluationRecord[] = [];
   let carry = firstCarry(models, '');
-  const looking = (round: number): StageRunner => lookingRunner(store, bundle, round, seen, evaluations, onStage);
+  const prepare = prepareHere(store, configDir, files);
+  const looking = (round: number): StageRunner =>
+    lookingRunner(store, bundle, prepare, round, seen, evaluations, onStage);
   let tasks: ArtifactRef | undefined;
   // A run that was made and stopped early has no further rounds to look for.
   while (carry.round <= config.rounds.count && !carry.stop) {
@@ -135,6 +139,7 @@ export async function lookForStages(
 function lookingRunner(
   store: ArtifactStore,
   bundle: OpenBundle,
+  prepare: PrepareHere,
   round: number,
   seen: Map<string, StageReuse>,
   /** Those found so far, of all rounds. */
@@ -150,7 +155,13 @@ function lookingRunner(
       seen.set(placeOf(name, round, arm), reuse);
       const keyed = dependsOn === undefined ? keyOfAnyStage(bundle, stageInput) : undefined;
       onStage({ name, round, arm, ...reuse, ...(keyed && { keyed }) });
-      const result = found ?? absentStage(stageInput, dependsOn ?? `${stageLabel(name, arm)} of round ${round}`);
+      const result =
+        found ??
+        absentStage(
+          stageInput,
+          dependsOn ?? `${stageLabel(name, arm)} of round ${round}`,
+          name === 'prepare-tasks' && keyed ? await prepare(keyed.bundle.config) : undefined,
+        );
       if (evaluates && evaluates.to === undefined) evaluations.push({ ...evaluates, round, key: result.key });
       return result;
     },
@@ -210,13 +221,16 @@ function absentModel(of: string): ModelRef {
   return { name: of, source: { kind: 'embedded', name: of }, baseSha256: contentSha256, layers: [], contentSha256 };
 }
 
-/** A stage with any output that is asked for, all of them absent. */
-function absentStage({ stage }: StageInput, of: string): StageResult {
+/** A stage with any output that is asked for, all of them absent unless it is known what they will be. */
+function absentStage({ stage }: StageInput, of: string, known?: Readonly<Record<string, ArtifactRef>>): StageResult {
   return {
     stage,
     key: `${absentMark}${of}`,
     reused: false,
-    outputs: new Proxy<Record<string, ArtifactRef>>({}, { get: () => absentRef(of) }),
+    outputs: new Proxy<Record<string, ArtifactRef>>(
+      { ...known },
+      { get: (outputs, name) => outputs[String(name)] ?? absentRef(of) },
+    ),
     model: absentModel(of),
     counts: { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 },
     usage: noUsage,

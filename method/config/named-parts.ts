@@ -59,7 +59,8 @@ export function withConfigTechniques(
   return techniques === undefined ? task : { ...task, techniques };
 }
 
-function fileStem(path: string): string {
+/** A file's name in lower case, without folders and ending. */
+export function fileStem(path: string): string {
   const file = path.split(/[/\\]/).at(-1) ?? path;
   return file.replace(/\.[^.]*$/, '').toLowerCase();
 }

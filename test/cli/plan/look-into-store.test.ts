@@ -4,18 +4,19 @@
  * the look, with nothing changed, a setting changed, a stage gone, a model that is not here. And the command with no store at all.
  */
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { findStage, keyOfAnyStage } from '../../../activities/find-stage';
 import { evaluationsText } from '../../../activities/run-records';
 import { commitStage, manifestKey, stageResult } from '../../../activities/stage';
 import { register as registerPlan } from '../../../cli/commands/plan';
-import { lookForStages, type ModelFinder } from '../../../cli/plan/look-into-store';
+import { lookForStages, taskFiles, type ModelFinder } from '../../../cli/plan/look-into-store';
 import { alignInput } from '../../../cli/run/start-run';
 import { plannedTasks } from '../../../cli/plan/plan-facts';
 import { reuseLines } from '../../../cli/plan/plan-reuse';
 import { planRun } from '../../../method/plan';
+import { preparedTasks } from '../../../method/prepared-tasks';
 import { packageRoot } from '../../../drivers/package-root';
 import { mediaTypes, type ArtifactRef } from '../../../schemas/artifact-ref';
 import type { StageManifest } from '../../../schemas/manifest';
@@ -57,8 +58,8 @@ function modelRef(name: string): ModelRef {
 const here: ModelFinder = (name) => Promise.resolve(modelRef(name));
 
 /** Every stage of all rounds committed under its key, with outputs of its own; returns the labels and keys made. */
-async function makeAll(store: MemoryStore, config: RunConfig): Promise<Map<string, string>> {
-  const bundle = { config, files: {} };
+async function makeAll(store: MemoryStore, config: RunConfig, folder = configDir): Promise<Map<string, string>> {
+  const bundle = { config, files: await taskFiles(config, folder) };
   const made = new Map<string, string>();
   const models = {
     ...{ teacher: modelRef('teacher'), student: modelRef('student'), respondents: [] },
@@ -94,6 +95,11 @@ async function makeAll(store: MemoryStore, config: RunConfig): Promise<Map<strin
       for (const output of names)
         outputs[output] = await store.putBlob(`${keyed.key} ${output}`, { mediaType: mediaTypes.bytes, rows: 1 });
       if (!name.startsWith('train-')) delete outputs['layer'];
+      if (name === 'prepare-tasks') {
+        const paths = Object.keys(bundle.files);
+        const texts = new Map(paths.map((path) => [path, readFileSync(join(folder, path), 'utf8')]));
+        outputs['tasks'] = await store.putLines(preparedTasks(keyed.bundle.config, texts).tasks);
+      }
       const shape = { name, version: 1, settings: () => null };
       // As an activity of the run: a manifest says who paid.
       const manifest = await asActivity.run(() => commitStage(store, shape, keyed, { outputs }, 1));
@@ -126,11 +132,13 @@ beforeEach(() => {
   store = new MemoryStore();
 });
 
-it('an empty store holds nothing: the first stage is to be made, the rest follows from it', async () => {
+it('an empty store holds nothing: what needs the tasks alone is to be made, the rest follows from it', async () => {
   const plan = await planned(store, configOf());
   expect(withReuse(plan, true)).toEqual([]);
-  expect(withReuse(plan, false)).toEqual(['1 prepare-tasks ', '2 report ']);
-  expect(plan.stages.find(({ name }) => name === 'train-sft')?.dependsOn).toBe('prepare-tasks of round 1');
+  expect(withReuse(plan, false)).toEqual(
+    expect.arrayContaining(['1 prepare-tasks ', '1 sample-questions ', '1 evaluate untuned-0shot', '2 report ']),
+  );
+  expect(plan.stages.find(({ name }) => name === 'sample-rationales')?.dependsOn).toBe('sample-questions of round 1');
   expect(plan.left.calls).toBe(plan.totals.calls);
 });
 
@@ -200,7 +208,10 @@ it('a transfer is looked for as the run makes it, with what it was made of', asy
   expect(withReuse(before, false)).toEqual([
     ...['2 evaluate transfer-student-1-untuned-0shot', '2 evaluate transfer-student-1-untuned-3shot'],
     ...['2 reword-set transfer-student-1-original_teacher', '2 reword-set transfer-student-1-arte'],
-    ...['2 prepare-tasks transfer-tasks', '2 report '],
+    ...['2 prepare-tasks transfer-tasks', '2 check-unseen transfer-tasks'],
+    ...['2 evaluate transfer-tasks-untuned-0shot', '2 evaluate transfer-tasks-untuned-3shot'],
+    ...['2 tailor-questions transfer-tasks-original_teacher', '2 tailor-questions transfer-tasks-arte'],
+    '2 report ',
   ]);
   await makeAll(store, transferred());
   expect(withReuse(await planned(store, transferred()), true)).toHaveLength(before.stages.length - 1);
@@ -222,6 +233,50 @@ it('a change tells what it makes again from what was not made yet', async () => 
   expect(said).toMatch(/made again because of the change: \d+: tailor-rationales\/arte of round 1/);
   expect(said).toMatch(/not made yet: \d+: [^\n]*of round 3/);
   expect(/not made yet: (.*)/.exec(said)?.[1]).not.toMatch(/of round [12]/);
+});
+
+describe('task files', () => {
+  let folder: string;
+  beforeEach(() => (folder = mkdtempSync(join(tmpdir(), 'arte-look-'))));
+  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+  const questions = Array.from({ length: 21 }, (_, at) => ({
+    question: `How many sheep are ${at} sheep?`,
+    target: `${at}`,
+  }));
+  const linesOf = (rows: readonly object[], end = '\n'): string =>
+    rows.map((row) => JSON.stringify(row) + end).join('');
+  /** Made from `sheep.jsonl`, then looked for with other bytes or under another name. */
+  async function left(name: string, text: string): Promise<string[]> {
+    const config = (path: string): RunConfig =>
+      configOf((config) => {
+        const task = { source: 'jsonl', name: 'sheep', path, description: 'Count sheep.' };
+        Object.assign(config, { tasks: [{ ...task, split: { seeds: 3, validation: 8, test: 10 } }] });
+      });
+    writeFileSync(join(folder, 'sheep.jsonl'), linesOf(questions));
+    await makeAll(store, config('sheep.jsonl'), folder);
+    writeFileSync(join(folder, name), text);
+    const looked: string[] = [];
+    await lookForStages(store, { config: config(name), configDir: folder }, here, ({ name, round, reused }) => {
+      if (reused !== true) looked.push(`${round} ${name}`);
+    });
+    return [...new Set(looked)];
+  }
+
+  it('of the same bytes are the same under another name', async () => {
+    expect(await left('flock.jsonl', linesOf(questions))).toEqual([]);
+  });
+
+  it('of other bytes and the same items cost no more than to be read', async () => {
+    expect(await left('sheep.jsonl', linesOf(questions, '\r\n'))).toEqual(['1 prepare-tasks', '2 prepare-tasks']);
+    const numbers = questions.map(({ question, target }) => ({ question, target: Number(target) }));
+    expect(await left('sheep.jsonl', linesOf(numbers))).toEqual(['1 prepare-tasks', '2 prepare-tasks']);
+  });
+
+  it('of other items are other tasks', async () => {
+    const other = questions.map(({ question, target }) => ({ question, target: `${target}0` }));
+    expect(await left('sheep.jsonl', linesOf(other))).toContain('1 sample-questions');
+  });
 });
 
 it('a model that is not here is named', async () => {
