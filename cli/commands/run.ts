@@ -85,6 +85,10 @@ export async function startAndWatch(
     done: `run ${runId} is done already`,
   };
   starting.done(words[started.how]);
+  if (started.modelsUnseen && started.modelsUnseen.length > 0)
+    printNote(
+      `note    not looked at: whether ${started.modelsUnseen.join(', ')} still ${started.modelsUnseen.length === 1 ? 'holds' : 'hold'} the bytes that the run was made with; this machine cannot tell`,
+    );
   if (started.set.length > 0)
     printNote(`note    it goes by its config as it was changed since: ${started.set.join(', ')}`);
   if (options.detach) {

@@ -116,7 +116,7 @@ export async function lookForStages(
 ): Promise<ReuseOf> {
   const bundle = { config, files: await taskFiles(config, configDir, files) };
   const seen = new Map<string, StageReuse>();
-  const models = await modelsOf(config, async (name, model) => (await find(name, model)) ?? absentModel(nameOf(name)));
+  const models = await modelsOf(config, async (name, model) => (await find(name, model)) ?? absentModel(settingOfModel(name)));
   const input = alignInput('plan', absentRef('the bundle'), config);
   const evaluations: EvaluationRecord[] = [];
   let carry = firstCarry(models, '');
@@ -182,7 +182,7 @@ function placeOf(name: string, round: number, arm: string): string {
 }
 
 /** `respondent-2` and `other-2` as the config writes them. */
-function nameOf(role: string): string {
+export function settingOfModel(role: string): string {
   const [, kind, index] = /^(respondent|other)-(\d+)$/.exec(role) ?? [];
   if (index === undefined) return `models.${role}`;
   return kind === 'other' ? `transfer.students[${index}]` : `probe.respondents[${index}]`;

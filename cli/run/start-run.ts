@@ -24,7 +24,9 @@ import type { RunBundle, RunRecord } from '../../schemas/messages';
 import type { alignWorkflow } from '../../workflows';
 import { orderFor } from '../actor';
 import type { LoadedConfig } from '../config/load-config';
+import { modelFinder } from '../plan/look-into-store';
 import type { Session } from '../session';
+import { requireSameModels } from './models-of-run';
 
 export { alignInput };
 
@@ -37,6 +39,8 @@ export interface StartedRun {
   readonly set: readonly string[];
   /** started: new. attached: it was running, or another command has just started it. resumed: it had ended without being done, and goes on from the store. done: nothing to do. */
   readonly how: 'started' | 'attached' | 'resumed' | 'done';
+  /** Of one that is done: models that were not compared with those that it was made with, since their bytes are not on this machine. */
+  readonly modelsUnseen?: readonly string[];
 }
 
 /** Run ids are parts of keys, of workflow ids and of command lines: nothing that any of them would take apart. */
@@ -56,7 +60,7 @@ export function checkRunId(runId: string): void {
 
 /**
  * Start, attach to, or resume the run. One whose config was changed by `arte retry --set` goes on by the changed one, whichever of its configs is
- * named. Errors: RunStateConflict when the id belongs to another config.
+ * named. Errors: RunStateConflict when the id belongs to another config; ModelChanged when the run is done and a model that is here has other bytes now.
  */
 export async function startRun(
   session: Session,
@@ -65,7 +69,10 @@ export async function startRun(
 ): Promise<StartedRun> {
   const { store } = session;
   const bundle = await storeBundle(store, loaded);
-  return startRecorded(session, await recordRun(store, { runId, name: loaded.config.name, bundle }));
+  const record = await recordRun(store, { runId, name: loaded.config.name, bundle });
+  const started = await startRecorded(session, record);
+  if (started.how !== 'done') return started;
+  return { ...started, modelsUnseen: await requireSameModels(store, record, await modelFinder(loaded.configDir)) };
 }
 
 /** Start, attach to, or resume a run from its record in the store alone. */

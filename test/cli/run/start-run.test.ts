@@ -1,5 +1,6 @@
 /**
- * Goal: of several commands that start one run at once one has started it, and says so in the run's actions; the others attach.
+ * Goal: of several commands that start one run at once one has started it, and says so in the run's actions; the others attach. A done run is no answer to
+ * a config whose models have other bytes now.
  * Method: a store in memory, and an engine of the test that keeps Temporal's promise: one of the starts of an id wins.
  */
 import {
@@ -10,7 +11,14 @@ import {
   type WorkflowStartOptions,
 } from '@temporalio/client';
 import { readActions } from '../../../activities/run-actions';
-import { startRun } from '../../../cli/run/start-run';
+import { runKeys } from '../../../activities/run-records';
+import { manifestKey, noCounts } from '../../../activities/stage';
+import type { ModelFinder } from '../../../cli/plan/look-into-store';
+import { requireSameModels } from '../../../cli/run/models-of-run';
+import { startRun, storeBundle } from '../../../cli/run/start-run';
+import type { ArtifactRef } from '../../../schemas/artifact-ref';
+import { noUsage } from '../../../schemas/manifest';
+import type { ModelRef } from '../../../schemas/model-ref';
 import { runConfigSchema } from '../../../schemas/run-config';
 import { MemoryStore } from '../../activities/row-engine/memory-store';
 
@@ -64,5 +72,57 @@ it('of three at once one has started the run, and the start is recorded once', a
   expect((await readActions(store, 'racing')).map(({ action }) => action)).toEqual(['start', 'restart']);
 
   state.status = 'COMPLETED';
-  expect((await start()).how).toBe('done');
+  // Which bytes a branch of the hub means is not known here.
+  expect(await start()).toMatchObject({ how: 'done', modelsUnseen: ['models.teacher', 'models.student'] });
+});
+
+describe('a done run of the same config', () => {
+  const record = { runId: 'racing', createdAt: '2026-01-01T00:00:00Z' };
+  const model = (name: string, content: string): ModelRef => ({
+    ...{
+      name,
+      source: { kind: 'folder', path: `/models/${name}` },
+      baseSha256: content,
+      layers: [],
+      contentSha256: content,
+    },
+  });
+  /** As a run leaves it that had these bytes of each model. */
+  async function doneRun(): Promise<{ store: MemoryStore; bundle: ArtifactRef }> {
+    const store = new MemoryStore();
+    const respondents = [config.models.student];
+    const asked = { ...config, probe: { ...config.probe, method: 'irt' as const, respondents } };
+    const bundle = await storeBundle(store, { config: asked, configDir: '.' });
+    await store.putDocument(manifestKey('e'.repeat(64)), {
+      ...{ schemaVersion: 1, stage: 'evaluate', version: 1, key: 'e'.repeat(64), settings: {}, outputs: {}, facts: {} },
+      ...{ inputs: { model: 'respondent then' }, counts: noCounts, usage: noUsage, seconds: 1, finishedAt: 'then' },
+    });
+    await store.putDocument(runKeys.round('racing', 1), {
+      ...{ schemaVersion: 1, runId: 'racing', round: 1, evaluations: [], decision: {} },
+      models: { teacher: model('teacher', 'teacher then'), student: model('student', 'student then') },
+      stages: [{ round: 1, stage: 'evaluate', arm: 'respondent-0-0shot', key: 'e'.repeat(64) }],
+    });
+    return { store, bundle };
+  }
+
+  it('is the same while its models are, as far as they are here', async () => {
+    const { store, bundle } = await doneRun();
+    const find: ModelFinder = (name) =>
+      Promise.resolve(name === 'student' ? undefined : model(name, `${name.replace(/-0$/, '')} then`));
+    expect(await requireSameModels(store, { ...record, bundle }, find)).toEqual(['models.student']);
+  });
+
+  it.each(['teacher', 'student', 'respondent-0'])('is refused when the bytes of %s are others', async (changed) => {
+    const { store, bundle } = await doneRun();
+    const find: ModelFinder = (name) =>
+      Promise.resolve(model(name, `${name.replace(/-0$/, '')} ${name === changed ? 'now' : 'then'}`));
+    await expect(requireSameModels(store, { ...record, bundle }, find)).rejects.toMatchObject({
+      data: {
+        code: 'ModelChanged',
+        why: expect.stringContaining(
+          changed === 'respondent-0' ? 'probe.respondents[0]' : `models.${changed}`,
+        ) as string,
+      },
+    });
+  });
 });
