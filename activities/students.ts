@@ -56,7 +56,7 @@ export async function addStudent(
   throw tooManyRaces(student.name);
 }
 
-/** Take a student off the registry; its history and its runs stay. Errors: InvalidInput when it is not there. */
+/** Take a student off the registry; its history and its runs stay. A run of it that ends afterwards is judged when it is registered again. Errors: InvalidInput when it is not there. */
 export async function removeStudent(store: ArtifactStore, name: string): Promise<void> {
   await requireStudent(store, name);
   await store.remove(studentKeys.record(name));
@@ -103,8 +103,12 @@ export async function readStanding(store: ArtifactStore, name: string): Promise<
 /** The standing of a student that was ever known. Errors: InvalidInput of a name that nobody has registered. */
 export async function readHistory(store: ArtifactStore, name: string): Promise<StudentStanding> {
   const standing = await readStanding(store, name);
-  if (standing.history.length === 0) await requireStudent(store, name);
-  return standing;
+  if (standing.history.length > 0 || (await store.getDocument(studentKeys.record(name))) !== undefined) return standing;
+  throw new ArteError('InvalidInput', {
+    what: `There is no history of a student ${name}.`,
+    why: 'None of that name is on the registry, and no alignment of one was judged. Of a student that was removed while its alignment ran, that one is not judged.',
+    next: `arte students list shows those there are. Where ${name} was removed: arte students add registers it again, and the next firing judges what was finished.`,
+  });
 }
 
 /** Every standing there is, also of students that are no longer registered. */

@@ -66,11 +66,16 @@ export function register(program: Command): void {
   students
     .command('remove')
     .argument('<name>', 'name of the student')
-    .description('take a student off the registry; its runs and its history stay')
+    .description('take a student off the registry; its runs and what was judged of it stay')
     .action(async (name: string) =>
       withSession(async ({ store }) => {
         await removeStudent(store, name);
-        printLine(`student ${name} removed; runs under way go on`);
+        printLine(
+          `student ${name} removed; its history stays. A run of it that is under way goes on, and is not judged:`,
+        );
+        printLine(
+          'arte report RUN shows what it came to; once the student is registered again the next firing judges it',
+        );
       }),
     );
   students
