@@ -56,13 +56,17 @@ export function compareAnswers(
   const shared = [...own.keys()].filter((item) => other.has(item));
   const of = (rights: ReadonlyMap<string, number>): number[] => shared.map((item) => rights.get(item) as number);
   const options = { seed: seedFrom(mine.key, theirs.key), resamples };
-  return mine.students === 1 && theirs.students === 1
-    ? pairedComparison(of(own).map(Boolean), of(other).map(Boolean), options)
-    : pooledComparison(
-        { rights: of(own), students: mine.students },
-        { rights: of(other), students: theirs.students },
-        options,
-      );
+  const comparison =
+    mine.students === 1 && theirs.students === 1
+      ? pairedComparison(of(own).map(Boolean), of(other).map(Boolean), options)
+      : pooledComparison(
+          { rights: of(own), students: mine.students },
+          { rights: of(other), students: theirs.students },
+          options,
+        );
+  // The same evaluation of one student on both sides (a run with another that found it in the store): that the two do not differ is no estimate.
+  const isSame = mine.students === 1 && theirs.students === 1 && mine.key === theirs.key;
+  return isSame ? { ...comparison, low: 0, high: 0 } : comparison;
 }
 
 /** Comparisons that a reader looks at together: p adjusted over all of them, verdicts by it. In the order given. */

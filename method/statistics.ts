@@ -363,7 +363,7 @@ export function pairedComparison(
   const n = pairCount(mine, theirs);
   const onlyMine = mine.filter((right, at) => right && !theirs[at]).length;
   const onlyTheirs = mine.filter((right, at) => !right && theirs[at]).length;
-  const interval = pairedBootstrap(mine.map(Number), theirs.map(Number), options);
+  const interval = pairedInterval(mine.map(Number), theirs.map(Number), { n, onlyMine, onlyTheirs }, options);
   const p = mcnemarExact(onlyMine, onlyTheirs);
   const verdict = verdictOf({ ...interval, p }, options.confidence);
   return { ...interval, p, verdict, n, onlyMine, onlyTheirs };
@@ -375,11 +375,6 @@ export function pairedComparison(
  */
 export function pooledComparison(mine: ItemRights, theirs: ItemRights, options: BootstrapOptions): PairedComparison {
   const n = pairCount(mine.rights, theirs.rights);
-  const interval = pairedBootstrap(
-    mine.rights.map((right) => right / mine.students),
-    theirs.rights.map((right) => right / theirs.students),
-    options,
-  );
   // Over the common denominator, so that differences are whole numbers.
   const differences = mine.rights.map(
     (right, at) => right * theirs.students - (theirs.rights[at] as number) * mine.students,
@@ -387,7 +382,29 @@ export function pooledComparison(mine: ItemRights, theirs: ItemRights, options: 
   const p = signFlipExact(differences);
   const onlyMine = differences.filter((difference) => difference > 0).length;
   const onlyTheirs = differences.filter((difference) => difference < 0).length;
+  const interval = pairedInterval(
+    mine.rights.map((right) => right / mine.students),
+    theirs.rights.map((right) => right / theirs.students),
+    { n, onlyMine, onlyTheirs },
+    options,
+  );
   return { ...interval, p, verdict: verdictOf({ ...interval, p }, options.confidence), n, onlyMine, onlyTheirs };
+}
+
+/**
+ * The bootstrap's interval; where no item differs, that of the score statistic (pairedScore). Every resample of such items has the difference 0, and an interval
+ * from 0 to 0 would take twenty of them for certainty. Of several students an item counts once here, too: their answers to it are not independent.
+ */
+function pairedInterval(
+  mine: readonly number[],
+  theirs: readonly number[],
+  counts: PairedCounts,
+  options: BootstrapOptions,
+): Interval & { readonly difference: number } {
+  if (counts.n === 0 || counts.onlyMine + counts.onlyTheirs > 0) return pairedBootstrap(mine, theirs, options);
+  const outside = (1 - (options.confidence ?? defaultConfidence)) / 2;
+  const low = pairedLowerBound(counts, 1 - outside);
+  return { difference: 0, low, high: -low };
 }
 
 function pairCount(mine: readonly unknown[], theirs: readonly unknown[]): number {

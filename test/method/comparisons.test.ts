@@ -3,7 +3,7 @@
  * Method: a report's worth of answers judged by statsmodels (test/golden/statistics.py: exact McNemar, Holm over a column), and cases by hand.
  */
 import type { ArmName } from '../../schemas/arms';
-import { compareArms, linesOf, type EvaluatedArm } from '../../method/comparisons';
+import { compareAnswers, compareArms, linesOf, type EvaluatedArm } from '../../method/comparisons';
 import golden from '../golden/statistics.json';
 
 const evaluated = (arm: ArmName, shots: number, answers: string, round = 1, students = 1): EvaluatedArm => ({
@@ -53,6 +53,12 @@ describe('a family of comparisons', () => {
     expect(among.at(-1)).toMatchObject([{ verdict: 'within noise' }]);
     expect(among.at(-1)?.[0]?.p).toBeCloseTo((5 * 2) / 2 ** 6, 12);
   });
+});
+
+it('one evaluation on both sides differs in nothing; two that happen to agree may', () => {
+  const own = evaluated('arte', 0, '1010');
+  expect(compareAnswers(own, own)).toMatchObject({ difference: 0, low: 0, high: 0 });
+  expect(compareAnswers(own, evaluated('arte', 0, '1010', 2)).low).toBeLessThan(-0.4);
 });
 
 it('the floor and the ceiling are compared with nothing, and do not make the family larger', () => {

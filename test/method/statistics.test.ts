@@ -141,6 +141,23 @@ describe('what may be claimed', () => {
     expect(describeDifference(comparison)).toMatch(/^\+5\.0 points \([+-]\d\.\d to \+\d+\.\d\), within noise$/);
   });
 
+  it('that no item of a few differs is no certainty: the interval is that of the score test, at the items once each', () => {
+    const [twenty, hundred] = [20, 100].map((n) => pairedComparison(repeated(5, n), repeated(5, n), { seed: 1 }));
+    // z² / (n + z²): where the score statistic of no disagreement is the quantile.
+    const bound = (n: number): number => 1.959964 ** 2 / (n + 1.959964 ** 2);
+    expect(twenty).toMatchObject({ difference: 0, p: 1, verdict: 'within noise' });
+    for (const [comparison, n] of [[twenty, 20] as const, [hundred, 100] as const]) {
+      expect(comparison?.low).toBeCloseTo(-bound(n), 6);
+      expect(comparison?.high).toBeCloseTo(bound(n), 6);
+    }
+    const rights = Array.from({ length: 20 }, (_, at) => at % 4);
+    const doubled = { rights: rights.map((right) => 2 * right), students: 6 };
+    expect(pooledComparison({ rights, students: 3 }, doubled, { seed: 1 })).toMatchObject({
+      low: twenty?.low,
+      high: twenty?.high,
+    });
+  });
+
   it('needs both the interval and the test', () => {
     expect(verdictOf({ low: 0.01, high: 0.1, p: 0.01 })).toBe('gain');
     expect(verdictOf({ low: -0.1, high: -0.01, p: 0.01 })).toBe('loss');
