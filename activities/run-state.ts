@@ -62,7 +62,7 @@ function stillOf(
     const round = stored?.approval === undefined ? 'A round' : `Round ${stored.approval.round}`;
     return {
       waitsFor: `${round} waits for a word.`,
-      goesOn: `arte approve ${runId} goes on, arte reject ${runId} ends it.`,
+      goesOn: `arte approve ${runId} goes on, arte reject ${runId} --reason WHY ends it.`,
     };
   }
   return {

@@ -305,7 +305,7 @@ export function createSteering(run: SteeredRun): Steering {
       await run.become('NEEDS_APPROVAL');
       await run.tell('needs_approval', {
         what: `Round ${round} of the run ${runId} waits for a word.`,
-        next: `arte approve ${runId} goes on, arte reject ${runId} ends it; arte status ${runId} shows the round.`,
+        next: `arte approve ${runId} goes on, arte reject ${runId} --reason WHY ends it; arte status ${runId} shows the round.`,
       });
       await condition(() => changed !== undefined || (verdict !== undefined && !revising));
       approval = undefined;

@@ -7,10 +7,11 @@ import { noSuchRunIn } from '../../activities/run-records';
 import { ArteError } from '../../schemas/errors';
 import type { Ledger } from '../../schemas/ledger';
 import { budgetCapMax, budgetCapMin } from '../../schemas/limits';
+import type { RunStatus } from '../../schemas/messages';
 import type { RunConfig } from '../../schemas/run-config';
 import { orderFor } from '../actor';
 import { budgetLine, budgetSummary } from '../run/budget-view';
-import { exitCodes, formatCount, printJson, printLine, table } from '../output';
+import { exitCodes, formatCount, printJson, printLine, printNote, table } from '../output';
 import { openBundleOf } from '../run/run-config-of';
 import { viewRun } from '../run/run-progress';
 import { openSession, type Session } from '../session';
@@ -46,17 +47,18 @@ export function register(program: Command): void {
     .command('set')
     .argument('<run>', 'id of the run')
     .argument('<amount>', 'the new cap, in the currency of its config; "none" takes the cap away')
-    .description('set the cap of a run, whatever state it is in; a parked one goes on with arte retry, or --retry')
-    .option('--retry', 'go on at once if it is parked, and watch it')
+    .description('set the cap of a run that is not done; a parked one goes on with arte retry, or --retry')
+    .option('--retry', 'go on at once if it is parked or has ended, and watch it')
     .option('--reason <why>', 'kept with the action, for whoever asks later')
     .option('--json', 'as JSON, like show')
     .action(async (runId: string, amount: string, options: { retry?: boolean; reason?: string; json?: boolean }) => {
       const cap = parseAmount(amount);
       await withRun(runId, async (session, config) => {
-        const { ledger, parked } = await orderCap(session, runId, config, cap, options);
+        const { ledger, parked, underWay } = await orderCap(session, runId, config, cap, options);
         const json = options.json === true;
         show(runId, config, ledger, json);
-        if (options.retry === true) return retryRun(session, runId, { quiet: json });
+        if (options.retry === true && underWay === undefined) return retryRun(session, runId, { quiet: json });
+        if (options.retry === true) (json ? printNote : printLine)(nothingToRetry(runId, underWay));
         const more = parked ? shortfall(ledger) : undefined;
         if (json) return exitCodes.done;
         if (more !== undefined) printLine(`That is not enough to go on: ${more} Set it to at least that.`);
@@ -78,28 +80,34 @@ async function withRun(runId: string, work: (session: Session, config: RunConfig
 }
 
 /**
- * Set the cap of a run, null for none. `parked`: it waits, and a retry goes on. Errors: InvalidInput where nothing has a price, RunStateConflict
- * where `retry` is wanted and there is nothing to retry.
+ * Set the cap of a run, null for none. `parked`: it waits, and a retry goes on. `underWay`: its state, where it is and a retry has nothing to do. Errors:
+ * InvalidInput where nothing has a price, RunStateConflict where the run is done.
  */
 export async function orderCap(
   { client, store }: Session,
   runId: string,
   config: RunConfig,
   cap: number | null,
-  { retry = false, reason }: { readonly retry?: boolean; readonly reason?: string | undefined },
-): Promise<{ readonly ledger: Ledger; readonly parked: boolean }> {
+  { reason }: { readonly reason?: string | undefined },
+): Promise<{ readonly ledger: Ledger; readonly parked: boolean; readonly underWay?: RunStatus }> {
   // Everything that can be refused is, before anything is changed.
   if (!hasPrices(config)) throw withoutPrices(runId);
   const { engine, progress } = await viewRun(client, store, runId);
+  if (progress.status === 'DONE') throw notUnderWay(runId, 'DONE', 'set a cap for');
   const parked = progress.status === 'NEEDS_ATTENTION' && engine === 'RUNNING';
-  if (retry && !parked) throw notUnderWay(runId, progress.status, 'retry');
   const ledger = await setCap(store, runId, config, cap);
   const set = [cap === null ? 'none' : String(cap)];
   await recordAction(store, {
     ...{ runId, action: 'budget', at: new Date().toISOString() },
     ...{ set, ...orderFor({ reason }) },
   });
-  return { ledger, parked };
+  return { ledger, parked, ...(engine === 'RUNNING' && !parked && { underWay: progress.status }) };
+}
+
+/** What is said of a retry that was asked for beside a cap, of a run that needs none. */
+export function nothingToRetry(runId: string, status: RunStatus | undefined): string {
+  const more = status === 'PAUSED' ? `; arte resume ${runId} goes on` : '';
+  return `The cap is set. Nothing had to be retried: the run is under way (${status ?? 'RUNNING'})${more}.`;
 }
 
 /** Errors: InvalidInput. */

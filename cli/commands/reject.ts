@@ -7,6 +7,7 @@ import { registerOrder, type SteeringCommand } from '../run/steer-run';
 export const rejectOrder: SteeringCommand = {
   name: 'reject',
   description: 'say no to the round that a run has made: the best one before it stays the best, and the run ends',
+  needsReason: 'It ends the run, and the reason stands with the round for whoever asks later.',
   update: rejectUpdate,
   done: ({ runId, round }) => [
     `round ${round} of ${runId} is rejected; the run writes its report and ends`,

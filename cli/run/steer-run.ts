@@ -107,26 +107,48 @@ export function notUnderWay(runId: string, status: RunProgress['status'], verb: 
 export interface SteeringCommand {
   readonly name: string;
   readonly description: string;
+  /** Why a reason belongs to it, in a sentence; left out where it may be given without one. */
+  readonly needsReason?: string;
   readonly update: UpdateDefinition<RunProgress, [Order]>;
   /** What is said when it is done. */
   readonly done: (progress: RunProgress, seconds: number) => readonly string[];
 }
 
+/** The order of a command as a person gives it. Errors: InvalidInput where it needs a reason and has none. */
+export function orderOf(
+  { name, needsReason }: Pick<SteeringCommand, 'name' | 'needsReason'>,
+  runId: string,
+  reason: string | undefined,
+): Order {
+  if (needsReason !== undefined && (reason === undefined || reason.trim() === '')) {
+    throw new ArteError('InvalidInput', {
+      what: `arte ${name} needs a reason.`,
+      why: needsReason,
+      next: `arte ${name} ${runId} --reason WHY, in a few words.`,
+    });
+  }
+  return orderFor({ reason });
+}
+
 /** A command that is one order: `arte NAME RUN [--reason WHY] [--json]`. */
-export function registerOrder(program: Command, { name, description, update, done }: SteeringCommand): void {
+export function registerOrder(program: Command, command: SteeringCommand): void {
+  const { name, description, update, done, needsReason } = command;
   program
     .command(name)
     .argument('<run>', 'id of the run')
-    .option('--reason <why>', 'kept with the action, for whoever asks later')
+    .option(
+      '--reason <why>',
+      `${needsReason === undefined ? '' : 'needed; '}kept with the action, for whoever asks later`,
+    )
     // Its earlier name.
     .addOption(new Option('--note <why>').hideHelp())
     .option('--json', 'print where the run is then, as JSON like arte status')
     .description(description)
     .action(async (runId: string, options: { reason?: string; note?: string; json?: boolean }) => {
+      const order = orderOf(command, runId, options.reason ?? options.note);
       const session = await openSession({ start: false });
       try {
         const began = Date.now();
-        const order = orderFor({ reason: options.reason ?? options.note });
         const progress = await steer(session, runId, update, order, name);
         if (options.json === true) printJson(progress);
         else for (const line of done(progress, (Date.now() - began) / 1000)) printLine(line);

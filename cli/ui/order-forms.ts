@@ -13,6 +13,8 @@ interface OrderForm {
   readonly means: string;
   /** HTML of the fields besides the reason; names are those of the order. */
   readonly fields?: string;
+  /** The command would refuse it without. */
+  readonly needsReason?: true;
   /** In these states it is what one is likely to want. */
   readonly fits: readonly RunStatus[];
 }
@@ -46,6 +48,7 @@ const forms: readonly OrderForm[] = [
     order: 'reject',
     button: 'Reject',
     means: 'Says no to the round that waits for a word: the best one before it stays the best, and the run ends.',
+    needsReason: true,
     fits: ['NEEDS_APPROVAL'],
   },
   {
@@ -60,8 +63,8 @@ ${check('dryRun', 'only say what it would change')}`,
   {
     order: 'budget',
     button: 'Set budget',
-    means: 'Sets what the run may spend in all, whatever state it is in.',
-    fields: `${field('amount', 'New cap', 'a number in the currency of its config, or none', ' required')}${check('retry', 'go on at once if it is parked')}`,
+    means: 'Sets what the run may spend in all, while it is not done.',
+    fields: `${field('amount', 'New cap', 'a number in the currency of its config, or none', ' required')}${check('retry', 'go on at once if it is parked or has ended')}`,
     fits: ['RUNNING', 'NEEDS_ATTENTION', 'PAUSED', 'NEEDS_APPROVAL'],
   },
   {
@@ -90,11 +93,11 @@ export function orderButtons(runId: string, status: RunStatus): string {
 export function orderTemplates(): string {
   return forms
     .map(
-      ({ order, button, means, fields = '' }) => `<template id="form-${order}">
+      ({ order, button, means, fields = '', needsReason = false }) => `<template id="form-${order}">
 <h2 id="dialog-title">${button}: <span data-run-name></span></h2>
 <p>${means}</p>
 ${fields}
-${field('reason', 'Why (optional)', 'kept with the order, for whoever asks later', ' maxlength="1000"')}
+${field('reason', needsReason ? 'Why' : 'Why (optional)', 'kept with the order, for whoever asks later', ` maxlength="1000"${needsReason ? ' required' : ''}`)}
 <div data-answer></div>
 <div class="orders"><button type="submit" class="fits">${button}</button><button type="button" data-close>Close</button></div>
 </template>`,

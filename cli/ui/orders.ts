@@ -5,10 +5,9 @@
 import { z } from 'zod';
 import { noSuchRunIn } from '../../activities/run-records';
 import { ArteError } from '../../schemas/errors';
-import { orderFor } from '../actor';
 import { approveOrder } from '../commands/approve';
 import { budgetLine } from '../run/budget-view';
-import { orderCap, parseAmount } from '../commands/budget';
+import { nothingToRetry, orderCap, parseAmount } from '../commands/budget';
 import { cancelRun } from '../commands/cancel';
 import { ceilingLine } from '../run/ceiling-line';
 import { orderCeiling, parseCalls } from '../commands/concurrency';
@@ -18,7 +17,7 @@ import { resumeOrder } from '../commands/resume';
 import { judgeChange, keepChange, orderRetry, shortfall } from '../commands/retry';
 import { openBundleOf } from '../run/run-config-of';
 import type { Session } from '../session';
-import { steer, type SteeringCommand } from '../run/steer-run';
+import { orderOf, steer, type SteeringCommand } from '../run/steer-run';
 
 /** Settings that one retry may set, and characters of one: far above what anybody types. */
 const settingsMax = 50;
@@ -75,9 +74,11 @@ export async function carryOut(session: Session, runId: string, order: PageOrder
     case 'resume':
     case 'approve':
     case 'reject': {
-      const { update, name, done } = single[order.order];
+      const command = single[order.order];
+      const { update, name, done } = command;
+      const said = orderOf(command, runId, why.reason);
       const began = Date.now();
-      const progress = await steer(session, runId, update, orderFor(why), name);
+      const progress = await steer(session, runId, update, said, name);
       return done(progress, (Date.now() - began) / 1000);
     }
     case 'cancel':
@@ -94,9 +95,10 @@ export async function carryOut(session: Session, runId: string, order: PageOrder
       const config = await openBundleOf(store, runId);
       if (!config) throw await noSuchRunIn(store, runId);
       const { retry = false } = order;
-      const { ledger, parked } = await orderCap(session, runId, config, cap, { ...why, retry });
+      const { ledger, parked, underWay } = await orderCap(session, runId, config, cap, why);
       const more = parked ? shortfall(ledger) : undefined;
       const lines = [budgetLine(runId, config, ledger) ?? ''];
+      if (retry && underWay !== undefined) return [...lines, nothingToRetry(runId, underWay)];
       if (retry) {
         await orderRetry(session, runId, why);
         return [...lines, `run ${runId} goes on`];

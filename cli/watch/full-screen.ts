@@ -215,7 +215,7 @@ class FullScreen {
     }
     this.asking = undefined;
     if (typing.kind === 'dropped') this.say('note', 'not rejected');
-    // A key and Enter by mistake must not end a run.
+    // A key and Enter by mistake must not end a run; the command line needs a reason, too.
     else if (typing.text === '') this.say('refused', 'not rejected: a reason belongs to it, for whoever asks later');
     else this.order(rejectOrder, typing.text);
   }

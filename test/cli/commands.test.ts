@@ -11,6 +11,7 @@ import { register as registerFamilies } from '../../cli/commands/families';
 import { register as registerInit } from '../../cli/commands/init';
 import { register as registerPlan } from '../../cli/commands/plan';
 import { register as registerPreview } from '../../cli/commands/preview';
+import { register as registerReject } from '../../cli/commands/reject';
 import { register as registerSchema } from '../../cli/commands/schema';
 import { register as registerValidate } from '../../cli/commands/validate';
 import { packageRoot } from '../../drivers/package-root';
@@ -284,6 +285,12 @@ describe('families', () => {
     await expect(
       runCommand(registerFamilies, ['families', 'one-digit-addition', '--items', '100000']),
     ).rejects.toMatchObject({ data: { code: 'FamilyTooSmall' } });
+  });
+});
+
+it.each([[[]], [['--reason', ' ']]])('reject asks for its reason before it asks anybody: %j', async (options) => {
+  await expect(runCommand(registerReject, ['reject', 'some-run', ...options])).rejects.toMatchObject({
+    data: { code: 'InvalidInput', next: 'arte reject some-run --reason WHY, in a few words.' },
   });
 });
 

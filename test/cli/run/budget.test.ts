@@ -2,12 +2,18 @@
  * Goal: `arte budget` reads amounts as people write them, and says what a ledger holds. Method: its own functions; the command against a
  * platform is the end-to-end tests' business.
  */
+import { readActions } from '../../../activities/run-actions';
+import { runKeys } from '../../../activities/run-records';
+import type { Session } from '../../../cli/session';
 import { budgetLine, budgetSummary } from '../../../cli/run/budget-view';
-import { parseAmount, register } from '../../../cli/commands/budget';
+import { nothingToRetry, orderCap, parseAmount, register } from '../../../cli/commands/budget';
 import { shortfall } from '../../../cli/commands/retry';
 import { emptyLedger, reserve } from '../../../method/ledger';
+import type { JsonValue } from '../../../schemas/json';
 import type { Ledger } from '../../../schemas/ledger';
+import type { RunProgress, RunStatus } from '../../../schemas/messages';
 import { runConfigSchema, type RunConfig } from '../../../schemas/run-config';
+import { MemoryStore } from '../../activities/row-engine/memory-store';
 import { runCommand } from '../../support/command';
 
 function configOf(price: object): RunConfig {
@@ -50,6 +56,48 @@ it.each(['', '-1', '1e3', '1,50', 'Infinity', '0x10', 'much', '10000000000000000
 it('tells who leaves out what to do which words there are', async () => {
   await expect(runCommand(register, ['budget', 'some-run'])).rejects.toMatchObject({
     data: { code: 'InvalidInput', next: 'arte budget show some-run, or arte budget set some-run AMOUNT.' },
+  });
+});
+
+describe('set', () => {
+  const config = configOf({ input: 1 });
+  /** A run that says so of itself, by the engine or, when that has closed it, by the store. */
+  async function inState(engine: string, status: RunStatus): Promise<{ session: Session; store: MemoryStore }> {
+    const store = new MemoryStore();
+    const progress = { runId: 'run', status, round: 1, rounds: 1, current: [], startedAt: '' } as RunProgress;
+    if (engine !== 'RUNNING') await store.putDocument(runKeys.progress('run'), progress as unknown as JsonValue);
+    const handle = {
+      describe: () => Promise.resolve({ status: { name: engine } }),
+      query: () => Promise.resolve(progress),
+    };
+    const client = { workflow: { getHandle: () => handle } } as unknown as Session['client'];
+    return { store, session: { client, store, embedded: false, close: () => Promise.resolve() } };
+  }
+
+  it('is refused of a run that is done, as every order is', async () => {
+    const { session, store } = await inState('COMPLETED', 'DONE');
+    await expect(orderCap(session, 'run', config, 7, {})).rejects.toMatchObject({
+      data: { code: 'RunStateConflict', what: 'The run run is DONE: there is nothing to set a cap for.' },
+    });
+    expect(await readActions(store, 'run')).toEqual([]);
+  });
+
+  it.each([
+    ['RUNNING', 'RUNNING', { parked: false, underWay: 'RUNNING' }],
+    ['RUNNING', 'PAUSED', { parked: false, underWay: 'PAUSED' }],
+    ['RUNNING', 'NEEDS_ATTENTION', { parked: true, underWay: undefined }],
+    ['FAILED', 'FAILED', { parked: false, underWay: undefined }],
+  ] as const)('holds of one that the engine calls %s and that is %s', async (engine, status, expected) => {
+    const { session, store } = await inState(engine, status);
+    const { ledger, parked, underWay } = await orderCap(session, 'run', config, 7, {});
+    expect({ parked, underWay }).toEqual(expected);
+    expect(ledger.cap).toBe(7);
+    expect((await readActions(store, 'run')).map(({ action }) => action)).toEqual(['budget']);
+  });
+
+  it('says of a run under way that nothing had to be retried', () => {
+    expect(nothingToRetry('run', 'RUNNING')).toContain('The cap is set. Nothing had to be retried');
+    expect(nothingToRetry('run', 'PAUSED')).toContain('arte resume run');
   });
 });
 

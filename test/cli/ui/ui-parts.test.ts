@@ -420,6 +420,10 @@ it('every order of the page has its button and its form, and stands out where it
     expect(orderTemplates()).toContain(`id="form-${kind}"`);
     expect(orderButtons('<run>', 'RUNNING')).toContain(`data-order="${kind}" data-run="&lt;run&gt;"`);
   }
+  // The reason of a rejection is asked for, as the command asks for it.
+  const [, ofReject = ''] = orderTemplates().split('id="form-reject"');
+  expect(ofReject.split('</template>')[0]).toMatch(/name="reason"[^>]* required/);
+  expect(orderTemplates().match(/name="reason"[^>]* required/g)).toHaveLength(1);
   expect(orderButtons('run', 'PAUSED')).toMatch(/data-order="resume" data-run="run" class="fits"/);
   expect(orderButtons('run', 'PAUSED')).not.toMatch(/data-order="pause" data-run="run" class="fits"/);
 });
@@ -439,10 +443,11 @@ it.each([
   );
 });
 
-it.each([[{ order: 'concurrency', calls: '0' }], [{ order: 'budget', amount: '-1' }]])(
-  'is judged before anything is asked: %j',
-  async (body) => {
-    const session = {} as Parameters<typeof carryOut>[0];
-    await expect(carryOut(session, 'run', parseOrder(body))).rejects.toMatchObject({ data: { code: 'InvalidInput' } });
-  },
-);
+it.each([
+  [{ order: 'concurrency', calls: '0' }],
+  [{ order: 'budget', amount: '-1' }],
+  [{ order: 'reject', reason: '' }],
+])('is judged before anything is asked: %j', async (body) => {
+  const session = {} as Parameters<typeof carryOut>[0];
+  await expect(carryOut(session, 'run', parseOrder(body))).rejects.toMatchObject({ data: { code: 'InvalidInput' } });
+});
