@@ -116,7 +116,10 @@ export async function lookForStages(
 ): Promise<ReuseOf> {
   const bundle = { config, files: await taskFiles(config, configDir, files) };
   const seen = new Map<string, StageReuse>();
-  const models = await modelsOf(config, async (name, model) => (await find(name, model)) ?? absentModel(settingOfModel(name)));
+  const models = await modelsOf(
+    config,
+    async (name, model) => (await find(name, model)) ?? absentModel(settingOfModel(name)),
+  );
   const input = alignInput('plan', absentRef('the bundle'), config);
   const evaluations: EvaluationRecord[] = [];
   let carry = firstCarry(models, '');
