@@ -35,6 +35,7 @@ import type { InferDependencies, StoreDependencies } from './dependencies';
 import { openShardAccount } from './budget';
 import { openCeiling } from './call-ceiling';
 import { madeAgain } from './damaged';
+import { openEarlierAnswers } from './earlier-answers';
 import { endpointSettings } from './endpoint-settings';
 import { LeaseClock } from './lease-clock';
 import { readRows, streamRows } from './read-rows';
@@ -204,6 +205,11 @@ export async function runShardOf(
     },
     ...(runEnd && { runEnd: (index: number) => runEnd(shard.offset + index) - shard.offset }),
   };
+  const earlier = openEarlierAnswers(
+    store,
+    { stage: stage.name, version: stage.version, modelSha256: model.contentSha256, served },
+    { stageKey: context.key, shardKey },
+  );
   const owner = currentRunId();
   const base = { stage: stage.name, unit: 'rows' as const, total: shard.length, usage: { ...noUsage }, inFlight: 0 };
   const first: ActivityProgress = { ...base, phase: 'model', done: 0 };
@@ -233,6 +239,7 @@ export async function runShardOf(
           thresholds: stage.thresholds(context.bundle),
           repairs: stage.repairs(loaded),
           store,
+          earlier,
           journalDir,
           madeBy: owner,
           attemptId: attempt,

@@ -3,7 +3,7 @@
  *
  * Owns what a run needs (retention). Leaves what an artifact is to activities/, statuses to the engine's word.
  *
- * Documents are judged first (manifests, shards, parts, waves, checkpoints, runs); then every blob that a remaining document names is
+ * Documents are judged first (manifests, indexes of answers, shards, parts, waves, checkpoints, runs); then every blob that a remaining document names is
  * marked, and what is not marked goes. Whose a document is decides how careful to be:
  * - kept: a kept run's. Stays.
  * - dropped: known to belong to dropped runs only. Goes when it is older than the grace period.
@@ -52,6 +52,7 @@ export interface GarbagePolicy {
 export const garbageKinds = [
   'runs',
   'stages',
+  'answers',
   'shards',
   'parts',
   'waves',
@@ -153,6 +154,11 @@ export async function findGarbage(
       const document = await store.getDocument(object.key);
       if (document !== undefined) shardRecords.set(object.key, document as unknown as ShardOutput);
     }
+  }
+  // An index of a shard's answers goes with the shard: without results it offers nothing.
+  for await (const object of store.list('answers/')) {
+    const recordKey = `shards/${object.key.split('/').at(-1) ?? ''}`;
+    if (!shardRecords.has(recordKey) && goes(object, 'dropped')) remove.push(garbage('answers', object));
   }
   for await (const object of store.list('parts/')) {
     // Parts of a shard whose record stands are leftovers; without a record they are the answers themselves.

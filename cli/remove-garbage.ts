@@ -21,7 +21,7 @@ import { findGarbage, type Garbage, type GarbageKind, type GarbagePlan, type Kno
 /** What is removed together, from one look; what comes later is named by what comes before. */
 const steps: readonly (readonly GarbageKind[])[] = [
   ['runs', 'stages'],
-  ['shards', 'parts', 'waves', 'checkpoints', 'leases'],
+  ['answers', 'shards', 'parts', 'waves', 'checkpoints', 'leases'],
   ['blobs', 'damaged'],
 ];
 

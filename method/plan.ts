@@ -572,7 +572,7 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
     );
   }
   notes.push(
-    'Calls are exact when nothing fails or is asked again; output tokens and cost are ceilings (max_tokens, nothing cached).',
+    'Calls are exact when nothing fails, is asked again, or was asked before under another stage; output tokens and cost are ceilings (max_tokens, nothing cached).',
   );
   return notes;
 }

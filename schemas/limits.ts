@@ -18,6 +18,12 @@ export const failureMessageCharactersMax = 400;
  */
 export const retriedErrorBytesMax = 2 * 1024;
 
+/**
+ * Rows of other stages in whose answers a process looks for its own: the newest. Twelve bytes each in memory, and a paper-sized round of
+ * scoring has 920,000.
+ */
+export const earlierRowsMax = 2_000_000;
+
 /** Rows of one shard: small enough that a lost worker repeats little, large enough that 1,000,000 rows are 500 activities. */
 export const shardRowsMax = 2_000;
 

@@ -59,11 +59,13 @@ export type Usage = z.infer<typeof usageSchema>;
 /** cached: the server's count was senseless, and what stands in its place is no count of its own. One that is left out is 0. */
 export type UntoldCount = 'input' | 'cached' | 'output';
 
+/** How a text ended. `length`: stopped by maxTokens. `refused`: the provider's content filter. */
+const finishSchema = z.enum(['stop', 'length', 'refused']);
+
 /** One of the texts that a call brought. */
 export interface AnswerChoice {
   readonly text: string;
-  /** `length`: stopped by maxTokens. `refused`: the provider's content filter. */
-  readonly finish: 'stop' | 'length' | 'refused';
+  readonly finish: z.infer<typeof finishSchema>;
 }
 
 /** A token of a given text under the model. */
@@ -112,6 +114,8 @@ export const rowResultSchema = z.object({
   text: z.string(),
   /** Texts of the further answers, where a call brought several. */
   others: z.array(z.string()).optional(),
+  /** How the text and the further ones ended, in that order; left out where each ended by itself. */
+  stops: z.array(finishSchema).optional(),
   value: z.json().optional(),
   usage: usageSchema,
 });

@@ -11,15 +11,7 @@
  */
 import { setMaxListeners } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
-import type {
-  ModelAnswer,
-  ModelRequest,
-  RowOutcome,
-  RowReading,
-  RowRequest,
-  RowResult,
-  Usage,
-} from '../../schemas/rows';
+import type { ModelAnswer, ModelRequest, RowOutcome, RowRequest, RowResult, Usage } from '../../schemas/rows';
 import { CallFailure } from '../../drivers/model/model';
 import { ArteError, errorCodes, type ErrorCode } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
@@ -27,9 +19,10 @@ import * as limits from '../../schemas/limits';
 import type { ShardOutput } from '../../schemas/messages';
 import type { StallFacts } from '../../schemas/stall-dump';
 import { StallError } from '../../schemas/stall-error';
-import { canonicalJson, seedFrom } from '../../method/keys';
+import { seedFrom } from '../../method/keys';
 import { usageOfCallMax, usageOfUntold } from '../../method/ledger';
 import { reused } from '../reuse';
+import { finishRow } from './finish-row';
 import { journalFolder, removeJournals } from './journal';
 import { processLimiters, systemClock, Ticket, type CallEnd, type Limiter, type LimiterClient } from './limiter';
 import {
@@ -46,9 +39,12 @@ import {
 } from './outcomes';
 import { removeParts } from './parts';
 import { addSpent, addUsage, resumeShard, takeLostAtMost, type AskedBefore, type Resumed } from './resume';
+import { KeyPrefixes } from './key-prefixes';
+import { resultLine } from './result-line';
 import { RowOrder } from './row-order';
 import type { RowTable } from './row-table';
 import { shardRecordKey, shardRecordSchema } from './shard-record';
+import { takeEarlier } from './take-earlier';
 import type { EngineLimits, RunShard, ShardProgress, ShardRun } from './types';
 import { WaitingRows } from './waiting-rows';
 import { waitsOf, type Waits } from './waiting-words';
@@ -69,6 +65,8 @@ const defaultLimits: EngineLimits = {
   abortFlushMs: limits.abortFlushMs,
 };
 
+/** Where a result's row key stands in its line. */
+const keyAt = '{"key":"'.length;
 /** Results read back before the event loop gets its turn: answers that wait in sockets meanwhile are lost to a kill, and a server's slots are idle. */
 const rowsPerTurn = 64;
 const noUsage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
@@ -97,6 +95,7 @@ export const runShard: RunShard = async (run) => {
   });
   try {
     const { usage, others } = resumed;
+    const taken = await takeEarlier(run, resumed);
     let most = noUsage;
     if (run.admit !== undefined || usage.lostCalls > 0) {
       const surveyed = survey(run, resumed.table);
@@ -105,7 +104,7 @@ export const runShard: RunShard = async (run) => {
       for (const lossy of [usage, ...Object.values(others)]) takeLostAtMost(lossy, most);
       await run.admit?.({ paid: paidOf(resumed), openMax });
     }
-    const asking = new Asking(run, settings, resumed);
+    const asking = new Asking(run, settings, resumed, taken);
     disk.fail = (error) => asking.stop(error);
     if (disk.early) asking.stop(disk.early);
     await asking.untilDone();
@@ -133,7 +132,8 @@ export async function finishedShard(
 async function commit(run: ShardRun, resumed: Resumed, most: Usage, beganMs: number): Promise<ShardOutput> {
   const { table, journal, usage, others } = resumed;
   journal.write();
-  const results = await run.store.putLines(resultLines(table, run.signal));
+  const keys = new KeyPrefixes(table.length);
+  const results = await run.store.putLines(resultLines(table, keys, run.signal));
   await resumed.countLate(most);
   const paidBy = { ...others, [run.madeBy]: paidOf(resumed) };
   const askedMs = [beganMs, Date.now()] as const;
@@ -149,6 +149,7 @@ async function commit(run: ShardRun, resumed: Resumed, most: Usage, beganMs: num
     await run.store.remove(key);
     standing = await put();
   }
+  if (standing.results.sha256 === results.sha256) await run.earlier?.remember(results, keys.whole());
   await removeTraces(run);
   return standing;
 }
@@ -177,14 +178,18 @@ function paidOf({ usage, others }: Resumed): ShardOutput['usage'] {
   return paid;
 }
 
-async function* resultLines(table: RowTable, signal: AbortSignal): AsyncGenerator<string> {
+/** In row order; `keys` are told of each. */
+async function* resultLines(table: RowTable, keys: KeyPrefixes, signal: AbortSignal): AsyncGenerator<string> {
   for (let row = 0; row < table.length; row += 1) {
     if (row % rowsPerTurn === rowsPerTurn - 1) {
       // Heartbeats and other shards get their turn.
       await setImmediate();
       signal.throwIfAborted();
     }
-    yield table.line(row);
+    const line = table.line(row);
+    // Canonical JSON sorts its members: `key` comes first (resume.ts).
+    keys.add(line.slice(keyAt, keyAt + 64));
+    yield line;
   }
 }
 
@@ -264,6 +269,8 @@ class Asking implements LimiterClient {
     private readonly run: ShardRun,
     private readonly settings: EngineLimits,
     private readonly resumed: Resumed,
+    /** Rows whose answers were had under another stage. */
+    private readonly taken: number,
   ) {
     // One listener per call in flight is no leak.
     setMaxListeners(0, this.calls.signal);
@@ -522,27 +529,12 @@ class Asking implements LimiterClient {
     ask: number,
     outcome: RowOutcome,
     line: string,
-    usage: Usage | undefined,
+    usage?: Usage,
     estimated = false,
   ): void {
-    const { journal, attemptNumber, fileNumber } = this.resumed;
-    const base = journal.readable;
-    const how = { answered: usage !== undefined, ...(estimated && { estimated }) };
-    const place = journal.records.answer(
-      { final: true, row: index, ask, outcome, ...how, usage: usage ?? noUsage },
-      line,
-    );
-    this.table.take(
-      index,
-      outcome,
-      attemptNumber,
-      fileNumber,
-      { offset: base + place.offset, bytes: place.bytes },
-      false,
-    );
+    finishRow(this.resumed, { index, ask, outcome, usage, estimated }, line);
     this.troubles.delete(index);
     this.lastProgressAt = systemClock.now();
-    journal.touch();
     if (outcome !== 'ok') this.judge();
     this.finishIfDone();
   }
@@ -782,6 +774,7 @@ class Asking implements LimiterClient {
     const { calls, estimatedCalls } = this.resumed.usage;
     if (estimatedCalls > 0)
       notes.push(`${estimatedCalls} of ${calls} answers came without usable token counts: theirs are estimated, high`);
+    if (this.taken > 0) notes.push(`${this.taken} answers were had before, under another stage`);
     notes.push(...this.resumed.notes);
     return notes.length === 0 ? undefined : clipped(notes.join('; '), 600);
   }
@@ -842,22 +835,6 @@ function requestOf(row: RowRequest, ask: number): ModelRequest {
   if (ask === 0) return row.request;
   const { sampling } = row.request;
   return { ...row.request, sampling: { ...sampling, seed: seedFrom(sampling.seed, 'repair', ask) } };
-}
-
-/**
- * A RowResult as canonical JSON (method/keys.ts), its members put together by hand: this is done for every row, and most of it is text.
- * That the bytes are the same is tested.
- */
-export function resultLine(
-  row: Pick<RowRequest, 'key' | 'meta'>,
-  reading: RowReading | { readonly outcome: 'failed'; readonly why: string },
-  { text, others }: Pick<ModelAnswer, 'text' | 'others'>,
-  usage: Usage,
-): string {
-  const more = others === undefined ? '' : `"others":${JSON.stringify(others.map((other) => other.text))},`;
-  const value = 'value' in reading ? `,"value":${canonicalJson(reading.value)}` : '';
-  const why = 'why' in reading ? `,"why":${JSON.stringify(reading.why)}` : '';
-  return `{"key":${JSON.stringify(row.key)},"meta":${canonicalJson(row.meta)},${more}"outcome":"${reading.outcome}","text":${JSON.stringify(text)},"usage":{"cachedInputTokens":${usage.cachedInputTokens},"inputTokens":${usage.inputTokens},"outputTokens":${usage.outputTokens}}${value}${why}}`;
 }
 
 /** An endpoint's token counts as the journal can hold them. */

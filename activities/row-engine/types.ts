@@ -4,7 +4,8 @@
 import type { ModelEndpoint } from '../../drivers/model/model';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { StageUsage } from '../../schemas/manifest';
-import type { OutcomeCounts, RowReading, RowRequest, ModelAnswer, Usage } from '../../schemas/rows';
+import type { ArtifactRef } from '../../schemas/artifact-ref';
+import type { OutcomeCounts, RowReading, RowRequest, RowResult, ModelAnswer, Usage } from '../../schemas/rows';
 import type { ShardOutput } from '../../schemas/messages';
 import type { LimiterRegistry } from './limiter';
 import type { Waits } from './waiting-words';
@@ -24,6 +25,14 @@ export interface RowThresholds {
   readonly failed: number;
 }
 
+/** Answers to the same rows that were had under other stages, and a place for this shard's. */
+export interface EarlierAnswers {
+  /** Undefined where there are none at all. Else what gives the results under any of these row keys, each whole and verified, in no order. */
+  offer(): Promise<((keys: ReadonlySet<string>) => AsyncIterable<RowResult>) | undefined>;
+  /** Makes a finished shard's results known to others. `keys`: the beginnings of its row keys, in row order (key-prefixes.ts). */
+  remember(results: ArtifactRef, keys: Buffer): Promise<void>;
+}
+
 export interface ShardRun {
   /** Identity of the shard: sha256 of stage key, wave, offset and length. Journal and parts live under it. */
   readonly shardKey: string;
@@ -36,6 +45,8 @@ export interface ShardRun {
   /** How often a malformed answer is asked again with another seed; 0 for greedy sampling, where it would say the same. */
   readonly repairs: number;
   readonly store: ArtifactStore;
+  /** Default: every row that is not this shard's own is asked. */
+  readonly earlier?: EarlierAnswers;
   /** Folder for journals on this machine: a folder per shard key, a file per attempt. */
   readonly journalDir: string;
   /** Id of the run that pays: recorded with the shard. */

@@ -207,6 +207,7 @@ function summary({ remove: garbage, models }: Found): Summary {
 const kindTitles: Readonly<Record<(typeof garbageKinds)[number], string>> = {
   runs: 'records of dropped runs',
   stages: 'stages (manifests)',
+  answers: 'indexes of answers',
   shards: 'records of shards',
   parts: 'parts of shards',
   waves: 'totals of waves',

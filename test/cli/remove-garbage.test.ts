@@ -71,7 +71,7 @@ async function foundGarbage(): Promise<GarbagePlan> {
   store.gone.length = 0;
   const retention = new Map([['hup', 'dropped' as const]]);
   const found = await findGarbage(store, await known(), { retention, graceMs: 0, now: store.objects.now(), began });
-  expect(new Set(found.remove.map(({ kind }) => kind))).toEqual(new Set(['runs', 'stages', 'shards', 'blobs']));
+  expect(new Set(found.remove.map(({ kind }) => kind))).toEqual(new Set(['runs', 'stages', 'answers', 'shards', 'blobs']));
   minutes = 11;
   return found;
 }
@@ -122,7 +122,7 @@ it('without another run, all that was found goes, documents before what they nam
   expect([removed.length, spared]).toEqual([found.remove.length, 0]);
   expect(store.keys('')).toEqual([]);
   const folders = store.gone.map((key) => key.split('/')[0]);
-  expect([...new Set(folders)]).toEqual(['runs', 'stages', 'shards', 'blobs']);
+  expect([...new Set(folders)]).toEqual(['runs', 'stages', 'answers', 'shards', 'blobs']);
 });
 
 it('what is reused is the same bytes, written again; what has gone meanwhile is not there', async () => {

@@ -5,7 +5,8 @@
  */
 import { existsSync, readdirSync } from 'node:fs';
 import fc from 'fast-check';
-import { resultLine, runShard } from '../../../activities/row-engine/engine';
+import { runShard } from '../../../activities/row-engine/engine';
+import { resultLine } from '../../../activities/row-engine/result-line';
 import { CallFailure, type CallFailureCause } from '../../../drivers/model/model';
 import { canonicalJson, seededRandom } from '../../../method/keys';
 import { promptTokensMax } from '../../../method/ledger';
