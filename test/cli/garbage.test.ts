@@ -131,7 +131,9 @@ it('a dropped run goes with all that only it needs; what it shared stays', async
   const both = await keys();
   const found = await plan({ two: 'dropped' });
   expect(await keys()).toEqual(both);
-  expect(new Set(found.remove.map(({ kind }) => kind))).toEqual(new Set(['runs', 'stages', 'answers', 'shards', 'blobs']));
+  expect(new Set(found.remove.map(({ kind }) => kind))).toEqual(
+    new Set(['runs', 'stages', 'answers', 'shards', 'blobs']),
+  );
   await removeGarbage(store, found, known);
   expect(await keys()).toEqual(alone);
   await isWhole('one');
@@ -150,7 +152,9 @@ it('a run that begins when all is found, and is done before it is removed, is wh
   const began = await storeTime(store);
   const policy = { retention: new Map([['gone', 'dropped' as const]]), graceMs: 0, now: new Date(), began };
   const found = await findGarbage(store, await known(), policy);
-  expect(new Set(found.remove.map(({ kind }) => kind))).toEqual(new Set(['runs', 'stages', 'answers', 'shards', 'blobs']));
+  expect(new Set(found.remove.map(({ kind }) => kind))).toEqual(
+    new Set(['runs', 'stages', 'answers', 'shards', 'blobs']),
+  );
   const early = await makeRun(store, folder, { runId: 'early', ...fewerPairs });
   expect(early.made).toEqual([]);
   const { removed, spared } = await removeGarbage(store, found, known);

@@ -71,7 +71,9 @@ async function foundGarbage(): Promise<GarbagePlan> {
   store.gone.length = 0;
   const retention = new Map([['hup', 'dropped' as const]]);
   const found = await findGarbage(store, await known(), { retention, graceMs: 0, now: store.objects.now(), began });
-  expect(new Set(found.remove.map(({ kind }) => kind))).toEqual(new Set(['runs', 'stages', 'answers', 'shards', 'blobs']));
+  expect(new Set(found.remove.map(({ kind }) => kind))).toEqual(
+    new Set(['runs', 'stages', 'answers', 'shards', 'blobs']),
+  );
   minutes = 11;
   return found;
 }
