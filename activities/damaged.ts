@@ -12,6 +12,11 @@ export function isDamage(error: unknown): error is ArteError {
   return error instanceof ArteError && error.data.code === 'BlobCorrupt';
 }
 
+/** Whether it says that something is not in the store, or damaged there. */
+export function isGoneOrDamaged(error: unknown): error is ArteError {
+  return isDamage(error) || (error instanceof ArteError && error.data.code === 'BlobMissing');
+}
+
 /** The document, or undefined where there is none or it was damaged and is out of the way. Errors: BlobCorrupt where it has to stay; the store's. */
 export async function madeAgain(store: ArtifactStore, key: string): Promise<JsonValue | undefined> {
   try {

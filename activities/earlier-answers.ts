@@ -15,10 +15,10 @@ import { z } from 'zod';
 import type { ArtifactStore, StoredObject } from '../drivers/store/store';
 import { canonicalJson, sha256Hex } from '../method/keys';
 import { artifactRefSchema, type ArtifactRef } from '../schemas/artifact-ref';
-import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { earlierRowsMax } from '../schemas/limits';
 import { rowResultSchema, type RowResult } from '../schemas/rows';
+import { asIfGone, isGoneOrDamaged } from './damaged';
 import { prefixBytes, prefixOf } from './row-engine/key-prefixes';
 import type { EarlierAnswers } from './row-engine/types';
 
@@ -105,13 +105,7 @@ async function readIndexes(store: ArtifactStore, objects: readonly StoredObject[
 }
 
 async function readIndex(store: ArtifactStore, key: string): Promise<Index | undefined> {
-  let document: JsonValue | undefined;
-  try {
-    document = await store.getDocument(key);
-  } catch (error) {
-    if (!isGoneOrDamaged(error)) throw error;
-  }
-  const parsed = indexSchema.safeParse(document);
+  const parsed = indexSchema.safeParse(await asIfGone(store, key));
   if (!parsed.success) return undefined;
   const { results, keys } = parsed.data;
   const bytes = Buffer.from(keys, 'base64');
@@ -171,8 +165,4 @@ async function readPlaces(
     const parsed = rowResultSchema.safeParse(JSON.parse(line));
     return parsed.success ? [parsed.data] : [];
   });
-}
-
-function isGoneOrDamaged(error: unknown): boolean {
-  return error instanceof ArteError && (error.data.code === 'BlobMissing' || error.data.code === 'BlobCorrupt');
 }

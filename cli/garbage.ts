@@ -15,6 +15,7 @@
  * 2. Reads only.
  */
 import { openBundle } from '../activities/bundle';
+import { isGoneOrDamaged } from '../activities/damaged';
 import { openLineage, shardsOf, type RunLineage } from '../activities/lineage';
 import { endedMarks, lastEnded, runKeys } from '../activities/run-records';
 import { listSchedules, scheduleKeys } from '../activities/schedules';
@@ -334,10 +335,6 @@ async function mark(store: ArtifactStore, ref: ArtifactRef, marked: Set<string>)
     // One that is damaged and stays where it is may be readable again: what it names is not known to be of no use.
     if (!isGoneOrDamaged(error) || (await store.hasBlob(ref))) throw error;
   }
-}
-
-function isGoneOrDamaged(error: unknown): error is ArteError {
-  return error instanceof ArteError && (error.data.code === 'BlobMissing' || error.data.code === 'BlobCorrupt');
 }
 
 /** A run that is kept and cannot be read: nothing is removed, because nobody knows what it needs. */

@@ -22,7 +22,7 @@ import { StallError } from '../../schemas/stall-error';
 import { seedFrom } from '../../method/keys';
 import { usageOfCallMax, usageOfUntold } from '../../method/ledger';
 import { reused } from '../reuse';
-import { finishRow } from './finish-row';
+import { finishRow, noUsage } from './finish-row';
 import { journalFolder, removeJournals } from './journal';
 import { processLimiters, systemClock, Ticket, type CallEnd, type Limiter, type LimiterClient } from './limiter';
 import {
@@ -69,7 +69,6 @@ const defaultLimits: EngineLimits = {
 const keyAt = '{"key":"'.length;
 /** Results read back before the event loop gets its turn: answers that wait in sockets meanwhile are lost to a kill, and a server's slots are idle. */
 const rowsPerTurn = 64;
-const noUsage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
 const noAnswer = { text: '' };
 
 /**

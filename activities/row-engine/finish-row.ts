@@ -2,7 +2,7 @@
 import type { RowOutcome, Usage } from '../../schemas/rows';
 import type { Resumed } from './resume';
 
-const noUsage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+export const noUsage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
 
 export interface FinishedRow {
   readonly index: number;

@@ -6,7 +6,6 @@
  */
 import type { ModelAnswer, ModelRequest, RowResult } from '../../schemas/rows';
 import { finishRow } from './finish-row';
-import { readingStep } from './outcomes';
 import type { Resumed } from './resume';
 import { resultLine } from './result-line';
 import type { ShardRun } from './types';
@@ -37,7 +36,7 @@ export async function takeEarlier(run: ShardRun, resumed: Resumed): Promise<numb
       const answer = answerOf(result, row.request);
       if (!answer) continue;
       const reading = run.read(row, answer);
-      if (reading.outcome === 'malformed' || readingStep(reading, 1, run.repairs) === 'ask-again') continue;
+      if (reading.outcome === 'malformed') continue;
       finishRow(
         resumed,
         { index, ask: 0, outcome: reading.outcome, usage: undefined },
