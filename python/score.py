@@ -103,8 +103,9 @@ class Row:
 class Scorer:
     def __init__(self, folder: str, dtype: str, device: str):
         cores = child.share_cores()
-        import torch
-        from transformers import AutoModelForCausalLM, AutoTokenizer
+        with child.heavy_imports():
+            import torch
+            from transformers import AutoModelForCausalLM, AutoTokenizer
 
         self.torch = torch
         torch.set_num_threads(cores)

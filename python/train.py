@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from child import claim_stdout, done, emit, fail, hold_device, read_settings, share_cores, watch_stdin
+from child import claim_stdout, done, emit, fail, heavy_imports, hold_device, read_settings, share_cores, watch_stdin
 
 
 @dataclass
@@ -117,11 +117,12 @@ def train(settings: Settings, job: str, resume: Path | None, started: float) -> 
     os.environ["HF_HUB_OFFLINE"] = "1"  # all is in local folders; a lookup could only hang
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     cores = share_cores()
-    import torch
-    from datasets import Dataset
-    from peft import LoraConfig
-    from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
-    from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
+    with heavy_imports():
+        import torch
+        from datasets import Dataset
+        from peft import LoraConfig
+        from transformers import AutoModelForCausalLM, AutoTokenizer, TrainerCallback, set_seed
+        from trl import DPOConfig, DPOTrainer, SFTConfig, SFTTrainer
 
     torch.set_num_threads(cores)
     waited = hold_device(settings.device_lock)

@@ -184,3 +184,29 @@ def test_threads_sleep_at_barriers_unless_told_otherwise(script):
         said = json.loads(out)
         assert said["policy"] == policy
         assert said["n"] == 3 if given else 1 <= said["n"] <= os.cpu_count()
+
+
+def test_imports_are_not_searched_for_garbage_and_later_work_is(script):
+    child = start(
+        script("""
+            import gc
+            with heavy_imports():
+                claim_stdout()
+                inside = gc.isenabled()
+            class Ring: pass
+            freed = []
+            import weakref
+            ring = Ring(); ring.self = ring
+            weakref.finalize(ring, freed.append, True)
+            del ring
+            gc.collect()
+            emit("seen", inside=inside, after=gc.isenabled(), frozen=gc.get_freeze_count() > 0, freed=freed)
+        """)
+    )
+    assert json.loads(child.communicate(timeout=20)[0]) == {
+        "event": "seen",
+        "inside": False,
+        "after": True,
+        "frozen": True,
+        "freed": [True],
+    }
