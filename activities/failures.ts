@@ -1,6 +1,10 @@
 /**
  * From our errors to Temporal's: an ArteError becomes an ApplicationFailure whose type is the stable code and whose details carry
  * the whole data. Owns how often a retryable failure of our own may repeat before it is final and the run parks.
+ *
+ * What repeats is counted by failures, not by the engine's attempts: an attempt that ended because its worker was killed says nothing about the work, and a
+ * training must not be given up at its first failure because the machine was restarted twice. Failures are counted in the worker's memory: a
+ * worker that dies forgets them, and each of several workers counts its own.
  */
 import { inspect } from 'node:util';
 import { activityInfo, ApplicationFailure, CompleteAsyncError } from '@temporalio/activity';
@@ -9,10 +13,10 @@ import { ArteError, type ErrorCode, type ErrorData } from '../schemas/errors';
 import { errorCharactersMax, failureMessageCharactersMax, retriedErrorBytesMax } from '../schemas/limits';
 
 /**
- * Attempts after which a retryable code is taken for final: these are failures of the work itself, and repeating them for an
+ * Failures after which a retryable code is taken for final: these are failures of the work itself, and repeating them for an
  * hour would be a silent run. Codes that are not listed (store or endpoint away) are retried as the activity's policy says.
  */
-const attemptsUntilFinal: Partial<Record<ErrorCode, number>> = {
+const failuresUntilFinal: Partial<Record<ErrorCode, number>> = {
   TrainerFailed: 3,
   TrainerStalled: 3,
   ModelServerFailed: 3,
@@ -24,28 +28,42 @@ const attemptsUntilFinal: Partial<Record<ErrorCode, number>> = {
   Unexpected: 5,
 };
 
+/** Activities whose failures are remembered: many times what a worker has open at once. The one that failed longest ago is forgotten first. */
+const failingMax = 1_000;
+
 /** Wrap every activity of a set so that what it throws is data. */
 export function guarded<Activities extends object>(activities: Activities): Activities {
+  const failures = new Map<string, number>();
   const wrapped: Record<string, unknown> = {};
   for (const [name, activity] of Object.entries(activities) as [string, (input: unknown) => Promise<unknown>][]) {
     wrapped[name] = async (input: unknown) => {
       try {
         return await activity(input);
       } catch (error) {
-        throw asFailure(error, activityInfo().attempt);
+        const { workflowExecution, activityId } = activityInfo();
+        const place = `${workflowExecution?.runId ?? ''}/${activityId}`;
+        const count = (failures.get(place) ?? 0) + 1;
+        failures.delete(place);
+        failures.set(place, count);
+        const [oldest] = failures.keys();
+        if (failures.size > failingMax && oldest !== undefined) failures.delete(oldest);
+        throw asFailure(error, count);
       }
     };
   }
   return wrapped as Activities;
 }
 
-/** An error as the engine should see it. Cancellation passes through unchanged. */
-export function asFailure(error: unknown, attempt: number): unknown {
+/**
+ * An error as the engine should see it. Cancellation passes through unchanged.
+ * @param failures how often this activity has failed, this time included.
+ */
+export function asFailure(error: unknown, failures: number): unknown {
   if (error instanceof TemporalFailure || error instanceof CancelledFailure || error instanceof CompleteAsyncError)
     return error;
   const data = errorData(error);
-  const limit = attemptsUntilFinal[data.code];
-  const final = !data.retryable || (limit !== undefined && attempt >= limit);
+  const limit = failuresUntilFinal[data.code];
+  const final = !data.retryable || (limit !== undefined && failures >= limit);
   const failure = ApplicationFailure.create({
     message: cutTo(`${data.what} ${data.why}`, failureMessageCharactersMax),
     type: data.code,

@@ -1,9 +1,10 @@
 /**
  * Failures on their way to the engine. Goal: whatever an activity throws, the engine keeps it and a person can read it. Method: errors of every kind
- * with megabytes in every part, through Temporal's own converter, measured as it would be sent.
+ * with megabytes in every part, through Temporal's own converter, measured as it would be sent; one activity that fails over and over.
  */
 import { defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
-import { asFailure } from '../../activities/failures';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { asFailure, guarded } from '../../activities/failures';
 import { ArteError } from '../../schemas/errors';
 
 const megabyte = 'é"\n'.repeat(300_000);
@@ -62,4 +63,19 @@ it('a text that is cut in the middle of a character is still one that the engine
     1,
   ) as Error;
   expect(Buffer.from(message, 'utf8').toString('utf8')).toBe(message);
+});
+
+it('a failure is final by how often the work has failed, not by how many workers were killed at it', async () => {
+  const { train } = guarded({
+    train: () => Promise.reject(new ArteError('TrainerFailed', { what: 'W.', why: 'Y.', next: 'N.' })),
+  });
+  // Two attempts ended with their workers before this one.
+  const isFinal = async (attempt: number, activityId: string): Promise<unknown> => {
+    const environment = new MockActivityEnvironment({ attempt, activityId });
+    const failure = (await environment.run(train, {}).catch((error: unknown) => error)) as { nonRetryable: boolean };
+    return failure.nonRetryable;
+  };
+  expect([await isFinal(3, '1'), await isFinal(4, '1')]).toEqual([false, false]);
+  expect(await isFinal(3, 'of another training')).toBe(false);
+  expect(await isFinal(5, '1')).toBe(true);
 });

@@ -138,11 +138,20 @@ describe('two runs', () => {
     ['another key', run([stage('evaluate/arte', { key: hash('d') })])],
     ['a call more', run([stage('evaluate/arte', { calls: 3 })])],
     ['a stage that is missing', run([])],
-    ['a stage that is new', run([stage('evaluate/arte'), stage('evaluate/untuned')])],
+    ['a stage that is new', run([stage('evaluate/arte'), stage('evaluate/untuned', { key: hash('e') })])],
     ['another accuracy', run([stage('evaluate/arte')], { arms: { 'round 1 arte 0-shot': 0.6 } })],
     ['work left open', run([stage('evaluate/arte')], { account: { spent: 2, cost: 2, lost: 0, open: 1 } })],
   ])('of stable answers: %s is told', (_, after) => {
     expect(compareRuns(before, after, true).differing).toHaveLength(1);
+  });
+
+  it('of arms that share a stage pay for it once, whichever comes first', () => {
+    const [paid, found] = [{ calls: 2 }, { calls: 0 }];
+    const one = run([stage('evaluate/arte', paid), stage('evaluate/original_teacher', found)]);
+    const other = run([stage('evaluate/arte', found), stage('evaluate/original_teacher', paid)]);
+    const twice = run([stage('evaluate/arte', paid), stage('evaluate/original_teacher', paid)]);
+    expect(compareRuns(one, other, true).differing).toEqual([]);
+    expect(compareRuns(one, twice, true).differing).not.toEqual([]);
   });
 
   it.each([
