@@ -136,7 +136,14 @@ async function refuseWithoutMoney({ store }: Session, runId: string): Promise<vo
 /** A sentence where the cap is below what the work needs that was last refused; undefined where it is not. */
 export function shortfall({ cap, needs }: Ledger): string | undefined {
   if (cap === null || needs === undefined || needs <= cap) return undefined;
-  return `The work that it waits with needs a cap of ${formatMoney(Math.ceil(needs * 1e4) / 1e4)}, and it is ${formatMoney(cap)}.`;
+  return `The work that it waits with needs a cap of ${formatMoney(shownUp(needs))}, and it is ${formatMoney(cap)}.`;
+}
+
+/** The least amount that is written out whole (formatMoney) and is enough: whoever types what is shown gets no second refusal. */
+function shownUp(amount: number): number {
+  const parts = amount >= 1 ? 100 : 10_000;
+  const nearest = Math.round(amount * parts);
+  return (nearest / parts >= amount ? nearest : nearest + 1) / parts;
 }
 
 /** The changed config, judged and put into the store; what it changes and what is made again is said. Errors: ConfigError, InvalidInput. */

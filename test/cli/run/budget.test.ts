@@ -107,6 +107,12 @@ it('says what a refused piece of work needs, until the cap allows it', () => {
   expect(outcome).toBe('exhausted');
   expect(shortfall(refused)).toBe('The work that it waits with needs a cap of 12.50, and it is 10.00.');
   expect(shortfall({ ...refused, cap: 12.5 })).toBeUndefined();
+  for (const needs of [12.5012, 1.1, 0.999_99, 0.12345, 0.000_012, 7.300_000_000_1]) {
+    const [, amount = ''] = /needs a cap of (\S+),/.exec(shortfall({ ...refused, cap: 0, needs }) ?? '') ?? [];
+    // What it says is enough: the same words again would send a person in circles.
+    expect(shortfall({ ...refused, cap: parseAmount(amount), needs })).toBeUndefined();
+    expect(Number(amount) - needs).toBeLessThan(0.01);
+  }
   expect(shortfall({ ...refused, cap: null })).toBeUndefined();
   expect(shortfall(emptyLedger(0))).toBeUndefined();
 });
