@@ -11,7 +11,7 @@ import { stopPlatform } from '../../drivers/local/platform';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { ArteError } from '../../schemas/errors';
 import type { Ledger } from '../../schemas/ledger';
-import type { RetryOrder, RunRecord } from '../../schemas/messages';
+import type { RetryOrder, RunRecord, RunStatus } from '../../schemas/messages';
 import type { RunConfig } from '../../schemas/run-config';
 import { retryUpdate } from '../../workflows/messages';
 import { orderFor } from '../actor';
@@ -52,21 +52,46 @@ export function register(program: Command): void {
 }
 
 async function retry(runId: string, options: Options): Promise<void> {
+  const { set = [], detach = false, reason } = options;
+  if (options.dryRun === true && set.length === 0) throw nothingToTry(runId);
   let session = await openSession({ start: false });
   try {
-    const { set = [], detach = false, reason } = options;
     const change = set.length > 0 ? await prepareChange(session, runId, set, options.dryRun === true) : undefined;
     if (options.dryRun === true) return;
     if (options.restartWorkers === true) {
       const { progress } = await viewRun(session.client, session.store, runId);
-      if (progress.status === 'RUNNING' || progress.status === 'DONE')
-        throw notUnderWay(runId, progress.status, 'retry');
+      const refused = refusedRestart(runId, progress.status, change !== undefined);
+      if (refused) throw refused;
       session = await restarted(session);
     }
     process.exitCode = await retryRun(session, runId, { detach, reason, change });
   } finally {
     await session.close();
   }
+}
+
+function nothingToTry(runId: string): ArteError {
+  return new ArteError('InvalidInput', {
+    what: '--dry-run says what a change would make again, and no setting is changed.',
+    why: 'Without --set nothing that is finished is made again, and nothing was done now.',
+    next: `arte retry ${runId} --set SETTING=VALUE --dry-run, or arte retry ${runId} to go on.`,
+  });
+}
+
+/**
+ * Why the services are not started again for a run of this state: it could not be retried then, and they would have been ended for nothing. Undefined
+ * where it can be.
+ */
+export function refusedRestart(runId: string, status: RunStatus, isChanged: boolean): ArteError | undefined {
+  if (status === 'NEEDS_ATTENTION' || status === 'FAILED' || status === 'CANCELLED') return undefined;
+  if (status === 'DONE') return notUnderWay(runId, status, 'retry');
+  if (isChanged && (status === 'PAUSED' || status === 'NEEDS_APPROVAL')) return undefined;
+  const then = { PAUSED: `, and arte resume ${runId} goes on`, NEEDS_APPROVAL: '', RUNNING: '' }[status];
+  return new ArteError('RunStateConflict', {
+    what: `The run ${runId} is ${status}: there is nothing to retry, and no service was ended.`,
+    why: 'retry is for a run that is parked as NEEDS_ATTENTION, or that ended without being done.',
+    next: `arte down, then arte up, start the services with this shell's environment: runs under way go on where they were${then}.`,
+  });
 }
 
 /** The command's body, also of `arte budget set --retry`; quiet: stdout belongs to somebody else. */
@@ -117,7 +142,8 @@ export async function orderRetry(
       await recordAction(session.store, { runId, action: 'retry', at, set: [...set], ...order });
     }
     const record = await session.store.getDocument(runKeys.record(runId));
-    await startRecorded(session, record as unknown as RunRecord);
+    // The reason stands once: with the change where there is one, else with the start.
+    await startRecorded(session, record as unknown as RunRecord, change ? orderFor({}) : order);
   }
 }
 

@@ -75,8 +75,8 @@ export async function startRun(
   return { ...started, modelsUnseen: await requireSameModels(store, record, await modelFinder(loaded.configDir)) };
 }
 
-/** Start, attach to, or resume a run from its record in the store alone. */
-export async function startRecorded(session: Session, record: RunRecord): Promise<StartedRun> {
+/** Start, attach to, or resume a run from its record in the store alone. `order`: who does it, and why, for the run's actions. */
+export async function startRecorded(session: Session, record: RunRecord, order = orderFor({})): Promise<StartedRun> {
   const { client, store } = session;
   const { runId, bundle, createdAt } = record;
   const set = (record.revisions ?? []).flatMap((revision) => revision.set);
@@ -93,7 +93,7 @@ export async function startRecorded(session: Session, record: RunRecord): Promis
   const how = !isOurs ? 'attached' : wasThere ? 'resumed' : 'started';
   if (how !== 'attached') {
     const action = how === 'started' ? 'start' : 'restart';
-    await recordAction(store, { runId, action, at: new Date().toISOString(), ...orderFor({}) });
+    await recordAction(store, { runId, action, at: new Date().toISOString(), ...order });
   }
   return { runId, handle, set, how };
 }

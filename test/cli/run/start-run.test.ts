@@ -13,14 +13,17 @@ import {
 import { readActions } from '../../../activities/run-actions';
 import { runKeys } from '../../../activities/run-records';
 import { manifestKey, noCounts } from '../../../activities/stage';
+import { orderRetry, refusedRestart, register } from '../../../cli/commands/retry';
 import type { ModelFinder } from '../../../cli/plan/look-into-store';
 import { requireSameModels } from '../../../cli/run/models-of-run';
 import { startRun, storeBundle } from '../../../cli/run/start-run';
 import type { ArtifactRef } from '../../../schemas/artifact-ref';
 import { noUsage } from '../../../schemas/manifest';
 import type { ModelRef } from '../../../schemas/model-ref';
+import type { RunStatus } from '../../../schemas/messages';
 import { runConfigSchema } from '../../../schemas/run-config';
 import { MemoryStore } from '../../activities/row-engine/memory-store';
+import { runCommand } from '../../support/command';
 
 const config = runConfigSchema.parse({
   version: 1,
@@ -74,6 +77,39 @@ it('of three at once one has started the run, and the start is recorded once', a
   state.status = 'COMPLETED';
   // Which bytes a branch of the hub means is not known here.
   expect(await start()).toMatchObject({ how: 'done', modelsUnseen: ['models.teacher', 'models.student'] });
+});
+
+describe('a run that has ended without being done', () => {
+  it('is retried with the reason in its actions', async () => {
+    const store = new MemoryStore();
+    const { client, state } = engine();
+    const session = { client, store, embedded: false, close: () => Promise.resolve() };
+    await startRun(session, { config, configDir: '.' }, 'racing');
+    state.status = 'CANCELLED';
+    const progress = { runId: 'racing', status: 'CANCELLED', round: 1, rounds: 1, current: [], startedAt: '' };
+    await store.putDocument(runKeys.progress('racing'), progress);
+    await orderRetry(session, 'racing', { reason: 'the endpoint is back' });
+    expect(await readActions(store, 'racing')).toContainEqual(
+      expect.objectContaining({ action: 'restart', reason: 'the endpoint is back' }),
+    );
+  });
+
+  it('and only such a run, or one that waits, is worth ending the services for', () => {
+    const refused = (status: RunStatus, isChanged = false): string | undefined =>
+      refusedRestart('racing', status, isChanged)?.data.next;
+    for (const status of ['NEEDS_ATTENTION', 'FAILED', 'CANCELLED'] as const) expect(refused(status)).toBeUndefined();
+    expect(refused('PAUSED', true)).toBeUndefined();
+    expect(refused('PAUSED')).toContain('arte resume racing goes on');
+    expect(refused('RUNNING', true)).toContain('arte down, then arte up');
+    expect(refusedRestart('racing', 'RUNNING', false)?.data.why).not.toContain('not under way');
+    expect(refused('DONE')).toContain('arte report racing');
+  });
+
+  it('is tried dry only with a setting to try', async () => {
+    await expect(runCommand(register, ['retry', 'racing', '--dry-run'])).rejects.toMatchObject({
+      data: { code: 'InvalidInput', next: expect.stringContaining('--set SETTING=VALUE --dry-run') as string },
+    });
+  });
 });
 
 describe('a done run of the same config', () => {
