@@ -37,6 +37,8 @@ export const runKeys = {
   stages: (runId: string, round: number) => `runs/${runId}/rounds/${nameOf(round)}.stages.json`,
   /** The plan with its price, as it was made when the run was started. */
   plan: (runId: string) => `runs/${runId}/plan.json`,
+  /** The same for a config that the run was changed to, by the hash of its bundle. */
+  changedPlan: (runId: string, bundle: string) => `runs/${runId}/plans/${bundle}.json`,
   ledger: (runId: string) => `runs/${runId}/ledger.json`,
   edge: (runId: string) => `runs/${runId}/edge.json`,
   report: (runId: string) => `runs/${runId}/report.json`,

@@ -59,7 +59,8 @@ export function secondsLeft(
   so: RunSoFar,
 ): number | undefined {
   const planned = stages.map((stage, at) => itemOf(stage, prices.stages[at] as StagePrice));
-  if (planned.length === 0) return undefined;
+  // Also of a round that the plan does not know: it is of another config, and nothing left of it is no end.
+  if (planned.every(({ round }) => round < so.round)) return undefined;
   const finished = new Map(so.finished.map((each) => [placeOf(each.round, stageLabel(each.stage, each.arm)), each]));
   const running = new Map(so.running.map((each) => [placeOf(so.round, each.label), each]));
   const corrections = correctionsOf(planned, finished, running);

@@ -20,6 +20,7 @@ import type { LoadedConfig } from '../config/load-config';
 import type { Difference } from '../lineage/diff-runs';
 import { colorsFor, exitCodes, printLine, printNote, progress as progressLine, type ExitCode } from '../output';
 import { changesOf, sayChange } from '../plan/plan-reuse';
+import { keepPlan, planNow } from '../plan/price-run';
 import { openBundleOf } from '../run/run-config-of';
 import { overLines } from '../run/run-outcome';
 import { viewRun } from '../run/run-progress';
@@ -202,7 +203,7 @@ export async function judgeChange(
   return { loaded, before, changes };
 }
 
-/** A judged change, with its bundle in the store: part of an order. */
+/** A judged change, with its bundle and its plan in the store: part of an order. By the plan the run then says when it ends. */
 export async function keepChange(
   store: ArtifactStore,
   runId: string,
@@ -210,6 +211,7 @@ export async function keepChange(
   loaded: LoadedConfig,
 ): Promise<Change> {
   const bundle = await storeBundle(store, loaded);
+  await keepPlan(store, runId, await planNow(store, loaded), bundle);
   return { input: alignInput(runId, bundle, loaded.config), set };
 }
 

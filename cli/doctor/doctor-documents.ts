@@ -64,7 +64,7 @@ export function adviceFor(key: string): string {
     return `A run under way writes it anew with its next word, and \`arte retry ${runId}\` lets one that stands go on. \`arte status\` tells of it what can be told without.`;
   if (name.endsWith('.stages.json'))
     return `Those of the round under way are written anew by themselves (\`arte retry ${runId}\` where the run waits); those of an earlier round are not: ${another}`;
-  if (name === 'plan.json')
+  if (name === 'plan.json' || name.startsWith('plans/'))
     return 'Nothing: without it the run tells no time of its end, and its report compares with no plan.';
   if (name === 'ceiling.json') return `\`arte concurrency ${runId}\` sets it anew.`;
   if (name === 'edge.json') return `\`arte edge ${runId}\` measures it again.`;

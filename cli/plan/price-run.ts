@@ -8,6 +8,7 @@ import type { ArtifactStore } from '../../drivers/store/store';
 import { planRun } from '../../method/plan';
 import { pricePlan } from '../../method/price-plan';
 import type { BaseHashes } from '../../method/speed-form';
+import type { ArtifactRef } from '../../schemas/artifact-ref';
 import type { JsonValue } from '../../schemas/json';
 import type { ModelRef } from '../../schemas/model-ref';
 import type { KeptPlan, PricedPlan } from '../../schemas/plan';
@@ -62,6 +63,11 @@ export async function planForStart(
   runId: string,
 ): Promise<PricedPlan | undefined> {
   if ((await store.getDocument(runKeys.record(runId))) !== undefined) return undefined;
+  return planNow(store, loaded);
+}
+
+/** The plan of a run's changed config: what is left of it by what the store holds now. */
+export async function planNow(store: ArtifactStore, loaded: LoadedConfig): Promise<PricedPlan> {
   try {
     return (await planWithStore(store, loaded, await modelFinder(loaded.configDir))).plan;
   } catch {
@@ -69,8 +75,14 @@ export async function planForStart(
   }
 }
 
-/** Keep the plan with the run; the first one stays. */
-export async function keepPlan(store: ArtifactStore, runId: string, plan: PricedPlan): Promise<void> {
+/** Keep the plan with the run; the first one stays. `bundle`: that of a changed config, whose plan stands beside the one of the start. */
+export async function keepPlan(
+  store: ArtifactStore,
+  runId: string,
+  plan: PricedPlan,
+  bundle?: Pick<ArtifactRef, 'sha256'>,
+): Promise<void> {
   const kept: KeptPlan = { schemaVersion: 1, runId, madeAt: new Date().toISOString(), plan };
-  await store.putOnce(runKeys.plan(runId), kept as unknown as JsonValue);
+  if (bundle) await store.putDocument(runKeys.changedPlan(runId, bundle.sha256), kept as unknown as JsonValue);
+  else await store.putOnce(runKeys.plan(runId), kept as unknown as JsonValue);
 }

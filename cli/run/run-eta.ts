@@ -1,10 +1,9 @@
-/** When a run that is looked at will be done, from the plan that was kept when it was started. Owns the reading; the arithmetic is method/eta.ts. */
-import { asIfGone } from '../../activities/damaged';
-import { readStages, runKeys } from '../../activities/run-records';
+/** When a run that is looked at will be done, from the plan that it goes by (kept-plan.ts). Owns the reading; the arithmetic is method/eta.ts. */
+import { readStages } from '../../activities/run-records';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { secondsLeft, type RunningStage } from '../../method/eta';
 import type { StageRecord } from '../../schemas/messages';
-import type { KeptPlan } from '../../schemas/plan';
+import { PlanInForce } from './kept-plan';
 import type { LiveStage, RunView } from './run-progress';
 
 /**
@@ -13,13 +12,17 @@ import type { LiveStage, RunView } from './run-progress';
  */
 export type Eta = (view: RunView, at: number) => Promise<number | undefined>;
 
-/** The plan and the rounds that are over are read once. */
+/** The plan and the rounds that are over are read once, and anew when the config of the run was changed. */
 export async function openEta(store: ArtifactStore, runId: string): Promise<Eta> {
-  const kept = (await asIfGone(store, runKeys.plan(runId))) as unknown as KeptPlan | undefined;
+  const plans = new PlanInForce(store, runId);
+  await plans.read();
   const over = new Map<number, readonly StageRecord[]>();
   const idle = new IdleTimes();
   return async ({ progress, finished, live }, at) => {
-    if (!kept || progress.status !== 'RUNNING') return undefined;
+    if (progress.status !== 'RUNNING') return undefined;
+    const { plan: kept, isOther } = await plans.read();
+    if (!kept) return undefined;
+    if (isOther) over.clear();
     // Until it makes something again nobody knows how long that takes.
     if (live.some(({ held }) => held !== undefined)) return undefined;
     const earlier: StageRecord[] = [];

@@ -24,6 +24,7 @@ import type { RunAction } from '../../schemas/run-action';
 import type { RunConfig } from '../../schemas/run-config';
 import type { Curve } from '../report/curve';
 import { engineLost } from '../run/engine-lost';
+import { PlanInForce } from '../run/kept-plan';
 import { namingFullDisk } from '../doctor/full-disk';
 import { openBundleOf } from '../run/run-config-of';
 import { openEta, type Eta } from '../run/run-eta';
@@ -280,8 +281,8 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
   async function readDetails(runId: string): Promise<RunDetails> {
     const config = await openBundleOf(store, runId);
     const rounds = memories.get(runId)?.seen.view.progress.round ?? 1;
-    const [plan, actions, callCeiling, ledger, ...stages] = await Promise.all([
-      store.getDocument(runKeys.plan(runId)),
+    const [{ plan }, actions, callCeiling, ledger, ...stages] = await Promise.all([
+      new PlanInForce(store, runId).read(),
       readActions(store, runId),
       readCallCeiling(store, runId),
       config && hasPrices(config) ? readLedger(store, runId, config) : undefined,
@@ -289,7 +290,7 @@ export function startGathering({ client, store }: Pick<Session, 'client' | 'stor
     ]);
     const all = stages.flat();
     return {
-      ...{ config, plan: plan as unknown as KeptPlan | undefined, stages: all, made: await madeOf(all) },
+      ...{ config, plan, stages: all, made: await madeOf(all) },
       ...{ ledger, actions, callCeiling },
     };
   }

@@ -253,7 +253,7 @@ function liveRow(stage: LiveStage): Cell[] {
   ];
 }
 
-/** What the plan of the start has for this round and nobody has begun. */
+/** What the plan that the run goes by has for this round and nobody has begun. */
 function waiting({ view: { progress, live } }: SeenRun, { plan, stages }: RunDetails): Cell[][] {
   if (!plan || progress.status === 'DONE' || progress.status === 'CANCELLED') return [];
   const begun = new Set<string>(live.map(({ label }) => label));
