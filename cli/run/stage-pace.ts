@@ -15,6 +15,11 @@ export interface Rate {
 
 /** Looks back this far for a rate: long enough to be calm, short enough to follow. */
 const rateWindowMs = 20_000;
+/**
+ * And over so many times that something was made, however long ago: a step of a large training takes a minute, and one step in the last 20 s would be
+ * three times its speed.
+ */
+const timesMin = 4;
 
 /** Less of a stage's rows than this, and nothing is said of its end: the first to come back are the short ones, or have waited for a cold server. */
 const rowsShareMin = 0.05;
@@ -23,6 +28,7 @@ const stepsMin = 2;
 /** Looks that saw something made: one alone may have met a whole batch, or none. */
 const looksMin = 2;
 
+/** A look that saw more than the one before, or the first. */
 interface Sample {
   readonly at: number;
   /** Made by what runs now: what it has found says nothing of its speed. */
@@ -32,26 +38,35 @@ interface Sample {
 
 /** Remembers what live stages had done, and says how fast they go. One per watch. */
 export class RateMeter {
-  private readonly seen = new Map<string, { readonly samples: Sample[]; looks: number }>();
+  private readonly seen = new Map<string, { samples: Sample[]; looks: number }>();
 
+  /** Undefined until something was made. What then makes nothing gets slower with every look. */
   observe(stage: LiveStage, at: number): Rate | undefined {
     // A wave counts from nothing again.
     const key = `${stage.label} ${stage.since} ${stage.wave?.number ?? 1}`;
     const seen = this.seen.get(key) ?? { samples: [], looks: 0 };
     this.seen.set(key, seen);
-    const { samples } = seen;
     const tokens = stage.usage.inputTokens + stage.usage.outputTokens;
-    const made = stage.done - stage.found;
-    const before = samples.at(-1);
-    if (before && made > before.made) seen.looks += 1;
-    samples.push({ at, made, tokens });
-    while (samples.length > 2 && at - (samples[0] as Sample).at > rateWindowMs) samples.shift();
-    const first = samples[0] as Sample;
-    const seconds = (at - first.at) / 1000;
-    if (seconds < 1 || made <= first.made) return undefined;
+    const sample = { at, made: stage.done - stage.found, tokens };
+    const before = seen.samples.at(-1);
+    // Resumed at a checkpoint: what it had made after that did not last.
+    if (!before || sample.made < before.made) seen.samples = [sample];
+    else if (sample.made > before.made) {
+      seen.looks += 1;
+      // How long it has waited for its model, or loaded, says nothing of its speed.
+      if (seen.looks === 1 && at - before.at >= rateWindowMs) seen.samples = [];
+      seen.samples.push(sample);
+    }
+    const { samples } = seen;
+    while (samples.length > timesMin + 1 && at - (samples[1] as Sample).at >= rateWindowMs) samples.shift();
+    const [first, last] = [samples[0] as Sample, samples.at(-1) as Sample];
+    if (last.made <= first.made || at - first.at < 1_000) return undefined;
+    // Between two of them nothing is late before it takes longer than they did.
+    const usual = (last.at - first.at) / (samples.length - 1);
+    const seconds = Math.max(last.at - first.at, at - first.at - usual) / 1000;
     return {
-      perSecond: (made - first.made) / seconds,
-      tokensPerSecond: Math.max(0, tokens - first.tokens) / seconds,
+      perSecond: (last.made - first.made) / seconds,
+      tokensPerSecond: Math.max(0, last.tokens - first.tokens) / seconds,
       looks: seen.looks,
     };
   }
@@ -75,12 +90,17 @@ export function stageSecondsLeft(
   return runSecondsLeft !== undefined && left > runSecondsLeft ? undefined : left;
 }
 
+/** 12.34 -> "12.3", 0.0166 -> "0.017": a training makes a step in a minute, and "0.0" would say that it stands. */
+export function formatRate(perSecond: number): string {
+  return perSecond === 0 || perSecond >= 1 ? perSecond.toFixed(1) : String(Number(perSecond.toPrecision(2)));
+}
+
 /** How fast a stage goes and when it ends, in words that can stand apart; none where nothing is counted or seen yet. */
 export function paceOf(stage: LiveStage, rate: Rate | undefined, runSecondsLeft?: number): string[] {
   if (!rate || stage.total === 0) return [];
   const left = stageSecondsLeft(stage, rate, runSecondsLeft);
   return [
-    `${rate.perSecond.toFixed(1)}/s`,
+    `${formatRate(rate.perSecond)}/s`,
     ...(rate.tokensPerSecond > 0 ? [`${formatCount(rate.tokensPerSecond)} tok/s`] : []),
     ...(left === undefined ? [] : [`this stage ends in ${formatSeconds(left)}`]),
   ];

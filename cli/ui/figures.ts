@@ -3,6 +3,7 @@ import { formatMoney } from '../../activities/budget';
 import { ledgerTotals } from '../../method/ledger';
 import type { StageUsage } from '../../schemas/manifest';
 import { formatCount, formatSeconds } from '../output';
+import { formatRate } from '../run/stage-pace';
 import type { RunDetails, SeenRun } from './gather';
 import { percent } from './page';
 
@@ -63,5 +64,5 @@ export function leftWords(secondsLeft: number | undefined): string {
 /** `12.3 rows/s`, and the tokens with it. */
 export function speedWords({ perSecond, tokensPerSecond }: RunFigures): string {
   if (perSecond === 0) return '-';
-  return `${perSecond.toFixed(1)} rows/s${tokensPerSecond > 0 ? `, ${formatCount(tokensPerSecond)} tok/s` : ''}`;
+  return `${formatRate(perSecond)} rows/s${tokensPerSecond > 0 ? `, ${formatCount(tokensPerSecond)} tok/s` : ''}`;
 }

@@ -12,7 +12,7 @@ import { formatCount, formatSeconds } from '../output';
 import { escaped } from '../report/page/report-plots';
 import type { LiveStage } from '../run/run-progress';
 import { amount, isOver, waveWords } from '../run/run-view';
-import { stageSecondsLeft } from '../run/stage-pace';
+import { formatRate, stageSecondsLeft } from '../run/stage-pace';
 import { cachedWords, costWords, figuresOf, flightWords, leftWords } from './figures';
 import type { RunDetails, SeenRun } from './gather';
 import { orderButtons } from './order-forms';
@@ -121,7 +121,7 @@ function now({ view: { live }, rates, secondsLeft }: SeenRun): string {
       const rate = rates.get(stage.label);
       const left = stageSecondsLeft(stage, rate, secondsLeft);
       const pace = rate
-        ? `, ${rate.perSecond.toFixed(1)} ${stage.unit}/s${rate.tokensPerSecond > 0 ? `, ${formatCount(rate.tokensPerSecond)} tok/s` : ''}${left === undefined ? '' : `, ends in ${formatSeconds(left)}`}`
+        ? `, ${formatRate(rate.perSecond)} ${stage.unit}/s${rate.tokensPerSecond > 0 ? `, ${formatCount(rate.tokensPerSecond)} tok/s` : ''}${left === undefined ? '' : `, ends in ${formatSeconds(left)}`}`
         : '';
       const words = `${amount(stage)}${flightWords(stage.inFlight)}${pace}`;
       const wave = waveWords(stage);

@@ -1,6 +1,7 @@
 /** Plots of curves: how trainings learn and how fast stages go, of one run or of several. Owns which lines stand in which plot. */
 import type { Curve, CurvePoint, drawnMetrics } from '../curve';
 import { formatCount } from '../../output';
+import { formatRate } from '../../run/stage-pace';
 import { curvePlot, type CurveLine } from './report-plots';
 
 /** Lines of a plot that eyes can tell apart; the newest are shown. */
@@ -56,7 +57,7 @@ export function speedPlot(id: string, what: 'rows' | 'tokens', curves: readonly 
     }),
   }));
   return drawn(id, `${what === 'rows' ? 'Rows' : 'Tokens'} a second${of}`, lines, {
-    ...{ x: 'seconds', begin: 0, from: 0, y: (each) => (each >= 100 ? formatCount(each) : each.toFixed(1)) },
+    ...{ x: 'seconds', begin: 0, from: 0, y: (each) => (each >= 100 ? formatCount(each) : formatRate(each)) },
   });
 }
 
