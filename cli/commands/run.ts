@@ -72,7 +72,10 @@ export async function startAndWatch(
   if (plan) {
     line.done(`planned the run ${runId}`);
     for (const text of priceLines(plan, hasPrices(loaded.config))) printNote(text);
-    await agreeOnPrice(loaded.config, plan, options.yes === true);
+    if ((await agreeOnPrice(loaded.config, plan, options.yes === true)) === 'interrupted') {
+      printNote('\nNothing was started.');
+      return exitCodes.interrupted;
+    }
   }
   const starting = plan ? progress('starting the run') : line;
   starting.update('starting the run');

@@ -49,6 +49,19 @@ it('refuses without a terminal, and says --yes', async () => {
   expect(await agreed(0, undefined)).toMatch(/^PriceNotAgreed: There is no terminal.*--yes/);
 });
 
+it('is left by Ctrl-C as everything is, and by the end of the input as by no', async () => {
+  const config = configOf(0);
+  const plan = pricePlan(config, planRun(config, { tasks: [{ name: 't0', validation: 40, test: 100 }] }));
+  const asked = (keys: string): Promise<string> => {
+    const input = Object.assign(new PassThrough(), { isTTY: true });
+    const answer = agreeOnPrice(config, plan, false, { input, output: Object.assign(new PassThrough(), { isTTY: true }) });
+    input.write(keys);
+    return answer;
+  };
+  expect(await asked('\u0003')).toBe('interrupted');
+  await expect(asked('\u0004')).rejects.toMatchObject({ data: { code: 'PriceNotAgreed' } });
+});
+
 it.each(['n', '', 'yesterday'])('takes %j for no', async (answer) => {
   expect(await agreed(0, answer)).toMatch(/^PriceNotAgreed: The answer was no/);
 });
