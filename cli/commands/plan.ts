@@ -81,11 +81,15 @@ async function compare(
   );
 }
 
-function noStoreFor(against: string, why: string | undefined): ArteError {
+/** `why`: the note of a store that is there, and could not be asked. */
+export function noStoreFor(against: string, why: string | undefined): ArteError {
   return new ArteError('PlatformDown', {
-    what: `There is no store to find the run ${against} in.`,
+    what: why === undefined ? `There is no store to find the run ${against} in.` : `Nothing was compared with ${against}.`,
     why: why ?? 'The platform of the config is not running here.',
-    next: 'arte up starts it. Without --against the plan is made as if the store were empty.',
+    next:
+      why === undefined
+        ? 'arte up starts it. Without --against the plan is made as if the store were empty.'
+        : 'arte doctor looks at each part. Without --against the plan is made as if the store were empty.',
   });
 }
 

@@ -58,7 +58,7 @@ export type ModelFinder = (name: string, model: ModelConfig) => Promise<ModelRef
 
 /**
  * Ask the store of the config's platform, or of the embedded platform if it runs: `ask` is given the store and who finds models. Undefined where there is
- * none; a note where it does not answer.
+ * none; a note where it does not answer. Errors: RunNotFound of `ask`.
  */
 export async function askStore<Answer>(
   loaded: LoadedConfig,
@@ -72,12 +72,18 @@ export async function askStore<Answer>(
     await answers(store);
     return await ask(store, await modelFinder(loaded.configDir));
   } catch (error) {
-    const what = error instanceof ArteError ? error.data.what : error instanceof Error ? error.message : String(error);
-    return `The store was not asked what it holds: ${what}`;
+    return whyUnasked(error);
   } finally {
     asked();
     store?.close();
   }
+}
+
+/** The note of a store that could not be asked. Errors: RunNotFound, which is the store's answer: it has no such run. */
+export function whyUnasked(error: unknown): string {
+  if (error instanceof ArteError && error.data.code === 'RunNotFound') throw error;
+  const what = error instanceof ArteError ? error.data.what : error instanceof Error ? error.message : String(error);
+  return `The store was not asked what it holds: ${what}`;
 }
 
 /** Finds what is here already, and fetches nothing. */
