@@ -163,13 +163,12 @@ async function create(path: string, options: CreateOptions): Promise<void> {
     const how = await createSchedule(session, record, { replace: options.replace === true });
     line.done(`schedule ${name} ${how}`);
     for (const note of unfit) printNote(`note    ${note}`);
-    const next = (await describeSchedule(session.client, name))?.info.nextActionTimes[0];
+    const engine = await describeSchedule(session.client, name);
+    const next = nextOf(engine);
     if (options.json) printJson({ name, how, students: students.length, next: next?.toISOString() ?? null });
     else {
       const of = students.length === 1 ? 'one student' : `${students.length} students`;
-      printLine(
-        `${of} registered; it fires next at ${time(next)}. arte schedule preview ${name} says what it would do.`,
-      );
+      printLine(`${of} registered; ${firesWords(name, engine)}. arte schedule preview ${name} says what it would do.`);
     }
   } catch (error) {
     line.fail();
@@ -208,7 +207,7 @@ async function list({ client, store }: Session, name: string | undefined, json: 
   const listed: ListedSchedule[] = [];
   for (const record of records) {
     const engine = await describeSchedule(client, record.name);
-    const next = engine?.state.paused === true ? undefined : engine?.info.nextActionTimes[0];
+    const next = nextOf(engine);
     const lastFiring = (await readLastFiring(store, record.name)) ?? null;
     listed.push({ ...record, state: await stateOf(client, engine), next: next?.toISOString() ?? null, lastFiring });
   }
@@ -236,9 +235,23 @@ async function list({ client, store }: Session, name: string | undefined, json: 
   }
 }
 
+type Described = Awaited<ReturnType<typeof describeSchedule>>;
+
+/** When it fires next; a paused one does not, whatever times the engine has for it. */
+function nextOf(engine: Described): Date | undefined {
+  return engine?.state.paused === true ? undefined : engine?.info.nextActionTimes[0];
+}
+
+/** `it fires next at 2026-…`; one that was replaced while it was paused stays so. */
+export function firesWords(name: string, engine: Described): string {
+  return engine?.state.paused === true
+    ? `it is paused (${engine.state.note ?? ''}), and fires again after arte schedule resume ${name}`
+    : `it fires next at ${time(nextOf(engine))}`;
+}
+
 async function stateOf(
   client: Session['client'],
-  engine: Awaited<ReturnType<typeof describeSchedule>>,
+  engine: Described,
 ): Promise<string> {
   if (!engine) return 'lost by the engine: arte schedule resume makes it again';
   if (engine.state.paused) return `paused (${engine.state.note ?? ''})`;
