@@ -1,6 +1,7 @@
 /** One run as it stands, for `arte status RUN`: gathered from engine and store, as lines or as JSON. Owns what is gathered; words are run-view.ts. */
 import { readLedger } from '../../activities/budget';
 import { readCallCeiling } from '../../activities/call-ceiling';
+import { isGoneOrDamaged } from '../../activities/damaged';
 import { noticeWarnings, readNotices } from '../../activities/notices';
 import { readActions } from '../../activities/run-actions';
 import { readStalls } from '../../activities/stall-dump';
@@ -25,13 +26,24 @@ const stallsShownMax = 3;
 /** Exit code: 0 running or done, 1 failed, 3 waiting for a person. */
 export async function showRun(session: Session, runId: string, json: boolean): Promise<number> {
   const view = await viewRun(session.client, session.store, runId);
-  const config = await openBundleOf(session.store, runId);
+  const unreadable = [...(view.unreadable ?? [])];
+  // Where a run is and what it waits for is told whatever else of it is damaged.
+  const orLeftOut = async <T>(read: Promise<T>): Promise<T | undefined> => {
+    try {
+      return await read;
+    } catch (error) {
+      if (!isGoneOrDamaged(error)) throw error;
+      unreadable.push(error.data.what);
+      return undefined;
+    }
+  };
+  const config = await orLeftOut(openBundleOf(session.store, runId));
   const actions = await readActions(session.store, runId);
   const secondsLeft = await (await openEta(session.store, runId))(view, Date.now());
   const notices = await readNotices(session.store, runId);
-  const ceiling = await readCallCeiling(session.store, runId);
+  const ceiling = (await orLeftOut(readCallCeiling(session.store, runId))) ?? null;
   const stalls = await readStalls(session.store, runId, stallsShownMax);
-  const ledger = config && hasPrices(config) ? await readLedger(session.store, runId, config) : undefined;
+  const ledger = config && hasPrices(config) ? await orLeftOut(readLedger(session.store, runId, config)) : undefined;
   const outcome = await readOutcome(session.store, view);
   if (json) {
     const budget = config && ledger ? { budget: budgetSummary(runId, config, ledger) } : {};
@@ -41,7 +53,7 @@ export async function showRun(session: Session, runId: string, json: boolean): P
       ...(outcome && { outcome }),
       ...(view.unattended && { unattended: true }),
       ...(view.outdated && { outdated: true }),
-      ...(view.unreadable && { unreadable: view.unreadable }),
+      ...(unreadable.length > 0 && { unreadable }),
       ...{ ...budget, callCeiling: ceiling, actions, notices },
       stalls: stalls.map(({ at, stage, code, what, host, file }) => ({ at, stage, code, what, host, file })),
     });
@@ -50,14 +62,14 @@ export async function showRun(session: Session, runId: string, json: boolean): P
     const money = config && ledger ? budgetLine(runId, config, ledger) : undefined;
     const over = outcome ? ['', ...outcomeLines(outcome)] : [];
     const lines = [...renderRun(view, new Map(), config, color, secondsLeft), ...over, ...endLines(view, color)];
-    const unreadable = (view.unreadable ?? []).map(
+    const leftOut = unreadable.map(
       (what) => `${what} What is said here is what can be told without it; arte doctor says what to do.`,
     );
     // A run that nobody works on may be one whose platform cannot write.
     const disk = view.unattended ? await fullDiskSaid() : undefined;
     const facts = [
       ...(disk === undefined ? [] : [color.yellow(`${disk} ${fullDiskFix}`)]),
-      ...unreadable.map((line) => color.yellow(line)),
+      ...leftOut.map((line) => color.yellow(line)),
       ...[money, ceilingLine(ceiling)].filter((line) => line !== undefined).map((line) => color.dim(line)),
       ...noticeWarnings(notices).map((line) => color.yellow(foreign(line))),
     ];

@@ -11,6 +11,7 @@ import { readDoneRuns } from '../../../cli/doctor/doctor-runs';
 import { findGarbage } from '../../../cli/garbage';
 import { listRuns, nowOf } from '../../../cli/run/list-runs';
 import { viewRun } from '../../../cli/run/run-progress';
+import { showRun } from '../../../cli/run/show-run';
 import type { Session } from '../../../cli/session';
 import type { ArtifactRef } from '../../../schemas/artifact-ref';
 import { noUsage } from '../../../schemas/manifest';
@@ -82,6 +83,19 @@ it('shows what the engine has of it, and what it lost', async () => {
   });
   engine.set('hurt', 'COMPLETED');
   expect((await viewRun(client, store, 'hurt')).progress.status).toBe('DONE');
+});
+
+it('status tells where it is, also where its account, its ceiling or its config cannot be read', async () => {
+  engine.set('hurt', 'RUNNING');
+  for (const key of [runKeys.ledger('hurt'), runKeys.ceiling('hurt'), runKeys.record('hurt')]) store.unreadable.add(key);
+  const session: Session = { client, store, embedded: false, close: () => Promise.resolve() };
+  const said = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
+  const code = await showRun(session, 'hurt', false);
+  const text = said.mock.calls.flat().join('');
+  said.mockRestore();
+  expect(code).toBe(0);
+  for (const words of ['round 2 of 3', 'runs/hurt/run.json cannot be read', 'runs/hurt/ceiling.json cannot be read'])
+    expect(text).toContain(words);
 });
 
 it('can be cancelled, and what could not be read is said', async () => {
