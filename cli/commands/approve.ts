@@ -8,9 +8,8 @@ export const approveOrder: SteeringCommand = {
   name: 'approve',
   description: 'say yes to the round that a run has made (rounds.approval: every): it goes on',
   update: approveUpdate,
-  done: ({ runId, round, rounds }) => [
-    `round ${round} of ${runId} is approved${round < rounds ? `; round ${round + 1} begins` : ''}; arte watch ${runId} shows it`,
-  ],
+  // Whether another round follows is in the round's decision (rounds.patience), which progress does not have.
+  done: ({ runId, round }) => [`round ${round} of ${runId} is approved, and the run goes on; arte watch ${runId} shows it`],
 };
 
 export function register(program: Command): void {
