@@ -234,7 +234,7 @@ class WatchedRun {
         throw new ArteError('Unexpected', {
           what: `The run did not end within ${Math.round(secondsMax)} s.`,
           why: `Under way: ${this.view?.progress.current.map(({ stage }) => stage).join(', ') ?? 'nothing was heard of it'}.`,
-          next: 'Run it again with --keep and look into its logs, or with more --minutes.',
+          next: 'Run it again with --keep, and look into the logs in its folder.',
         });
       await sleep(askMs);
     }
