@@ -78,6 +78,8 @@ class FullScreen {
   private selected: string | undefined;
   private helping = false;
   private saying: Saying | undefined;
+  /** What is said of a look that failed: no longer so once one succeeds. */
+  private cannotLook: Saying | undefined;
   private asking: Asking | undefined;
   /** The order that is being carried out: one at a time. */
   private ordering: string | undefined;
@@ -108,12 +110,15 @@ class FullScreen {
       this.waking = new AbortController();
       try {
         await this.look();
+        if (this.saying === this.cannotLook) this.saying = undefined;
+        this.cannotLook = undefined;
       } catch (error) {
         const disk = await fullDiskSaid();
         this.say(
           'refused',
           `cannot look, trying again: ${disk === undefined ? messageOf(error) : `${disk} ${fullDiskFix}`}`,
         );
+        this.cannotLook = this.saying;
       }
       this.draw();
     }

@@ -34,6 +34,8 @@ const redrawMs = 1_000;
 const plainLineMs = 10_000;
 /** The same about one that counts nothing and still does what it did: that it is not forgotten. */
 const plainSameLineMs = 60_000;
+/** A worker that is just starting answers sooner; one that has not by then is gone, or hangs. */
+const plainUnattendedMs = 30_000;
 
 /**
  * Resolves with the command's exit code: 0 done, 1 failed or cancelled, 3 waits for a person, 130 left by Ctrl-C. Errors: RunNotFound; PlatformDown when
@@ -109,7 +111,7 @@ export function leftBehind(runId: string): ExitCode {
   return exitCodes.interrupted;
 }
 
-interface Screen {
+export interface Screen {
   show(
     view: RunView,
     rates: ReadonlyMap<string, Rate>,
@@ -166,11 +168,13 @@ export function eraseOf(drawn: readonly string[], columns: number): string {
   return up > 0 ? `\u001b[${up}A\u001b[0J` : '';
 }
 
-function plainScreen(stream: NodeJS.WriteStream): Screen {
+/** Lines, for what is no terminal. */
+export function plainScreen(stream: NodeJS.WriteStream): Screen {
   const color = colorsFor(stream);
   const said = new Set<string>();
   const spoken = new Map<string, { at: number; words: string; wave?: string; trouble?: string | undefined }>();
   const startedAt = Date.now();
+  let unattendedSince: number | undefined;
   const isDue = (stage: LiveStage): boolean => {
     const last = spoken.get(stage.label);
     const isCounted = stage.total > 0;
@@ -205,8 +209,10 @@ function plainScreen(stream: NodeJS.WriteStream): Screen {
         print(attentionLines(view, color).join('\n'));
       }
       // A worker that is just starting is no news; one of another version never takes the run up.
-      if (view.outdated && !said.has('outdated')) {
-        said.add('outdated');
+      unattendedSince = view.unattended ? (unattendedSince ?? Date.now()) : undefined;
+      if (unattendedSince === undefined) said.delete('unattended');
+      else if ((view.outdated || Date.now() - unattendedSince >= plainUnattendedMs) && !said.has('unattended')) {
+        said.add('unattended');
         print(unattendedLines(view, color).join('\n'));
       }
       const order = orderLines(view, color);

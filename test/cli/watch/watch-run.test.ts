@@ -4,7 +4,7 @@
  * Method: the layout by hand at 80 columns, and drawn on a model of a terminal that wraps; the exit codes by status and engine.
  */
 import fc from 'fast-check';
-import { eraseOf, exitCodeOfView, lastThatFit } from '../../../cli/watch/watch-run';
+import { eraseOf, exitCodeOfView, lastThatFit, plainScreen } from '../../../cli/watch/watch-run';
 import type { RunView } from '../../../cli/run/run-progress';
 import { FinishedStages, finishedLine } from '../../../cli/run/run-view';
 import { noColors } from '../../../cli/output';
@@ -112,4 +112,21 @@ it('the line of a stage that decides carries the decision', () => {
     says: 'the best so far: 26.0 %',
   };
   expect(finishedLine(record, noColors)).toMatch(/^✓ r1 decide +0\.5s {2}the best so far: 26\.0 %$/);
+});
+
+it('a log says of a run that nobody works on that it stands still, once a time, and not while a worker just starts', () => {
+  const said: string[] = [];
+  const screen = plainScreen({ write: (text: string) => said.push(text) > 0 } as unknown as NodeJS.WriteStream);
+  const clock = jest.spyOn(Date, 'now');
+  const progress = { runId: 'nightly', status: 'RUNNING', round: 1, rounds: 1, current: [], startedAt: '' };
+  const look = (second: number, more: Partial<RunView>): number => {
+    clock.mockReturnValue(second * 1_000);
+    const view = { progress, finished: [], live: [], engine: 'RUNNING', ...more } as unknown as RunView;
+    screen.show(view, new Map(), undefined, undefined, []);
+    return said.filter((text) => text.includes('No worker answers for this run')).length;
+  };
+  expect([0, 10, 20].map((second) => look(second, { unattended: true }))).toEqual([0, 0, 0]);
+  expect(look(25, {})).toBe(0);
+  expect([30, 59, 61, 300].map((second) => look(second, { unattended: true }))).toEqual([0, 0, 1, 1]);
+  clock.mockRestore();
 });
