@@ -82,10 +82,12 @@ ${check('dryRun', 'only say what it would change')}`,
   },
 ];
 
-/** The buttons under a run. Those that fit its state stand out. */
-export function orderButtons(runId: string, status: RunStatus): string {
+/** The buttons under a run. Those that fit its state stand out. `round`: the one that waits for a word, which a verdict is then about. */
+export function orderButtons(runId: string, status: RunStatus, round?: number): string {
+  const about = (order: PageOrder['order']): string =>
+    round !== undefined && (order === 'approve' || order === 'reject') ? ` data-round="${round}"` : '';
   const button = ({ order, button: name, fits }: OrderForm): string =>
-    `<button type="button" data-key="${order}" data-order="${order}" data-run="${escaped(runId)}"${fits.includes(status) ? ' class="fits"' : ''} aria-haspopup="dialog">${name}</button>`;
+    `<button type="button" data-key="${order}" data-order="${order}" data-run="${escaped(runId)}"${fits.includes(status) ? ' class="fits"' : ''}${about(order)} aria-haspopup="dialog">${name}</button>`;
   return `<div class="orders" role="group" aria-label="Orders to ${escaped(runId)}" data-key="order-buttons">${forms.map(button).join('')}</div>`;
 }
 

@@ -16,6 +16,7 @@ import { rejectOrder } from '../commands/reject';
 import { resumeOrder } from '../commands/resume';
 import { judgeChange, keepChange, orderRetry, shortfall } from '../commands/retry';
 import { openBundleOf } from '../run/run-config-of';
+import { viewRun } from '../run/run-progress';
 import type { Session } from '../session';
 import { orderOf, steer, type SteeringCommand } from '../run/steer-run';
 
@@ -27,7 +28,13 @@ const settingCharactersMax = 2_000;
 const reason = z.string().max(10_000).optional();
 
 const pageOrderSchema = z.discriminatedUnion('order', [
-  z.strictObject({ order: z.enum(['pause', 'resume', 'approve', 'reject', 'cancel']), reason }),
+  z.strictObject({ order: z.enum(['pause', 'resume', 'cancel']), reason }),
+  z.strictObject({
+    order: z.enum(['approve', 'reject']),
+    reason,
+    /** The round that was asked about when the form was opened. */
+    round: z.number().int().positive().optional(),
+  }),
   z.strictObject({
     order: z.literal('retry'),
     reason,
@@ -77,6 +84,7 @@ export async function carryOut(session: Session, runId: string, order: PageOrder
       const command = single[order.order];
       const { update, name, done } = command;
       const said = orderOf(command, runId, why.reason);
+      if ('round' in order && order.round !== undefined) await requireAsked(session, runId, order.round);
       const began = Date.now();
       const progress = await steer(session, runId, update, said, name);
       return done(progress, (Date.now() - began) / 1000);
@@ -120,4 +128,16 @@ export async function carryOut(session: Session, runId: string, order: PageOrder
       return [...lines, `run ${runId} goes on under the changed config`];
     }
   }
+}
+
+/** A form may lie open while somebody else judges the round that it is about, and the next one asks. Errors: RunStateConflict. */
+async function requireAsked({ client, store }: Session, runId: string, round: number): Promise<void> {
+  const { approval } = (await viewRun(client, store, runId)).progress;
+  // Where none asks the run itself says so.
+  if (approval === undefined || approval.round === round) return;
+  throw new ArteError('RunStateConflict', {
+    what: `The word was about round ${round} of ${runId}, and round ${approval.round} waits for one now.`,
+    why: `Somebody has judged round ${round} since the form was opened; nothing was said of round ${approval.round}.`,
+    next: `Look at round ${approval.round}, then give the order again.`,
+  });
 }

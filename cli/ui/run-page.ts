@@ -28,7 +28,7 @@ export function runPage(seen: SeenRun, details: RunDetails): Page {
 <p class="facts">${details.config && details.config.name !== runId ? `${escaped(details.config.name)}: ` : ''}round ${round} of ${rounds}, started ${time(progress.startedAt)}${progress.report ? `, <a href="/report/${escaped(encodeURIComponent(runId))}" target="_blank" rel="noopener">report (new tab)</a>` : ''}</p>
 ${notice(seen)}
 ${figures(seen, details)}
-${orderButtons(runId, status)}
+${orderButtons(runId, status, progress.approval?.round)}
 ${section('now', 'At work now', now(seen))}
 ${section('training', 'Trainings', trainings(seen, details))}
 ${section('speed', 'Speed', speeds(seen.curves))}

@@ -242,13 +242,16 @@ function sameAttributes(old, next) {
 /**
  * @param {string} order
  * @param {string} runId
+ * @param {string} [round] of a verdict: the one that was asked about when the form was opened
  */
-function openOrder(order, runId) {
+function openOrder(order, runId, round) {
   const template = /** @type {HTMLTemplateElement} */ (byId(`form-${order}`));
   form.replaceChildren(template.content.cloneNode(true));
   form.dataset.order = order;
   form.dataset.run = runId;
-  for (const place of form.querySelectorAll('[data-run-name]')) place.textContent = runId;
+  form.dataset.round = round ?? '';
+  const about = round === undefined ? runId : `round ${round} of ${runId}`;
+  for (const place of form.querySelectorAll('[data-run-name]')) place.textContent = about;
   dialog.showModal();
 }
 
@@ -256,6 +259,7 @@ function openOrder(order, runId) {
 function orderOf() {
   /** @type {Record<string, unknown>} */
   const order = { order: form.dataset.order };
+  if (form.dataset.round) order.round = Number(form.dataset.round);
   for (const [name, value] of new FormData(form)) {
     const text = String(value).trim();
     if (text === '') continue;
@@ -269,6 +273,15 @@ async function sendOrder() {
   const place = /** @type {HTMLElement} */ (form.querySelector('[data-answer]'));
   const send = /** @type {HTMLButtonElement} */ (form.querySelector('[type="submit"]'));
   const order = orderOf();
+  // Somebody may have closed the form before the answer, and opened another one: what comes is then said above the page.
+  const isOpen = () => dialog.open && place.isConnected;
+  /** @param {(Node | string)[]} words */
+  const refuse = (...words) => {
+    if (!isOpen()) return answer.replaceChildren(...words);
+    place.classList.add('refused');
+    place.setAttribute('role', 'alert');
+    place.replaceChildren(...words);
+  };
   place.classList.remove('refused');
   place.setAttribute('role', 'status');
   place.textContent = 'Sent; waiting for the answer.';
@@ -280,7 +293,7 @@ async function sendOrder() {
       body: JSON.stringify(order),
     });
     if (response.status === 401) {
-      dialog.close();
+      if (isOpen()) dialog.close();
       return sayLocked();
     }
     const isData = (response.headers.get('content-type') ?? '').startsWith('application/json');
@@ -291,22 +304,15 @@ async function sendOrder() {
         shown.textContent = line;
         return shown;
       });
-      if (order.dryRun === true) place.replaceChildren(...lines);
+      if (order.dryRun === true && isOpen()) place.replaceChildren(...lines);
       else {
         answer.replaceChildren(...lines);
-        dialog.close();
+        if (isOpen()) dialog.close();
       }
-    } else {
-      place.classList.add('refused');
-      place.setAttribute('role', 'alert');
-      if (body.html) place.replaceChildren(...parsed(body.html).childNodes);
-      else place.textContent = body.error.what;
-    }
+    } else if (body.html) refuse(...parsed(body.html).childNodes);
+    else refuse(body.error.what);
   } catch {
-    place.classList.add('refused');
-    place.setAttribute('role', 'alert');
-    place.textContent =
-      'arte ui does not answer. Whether the order was taken is seen when it does; arte status RUN says so too.';
+    refuse('arte ui does not answer. Whether the order was taken is seen when it does; arte status RUN says so too.');
   } finally {
     send.disabled = false;
   }
@@ -318,7 +324,7 @@ async function sendOrder() {
 document.addEventListener('click', (event) => {
   const target = event.target instanceof Element ? event.target : undefined;
   const button = /** @type {HTMLElement | null | undefined} */ (target?.closest('[data-order]'));
-  if (button && button !== form) openOrder(button.dataset.order ?? '', button.dataset.run ?? '');
+  if (button && button !== form) openOrder(button.dataset.order ?? '', button.dataset.run ?? '', button.dataset.round);
   else if (target?.closest('[data-close]')) dialog.close();
   else if (target?.closest('[data-skip]')) {
     // The address names the page that is shown, so that the link cannot name a place in it.

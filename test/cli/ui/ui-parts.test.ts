@@ -19,6 +19,8 @@ import { orderButtons, orderTemplates } from '../../../cli/ui/order-forms';
 import { curvePlot, fitted, ticks } from '../../../cli/report/page/report-plots';
 import type { LiveStage } from '../../../cli/run/run-progress';
 import { noUsage } from '../../../schemas/manifest';
+import { runKeys } from '../../../activities/run-records';
+import { MemoryStore } from '../../activities/row-engine/memory-store';
 
 const stage = (done: number, more: Partial<LiveStage> = {}): LiveStage => ({
   ...{ label: 'train-dpo', since: 'then', unit: 'steps', phase: 'step', done, found: 0, total: 10_000 },
@@ -426,6 +428,26 @@ it('every order of the page has its button and its form, and stands out where it
   expect(orderTemplates().match(/name="reason"[^>]* required/g)).toHaveLength(1);
   expect(orderButtons('run', 'PAUSED')).toMatch(/data-order="resume" data-run="run" class="fits"/);
   expect(orderButtons('run', 'PAUSED')).not.toMatch(/data-order="pause" data-run="run" class="fits"/);
+});
+
+it('a verdict is about the round that the form was opened for, and about no later one', async () => {
+  expect(orderButtons('run', 'NEEDS_APPROVAL', 2)).toMatch(/data-order="reject" data-run="run" class="fits" data-round="2"/);
+  expect(orderButtons('run', 'NEEDS_APPROVAL', 2).match(/data-round/g)).toHaveLength(2);
+  const store = new MemoryStore();
+  await store.putDocument(runKeys.progress('run'), {
+    ...{ runId: 'run', status: 'NEEDS_APPROVAL', round: 2, rounds: 3, current: [], startedAt: '' },
+    approval: { round: 2, key: 'k', since: '' },
+  });
+  const describe = () => Promise.resolve({ status: { name: 'FAILED' } });
+  const client = { workflow: { getHandle: () => ({ describe }) } };
+  const session = { client, store, embedded: false } as unknown as Session;
+  const reject = (round: number): Promise<unknown> =>
+    carryOut(session, 'run', parseOrder({ order: 'reject', reason: 'worse', round }));
+  await expect(reject(1)).rejects.toMatchObject({
+    data: { code: 'RunStateConflict', what: expect.stringContaining('round 2 waits for one now') as string },
+  });
+  // It goes on to the run, which here has ended.
+  await expect(reject(2)).rejects.toMatchObject({ data: { what: expect.stringContaining('nothing to reject') as string } });
 });
 
 it.each([

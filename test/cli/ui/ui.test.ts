@@ -315,6 +315,26 @@ describe('a person', () => {
     await page.context().close();
   });
 
+  it('is told of a refusal that comes after the form was closed, and loses nothing of the next form', async () => {
+    const page = await opened('#/runs/live');
+    const dialog = page.getByRole('dialog');
+    let answer: () => void = () => undefined;
+    const later = new Promise<void>((resolve) => (answer = resolve));
+    await page.route('**/orders/**', async (route) => {
+      await later;
+      await route.continue();
+    });
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await dialog.getByRole('button', { name: 'Pause' }).click();
+    await page.keyboard.press('Escape');
+    await page.getByRole('button', { name: 'Set budget' }).click();
+    await dialog.getByLabel('New cap').fill('12');
+    answer();
+    await page.locator('#answer').getByText('The run live is PAUSED: there is nothing to pause.').waitFor();
+    expect(await dialog.getByLabel('New cap').inputValue()).toBe('12');
+    await page.context().close();
+  });
+
   it('changes its config, cap and ceiling while it rests, and is told what cannot be', async () => {
     const page = await opened('#/runs/live');
     const dialog = page.getByRole('dialog');
