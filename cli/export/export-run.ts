@@ -199,7 +199,8 @@ export function adapterNote(
   // Of the round whose adapter was written.
   const model = roundOf(report, wanted)[of];
   if (model.layers.length !== 1) return undefined;
-  const whole = `arte export ${of} ${report.runId} --format safetensors writes the model as it was evaluated.`;
+  const round = wanted === undefined ? '' : ` --round ${wanted}`;
+  const whole = `arte export ${of} ${report.runId}${round} --format safetensors writes the model as it was evaluated.`;
   switch (model.source.kind) {
     case 'embedded':
       return `The adapter names ${hubIdOfEmbedded[model.source.name] ?? model.source.name} of the hub as its base. It was trained on the 4-bit weights that come with arte, so answers on that base differ a little; ${whole}`;

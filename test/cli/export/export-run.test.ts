@@ -114,6 +114,11 @@ it("is loaded by PEFT onto the hub's model where the base came with arte", async
   expect(adapterNote(report, 'teacher', undefined)).toContain('4-bit weights');
 }, 300_000);
 
+it('says how the whole model of that round is written, where one was asked for', () => {
+  const report = reportOf({ kind: 'embedded', name: 'SmolLM2-135M-Instruct' }, 1);
+  expect(adapterNote(report, 'teacher', 1)).toContain(`${report.runId} --round 1 --format safetensors writes the model`);
+});
+
 it('leaves the stored adapter as it was', async () => {
   await exported('teacher', reportOf(hub, 1));
   const again = join(folder, 'again');
