@@ -28,7 +28,7 @@ export function register(program: Command): void {
     .option('--dry-run', 'only say what would be made, and what the settings make again')
     .option('--detach', 'start it and come back at once')
     .option('--yes', 'start it whatever it may cost (budget.ask_above)')
-    .option('--json', 'print the report, or with --detach the id, as JSON')
+    .option('--json', 'print the report, of a run that is not done where it is, or with --detach the id, as JSON')
     .description(
       'another run of a config that the store has, with settings changed; what does not depend on them is reused',
     )

@@ -10,6 +10,7 @@ import { priceLines } from '../plan/plan-prices';
 import { keepPlan, planForStart } from '../plan/price-run';
 import { printReport } from '../report/screen/report-view';
 import { readReport } from '../report/read-report';
+import { viewRun } from '../run/run-progress';
 import { openSession, type Session } from '../session';
 import { checkRunId, startRun } from '../run/start-run';
 import { followedHere, watchRun } from '../watch/watch-run';
@@ -29,7 +30,7 @@ export function register(program: Command): void {
     .option('--id <run>', 'id of the run (default: its name)')
     .option('--detach', 'start it and come back at once')
     .option('--yes', 'start it whatever it may cost (budget.ask_above)')
-    .option('--json', 'print the report, or with --detach the id, as JSON')
+    .option('--json', 'print the report, of a run that is not done where it is, or with --detach the id, as JSON')
     .action(async (path: string, options: Options) => {
       process.exitCode = await runConfig(path, options);
     });
@@ -101,7 +102,11 @@ export async function startAndWatch(
   }
   if (started.how !== 'done') printNote(followedHere);
   const code = await watchRun(session, runId, { quiet: options.json === true });
-  if (code !== exitCodes.done) return code;
+  if (code !== exitCodes.done) {
+    // The one document of --json: a program that reads it learns what the run waits for.
+    if (options.json) printJson((await viewRun(session.client, session.store, runId)).progress);
+    return code;
+  }
   const report = await readReport(session.store, runId);
   if (options.json) printJson(report);
   else printReport(report);

@@ -13,6 +13,8 @@ import {
 import { readActions } from '../../../activities/run-actions';
 import { runKeys } from '../../../activities/run-records';
 import { manifestKey, noCounts } from '../../../activities/stage';
+import type { LoadedConfig } from '../../../cli/config/load-config';
+import { startAndWatch } from '../../../cli/commands/run';
 import { orderRetry, refusedRestart, register } from '../../../cli/commands/retry';
 import type { ModelFinder } from '../../../cli/plan/look-into-store';
 import { requireSameModels } from '../../../cli/run/models-of-run';
@@ -36,7 +38,7 @@ const config = runConfigSchema.parse({
 });
 
 function engine() {
-  const state = { status: undefined as string | undefined, starts: 0 };
+  const state = { status: undefined as string | undefined, starts: 0, progress: undefined as object | undefined };
   const client = {
     workflow: {
       getHandle: (id: string) => ({
@@ -44,6 +46,7 @@ function engine() {
           state.status === undefined
             ? Promise.reject(new WorkflowNotFoundError('none', id, undefined))
             : Promise.resolve({ status: { name: state.status } }),
+        query: () => Promise.resolve(state.progress),
       }),
       start: async (type: string, { workflowId, workflowIdConflictPolicy }: WorkflowStartOptions) => {
         await new Promise((resolve) => setImmediate(resolve));
@@ -77,6 +80,22 @@ it('of three at once one has started the run, and the start is recorded once', a
   state.status = 'COMPLETED';
   // Which bytes a branch of the hub means is not known here.
   expect(await start()).toMatchObject({ how: 'done', modelsUnseen: ['models.teacher', 'models.student'] });
+});
+
+it('a run that is followed with --json and parks is one document on stdout', async () => {
+  const store = new MemoryStore();
+  const { client, state } = engine();
+  const session = { client, store, embedded: false, close: () => Promise.resolve() };
+  const attention = { stage: 'evaluate', since: '', error: { code: 'BudgetExhausted', what: '', why: '', next: '' } };
+  state.progress = { runId: 'racing', status: 'NEEDS_ATTENTION', round: 1, rounds: 1, current: [], attention };
+  const loaded = { config, configDir: '.', files: {} } as unknown as LoadedConfig;
+  await startRun(session, loaded, 'racing');
+  const [out, notes] = [process.stdout, process.stderr].map((stream) => jest.spyOn(stream, 'write').mockReturnValue(true));
+  const code = await startAndWatch(session, loaded, 'racing', { json: true });
+  const printed = out!.mock.calls.flat().join('');
+  for (const spy of [out!, notes!]) spy.mockRestore();
+  expect(code).toBe(3);
+  expect(JSON.parse(printed)).toMatchObject({ status: 'NEEDS_ATTENTION', attention: { stage: 'evaluate' } });
 });
 
 describe('a run that has ended without being done', () => {
