@@ -9,7 +9,9 @@ export const approveOrder: SteeringCommand = {
   description: 'say yes to the round that a run has made (rounds.approval: every): it goes on',
   update: approveUpdate,
   // Whether another round follows is in the round's decision (rounds.patience), which progress does not have.
-  done: ({ runId, round }) => [`round ${round} of ${runId} is approved, and the run goes on; arte watch ${runId} shows it`],
+  done: ({ runId, round }) => [
+    `round ${round} of ${runId} is approved, and the run goes on; arte watch ${runId} shows it`,
+  ],
 };
 
 export function register(program: Command): void {

@@ -84,7 +84,8 @@ async function compare(
 /** `why`: the note of a store that is there, and could not be asked. */
 export function noStoreFor(against: string, why: string | undefined): ArteError {
   return new ArteError('PlatformDown', {
-    what: why === undefined ? `There is no store to find the run ${against} in.` : `Nothing was compared with ${against}.`,
+    what:
+      why === undefined ? `There is no store to find the run ${against} in.` : `Nothing was compared with ${against}.`,
     why: why ?? 'The platform of the config is not running here.',
     next:
       why === undefined

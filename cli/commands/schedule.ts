@@ -249,10 +249,7 @@ export function firesWords(name: string, engine: Described): string {
     : `it fires next at ${time(nextOf(engine))}`;
 }
 
-async function stateOf(
-  client: Session['client'],
-  engine: Described,
-): Promise<string> {
+async function stateOf(client: Session['client'], engine: Described): Promise<string> {
   if (!engine) return 'lost by the engine: arte schedule resume makes it again';
   if (engine.state.paused) return `paused (${engine.state.note ?? ''})`;
   if (engine.info.runningActions.length > 0) return 'firing';

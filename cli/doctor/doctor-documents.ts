@@ -66,7 +66,8 @@ export function adviceFor(key: string): string {
     return `Those of the round under way are written anew by themselves (\`arte retry ${runId}\` where the run waits); those of an earlier round are not: ${another}`;
   if (name === 'plan.json' || name.startsWith('plans/'))
     return 'Nothing: without it the run tells no time of its end, and its report compares with no plan.';
-  if (name === 'ceiling.json') return `\`arte concurrency ${runId} CALLS\` sets it anew, while the run is under way; \`none\` takes it away.`;
+  if (name === 'ceiling.json')
+    return `\`arte concurrency ${runId} CALLS\` sets it anew, while the run is under way; \`none\` takes it away.`;
   if (name === 'edge.json') return `\`arte edge ${runId}\` measures it again.`;
   if (/^(actions|notices|stalls)\//.test(name)) return 'Nothing: what it tells of is missing where the run is told of.';
   if (name === 'report.json') return `The figures are in the store, the report is not. ${another}`;

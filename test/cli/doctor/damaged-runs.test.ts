@@ -87,7 +87,8 @@ it('shows what the engine has of it, and what it lost', async () => {
 
 it('status tells where it is, also where its account, its ceiling or its config cannot be read', async () => {
   engine.set('hurt', 'RUNNING');
-  for (const key of [runKeys.ledger('hurt'), runKeys.ceiling('hurt'), runKeys.record('hurt')]) store.unreadable.add(key);
+  for (const key of [runKeys.ledger('hurt'), runKeys.ceiling('hurt'), runKeys.record('hurt')])
+    store.unreadable.add(key);
   const session: Session = { client, store, embedded: false, close: () => Promise.resolve() };
   const said = jest.spyOn(process.stdout, 'write').mockReturnValue(true);
   const code = await showRun(session, 'hurt', false);

@@ -116,7 +116,9 @@ it("is loaded by PEFT onto the hub's model where the base came with arte", async
 
 it('says how the whole model of that round is written, where one was asked for', () => {
   const report = reportOf({ kind: 'embedded', name: 'SmolLM2-135M-Instruct' }, 1);
-  expect(adapterNote(report, 'teacher', 1)).toContain(`${report.runId} --round 1 --format safetensors writes the model`);
+  expect(adapterNote(report, 'teacher', 1)).toContain(
+    `${report.runId} --round 1 --format safetensors writes the model`,
+  );
 });
 
 it('leaves the stored adapter as it was', async () => {

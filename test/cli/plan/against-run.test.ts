@@ -11,6 +11,9 @@ it('a run that the store does not know is the answer, and bad input', () => {
 it('a store that cannot be asked is a note, and the reason where a run was named', () => {
   const note = whyUnasked(new Error('no answer within 5 seconds.'));
   expect(note).toBe('The store was not asked what it holds: no answer within 5 seconds.');
-  expect(noStoreFor('nightly', note).data).toMatchObject({ why: note, next: expect.not.stringContaining('arte up') as string });
+  expect(noStoreFor('nightly', note).data).toMatchObject({
+    why: note,
+    next: expect.not.stringContaining('arte up') as string,
+  });
   expect(noStoreFor('nightly', undefined).data.next).toContain('arte up starts it');
 });

@@ -54,7 +54,10 @@ it('is left by Ctrl-C as everything is, and by the end of the input as by no', a
   const plan = pricePlan(config, planRun(config, { tasks: [{ name: 't0', validation: 40, test: 100 }] }));
   const asked = (keys: string): Promise<string> => {
     const input = Object.assign(new PassThrough(), { isTTY: true });
-    const answer = agreeOnPrice(config, plan, false, { input, output: Object.assign(new PassThrough(), { isTTY: true }) });
+    const answer = agreeOnPrice(config, plan, false, {
+      input,
+      output: Object.assign(new PassThrough(), { isTTY: true }),
+    });
     input.write(keys);
     return answer;
   };

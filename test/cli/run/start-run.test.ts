@@ -90,7 +90,9 @@ it('a run that is followed with --json and parks is one document on stdout', asy
   state.progress = { runId: 'racing', status: 'NEEDS_ATTENTION', round: 1, rounds: 1, current: [], attention };
   const loaded = { config, configDir: '.', files: {} } as unknown as LoadedConfig;
   await startRun(session, loaded, 'racing');
-  const [out, notes] = [process.stdout, process.stderr].map((stream) => jest.spyOn(stream, 'write').mockReturnValue(true));
+  const [out, notes] = [process.stdout, process.stderr].map((stream) =>
+    jest.spyOn(stream, 'write').mockReturnValue(true),
+  );
   const code = await startAndWatch(session, loaded, 'racing', { json: true });
   const printed = out!.mock.calls.flat().join('');
   for (const spy of [out!, notes!]) spy.mockRestore();

@@ -431,7 +431,9 @@ it('every order of the page has its button and its form, and stands out where it
 });
 
 it('a verdict is about the round that the form was opened for, and about no later one', async () => {
-  expect(orderButtons('run', 'NEEDS_APPROVAL', 2)).toMatch(/data-order="reject" data-run="run" class="fits" data-round="2"/);
+  expect(orderButtons('run', 'NEEDS_APPROVAL', 2)).toMatch(
+    /data-order="reject" data-run="run" class="fits" data-round="2"/,
+  );
   expect(orderButtons('run', 'NEEDS_APPROVAL', 2).match(/data-round/g)).toHaveLength(2);
   const store = new MemoryStore();
   await store.putDocument(runKeys.progress('run'), {
@@ -447,7 +449,9 @@ it('a verdict is about the round that the form was opened for, and about no late
     data: { code: 'RunStateConflict', what: expect.stringContaining('round 2 waits for one now') as string },
   });
   // It goes on to the run, which here has ended.
-  await expect(reject(2)).rejects.toMatchObject({ data: { what: expect.stringContaining('nothing to reject') as string } });
+  await expect(reject(2)).rejects.toMatchObject({
+    data: { what: expect.stringContaining('nothing to reject') as string },
+  });
 });
 
 it.each([
