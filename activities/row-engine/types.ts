@@ -1,5 +1,5 @@
 /**
- * The row engine's boundary: what a shard hands in, what it gets back. engine.ts does it; journal.ts, parts.ts and limiter.ts are its rooms.
+ * The row engine's boundary: what a shard hands in, what it gets back. engine.ts does it, step by step.
  */
 import type { ModelEndpoint } from '../../drivers/model/model';
 import type { ArtifactStore } from '../../drivers/store/store';
