@@ -5,7 +5,7 @@
  * report-progress.ts and refusal.ts, what outlives the machine keeping.ts.
  */
 import { setMaxListeners } from 'node:events';
-import { CallFailure } from '../../drivers/model/model';
+import { CallFailure, type ModelEndpoint } from '../../drivers/model/model';
 import { usageOfUntold } from '../../method/ledger';
 import { ArteError, type ErrorCode } from '../../schemas/errors';
 import type { ModelAnswer, RowOutcome, Usage } from '../../schemas/rows';
@@ -69,20 +69,21 @@ export class Asking implements LimiterClient {
     private readonly run: ShardRun,
     private readonly settings: EngineLimits,
     private readonly resumed: Resumed,
+    private readonly endpoint: ModelEndpoint,
     /** Rows whose answers were had under another stage. */
     taken: number,
   ) {
     // One listener per call in flight is no leak.
     setMaxListeners(0, this.calls.signal);
     this.table = resumed.table;
-    this.limiter = (run.limiters ?? processLimiters).of(run.endpoint);
+    this.limiter = (run.limiters ?? processLimiters).of(endpoint);
     this.waiting = new WaitingRows(systemClock, () => this.limiter.wake());
     this.order = new RowOrder(
       this.table.length,
       (index) => !this.table.isDone(index) && !this.troubles.has(index),
       run.rows.runEnd,
     );
-    this.liveness = new Liveness(run.endpoint.id, this.table, this.limiter, settings);
+    this.liveness = new Liveness(endpoint.id, this.table, this.limiter, settings);
     this.keeping = new Keeping(resumed, (error) => this.stop(error));
     const { limiter, waiting, liveness, keeping } = this;
     this.progress = new ProgressReport(run, settings, resumed, taken, { limiter, waiting, liveness, keeping });
@@ -137,7 +138,7 @@ export class Asking implements LimiterClient {
   // ---- the limiter's side ----------------------------------------------------------------------------------------
 
   get callsMax(): number {
-    return this.run.endpoint.concurrency.max;
+    return this.endpoint.concurrency.max;
   }
 
   next(): Ticket | undefined {
@@ -183,7 +184,7 @@ export class Asking implements LimiterClient {
   private ask(call: Call): void {
     let answer: Promise<ModelAnswer>;
     try {
-      answer = this.run.endpoint.complete(call.request, this.calls.signal);
+      answer = this.endpoint.complete(call.request, this.calls.signal);
     } catch (error) {
       this.failed(call, error);
       return;
@@ -352,7 +353,7 @@ export class Asking implements LimiterClient {
   private async park(code: ErrorCode, message: string): Promise<void> {
     if (this.state !== 'asking') return;
     await this.drain(this.settings.refusalDrainMs);
-    this.stop(parkError(code, this.run.endpoint.id, message, this.table.done, this.table.length));
+    this.stop(parkError(code, this.endpoint.id, message, this.table.done, this.table.length));
   }
 
   /** Stop the shard with this reason, after waiting for answers on their way. */

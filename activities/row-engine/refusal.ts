@@ -37,7 +37,9 @@ function thresholdError(
     if (table.outcome(row) !== broken) continue;
     const result = JSON.parse(table.line(row)) as RowResult;
     const answer = result.text === '' ? 'no answer' : `answer: ${clipped(result.text, 400)}`;
-    details.push(`row ${row} (${result.why ?? broken}): prompt: …${promptTail(rows.row(row).request, 400)} | ${answer}`);
+    details.push(
+      `row ${row} (${result.why ?? broken}): prompt: …${promptTail(rows.row(row).request, 400)} | ${answer}`,
+    );
   }
   const threshold = thresholds[broken];
   const advice =

@@ -12,6 +12,9 @@ import type { EngineLimits, ShardProgress, ShardRun } from './types';
 import type { WaitingRows } from './waiting-rows';
 import { waitsOf, type Waits } from './waiting-words';
 
+/** A heartbeat carries it, and a line of a screen. */
+const noteCharactersMax = 600;
+
 /** What it looks at. */
 interface Sources {
   readonly limiter: Limiter;
@@ -93,11 +96,32 @@ export class ProgressReport {
     else if (limit < ceiling) notes.push(`${limit} of ${ceiling} calls at a time`);
     if (keeping.trouble)
       notes.push(`parts cannot be stored (rows are safe in the journal): ${clipped(keeping.trouble, 160)}`);
-    const { calls, estimatedCalls } = this.resumed.usage;
-    if (estimatedCalls > 0)
-      notes.push(`${estimatedCalls} of ${calls} answers came without usable token counts: theirs are estimated, high`);
-    if (this.taken > 0) notes.push(`${this.taken} answers were had before, under another stage`);
-    notes.push(...this.resumed.notes);
-    return notes.length === 0 ? undefined : clipped(notes.join('; '), 600);
+    return noteOf([...notes, ...foundNotes(this.resumed, this.taken)]);
   }
+}
+
+/** Tell how a shard stands of which nothing is asked. */
+export function tellAnswered(run: ShardRun, resumed: Resumed, taken: number): void {
+  const { table, usage } = resumed;
+  const note = noteOf(foundNotes(resumed, taken));
+  run.onProgress({
+    ...{ done: table.done, found: table.done, total: table.length, inFlight: 0 },
+    concurrency: { limit: 0, ceiling: 0, closedForMs: 0 },
+    ...{ counts: table.counts, usage: { ...usage }, paid: paidOf(resumed) },
+    ...(note === undefined ? {} : { note }),
+  });
+}
+
+/** What is worth telling of the answers that are there. */
+function foundNotes({ usage, notes }: Resumed, taken: number): string[] {
+  const { calls, estimatedCalls } = usage;
+  const found: string[] = [];
+  if (estimatedCalls > 0)
+    found.push(`${estimatedCalls} of ${calls} answers came without usable token counts: theirs are estimated, high`);
+  if (taken > 0) found.push(`${taken} answers were had before, under another stage`);
+  return [...found, ...notes];
+}
+
+function noteOf(notes: readonly string[]): string | undefined {
+  return notes.length === 0 ? undefined : clipped(notes.join('; '), noteCharactersMax);
 }
