@@ -29,7 +29,8 @@ import { StallError } from '../schemas/stall-error';
 import { rowKey } from '../method/keys';
 import { servedIdentity, type AskedModel } from '../method/served';
 import type { RowSource, RowThresholds } from './row-engine/types';
-import { finishedShard, runShard } from './row-engine/engine';
+import { runShard } from './row-engine/engine';
+import { finishedShard } from './row-engine/finished-shard';
 import { shardKeyOf, shardRecordKey, shardRecordSchema } from './row-engine/shard-record';
 import type { InferDependencies, StoreDependencies } from './dependencies';
 import { openShardAccount } from './budget';
@@ -37,12 +38,12 @@ import { openCeiling } from './call-ceiling';
 import { madeAgain } from './damaged';
 import { openEarlierAnswers } from './earlier-answers';
 import { endpointSettings } from './endpoint-settings';
-import { LeaseClock } from './lease-clock';
 import { readRows, streamRows } from './read-rows';
 import { currentRunId } from './run-of';
 import { withHeartbeat } from './heartbeat';
 import { underLease, waitingFor } from './lease';
-import { rowMetrics } from './metrics';
+import { rowMetrics, type RowMetrics } from './metrics';
+import { ShardModel } from './shard-model';
 import {
   commitStage,
   reusedStage,
@@ -222,19 +223,20 @@ export async function runShardOf(
     });
     const ask = async (signal: AbortSignal): Promise<ShardOutput> => {
       beat.report(first);
-      const clock = new LeaseClock();
-      const lease = await pool.lease(model, settings, signal, (what) => {
-        clock.on(what);
-        beat.report({ ...first, phase: `model-${what}` });
-      });
-      const worksSinceMs = Date.now() - clock.workedMs();
-      const metrics = rowMetrics(stage.name, lease.endpoint.id);
+      const shardModel = new ShardModel(pool, model, settings, (what) =>
+        beat.report({ ...first, phase: `model-${what}` }),
+      );
+      let metrics: RowMetrics | undefined;
       const ceiling = await openCeiling(store, owner);
       try {
         return await runShard({
           shardKey,
           rows,
-          endpoint: lease.endpoint,
+          openEndpoint: async () => {
+            const opened = await shardModel.open(signal);
+            metrics = rowMetrics(stage.name, opened.endpoint.id);
+            return opened;
+          },
           read: (row, answer) => stage.read(loaded, row, answer),
           thresholds: stage.thresholds(context.bundle),
           repairs: stage.repairs(loaded),
@@ -243,11 +245,12 @@ export async function runShardOf(
           journalDir,
           madeBy: owner,
           attemptId: attempt,
-          worksSinceMs,
           ...(account && { admit: account.admit }),
           onProgress: (progress) => {
             account?.observe(progress);
-            metrics.record(progress);
+            metrics?.record(progress);
+            const { device, worksSinceMs } = shardModel;
+            const { limit: allowed, ceiling: most } = progress.concurrency;
             beat.report({
               ...base,
               phase: 'rows',
@@ -256,8 +259,7 @@ export async function runShardOf(
               usage: progress.usage,
               inFlight: progress.inFlight,
               worksSinceMs,
-              device: lease.endpoint.id,
-              callsAtATime: { allowed: progress.concurrency.limit, most: progress.concurrency.ceiling },
+              ...(device !== undefined && { device, callsAtATime: { allowed, most } }),
               ...(progress.note === undefined ? {} : { note: progress.note }),
               ...(progress.waits && { waits: progress.waits }),
             });
@@ -269,10 +271,10 @@ export async function runShardOf(
           ...(dependencies.engineLimits && { limits: dependencies.engineLimits }),
         });
       } catch (error) {
-        throw error instanceof StallError ? error.withLog(lease.log?.()) : error;
+        throw error instanceof StallError ? error.withLog(shardModel.log()) : error;
       } finally {
         ceiling.close();
-        await lease.release();
+        await shardModel.release();
       }
     };
     const finished = (): Promise<ShardOutput | undefined> => finishedShard({ store, shardKey, journalDir });

@@ -152,7 +152,7 @@ async function main(): Promise<void> {
     const { usage } = await runShard({
       shardKey: sha256Hex(`prefix-cache ${drafts} ${probes} ${slots}`),
       rows: { length: rows.length, row, ...(rows.runEnd && { runEnd: rows.runEnd }) },
-      endpoint: server.endpoint,
+      openEndpoint: () => Promise.resolve({ endpoint: server.endpoint }),
       read: (asked, answer) => scoreDrafts.read(loaded, asked, answer),
       // What the answers say is not what is looked at.
       thresholds: { malformed: 1, truncated: 1, refused: 1, failed: 0 },

@@ -1,8 +1,7 @@
 /** A row is finished: its result goes to the journal, and the table knows where it stands. */
 import type { RowOutcome, Usage } from '../../schemas/rows';
 import type { Resumed } from './resume';
-
-export const noUsage: Usage = { inputTokens: 0, cachedInputTokens: 0, outputTokens: 0 };
+import { noUsage } from './shard-usage';
 
 export interface FinishedRow {
   readonly index: number;

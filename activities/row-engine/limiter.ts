@@ -1,6 +1,6 @@
 /**
  * How many calls an endpoint gets at a time: one limiter per endpoint id, shared by all shards of this process.
- * Owns admission and its adaptation; what becomes of a row is outcomes.ts, when it is due engine.ts.
+ * Owns admission and its adaptation; what becomes of a row is outcomes.ts, when it is due asking.ts.
  *
  * The rules, in the order of what they prevent:
  *  - A call that was turned away or got no answer (429, 503, timeout, reset) takes one slot away at once, if calls that were started

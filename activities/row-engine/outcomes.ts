@@ -1,6 +1,6 @@
 /**
  * The outcome state machine: from the cause of a failed call, or the reading of an answer, to what is done next.
- * Pure. Owns every decision about one row and the judgement of a shard's shares; engine.ts carries them out, limiter.ts hears
+ * Pure. Owns every decision about one row and the judgement of a shard's shares; asking.ts carries them out, limiter.ts hears
  * only whether a cause speaks of overload.
  *
  * A row moves: due -> in flight -> recorded, with detours

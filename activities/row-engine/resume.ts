@@ -9,7 +9,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { noUsage, type StageUsage } from '../../schemas/manifest';
+import { noUsage } from '../../schemas/manifest';
 import type { Usage } from '../../schemas/rows';
 import { journalFolder, JournalWriter, journalPaths, readJournal, RecordReader } from './journal';
 import { attemptName, isPartOf, PartWriter, readParts } from './parts';
@@ -22,6 +22,7 @@ import {
   type RecordVisitor,
 } from './records';
 import { RowTable } from './row-table';
+import { addSpent, addUsage, takeLostAtMost, type MutableUsage, type ShardUsage } from './shard-usage';
 import type { ShardRun } from './types';
 
 /** Rows whose keys are compared before the event loop gets its turn: other shards' answers wait in sockets meanwhile, and a kill would lose them. */
@@ -35,9 +36,8 @@ export interface AskedBefore {
   readonly line: string;
 }
 
-type MutableUsage = { -readonly [name in keyof StageUsage]: number };
-
-export interface Resumed {
+/** Its usage is of all answers found, and of the calls that earlier attempts on this machine had in flight when they ended; the engine counts on. */
+export interface Resumed extends ShardUsage {
   readonly table: RowTable;
   readonly attempt: AttemptIdentity;
   /** Number of our own attempt and journal in the table. */
@@ -45,10 +45,6 @@ export interface Resumed {
   readonly fileNumber: number;
   readonly journal: JournalWriter;
   readonly parts: PartWriter;
-  /** Of all answers found, and of the calls that earlier attempts on this machine had in flight when they ended; the engine counts on. */
-  readonly usage: MutableUsage;
-  /** What of that other runs have paid for, by run. */
-  readonly others: Readonly<Record<string, MutableUsage>>;
   readonly askedBefore: Map<number, AskedBefore>;
   /**
    * Takes into usage what other attempts have put into the store since: they, too, may not have known that they were followed. A call that was taken for
@@ -451,33 +447,4 @@ interface Strays {
 
 function strays(): Strays {
   return { calls: new Map(), answers: new Map(), failed: new Set(), spent: [] };
-}
-
-/**
- * Count in a call that the server has worked on: as a call with its usage where that is known, else as one that was lost, and may have to be paid
- * at its most (takeLostAtMost, once the rows are known).
- */
-export function addSpent(total: MutableUsage, usage: Usage | undefined): void {
-  if (!usage) {
-    total.lostCalls += 1;
-    return;
-  }
-  total.calls += 1;
-  total.inputTokens += usage.inputTokens;
-  total.cachedInputTokens += usage.cachedInputTokens;
-  total.outputTokens += usage.outputTokens;
-}
-
-/** Which rows lost calls were for is forgotten, so each is taken for the one that may take the most. */
-export function takeLostAtMost(total: MutableUsage, most: Usage): void {
-  total.lostInputTokens = total.lostCalls * most.inputTokens;
-  total.lostOutputTokens = total.lostCalls * most.outputTokens;
-}
-
-export function addUsage(one: Usage, other: Usage): Usage {
-  return {
-    inputTokens: one.inputTokens + other.inputTokens,
-    cachedInputTokens: one.cachedInputTokens + other.cachedInputTokens,
-    outputTokens: one.outputTokens + other.outputTokens,
-  };
 }

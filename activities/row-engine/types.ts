@@ -1,5 +1,5 @@
 /**
- * The row engine's boundary: what a shard hands in, what it gets back. engine.ts does it; journal.ts, parts.ts and limiter.ts are its rooms.
+ * The row engine's boundary: what a shard hands in, what it gets back. engine.ts does it, step by step.
  */
 import type { ModelEndpoint } from '../../drivers/model/model';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -37,7 +37,8 @@ export interface ShardRun {
   /** Identity of the shard: sha256 of stage key, wave, offset and length. Journal and parts live under it. */
   readonly shardKey: string;
   readonly rows: RowSource;
-  readonly endpoint: ModelEndpoint;
+  /** The endpoint to ask. Called once, when it is known that a row is to be asked, and not before; what it throws stops the shard. */
+  readonly openEndpoint: () => Promise<OpenedEndpoint>;
   /** Pure reading of an answer: ok with a value, or why not. */
   readonly read: (row: RowRequest, answer: ModelAnswer) => RowReading;
   /** Share of rows that may end badly before the shard is refused with OutcomeThreshold and examples. */
@@ -53,8 +54,6 @@ export interface ShardRun {
   readonly madeBy: string;
   /** Fences duplicate attempts: recorded in the journal and the parts. */
   readonly attemptId: string;
-  /** Since when it works, in epoch milliseconds: its model may have been made and started before. Default: now. */
-  readonly worksSinceMs?: number;
   /** Called when it is known what stands in the shard and before anything is asked; what it throws stops the shard. */
   readonly admit?: (standing: ShardStanding) => Promise<void>;
   /** Called about once a second. Must not throw. */
@@ -68,6 +67,12 @@ export interface ShardRun {
   readonly limiters?: LimiterRegistry;
   /** Other limits than schemas/limits.ts: for tests. */
   readonly limits?: Partial<EngineLimits>;
+}
+
+export interface OpenedEndpoint {
+  readonly endpoint: ModelEndpoint;
+  /** How long of the opening others were waited for: no work of the shard's. Default: not at all. */
+  readonly waitedMs?: number;
 }
 
 export interface CallCeiling {
@@ -109,7 +114,7 @@ export interface ShardProgress {
   readonly found: number;
   readonly total: number;
   readonly inFlight: number;
-  /** Of the endpoint, shared by all shards of this process: calls at a time allowed now and at most, and how long it is left alone. */
+  /** Of the endpoint, shared by all shards of this process: calls at a time allowed now and at most, and how long it is left alone. 0 where nothing is asked. */
   readonly concurrency: { readonly limit: number; readonly ceiling: number; readonly closedForMs: number };
   readonly counts: OutcomeCounts;
   readonly usage: StageUsage;

@@ -98,19 +98,26 @@ async function place(store: ArtifactStore, budget: { cap: number | null }, price
   };
 }
 
+/** Of the shard's model. */
+interface Leases {
+  taken: number;
+  released: number;
+}
+
 /** The activity as a worker of its own machine runs it for a run; with the notes of its heartbeats. */
 function runIn(
   { store, shard }: Place,
   runId: string,
   endpoint: ScriptedEndpoint,
-  { attempt = 1, machine = runId } = {},
-): { output: Promise<ShardOutput>; phases: Set<string> } {
+  { attempt = 1, machine = runId, of = stage } = {},
+): { output: Promise<ShardOutput>; phases: Set<string>; leases: Leases } {
   const environment = new MockActivityEnvironment(
     { attempt, workflowExecution: { workflowId: `${runId}/r1/score-drafts`, runId: 'x' } },
     // Failures are what these tests are about.
     { logger: new DefaultLogger('ERROR') },
   );
   const phases = new Set<string>();
+  const leases: Leases = { taken: 0, released: 0 };
   environment.on('heartbeat', (progress: ActivityProgress) => phases.add(progress.phase));
   const dependencies: InferDependencies = {
     store,
@@ -119,12 +126,19 @@ function runIn(
     environment: {},
     resolveModel: () => Promise.reject(new Error('no test resolves')),
     pool: {
-      lease: () => Promise.resolve({ endpoint, release: () => Promise.resolve() }),
+      lease: () => {
+        leases.taken += 1;
+        const release = (): Promise<void> => {
+          leases.released += 1;
+          return Promise.resolve();
+        };
+        return Promise.resolve({ endpoint, release });
+      },
       reserve: () => Promise.reject(new Error('no test trains')),
     },
   };
-  const output: Promise<ShardOutput> = environment.run(runShardOf, stage, dependencies, shard);
-  return { output, phases };
+  const output: Promise<ShardOutput> = environment.run(runShardOf, of, dependencies, shard);
+  return { output, phases, leases };
 }
 
 const right = (): ScriptedEndpoint => scriptedEndpoint(rightAnswer);
@@ -253,6 +267,59 @@ describe('a shard under a cap', () => {
     expect(await runIn(here, 'other', idle).output).toMatchObject({ madeBy: 'run' });
     expect(idle.total.calls).toBe(0);
     expect((await spentBy(here, 'run')).spent).toBeCloseTo(costOfAll, 9);
+  });
+});
+
+describe('the model of a shard', () => {
+  /** Another stage of the kind, with `rows` rows. */
+  const labelled = (rows: number): RowStage<null> => ({
+    ...{ ...stage, settings: () => 'labelled' },
+    rows: () => ({
+      length: rows,
+      row: (index) => {
+        const { request, meta } = rowsOf(rows).row(index);
+        return { request, sample: 0, meta };
+      },
+    }),
+  });
+  const shardOf = (here: Place, rows: number): Place => ({
+    ...here,
+    shard: { ...here.shard, key: 'b'.repeat(64), rows, length: rows },
+  });
+
+  it('is not leased where every row is answered already', async () => {
+    const here = await place(new MemoryStore(), { cap: null });
+    await runIn(here, 'run', right()).output;
+    const idle = right();
+    const { output, leases } = runIn(shardOf(here, length), 'other', idle, { of: labelled(length) });
+    expect(await output).toMatchObject({
+      counts: { ok: length },
+      usage: { calls: 0 },
+      paidBy: { other: { calls: 0 } },
+    });
+    expect([idle.total.calls, leases]).toEqual([0, { taken: 0, released: 0 }]);
+    expect(await spentBy(here, 'other')).toEqual({ spent: 0, reserved: 0 });
+  });
+
+  it('is leased once where a row is left, and held until the last one is answered', async () => {
+    const here = await place(new MemoryStore(), { cap: null });
+    await runIn(here, 'run', right()).output;
+    const held: Leases[] = [];
+    const endpoint = scriptedEndpoint((request) => {
+      held.push({ ...leases });
+      return rightAnswer(request);
+    });
+    const { output, leases } = runIn(shardOf(here, length + 5), 'other', endpoint, { of: labelled(length + 5) });
+    expect(await output).toMatchObject({ counts: { ok: length + 5 }, usage: { calls: 5 } });
+    expect(held).toEqual(Array.from({ length: 5 }, () => ({ taken: 1, released: 0 })));
+    expect(leases).toEqual({ taken: 1, released: 1 });
+  });
+
+  it('is given back when the shard fails', async () => {
+    const here = await place(new MemoryStore(), { cap: 1 });
+    const { output, leases } = runIn(here, 'run', right());
+    await expect(output).rejects.toMatchObject({ data: { code: 'BudgetExhausted' } });
+    expect(leases).toEqual({ taken: 1, released: 1 });
   });
 });
 

@@ -101,7 +101,7 @@ describe('the scorer', () => {
           meta: {},
         }),
       },
-      endpoint,
+      openEndpoint: () => Promise.resolve({ endpoint }),
       read: ({ key }, { tokens }) => {
         answered.set(key, (answered.get(key) ?? 0) + 1);
         if (answered.size === 20) process.kill(servers.at(-1)?.pid ?? 0, 'SIGKILL');

@@ -7,6 +7,7 @@ import { existsSync, readdirSync } from 'node:fs';
 import fc from 'fast-check';
 import { runShard } from '../../../activities/row-engine/engine';
 import { resultLine } from '../../../activities/row-engine/result-line';
+import type { OpenedEndpoint, RowSource } from '../../../activities/row-engine/types';
 import { CallFailure, type CallFailureCause } from '../../../drivers/model/model';
 import { canonicalJson, seededRandom } from '../../../method/keys';
 import { promptTokensMax } from '../../../method/ledger';
@@ -592,6 +593,62 @@ describe('thresholds', () => {
     expect(output.usage.calls).toBe(60);
     for (const [index, calls] of endpoint.asked) expect(calls).toBeLessThanOrEqual(index % 2 === 0 ? 2 : 1);
   });
+});
+
+describe('a shard of which no row is left to ask', () => {
+  const openEndpoint = (): Promise<never> => Promise.reject(new Error('its model was opened'));
+
+  /** All of it answered here, and the store away when the results are to be put. */
+  async function answered(rows: RowSource, script: Script = rightAnswer): Promise<void> {
+    place.store.failure = new ArteError('StoreUnreachable', { what: 'Away.', why: 'ECONNREFUSED', next: 'Wait.' });
+    const error = await refusal(runShard(place.shard(rows, scriptedEndpoint(script))));
+    expect(error.data.code).toBe('StoreUnreachable');
+    place.store.failure = undefined;
+  }
+
+  it('is made without its model, and leaves the same bytes', async () => {
+    const rows = rowsOf(40);
+    await answered(rows);
+    const run = place.shard(rows, scriptedEndpoint(rightAnswer), { openEndpoint });
+    const output = await runShard(run);
+    expect((await place.store.getBlob(output.results)).toString()).toBe(rightBytes(rows));
+    expect(output.usage.calls).toBe(40);
+    expect(run.progress).toMatchObject([{ done: 40, found: 40, total: 40, inFlight: 0 }]);
+  });
+
+  it('is judged all the same; what failed in it is asked by the next attempt, which opens its model', async () => {
+    const rows = rowsOf(10);
+    const thresholds = { malformed: 0, truncated: 0, refused: 0, failed: 0.1 };
+    await answered(rows, (request) =>
+      indexOf(request) < 5 ? new CallFailure('context-too-long', 'n_ctx is 512') : rightAnswer(request),
+    );
+    const endpoint = scriptedEndpoint(rightAnswer);
+    const error = await refusal(runShard(place.shard(rows, endpoint, { openEndpoint, thresholds })));
+    expect(error.data.code).toBe('OutcomeThreshold');
+    // The parts hold it: another machine goes on from there.
+    place.remove();
+    const output = await runShard(place.shard(rows, endpoint, { thresholds }));
+    expect(endpoint.total.calls).toBe(5);
+    expect((await place.store.getBlob(output.results)).toString()).toBe(rightBytes(rows));
+  });
+
+  it('stops like any other when it is called off', async () => {
+    await answered(rowsOf(5));
+    const controller = new AbortController();
+    const onProgress = (): void => controller.abort(new Error('paused'));
+    const run = place.shard(rowsOf(5), scriptedEndpoint(rightAnswer), {
+      ...{ openEndpoint, onProgress, signal: controller.signal },
+    });
+    await expect(runShard(run)).rejects.toThrow('paused');
+  });
+});
+
+it('a shard counts what it waited for others with its model as time in which nothing was asked', async () => {
+  const endpoint = scriptedEndpoint(rightAnswer);
+  const startedAt = Date.now();
+  const openEndpoint = (): Promise<OpenedEndpoint> => Promise.resolve({ endpoint, waitedMs: 5_000 });
+  const { askedMs } = await runShard(place.shard(rowsOf(1), endpoint, { openEndpoint }));
+  expect((askedMs?.[0] ?? 0) - startedAt).toBeGreaterThanOrEqual(5_000);
 });
 
 describe('several shards on one endpoint', () => {

@@ -33,7 +33,7 @@ async function main(settings: ShardProcessSettings): Promise<void> {
   const output = await runShard({
     shardKey: settings.shardKey,
     rows: rowsOf(settings.rows),
-    endpoint,
+    openEndpoint: () => Promise.resolve({ endpoint }),
     read: readAnswer,
     thresholds: lenient,
     repairs: 0,

@@ -151,7 +151,7 @@ export class Workplace {
     return {
       shardKey: sha256Hex('shard'),
       rows,
-      endpoint,
+      openEndpoint: () => Promise.resolve({ endpoint }),
       read: readAnswer,
       thresholds: lenient,
       repairs: 0,
