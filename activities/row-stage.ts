@@ -30,6 +30,7 @@ import { rowKey } from '../method/keys';
 import { servedIdentity, type AskedModel } from '../method/served';
 import type { RowSource, RowThresholds } from './row-engine/types';
 import { finishedShard, runShard } from './row-engine/engine';
+import { thresholdsOfPart } from './row-engine/outcomes';
 import { shardKeyOf, shardRecordKey, shardRecordSchema } from './row-engine/shard-record';
 import type { InferDependencies, StoreDependencies } from './dependencies';
 import { openShardAccount } from './budget';
@@ -236,7 +237,7 @@ export async function runShardOf(
           rows,
           endpoint: lease.endpoint,
           read: (row, answer) => stage.read(loaded, row, answer),
-          thresholds: stage.thresholds(context.bundle),
+          thresholds: thresholdsOfPart(stage.thresholds(context.bundle), shard.length, rowsSoFar(shard)),
           repairs: stage.repairs(loaded),
           store,
           earlier,
@@ -285,6 +286,11 @@ export async function runShardOf(
     const leased = underLease({ store, key: shardKey, owner, attempt, signal: beat.signal, finished, onWait }, asked);
     return account ? account.settleWith(leased) : leased;
   });
+}
+
+/** Rows of the stage up to the end of this wave. */
+function rowsSoFar({ rows, waves }: Pick<WaveInput, 'rows' | 'waves'>): number {
+  return waves.reduce((sum, wave) => sum + wave.rows, rows);
 }
 
 /** commitWave: collect the wave's shards in order; commit the stage, or say how many rows the next wave has. */

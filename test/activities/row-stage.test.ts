@@ -103,7 +103,7 @@ function runIn(
   { store, shard }: Place,
   runId: string,
   endpoint: ScriptedEndpoint,
-  { attempt = 1, machine = runId } = {},
+  { attempt = 1, machine = runId, of = stage }: { attempt?: number; machine?: string; of?: RowStage<null> } = {},
 ): { output: Promise<ShardOutput>; phases: Set<string> } {
   const environment = new MockActivityEnvironment(
     { attempt, workflowExecution: { workflowId: `${runId}/r1/score-drafts`, runId: 'x' } },
@@ -123,7 +123,7 @@ function runIn(
       reserve: () => Promise.reject(new Error('no test trains')),
     },
   };
-  const output: Promise<ShardOutput> = environment.run(runShardOf, stage, dependencies, shard);
+  const output: Promise<ShardOutput> = environment.run(runShardOf, of, dependencies, shard);
   return { output, phases };
 }
 
@@ -254,6 +254,19 @@ describe('a shard under a cap', () => {
     expect(idle.total.calls).toBe(0);
     expect((await spentBy(here, 'run')).spent).toBeCloseTo(costOfAll, 9);
   });
+});
+
+it('of few rows, at the end of a stage or in a later wave, is not refused for what chance makes of them', async () => {
+  const here = await place(new MemoryStore(), { cap: null });
+  const strict: RowStage<null> = { ...stage, thresholds: () => ({ ...lenient, failed: 0.02 }) };
+  // As many rows as its ref says: this stage lists its own without a look at those before.
+  const wave = { ...(await here.store.putLines([])), rows: 6_000 };
+  const one = { ...here.shard, wave: 1, waves: [wave], rows: 1, length: 1 };
+  const fails = (): ScriptedEndpoint => scriptedEndpoint(() => new CallFailure('context-too-long', 'too long'));
+  const { output } = runIn({ ...here, shard: one }, 'run', fails(), { of: strict });
+  expect((await output).counts.failed).toBe(1);
+  const whole = runIn({ ...here, shard: { ...here.shard, rows: 1, length: 1 } }, 'run', fails(), { of: strict });
+  await expect(whole.output).rejects.toMatchObject({ data: { code: 'OutcomeThreshold' } });
 });
 
 it('a shard whose model has no price asks nothing of a ledger', async () => {
