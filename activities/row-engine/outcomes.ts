@@ -169,7 +169,7 @@ export function brokenThreshold(
   total: number,
   thresholds: RowThresholds,
 ): ThresholdName | undefined {
-  const done = counts.ok + counts.malformed + counts.refused + counts.truncated + counts.failed;
+  const done = rowsIn(counts);
   if (done === 0) return undefined;
   for (const name of thresholdNames) {
     const bad = counts[name];
@@ -205,6 +205,21 @@ export function thresholdsOfPart(thresholds: RowThresholds, rows: number, stageR
     refused: ofPart(thresholds.refused),
     failed: ofPart(thresholds.failed),
   };
+}
+
+/**
+ * The outcome whose share in a stage as a whole is too large: more than chance makes of the threshold, so that what was let through part by part is not
+ * refused afterwards.
+ */
+export function brokenInAll(counts: OutcomeCounts, thresholds: RowThresholds): ThresholdName | undefined {
+  const rows = rowsIn(counts);
+  return thresholdNames.find(
+    (name) => counts[name] > Math.max(thresholds[name] * rows, byChanceMost(rows, thresholds[name])),
+  );
+}
+
+function rowsIn({ ok, malformed, refused, truncated, failed }: OutcomeCounts): number {
+  return ok + malformed + refused + truncated + failed;
 }
 
 /** The most bad rows of so many that chance makes of a share: the largest count that is reached or passed in chanceMin of all cases (binomial). */

@@ -10,7 +10,8 @@ import { DefaultLogger } from '@temporalio/worker';
 import type { ActivityProgress, CommittedWave, ShardInput, ShardOutput, WaveInput } from '../../schemas/messages';
 import type { InferDependencies } from '../../activities/dependencies';
 import { readLedger, setCap } from '../../activities/budget';
-import { commitWave, runShardOf, secondsOf, type RowStage } from '../../activities/row-stage';
+import { commitWave, openRowStage, runShardOf, secondsOf, servedShape, type RowStage } from '../../activities/row-stage';
+import { keyOf, manifestKey, noCounts } from '../../activities/stage';
 import { shardKeyOf, shardRecordKey } from '../../activities/row-engine/shard-record';
 import { CallFailure } from '../../drivers/model/model';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -253,6 +254,21 @@ describe('a shard under a cap', () => {
     expect(await runIn(here, 'other', idle).output).toMatchObject({ madeBy: 'run' });
     expect(idle.total.calls).toBe(0);
     expect((await spentBy(here, 'run')).spent).toBeCloseTo(costOfAll, 9);
+  });
+});
+
+it('that is found in the store is let in by the thresholds of who finds it, not of who made it', async () => {
+  const { store, shard } = await place(new MemoryStore(), { cap: null });
+  const { key } = await keyOf(store, servedShape(stage), shard.stage);
+  await store.putOnce(manifestKey(key), {
+    ...{ schemaVersion: 1, stage: 'score-drafts', version: 1, key, inputs: {}, settings: null, outputs: {}, facts: {} },
+    ...{ counts: { ...noCounts, ok: 300, malformed: 700 }, usage: noUsage, seconds: 1, finishedAt: 'then' },
+  });
+  const found = (malformed: number) =>
+    openRowStage({ ...stage, thresholds: () => ({ ...lenient, malformed }) }, { store }, shard.stage);
+  expect(await found(0.7)).toMatchObject({ done: true, result: { reused: true } });
+  await expect(found(0.6)).rejects.toMatchObject({
+    data: { code: 'OutcomeThreshold', what: expect.stringContaining('700 of the 1000 rows of score-drafts') as string },
   });
 });
 

@@ -5,6 +5,7 @@
 import fc from 'fast-check';
 import {
   actionFor,
+  brokenInAll,
   brokenThreshold,
   mayBeAway,
   parkError,
@@ -207,6 +208,15 @@ describe('thresholds', () => {
     it('are the threshold itself where the part is the whole, or a whole shard', () => {
       expect(brokenBy({ failed: 1 }, 10, 10)).toBe('failed');
       expect(thresholdsOfPart(thresholds, 2_000, 6_000)).toBe(thresholds);
+    });
+
+    it('that was let in stay so when the whole is looked at again', () => {
+      const none = { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 };
+      // Full shards at the threshold, and a last one of three rows that all failed.
+      const counts = { ...none, ok: 3_920, failed: 80 + 2 };
+      expect(brokenInAll(counts, thresholds)).toBeUndefined();
+      expect(brokenInAll({ ...counts, failed: 120 }, thresholds)).toBe('failed');
+      expect(brokenInAll(none, thresholds)).toBeUndefined();
     });
 
     it('of nought and of one stay so', () => {
