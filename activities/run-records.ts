@@ -198,7 +198,8 @@ async function isRecorded(
     if (document === undefined && each >= round) return false;
     const { stages, earlier = [] } = linesIn(document);
     // Lines of later rounds are those of an earlier start: they are written anew when the walk comes to them.
-    const paid = each > round ? [] : stages.filter((line) => !line.reused && (line.round !== round || line.arm !== arm));
+    const paid =
+      each > round ? [] : stages.filter((line) => !line.reused && (line.round !== round || line.arm !== arm));
     if ([...paid, ...(each === round ? [] : earlier)].some((line) => line.key === key)) return true;
   }
 }

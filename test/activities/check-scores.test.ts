@@ -31,7 +31,7 @@ async function refused(signal: JsonObject, cells: number): Promise<ArteError['da
   const made = checkScores.run({ store, config, input, bundle: { config, files: {} }, key }, { store });
   return made.then(
     () => Promise.reject(new Error('it was let through')),
-    ({ data }: ArteError) => data,
+    (error: unknown) => (error as ArteError).data,
   );
 }
 

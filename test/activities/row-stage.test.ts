@@ -10,7 +10,14 @@ import { DefaultLogger } from '@temporalio/worker';
 import type { ActivityProgress, CommittedWave, ShardInput, ShardOutput, WaveInput } from '../../schemas/messages';
 import type { InferDependencies } from '../../activities/dependencies';
 import { readLedger, setCap } from '../../activities/budget';
-import { commitWave, openRowStage, runShardOf, secondsOf, servedShape, type RowStage } from '../../activities/row-stage';
+import {
+  commitWave,
+  openRowStage,
+  runShardOf,
+  secondsOf,
+  servedShape,
+  type RowStage,
+} from '../../activities/row-stage';
 import { keyOf, manifestKey, noCounts } from '../../activities/stage';
 import { shardKeyOf, shardRecordKey } from '../../activities/row-engine/shard-record';
 import { CallFailure } from '../../drivers/model/model';

@@ -223,9 +223,7 @@ describe('thresholds', () => {
       const ends = { malformed: 0, truncated: 1, refused: 0, failed: 1 };
       const part = thresholdsOfPart(ends, 5, 6_000);
       expect(brokenThreshold({ ok: 4, malformed: 1, refused: 0, truncated: 0, failed: 0 }, 5, part)).toBe('malformed');
-      expect(
-        brokenThreshold({ ok: 0, malformed: 0, refused: 0, truncated: 2, failed: 3 }, 5, part),
-      ).toBeUndefined();
+      expect(brokenThreshold({ ok: 0, malformed: 0, refused: 0, truncated: 2, failed: 3 }, 5, part)).toBeUndefined();
     });
   });
 });

@@ -116,8 +116,8 @@ it('a run that is parked for want of money is not retried as it is, but under a 
   const raw = { schemaVersion: 1, config: configOf({ input: 1 }) as unknown as JsonValue, files: {} };
   const bundle = await store.putBlob(JSON.stringify(raw), { mediaType: 'application/json', rows: 1 });
   const runId = 'run';
-  await store.putDocument(runKeys.record(runId), { schemaVersion: 1, runId, bundle } as unknown as JsonValue);
-  await store.putDocument(runKeys.ledger(runId), { ...ledger, needs: 12.5 } as unknown as JsonValue);
+  await store.putDocument(runKeys.record(runId), { schemaVersion: 1, runId, bundle });
+  await store.putDocument(runKeys.ledger(runId), { ...ledger, needs: 12.5 });
   const error = { code: 'BudgetExhausted', what: '', why: '', next: '', retryable: false } as const;
   const attention = { stage: 'score-drafts', error, since: '' } as const;
   const progress: RunProgress = {
@@ -127,7 +127,10 @@ it('a run that is parked for want of money is not retried as it is, but under a 
   const handle = {
     describe: () => Promise.resolve({ status: { name: 'RUNNING' }, raw: {} }),
     query: () => Promise.resolve(progress),
-    executeUpdate: (_: unknown, { args }: { args: readonly unknown[] }) => (ordered.push(...args), Promise.resolve(progress)),
+    executeUpdate: (_: unknown, { args }: { args: readonly unknown[] }) => (
+      ordered.push(...args),
+      Promise.resolve(progress)
+    ),
   };
   const pollers = [{ lastAccessTime: { seconds: Date.now() / 1000 } }];
   const client = {
