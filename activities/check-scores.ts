@@ -3,7 +3,9 @@
  * `extra.scores`, and parks the run where the split-half reliability is under score.reliability_min. Made only where that is set.
  */
 import { itemsForReliability, type ScoreQuality } from '../method/score';
+import { signals } from '../method/signals';
 import { ArteError } from '../schemas/errors';
+import type { SignalName } from '../schemas/signals';
 import type { StoreDependencies } from './dependencies';
 import { finishedStage, type WholeStage } from './stage';
 
@@ -25,28 +27,43 @@ export const checkScores: WholeStage<StoreDependencies> = {
     }
     const quality = manifest.facts['quality'] as unknown as ScoreQuality;
     const { reliability, cells, drafts } = quality;
-    const items = drafts === 0 ? 0 : cells / drafts;
+    // Undefined where a draft's score is no mean over probe items: more of these would not make it more reliable.
+    const items = !isByItems(manifest.facts['signal']) ? undefined : drafts === 0 ? 0 : cells / drafts;
     const needed =
-      minimum === null || reliability === null ? undefined : itemsForReliability(items, reliability, minimum);
+      minimum === null || reliability === null || items === undefined
+        ? undefined
+        : itemsForReliability(items, reliability, minimum);
     // What cannot be told is not reliable enough to pay for either.
     if (minimum !== null && !((reliability ?? -1) >= minimum)) {
       const measured = reliability === null ? 'cannot be told' : `is ${reliability.toFixed(2)}`;
       throw new ArteError('ScoresUnreliable', {
-        what: `The split-half reliability of the drafts' scores ${measured}, and score.reliability_min asks for ${minimum}.`,
+        what: `The ${items === undefined ? '' : 'split-half '}reliability of the drafts' scores ${measured}, and score.reliability_min asks for ${minimum}.`,
         why:
-          needed === undefined
-            ? 'Half of the probe items says nothing about the other half: the student tells these drafts apart by chance, or not at all, and no number of items would change that.'
-            : `With ${round(items)} probe items a draft ${Math.round(100 * (1 - (reliability ?? 0)))} % of the variance between drafts is noise; by Spearman and Brown ${needed} would reach it.`,
+          items === undefined
+            ? `By their standard errors ${reliability === null ? 'nothing is known of it' : `${Math.round(100 * (1 - reliability))} % of the variance between drafts is noise`}: the signal does not tell these drafts apart.`
+            : needed === undefined
+              ? 'Half of the probe items says nothing about the other half: the student tells these drafts apart by chance, or not at all, and no number of items would change that.'
+              : `With ${round(items)} probe items a draft ${Math.round(100 * (1 - (reliability ?? 0)))} % of the variance between drafts is noise; by Spearman and Brown ${needed} would reach it.`,
         next: `${needed === undefined ? 'Look at the drafts and at the student' : `Set probe.size to ${needed} or more, if there are as many validation items`}, or lower score.reliability_min (null: never), and go on with the change: arte retry RUN, or the config under another id. Finished stages are reused.`,
         details: describe(quality),
       });
     }
     return {
       outputs: {},
-      facts: { reliability, minimum, items, ...(needed === undefined ? {} : { itemsForMinimum: needed }) },
+      facts: {
+        ...{ reliability, minimum },
+        ...(items !== undefined && { items }),
+        ...(needed === undefined ? {} : { itemsForMinimum: needed }),
+      },
     };
   },
 };
+
+/** Whether a draft's score is a mean over probe items: by the signal that score-drafts names, none for the standard one. */
+function isByItems(signal: unknown): boolean {
+  if (signal === undefined) return true;
+  return signal !== 'combined' && signals[signal as SignalName].per === 'cell';
+}
 
 function describe({ spread, meanStderr, tiedShare, drafts, cells }: ScoreQuality): string[] {
   const points = (share: number): string => `${(100 * share).toFixed(1)} points`;

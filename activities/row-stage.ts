@@ -31,6 +31,7 @@ import { servedIdentity, type AskedModel } from '../method/served';
 import type { RowSource, RowThresholds } from './row-engine/types';
 import { runShard } from './row-engine/engine';
 import { finishedShard } from './row-engine/finished-shard';
+import { brokenInAll, thresholdsOfPart } from './row-engine/outcomes';
 import { shardKeyOf, shardRecordKey, shardRecordSchema } from './row-engine/shard-record';
 import type { InferDependencies, StoreDependencies } from './dependencies';
 import { openShardAccount } from './budget';
@@ -169,7 +170,10 @@ export async function openRowStage(
 ): Promise<OpenedRowStage> {
   const keyed = await keyOfRowStage(store, stage, input);
   const finished = await reusedStage(store, keyed.key);
-  if (finished) return { done: true, result: await tellFinished(store, finished, input, true) };
+  if (finished) {
+    refuseRubbish(stage, keyed.bundle, finished.counts);
+    return { done: true, result: await tellFinished(store, finished, input, true) };
+  }
   const loaded: unknown = await stage.load(contextOf(store, input, keyed));
   return { done: false, key: keyed.key, rows: stage.rows(loaded, []).length };
 }
@@ -238,7 +242,7 @@ export async function runShardOf(
             return opened;
           },
           read: (row, answer) => stage.read(loaded, row, answer),
-          thresholds: stage.thresholds(context.bundle),
+          thresholds: thresholdsOfPart(stage.thresholds(context.bundle), shard.length, rowsSoFar(shard)),
           repairs: stage.repairs(loaded),
           store,
           earlier,
@@ -289,6 +293,27 @@ export async function runShardOf(
   });
 }
 
+/**
+ * Rows are judged while they are asked (row-engine/engine.ts), by the run that asks: another one, or this one since, may allow less. Errors: OutcomeThreshold.
+ */
+function refuseRubbish(stage: AnyRowStage, bundle: OpenBundle, counts: OutcomeCounts): void {
+  const thresholds = stage.thresholds(bundle);
+  const broken = brokenInAll(counts, thresholds);
+  if (broken === undefined) return;
+  const rows = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+  throw new ArteError('OutcomeThreshold', {
+    what: `${counts[broken]} of the ${rows} rows of ${stage.name} in the store are ${broken} (${percent(counts[broken] / rows)}); the threshold is ${percent(thresholds[broken])}.`,
+    why: 'They were made by a run, or under a config, that allows more.',
+    next: `Look at some of them (arte trace). Raise thresholds.${broken} to go on with them, or change the prompt or the model to have others made: arte retry RUN --set SETTING=VALUE.`,
+  });
+}
+
+/** Rows of the stage up to the end of this wave. */
+function rowsSoFar({ rows, waves }: Pick<WaveInput, 'rows' | 'waves'>): number {
+  return waves.reduce((sum, wave) => sum + wave.rows, rows);
+}
+
 /** commitWave: collect the wave's shards in order; commit the stage, or say how many rows the next wave has. */
 export async function commitWave(
   stage: AnyRowStage,
@@ -304,6 +329,7 @@ export async function commitWave(
     result: await tellFinished(store, manifest, wave.stage, false),
   });
   const already = await reusedStage(store, keyed.key);
+  refuseRubbish(stage, context.bundle, already?.counts ?? totals.counts);
   if (already) return made(already);
   const loaded: unknown = await stage.load(context);
   const last = wave.wave + 1 >= (stage.wavesMax ?? wavesMax);

@@ -181,20 +181,29 @@ export async function recordStage(
   });
 }
 
-/** Whether the stage has its line elsewhere in the run: two arms, and two rounds, may come to the very same one, which was paid for once. */
+/**
+ * Whether what the run paid for the stage stands elsewhere in its account: two arms, and two rounds, may come to the very same one, which was paid for
+ * once. What was set aside of this round is not asked: the line takes its place.
+ */
 async function isRecorded(
   store: ArtifactStore,
   runId: string,
   { round, arm }: StagePlace,
   key: string,
 ): Promise<boolean> {
-  for (let each = 1; each <= round; each += 1) {
-    const look = (): ReturnType<typeof readStages> => readStages(store, runId, each);
-    const stages = await (each === round ? orPutAway(store, runKeys.stages(runId, round), look) : look());
-    if (stages.some((line) => line.key === key && !line.reused && (line.round !== round || line.arm !== arm)))
-      return true;
+  for (let each = 1; ; each += 1) {
+    const lines = runKeys.stages(runId, each);
+    const document =
+      each > round
+        ? await asIfGone(store, lines)
+        : await (each === round ? orPutAway(store, lines, () => store.getDocument(lines)) : store.getDocument(lines));
+    if (document === undefined && each >= round) return false;
+    const { stages, earlier = [] } = linesIn(document);
+    // Lines of later rounds are those of an earlier start: they are written anew when the walk comes to them.
+    const paid =
+      each > round ? [] : stages.filter((line) => !line.reused && (line.round !== round || line.arm !== arm));
+    if ([...paid, ...(each === round ? [] : earlier)].some((line) => line.key === key)) return true;
   }
-  return false;
 }
 
 export async function putStageRecord(store: ArtifactStore, runId: string, record: StageRecord): Promise<void> {
@@ -206,7 +215,8 @@ export async function putStageRecord(store: ArtifactStore, runId: string, record
     const at = stages.findIndex((each) => each.stage === stage && each.arm === arm);
     const before = stages[at];
     if (before?.key === record.key && record.reused) return undefined;
-    const left = earlier.filter(({ key, arm: of, stage: name }) => key !== record.key || of !== arm || name !== stage);
+    // Whatever its label was then: it was paid for once.
+    const left = record.reused ? earlier : earlier.filter((line) => line.key !== record.key);
     const document: RoundStages = {
       schemaVersion: 1,
       stages: at < 0 ? [...stages, record] : stages.with(at, record),

@@ -8,7 +8,7 @@
  * 3. A manifest whose output is gone is not a hit, nor is a damaged one: the stage is made again and the manifest replaced.
  * 4. A manifest that is a hit is made young before its outputs are looked at (reuse.ts): a clean-up that is under way keeps both.
  */
-import type { ArtifactRef } from '../schemas/artifact-ref';
+import { directoryManifestSchema, mediaTypes, type ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonObject, JsonValue } from '../schemas/json';
 import { noUsage, stageManifestSchema, type StageManifest, type StageUsage } from '../schemas/manifest';
 import type { StageInput, StageResult } from '../schemas/messages';
@@ -21,7 +21,7 @@ import { withLayer } from '../drivers/model/layers';
 import { stageKey } from '../method/keys';
 import { transferConfig } from '../method/transfer';
 import { openBundle, type OpenBundle } from './bundle';
-import { madeAgain } from './damaged';
+import { isGoneOrDamaged, madeAgain } from './damaged';
 import { reused } from './reuse';
 import { currentRunId } from './run-of';
 import { recordStage } from './run-records';
@@ -87,7 +87,7 @@ export function manifestKey(key: string): string {
   return `stages/${key}.json`;
 }
 
-/** The manifest of a finished stage, if it is whole: manifest there and every output too. A damaged manifest is none; `read` says what becomes of it. */
+/** The manifest of a finished stage, if it is whole: manifest there and every output too, to the last file. A damaged manifest is none; `read` says what becomes of it. */
 export async function finishedStage(
   store: ArtifactStore,
   key: string,
@@ -97,9 +97,23 @@ export async function finishedStage(
   if (document === undefined) return undefined;
   const manifest = stageManifestSchema.parse(document);
   for (const ref of Object.values(manifest.outputs)) {
-    if (!(await store.hasBlob(ref))) return undefined;
+    if (!(await isWhole(store, ref))) return undefined;
   }
   return manifest;
+}
+
+/** Whether an artifact is in the store: of a directory each of its files, too. What makes a model is in those, and the list outlives them. */
+async function isWhole(store: ArtifactStore, ref: ArtifactRef): Promise<boolean> {
+  if (!(await store.hasBlob(ref))) return false;
+  if (ref.mediaType !== mediaTypes.directory) return true;
+  try {
+    const { files } = directoryManifestSchema.parse(await store.getJson(ref));
+    for (const { blob } of files) if (!(await store.hasBlob(blob))) return false;
+    return true;
+  } catch (error) {
+    if (isGoneOrDamaged(error)) return false;
+    throw error;
+  }
 }
 
 /** The manifest of a finished stage that is to be reused: whole, and young. */

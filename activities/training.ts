@@ -3,7 +3,7 @@
  * committed as a model layer. Owns the checkpoint's way to and from the store; the training is drivers/trainer/, who may train and who waits
  * is leased-stage.ts.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { log } from '@temporalio/activity';
 import type { ArtifactStore } from '../drivers/store/store';
@@ -161,19 +161,43 @@ function checkpointKeeper(store: ArtifactStore, key: string): { keep(path: strin
   };
 }
 
-/** On a machine that has no checkpoint of this training: fetch the newest from the store, if there is one. A damaged one is none: the training begins anew. */
+/** A checkpoint as the trainer names it, and the file that it writes when the checkpoint is whole (python/train.py). */
+const checkpointName = /^checkpoint-(\d+)$/;
+const wholeMark = 'COMPLETE';
+
+/** 0 of a folder that is named in another way. */
+function stepOf(name: string): number {
+  return Number(checkpointName.exec(name)?.[1] ?? 0);
+}
+
+/** The step of the newest whole checkpoint on this machine; -1 where there is none. */
+async function newestHere(folder: string): Promise<number> {
+  let newest = -1;
+  for (const name of await readdir(folder)) {
+    const marked = await stat(join(folder, name, wholeMark)).catch(() => undefined);
+    if (checkpointName.test(name) && marked) newest = Math.max(newest, stepOf(name));
+  }
+  return newest;
+}
+
+/**
+ * Fetch the newest checkpoint from the store where it is further than what this machine has: it may have none, half of one that was being fetched when
+ * the worker was killed, or an old one, if another machine has gone on in between. A damaged one is none: the training goes on from what is here.
+ */
 async function restoreCheckpoint(store: ArtifactStore, key: string, workDir: string): Promise<void> {
   const folder = join(workDir, 'checkpoints');
   await mkdir(folder, { recursive: true });
-  if ((await readdir(folder)).length > 0) return;
   const document = (await madeAgain(store, checkpointKey(key))) as { name: string; ref: JsonValue } | undefined;
-  if (document === undefined) return;
+  if (document === undefined || stepOf(document.name) <= (await newestHere(folder))) return;
+  const place = join(folder, document.name);
   try {
-    await store.getDirectory(artifactRefSchema.parse(document.ref), join(folder, document.name));
+    // Not whole, or it would be the newest here.
+    await rm(place, { recursive: true, force: true });
+    await store.getDirectory(artifactRefSchema.parse(document.ref), place);
   } catch (error) {
     if (!(error instanceof ArteError) || (error.data.code !== 'BlobCorrupt' && error.data.code !== 'BlobMissing'))
       throw error;
-    log.warn('the checkpoint in the store is gone or damaged: this training begins at its first step', {
+    log.warn('the checkpoint in the store is gone or damaged: this training goes on from what is on this machine', {
       what: error.data.what,
       why: error.data.why,
     });

@@ -49,12 +49,23 @@ export async function announceDeployment(
   }
 }
 
-/** Adds what is missing; a server that has them, or that lets nobody add them, is left alone. */
-export async function ensureSearchAttributes(client: Client, namespace: string): Promise<void> {
+/** gRPC's PERMISSION_DENIED and UNIMPLEMENTED: what Temporal Cloud, and a namespace of somebody else's, answer to those who may not administer it. */
+const refusals: readonly unknown[] = [7, 12];
+
+/** Adds what is missing. A server that lets nobody look or add is left alone, and that is said: somebody else may have added them. Errors: the engine's others. */
+export async function ensureSearchAttributes(client: Client, namespace: string, logger: Logger): Promise<void> {
   const service = client.connection.operatorService;
-  const known = await service.listSearchAttributes({ namespace });
-  const missing = Object.fromEntries(
-    Object.entries(searchAttributes).filter(([name]) => !(name in known.customAttributes)),
-  );
-  if (Object.keys(missing).length > 0) await service.addSearchAttributes({ namespace, searchAttributes: missing });
+  try {
+    const known = await service.listSearchAttributes({ namespace });
+    const missing = Object.fromEntries(
+      Object.entries(searchAttributes).filter(([name]) => !(name in known.customAttributes)),
+    );
+    if (Object.keys(missing).length > 0) await service.addSearchAttributes({ namespace, searchAttributes: missing });
+  } catch (error) {
+    if (!refusals.includes((error as { readonly code?: unknown }).code)) throw error;
+    logger.warn(
+      { namespace, keywords: ['ArteStudent', 'ArteStage', 'ArteStatus'], ints: ['ArteRound'], error: String(error) },
+      'search attributes can be neither looked at nor added by this worker; without one of them runs stand still: have them added to the namespace',
+    );
+  }
 }

@@ -170,7 +170,7 @@ async function createWorkers(
         connection: await Connection.connect(temporalConnectionOptions(platform.temporal)),
         namespace,
       });
-      await ensureSearchAttributes(client, namespace);
+      await ensureSearchAttributes(client, namespace, logger);
       // The deployment exists only once its worker polls: made current in the background, said when it is.
       void announceDeployment(client, namespace, deploymentName, buildId, logger, ending);
       return [worker];

@@ -67,7 +67,7 @@ export async function alignWorkflow(input: AlignInput): Promise<RunProgress> {
     } catch (error) {
       if (!(error instanceof BeginAgain)) throw error;
       await condition(allHandlersFinished);
-      return { ...(error.changed ?? { ...input, ...(carry && { carry }) }), startedAt };
+      return { ...(error.input ?? { ...input, ...(carry && { carry }) }), startedAt };
     }
   };
   try {

@@ -72,8 +72,8 @@ type Ended = { readonly status: 'DONE' | 'CANCELLED'; readonly report?: Artifact
 export interface RunState extends StageRunner, Pick<Steering, 'verdict' | 'atRest'> {
   /**
    * Walk until it comes through; a failure parks the run until a retry, then the walk starts again. What has gone from the store is made anew
-   * without a word from anyone. A pause breaks the walk off until it is resumed. `about`: the stage that a failure outside of stages is shown
-   * with. Errors: BeginAgain.
+   * without a word from anyone; where no walk of this round makes it, the run parks too, and a retry begins at the first round. A pause breaks the
+   * walk off until it is resumed. `about`: the stage that a failure outside of stages is shown with. Errors: BeginAgain.
    */
   walk<T>(work: () => Promise<T>, about?: StageName): Promise<T>;
   /** Work that comes before the first stage, and is shown as that one: whoever looks sees what the run waits for. */
@@ -270,6 +270,12 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
           await steering.untilRetried();
           attention = undefined;
           await become('RUNNING');
+          // What an earlier round has lost no walk of this one makes: told to go on, the run begins at the first, and finds in the store all but that.
+          if (damage.has(data.code) && round > 1) {
+            await steering.atRest();
+            const { carry: _, ...atFirst } = input;
+            throw new BeginAgain(atFirst);
+          }
           isAgain = true;
         }
       }

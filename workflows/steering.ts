@@ -25,10 +25,13 @@ import { io } from './activity-options';
 import type { Tell } from './notify';
 import { approveUpdate, pauseUpdate, rejectUpdate, resumeUpdate, retryUpdate } from './messages';
 
-/** The workflow begins again: under a changed config, or as it is with an empty history, because this one has grown long. Thrown out of a walk. */
+/**
+ * The workflow begins again: with another input (a changed config; its first round, to make again what an earlier one has lost), or as it is with an empty
+ * history, because this one has grown long. Thrown out of a walk.
+ */
 export class BeginAgain extends Error {
-  constructor(readonly changed?: AlignInput) {
-    super(changed ? 'the config of the run was changed' : 'the history of the run has grown long');
+  constructor(readonly input?: AlignInput) {
+    super(input ? 'the run begins again with another input' : 'the history of the run has grown long');
     this.name = 'BeginAgain';
   }
 }

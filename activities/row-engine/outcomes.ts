@@ -12,7 +12,13 @@
  */
 import type { CallFailureCause } from '../../drivers/model/model';
 import { ArteError, type ErrorCode } from '../../schemas/errors';
-import { retryAfterMaxMs, retryBackoffBaseMs, retryBackoffMaxMs, thresholdRowsMin } from '../../schemas/limits';
+import {
+  retryAfterMaxMs,
+  retryBackoffBaseMs,
+  retryBackoffMaxMs,
+  shardRowsMax,
+  thresholdRowsMin,
+} from '../../schemas/limits';
 import type { OutcomeCounts, RowReading } from '../../schemas/rows';
 import type { RowThresholds } from './types';
 
@@ -163,7 +169,7 @@ export function brokenThreshold(
   total: number,
   thresholds: RowThresholds,
 ): ThresholdName | undefined {
-  const done = counts.ok + counts.malformed + counts.refused + counts.truncated + counts.failed;
+  const done = rowsIn(counts);
   if (done === 0) return undefined;
   for (const name of thresholdNames) {
     const bad = counts[name];
@@ -178,6 +184,57 @@ function surelyBroken(bad: number, done: number, total: number, threshold: numbe
   if (bad === 0 || done < Math.min(thresholdRowsMin, total)) return false;
   if (bad > threshold * total) return true;
   return done >= total / 10 && wilsonLower(bad, done) > threshold;
+}
+
+/** What happens by chance less often than this happens for a reason: as sure as the interval below. */
+const chanceMin = 0.001;
+
+/**
+ * Thresholds for a part of a stage. A stage's last shard, and its later waves, may have a few rows only, of which one is a large share: such a part is
+ * refused where a stage whose bad rows are just within the threshold would have so many in it less than once in a thousand times. One that is the
+ * whole stage, or has rows enough for its share to say something, is judged by the threshold itself.
+ */
+export function thresholdsOfPart(thresholds: RowThresholds, rows: number, stageRows: number): RowThresholds {
+  if (rows >= stageRows || rows >= shardRowsMax) return thresholds;
+  // Half a row more, so that rounding breaks nothing.
+  const ofPart = (threshold: number): number =>
+    Math.max(threshold, Math.min(1, (byChanceMost(rows, threshold) + 0.5) / rows));
+  return {
+    malformed: ofPart(thresholds.malformed),
+    truncated: ofPart(thresholds.truncated),
+    refused: ofPart(thresholds.refused),
+    failed: ofPart(thresholds.failed),
+  };
+}
+
+/**
+ * The outcome whose share in a stage as a whole is too large: more than chance makes of the threshold, so that what was let through part by part is not
+ * refused afterwards.
+ */
+export function brokenInAll(counts: OutcomeCounts, thresholds: RowThresholds): ThresholdName | undefined {
+  const rows = rowsIn(counts);
+  return thresholdNames.find(
+    (name) => counts[name] > Math.max(thresholds[name] * rows, byChanceMost(rows, thresholds[name])),
+  );
+}
+
+function rowsIn({ ok, malformed, refused, truncated, failed }: OutcomeCounts): number {
+  return ok + malformed + refused + truncated + failed;
+}
+
+/** The most bad rows of so many that chance makes of a share: the largest count that is reached or passed in chanceMin of all cases (binomial). */
+function byChanceMost(rows: number, share: number): number {
+  if (share <= 0) return 0;
+  if (share >= 1) return rows;
+  // From the top down, in logarithms: the power of a share by thousands of rows is no number.
+  let log = rows * Math.log(share);
+  let tail = 0;
+  for (let bad = rows; bad > 0; bad -= 1) {
+    tail += Math.exp(log);
+    if (tail >= chanceMin) return bad;
+    log += Math.log((bad * (1 - share)) / ((rows - bad + 1) * share));
+  }
+  return 0;
 }
 
 /** Lower bound of a share's 99.9 % confidence interval. */

@@ -129,7 +129,8 @@ export async function orderRetry(
   // On an older version, whose workers are gone, nobody would take the order: it is started again instead.
   const isStranded = before === 'RUNNING' && session.embedded && (await endStrandedRun(session.client, runId));
   const engine = isStranded ? undefined : before;
-  if (engine === 'RUNNING' && progress.attention?.error.code === 'BudgetExhausted')
+  // Under a changed config it may need less: that is what such a change is for.
+  if (engine === 'RUNNING' && progress.attention?.error.code === 'BudgetExhausted' && !change)
     await refuseWithoutMoney(session, runId);
   const order = orderFor({ reason });
   if (engine === 'RUNNING')

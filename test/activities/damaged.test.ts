@@ -8,6 +8,7 @@ import { underLease } from '../../activities/lease';
 import { runShard } from '../../activities/row-engine/engine';
 import { recordStage, readStages, runKeys } from '../../activities/run-records';
 import { finishedStage, manifestKey, noCounts } from '../../activities/stage';
+import { mediaTypes } from '../../schemas/artifact-ref';
 import { noUsage, type StageManifest } from '../../schemas/manifest';
 import { MemoryStore } from './row-engine/memory-store';
 import { rightAnswer, rightBytes, rowsOf, scriptedEndpoint, Workplace } from './row-engine/shards';
@@ -17,6 +18,25 @@ const manifest: StageManifest = {
   ...{ counts: noCounts, usage: noUsage, paidBy: { run: { ...noUsage, calls: 7 } }, facts: {} },
   ...{ seconds: 1, finishedAt: '2026-01-01T00:00:00.000Z' },
 };
+
+it('a stage that made a model is finished while every file of the model is there', async () => {
+  const store = new MemoryStore();
+  const bytes = { mediaType: mediaTypes.bytes, rows: 1 };
+  const files = [
+    { path: 'adapter_config.json', blob: await store.putBlob('config', bytes) },
+    { path: 'adapter_model.safetensors', blob: await store.putBlob('weights', bytes) },
+  ];
+  const list = JSON.stringify({ schemaVersion: 1, files });
+  const layer = await store.putBlob(list, { mediaType: mediaTypes.directory, rows: files.length });
+  await store.putOnce(manifestKey(manifest.key), { ...manifest, outputs: { layer } });
+  expect(await finishedStage(store, manifest.key)).toMatchObject({ outputs: { layer } });
+  for (const uri of [files[1]?.blob.uri ?? '', layer.uri]) {
+    const held = store.objects.get(uri) as Buffer;
+    store.objects.delete(uri);
+    expect(await finishedStage(store, manifest.key)).toBeUndefined();
+    store.objects.set(uri, held);
+  }
+});
 
 it("a damaged manifest is none, and is out of the way of the stage's next commit; who only looks leaves it", async () => {
   const store = new MemoryStore();

@@ -10,7 +10,15 @@ import { DefaultLogger } from '@temporalio/worker';
 import type { ActivityProgress, CommittedWave, ShardInput, ShardOutput, WaveInput } from '../../schemas/messages';
 import type { InferDependencies } from '../../activities/dependencies';
 import { readLedger, setCap } from '../../activities/budget';
-import { commitWave, runShardOf, secondsOf, type RowStage } from '../../activities/row-stage';
+import {
+  commitWave,
+  openRowStage,
+  runShardOf,
+  secondsOf,
+  servedShape,
+  type RowStage,
+} from '../../activities/row-stage';
+import { keyOf, manifestKey, noCounts } from '../../activities/stage';
 import { shardKeyOf, shardRecordKey } from '../../activities/row-engine/shard-record';
 import { CallFailure } from '../../drivers/model/model';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -109,7 +117,7 @@ function runIn(
   { store, shard }: Place,
   runId: string,
   endpoint: ScriptedEndpoint,
-  { attempt = 1, machine = runId, of = stage } = {},
+  { attempt = 1, machine = runId, of = stage }: { attempt?: number; machine?: string; of?: RowStage<null> } = {},
 ): { output: Promise<ShardOutput>; phases: Set<string>; leases: Leases } {
   const environment = new MockActivityEnvironment(
     { attempt, workflowExecution: { workflowId: `${runId}/r1/score-drafts`, runId: 'x' } },
@@ -321,6 +329,34 @@ describe('the model of a shard', () => {
     await expect(output).rejects.toMatchObject({ data: { code: 'BudgetExhausted' } });
     expect(leases).toEqual({ taken: 1, released: 1 });
   });
+});
+
+it('that is found in the store is let in by the thresholds of who finds it, not of who made it', async () => {
+  const { store, shard } = await place(new MemoryStore(), { cap: null });
+  const { key } = await keyOf(store, servedShape(stage), shard.stage);
+  await store.putOnce(manifestKey(key), {
+    ...{ schemaVersion: 1, stage: 'score-drafts', version: 1, key, inputs: {}, settings: null, outputs: {}, facts: {} },
+    ...{ counts: { ...noCounts, ok: 300, malformed: 700 }, usage: noUsage, seconds: 1, finishedAt: 'then' },
+  });
+  const found = (malformed: number) =>
+    openRowStage({ ...stage, thresholds: () => ({ ...lenient, malformed }) }, { store }, shard.stage);
+  expect(await found(0.7)).toMatchObject({ done: true, result: { reused: true } });
+  await expect(found(0.6)).rejects.toMatchObject({
+    data: { code: 'OutcomeThreshold', what: expect.stringContaining('700 of the 1000 rows of score-drafts') as string },
+  });
+});
+
+it('of few rows, at the end of a stage or in a later wave, is not refused for what chance makes of them', async () => {
+  const here = await place(new MemoryStore(), { cap: null });
+  const strict: RowStage<null> = { ...stage, thresholds: () => ({ ...lenient, failed: 0.02 }) };
+  // As many rows as its ref says: this stage lists its own without a look at those before.
+  const wave = { ...(await here.store.putLines([])), rows: 6_000 };
+  const one = { ...here.shard, wave: 1, waves: [wave], rows: 1, length: 1 };
+  const fails = (): ScriptedEndpoint => scriptedEndpoint(() => new CallFailure('context-too-long', 'too long'));
+  const { output } = runIn({ ...here, shard: one }, 'run', fails(), { of: strict });
+  expect((await output).counts.failed).toBe(1);
+  const whole = runIn({ ...here, shard: { ...here.shard, rows: 1, length: 1 } }, 'run', fails(), { of: strict });
+  await expect(whole.output).rejects.toMatchObject({ data: { code: 'OutcomeThreshold' } });
 });
 
 it('a shard whose model has no price asks nothing of a ledger', async () => {

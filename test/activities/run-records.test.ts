@@ -172,4 +172,20 @@ describe('under another config', () => {
     ]);
     expect(lines(anew?.earlier ?? [])).toEqual([['k2', 'k2', false, 7]]);
   });
+
+  it('what is found again under another label, or in another round, is paid for once', async () => {
+    const store = new MemoryStore();
+    // As score-drafts is called where it is the only signal, and then one of several.
+    await recordStage(store, 'run', placeOf(''), manifestOf('k1', 'run'), false);
+    await recordStage(store, 'run', placeOf('late', 2), manifestOf('k2', 'run'), false);
+    await setRoundsAside(store, 'run');
+    await recordStage(store, 'run', placeOf('icl_accuracy'), manifestOf('k1', 'run'), true);
+    await recordStage(store, 'run', placeOf('early'), manifestOf('k2', 'run'), true);
+    const [first, second] = await readRounds(store, 'run', 2);
+    expect(lines(first?.stages ?? [])).toEqual([
+      ['icl_accuracy', 'k1', false, 7],
+      ['early', 'k2', true, 0],
+    ]);
+    expect([first?.earlier, lines(second?.earlier ?? [])]).toEqual([undefined, [['late', 'k2', false, 7]]]);
+  });
 });

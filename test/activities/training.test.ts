@@ -5,7 +5,7 @@
 import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { TrainDependencies } from '../../activities/dependencies';
 import { runLeasedStage } from '../../activities/leased-stage';
@@ -25,6 +25,13 @@ class TrainingStore extends MemoryStore {
     const files = (await readdir(folder)).sort();
     const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
     return (await this.putBlob(JSON.stringify(texts), { mediaType: 'application/json', rows: files.length })) as never;
+  }
+
+  /** A checkpoint as the trainer leaves it; a folder that is there is not unpacked into. */
+  override async getDirectory(_?: unknown, path?: string): Promise<never> {
+    await mkdir(String(path));
+    for (const name of ['weights', 'COMPLETE']) await writeFile(join(String(path), name), 'from the store');
+    return undefined as never;
   }
 
   override async getFile(ref?: { uri: string }, path?: string): Promise<never> {
@@ -151,4 +158,53 @@ it('counts the steps of the checkpoint it goes on from as found, not as made', a
   const beats: ActivityProgress[] = [];
   await expect(train((beat) => beats.push(beat))).rejects.toThrow('ends here');
   expect(beats.at(-1)).toMatchObject({ phase: 'step', done: 6, found: 5, total: 8 });
+});
+
+describe('a training that was begun elsewhere', () => {
+  /** Whether each checkpoint in the work folder is whole, when the trainer is started over what a machine has. */
+  async function startedWith(name: string, here: (checkpoints: string) => Promise<void>): Promise<unknown> {
+    let workDir = '';
+    let seen: unknown;
+    const starts: Trainer = {
+      async train(job) {
+        ({ workDir } = job);
+        const checkpoints = join(workDir, 'checkpoints');
+        const names = (await readdir(checkpoints)).filter((each) => /^checkpoint-\d+$/.test(each)).sort();
+        seen = names.map((each) => [each, existsSync(join(checkpoints, each, 'COMPLETE'))]);
+        throw new Error('that is enough');
+      },
+    };
+    const { store, train } = await place(name, starts);
+    await expect(train()).rejects.toThrow('that is enough');
+    const ref = await store.putBlob('[]', { mediaType: 'application/json', rows: 0 });
+    await store.putDocument(`training/${basename(workDir)}/checkpoint.json`, {
+      name: 'checkpoint-200',
+      ref: ref as unknown as JsonValue,
+    });
+    await here(join(workDir, 'checkpoints'));
+    await expect(train()).rejects.toThrow('that is enough');
+    return seen;
+  }
+  const checkpoint = async (path: string, ...files: readonly string[]): Promise<void> => {
+    await mkdir(path, { recursive: true });
+    for (const file of files) await writeFile(join(path, file), 'from here');
+  };
+  const fromStore = ['checkpoint-200', true];
+
+  it('goes on from the checkpoint in the store where a kill cut off its fetching', async () => {
+    const half = (checkpoints: string) => checkpoint(join(checkpoints, 'checkpoint-200.partial-1-abc'), 'weights');
+    expect(await startedWith('cut-off', half)).toEqual([fromStore]);
+  });
+
+  it('goes on from the newest, wherever that is', async () => {
+    const older = (checkpoints: string) => checkpoint(join(checkpoints, 'checkpoint-100'), 'weights', 'COMPLETE');
+    expect(await startedWith('older', older)).toEqual([['checkpoint-100', true], fromStore]);
+    const newer = (checkpoints: string) => checkpoint(join(checkpoints, 'checkpoint-300'), 'weights', 'COMPLETE');
+    expect(await startedWith('newer', newer)).toEqual([['checkpoint-300', true]]);
+  });
+
+  it('takes the one in the store for its own half of the same', async () => {
+    const torn = (checkpoints: string) => checkpoint(join(checkpoints, 'checkpoint-200'), 'weights');
+    expect(await startedWith('torn', torn)).toEqual([fromStore]);
+  });
 });

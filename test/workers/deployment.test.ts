@@ -1,11 +1,11 @@
 /**
  * Goal: a version of the workflow code becomes current however late the engine knows it, is asked for soon at first and then less often, says so when it
- * takes long, and gives up only with its worker.
+ * takes long, and gives up only with its worker; an engine that lets nobody add search attributes keeps no worker from its work.
  * Method: an engine by script, and a clock that moves as often as it is asked for.
  */
 import type { Client } from '@temporalio/client';
 import type { Logger } from 'pino';
-import { announceDeployment } from '../../workers/deployment';
+import { announceDeployment, ensureSearchAttributes } from '../../workers/deployment';
 
 /** Refuses so many times. Says when it was asked, in real milliseconds. */
 function engine(refusals: number, onAsk: (times: number) => void = () => undefined) {
@@ -70,4 +70,36 @@ it('ends with its worker, however long the pause is', async () => {
   await announceDeployment(client, 'default', 'arte', 'v2', logger, ending.signal);
   expect(asked).toHaveLength(2);
   expect(infos).toEqual([]);
+});
+
+describe('search attributes', () => {
+  const known = { ArteRound: 3, ArteStage: 2, ArteStatus: 2 };
+  function operator(list: () => Promise<object>, add: (request: object) => Promise<object>) {
+    const warnings: string[] = [];
+    const logger = { warn: (_: object, text: string) => warnings.push(text) } as unknown as Logger;
+    const service = { listSearchAttributes: list, addSearchAttributes: add };
+    const client = { connection: { operatorService: service } } as unknown as Client;
+    return { ensured: ensureSearchAttributes(client, 'default', logger), warnings };
+  }
+  const refused = (code: number) => (): Promise<never> => Promise.reject(Object.assign(new Error('no'), { code }));
+
+  it('that are missing are added', async () => {
+    const added: object[] = [];
+    const add = (request: object): Promise<object> => (added.push(request), Promise.resolve({}));
+    await operator(() => Promise.resolve({ customAttributes: known }), add).ensured;
+    expect(added).toEqual([{ namespace: 'default', searchAttributes: { ArteStudent: 2 } }]);
+  });
+
+  it.each([7, 12])('are left to others where the engine answers %s, and that is said', async (code) => {
+    const add = refused(code);
+    for (const list of [refused(code), () => Promise.resolve({ customAttributes: known })]) {
+      const { ensured, warnings } = operator(list, add);
+      await ensured;
+      expect(warnings).toEqual([expect.stringContaining('have them added to the namespace')]);
+    }
+  });
+
+  it('of an engine that is away are waited for by another start', async () => {
+    await expect(operator(refused(14), refused(14)).ensured).rejects.toThrow('no');
+  });
 });

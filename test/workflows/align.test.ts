@@ -1180,6 +1180,30 @@ describe('alignWorkflow', () => {
       });
     });
 
+    it('makes what an earlier round has lost when it is told to go on: it begins at the first', async () => {
+      let resolved = 0;
+      const activities = standIns(recorded, {
+        resolveModels: async () => {
+          resolved += 1;
+          return { teacher: model('teacher'), student: model('student'), respondents: [], others: [] };
+        },
+        decide: async (of) => {
+          // An evaluation of round 1 is gone, until that round is walked again.
+          if (of.extra?.['round'] === 2 && resolved === 1) throw failure('BlobMissing');
+          return result(of, recorded);
+        },
+      });
+      await withWorkers(activities, async () => {
+        const handle = await start(input('lost', { rounds: 2 }));
+        const { startedAt, attention } = await parked(handle);
+        expect(attention).toMatchObject({ stage: 'decide', error: { code: 'BlobMissing' } });
+        await handle.executeUpdate(retryUpdate, { args: [by] });
+        const done = (await handle.result()) as RunProgress;
+        expect(done).toMatchObject({ status: 'DONE', round: 2, startedAt });
+      });
+      expect(recorded.rounds.map(({ round }) => round)).toEqual([1, 1, 2]);
+    });
+
     it('that is walked again goes on in a new history when this one has grown long', async () => {
       const short = await startTemporal(['--dynamic-config-value', 'limit.historyCount.suggestContinueAsNew=20']);
       let broken = true;

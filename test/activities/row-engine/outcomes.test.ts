@@ -5,12 +5,14 @@
 import fc from 'fast-check';
 import {
   actionFor,
+  brokenInAll,
   brokenThreshold,
   mayBeAway,
   parkError,
   readingStep,
   signalOf,
   thresholdNames,
+  thresholdsOfPart,
   type FailedCode,
 } from '../../../activities/row-engine/outcomes';
 import { ArteError } from '../../../schemas/errors';
@@ -183,5 +185,45 @@ describe('thresholds', () => {
         failed: 1,
       }),
     ).toBeUndefined();
+  });
+
+  describe('of a part of a stage', () => {
+    const thresholds = { malformed: 0.6, truncated: 0.6, refused: 0.5, failed: 0.02 };
+    const brokenBy = (bad: Partial<OutcomeCounts>, rows: number, stageRows: number): string | undefined => {
+      const none = { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 };
+      const done = { ...none, ...bad, ok: rows - sum({ ...none, ...bad }) };
+      return brokenThreshold(done, rows, thresholdsOfPart(thresholds, rows, stageRows));
+    };
+
+    it('are not broken by what chance makes of a few rows', () => {
+      for (const rows of [1, 2, 3, 7, 49]) {
+        expect(brokenBy({ failed: 1 }, rows, 6_000)).toBeUndefined();
+        if (rows < 10) expect(brokenBy({ truncated: rows }, rows, 60)).toBeUndefined();
+      }
+      // The chance of 14 of 14 is 0.6^14, of 3 of 10 failed 0.0009.
+      expect(brokenBy({ malformed: 14 }, 14, 6_000)).toBe('malformed');
+      expect([brokenBy({ failed: 2 }, 10, 6_000), brokenBy({ failed: 3 }, 10, 6_000)]).toEqual([undefined, 'failed']);
+    });
+
+    it('are the threshold itself where the part is the whole, or a whole shard', () => {
+      expect(brokenBy({ failed: 1 }, 10, 10)).toBe('failed');
+      expect(thresholdsOfPart(thresholds, 2_000, 6_000)).toBe(thresholds);
+    });
+
+    it('that was let in stay so when the whole is looked at again', () => {
+      const none = { ok: 0, malformed: 0, refused: 0, truncated: 0, failed: 0 };
+      // Full shards at the threshold, and a last one of three rows that all failed.
+      const counts = { ...none, ok: 3_920, failed: 80 + 2 };
+      expect(brokenInAll(counts, thresholds)).toBeUndefined();
+      expect(brokenInAll({ ...counts, failed: 120 }, thresholds)).toBe('failed');
+      expect(brokenInAll(none, thresholds)).toBeUndefined();
+    });
+
+    it('of nought and of one stay so', () => {
+      const ends = { malformed: 0, truncated: 1, refused: 0, failed: 1 };
+      const part = thresholdsOfPart(ends, 5, 6_000);
+      expect(brokenThreshold({ ok: 4, malformed: 1, refused: 0, truncated: 0, failed: 0 }, 5, part)).toBe('malformed');
+      expect(brokenThreshold({ ok: 0, malformed: 0, refused: 0, truncated: 2, failed: 3 }, 5, part)).toBeUndefined();
+    });
   });
 });

@@ -7,11 +7,11 @@ import { runKeys } from '../../../activities/run-records';
 import type { Session } from '../../../cli/session';
 import { budgetLine, budgetSummary } from '../../../cli/run/budget-view';
 import { nothingToRetry, orderCap, parseAmount, register } from '../../../cli/commands/budget';
-import { shortfall } from '../../../cli/commands/retry';
+import { orderRetry, shortfall } from '../../../cli/commands/retry';
 import { emptyLedger, reserve } from '../../../method/ledger';
 import type { JsonValue } from '../../../schemas/json';
 import type { Ledger } from '../../../schemas/ledger';
-import type { RunProgress, RunStatus } from '../../../schemas/messages';
+import type { AlignInput, RunProgress, RunStatus } from '../../../schemas/messages';
 import { runConfigSchema, type RunConfig } from '../../../schemas/run-config';
 import { MemoryStore } from '../../activities/row-engine/memory-store';
 import { runCommand } from '../../support/command';
@@ -115,6 +115,41 @@ it('says what a refused piece of work needs, until the cap allows it', () => {
   }
   expect(shortfall({ ...refused, cap: null })).toBeUndefined();
   expect(shortfall(emptyLedger(0))).toBeUndefined();
+});
+
+it('a run that is parked for want of money is not retried as it is, but under a config that may need less', async () => {
+  const store = new MemoryStore();
+  const raw = { schemaVersion: 1, config: configOf({ input: 1 }) as unknown as JsonValue, files: {} };
+  const bundle = await store.putBlob(JSON.stringify(raw), { mediaType: 'application/json', rows: 1 });
+  const runId = 'run';
+  await store.putDocument(runKeys.record(runId), { schemaVersion: 1, runId, bundle });
+  await store.putDocument(runKeys.ledger(runId), { ...ledger, needs: 12.5 });
+  const error = { code: 'BudgetExhausted', what: '', why: '', next: '', retryable: false } as const;
+  const attention = { stage: 'score-drafts', error, since: '' } as const;
+  const progress: RunProgress = {
+    ...{ runId, status: 'NEEDS_ATTENTION', round: 1, rounds: 1, current: [], startedAt: '', attention },
+  };
+  const ordered: unknown[] = [];
+  const handle = {
+    describe: () => Promise.resolve({ status: { name: 'RUNNING' }, raw: {} }),
+    query: () => Promise.resolve(progress),
+    executeUpdate: (_: unknown, { args }: { args: readonly unknown[] }) => (
+      ordered.push(...args),
+      Promise.resolve(progress)
+    ),
+  };
+  const pollers = [{ lastAccessTime: { seconds: Date.now() / 1000 } }];
+  const client = {
+    ...{ options: { namespace: 'default' }, workflow: { getHandle: () => handle } },
+    workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
+    withAbortSignal: (_: unknown, ask: () => unknown) => ask(),
+  } as unknown as Session['client'];
+  const session: Session = { client, store, embedded: false, close: () => Promise.resolve() };
+  await expect(orderRetry(session, runId, {})).rejects.toMatchObject({ data: { code: 'BudgetExhausted' } });
+  expect(ordered).toEqual([]);
+  const input = { runId, bundle } as unknown as AlignInput;
+  await orderRetry(session, runId, { change: { input, set: ['tailor.per_task=10'] } });
+  expect(ordered).toMatchObject([{ change: { set: ['tailor.per_task=10'] } }]);
 });
 
 it('sums up what is finished and what is under way, by stage', () => {
