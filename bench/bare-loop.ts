@@ -1,7 +1,7 @@
 /** What the row engine is compared with: undici alone, one loop per call in flight, nothing kept. Argument: BareLoopSettings; prints {cpuSeconds}. */
 import { Pool } from 'undici';
 import { llamaCppCapabilities } from '../drivers/model/llama-cpp';
-import { requestBody } from '../drivers/model/openai-http';
+import { requestBody } from '../drivers/model/openai-request';
 import { requestOf } from './stage';
 
 export interface BareLoopSettings {

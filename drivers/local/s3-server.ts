@@ -18,7 +18,7 @@ import { ArteError } from '../../schemas/errors';
 import { serverReadyMs } from '../../schemas/limits';
 import { packageRoot } from '../package-root';
 import { startChild, type ChildExit } from '../process';
-import { ensureBucket, keepsObjects } from '../store/s3';
+import { ensureBucket, keepsObjects } from '../store/s3-client';
 import { makeCertificate } from './certificate';
 import { claimPort, freePorts, grpcPortOffset } from './ports';
 import type { PythonEnv } from './python-env';

@@ -1,6 +1,6 @@
 /**
  * Log-probabilities of a given text over HTTP, in the two protocols that have them: vLLM's (`prompt_logprobs`) and our scorer's (score.py).
- * Owns the bodies and how their answers are read. Leaves sending and what a failure means to openai-http.ts.
+ * Owns the bodies and how their answers are read. Leaves sending to openai-http.ts, what a failure means to openai-failure.ts.
  *
  * Scored are the tokens of prompt + lead + text from the first one that differs from those of prompt + lead. vLLM's own tokenizer says which
  * these are: its answer names tokens by id, and text cannot be cut back into tokens from outside.

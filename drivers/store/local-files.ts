@@ -1,7 +1,7 @@
 /**
  * Files and folders on their way to and from the store.
  * Owns: what may be stored (ordinary files, no links), reading in bounded memory, unpacking beside the goal and renaming, and the
- * spool of lines. Leaves hashing by name, requests and healing to s3.ts.
+ * spool of lines. Leaves hashing by name to s3.ts, requests and healing to s3-blob-writer.ts and s3-blob-reader.ts.
  */
 import { createHash, randomUUID, type Hash } from 'node:crypto';
 import { lstat, open, readdir, rename, unlink, type FileHandle } from 'node:fs/promises';

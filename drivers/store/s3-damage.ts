@@ -2,7 +2,8 @@
  * An object that a store has and does not give: its bytes are damaged where the store keeps them, or the store is away. SeaweedFS answers
  * HTTP 500 to both, after it has said nothing for 13 s while it tried anew; so another object is asked for, and then this one once more.
  *
- * Owns that judgement and how long it may take. Leaves what becomes of a damaged object to s3.ts, the words of all other errors to s3-errors.ts.
+ * Owns that judgement and how long it may take. Leaves what becomes of a damaged object to s3-blob-reader.ts and s3-objects.ts, the words of all other
+ * errors to s3-errors.ts.
  *
  * Invariant: nothing is called damaged that a store which is away or not itself explains as well: it wrote and gave back another object after this one
  * had failed for storeDamageMs, or had not come in time, and then said that it failed on this one.

@@ -1,6 +1,7 @@
 /**
- * What an S3 store's failures mean to a person: every error of the SDK, the network and the local disk as one ArteError.
- * Owns the mapping. When to try again is s3.ts's and, past that, the activity's retry policy.
+ * What an S3 store's failures mean to a person: every error of the SDK, the network and the local disk, and every object that is missing or damaged, as
+ * one ArteError. Owns the mapping and the words. Leaves when to try again to s3-client.ts, s3-patience.ts and, past that, the activity's retry policy;
+ * whether an object is damaged to s3-damage.ts and s3-blob-reader.ts.
  *
  * Invariant: no credential and no response body stands in a message; only names, codes, keys and addresses.
  */
@@ -244,4 +245,41 @@ async function embeddedDiskIsFull(
 export function isLoopback(endpoint: string): boolean {
   const host = new URL(endpoint).hostname;
   return host === 'localhost' || host === '[::1]' || host.startsWith('127.');
+}
+
+/** A run that is done walks no stage again; another one with its config finds what is left. */
+export const howMadeAgain =
+  '`arte retry RUN`: the stage that made it makes it again. Of a run that is done, `arte run CONFIG --id OTHER` with the same config: what is left is reused, the rest made again';
+
+/** A blob or document whose bytes are not those that were put. */
+export function blobCorrupt(uri: string, why: string, next: string): ArteError {
+  return new ArteError('BlobCorrupt', { what: `${uri} is not what its name says.`, why, next });
+}
+
+/** A blob that nothing stands under. */
+export function blobMissing(uri: string): ArteError {
+  return new ArteError('BlobMissing', {
+    what: `${uri} is not in the store.`,
+    why: 'It was removed, or the store under this address and prefix is another one.',
+    next: `Check platform.store, then ${howMadeAgain}.`,
+  });
+}
+
+/** An object that the store has and cannot give; `removed` when it was taken out of the way. */
+export function unreadableError(
+  key: string,
+  { Bucket, Key, seen, removed }: { Bucket: string; Key: string; seen: string; removed: boolean },
+): ArteError {
+  const isBlob = key.startsWith('blobs/');
+  return new ArteError('BlobCorrupt', {
+    what: `${key} is in the store and cannot be read.`,
+    why: removed ? `${seen} It was removed: nothing can read it.` : seen,
+    next: removed
+      ? `${howMadeAgain}.`
+      : `Look at the disk and the log of the store. If it stays so: ${
+          isBlob
+            ? `remove ${Key} from bucket ${Bucket}, then ${howMadeAgain}.`
+            : '`arte doctor` says what it is, and what to do about it.'
+        }`,
+  });
 }

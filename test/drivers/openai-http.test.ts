@@ -2,13 +2,9 @@
  * The client of OpenAI-compatible endpoints. Goal: the right body for every dialect, the right cause for every failure, the key in no
  * message. Method: the conformance suite and a case table against a server that misbehaves on command.
  */
-import {
-  createOpenAiEndpoint,
-  requestBody,
-  type OpenAiEndpoint,
-  type OpenAiEndpointOptions,
-} from '../../drivers/model/openai-http';
 import { CallFailure, type Capabilities } from '../../drivers/model/model';
+import { createOpenAiEndpoint, type OpenAiEndpoint, type OpenAiEndpointOptions } from '../../drivers/model/openai-http';
+import { requestBody } from '../../drivers/model/openai-request';
 import { ArteError } from '../../schemas/errors';
 import { answerBytesFixed, answerBytesPerToken, answersOnTheWayBytesMax, heldCallMs } from '../../schemas/limits';
 import type { ModelRequest, UntoldCount } from '../../schemas/rows';

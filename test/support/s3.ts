@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { startS3Server, type S3Server } from '../../drivers/local/s3-server';
-import { createS3Store, type S3StoreOptions } from '../../drivers/store/s3';
+import { createS3Store } from '../../drivers/store/s3';
+import type { S3StoreOptions } from '../../drivers/store/s3-objects';
 import type { ArtifactStore } from '../../drivers/store/store';
 
 export interface TestS3 {

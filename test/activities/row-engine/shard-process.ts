@@ -5,7 +5,8 @@
 import { runShard } from '../../../activities/row-engine/engine';
 import { llamaCppCapabilities } from '../../../drivers/model/llama-cpp';
 import { createOpenAiEndpoint } from '../../../drivers/model/openai-http';
-import { createS3Store, type S3StoreOptions } from '../../../drivers/store/s3';
+import { createS3Store } from '../../../drivers/store/s3';
+import type { S3StoreOptions } from '../../../drivers/store/s3-objects';
 import { quickLimits, lenient, readAnswer, rowsOf } from './shards';
 
 export interface ShardProcessSettings {
