@@ -11,6 +11,8 @@ import { activityInfo, ApplicationFailure, CompleteAsyncError } from '@temporali
 import { CancelledFailure, TemporalFailure } from '@temporalio/common';
 import { ArteError, type ErrorCode, type ErrorData } from '../schemas/errors';
 import { errorCharactersMax, failureMessageCharactersMax, retriedErrorBytesMax } from '../schemas/limits';
+import type { EndedShard } from '../schemas/messages';
+import { rowsDoneAt } from './rows-done';
 
 /**
  * Failures after which a retryable code is taken for final: these are failures of the work itself, and repeating them for an
@@ -55,10 +57,13 @@ export function guarded<Activities extends object>(activities: Activities): Acti
 }
 
 /**
- * An error as the engine should see it. Cancellation passes through unchanged.
+ * An error as the engine should see it. Cancellation passes through; of a shard, both say how many rows were done.
  * @param failures how often this activity has failed, this time included.
  */
 export function asFailure(error: unknown, failures: number): unknown {
+  const rowsDone = rowsDoneAt(error);
+  const ended: EndedShard[] = rowsDone === undefined ? [] : [{ rowsDone }];
+  if (error instanceof CancelledFailure && ended.length > 0) return new CancelledFailure(error.message, ended);
   if (error instanceof TemporalFailure || error instanceof CancelledFailure || error instanceof CompleteAsyncError)
     return error;
   const data = errorData(error);
@@ -68,7 +73,7 @@ export function asFailure(error: unknown, failures: number): unknown {
     message: cutTo(`${data.what} ${data.why}`, failureMessageCharactersMax),
     type: data.code,
     nonRetryable: final,
-    details: [final ? within(data, errorCharactersMax) : withinBytes(data, retriedErrorBytesMax)],
+    details: [final ? within(data, errorCharactersMax) : withinBytes(data, retriedErrorBytesMax), ...ended],
     // Of a failure that is tried again the engine keeps little (retriedErrorBytesMax); the worker's log has the cause.
     ...(final && error instanceof Error ? { cause: boundedCause(error, causesMax) } : {}),
   });

@@ -47,7 +47,7 @@ import { judgeAlignment } from './judge-alignment';
 import { sendNotification } from './notify';
 import { planFiring } from './plan-firing';
 import { prepareTasks } from './prepare-tasks';
-import { writeReport } from './report';
+import { writeReport } from './report/write-report';
 import { resolveModels } from './resolve-models';
 import { rewordSet } from './reword-set';
 import { commitWave, openRowStage, runShardOf, type AnyRowStage } from './row-stage';

@@ -55,6 +55,7 @@ import {
   type StageOutcome,
   type StageShape,
 } from './stage';
+import { noteRowsDone } from './rows-done';
 import { withStallDump } from './stall-dump';
 import type { OpenBundle } from './bundle';
 
@@ -220,6 +221,7 @@ export async function runShardOf(
   const first: ActivityProgress = { ...base, phase: 'model', done: 0 };
   return withHeartbeat(first, async (beat) => {
     const attempt = beat.attemptId;
+    let rowsDone: number | undefined;
     const account = openShardAccount(store, owner, context.config, modelConfig.price, {
       key: shardKey,
       stage: stage.name,
@@ -251,6 +253,7 @@ export async function runShardOf(
           attemptId: attempt,
           ...(account && { admit: account.admit }),
           onProgress: (progress) => {
+            rowsDone = progress.done;
             account?.observe(progress);
             metrics?.record(progress);
             const { device, worksSinceMs } = shardModel;
@@ -289,7 +292,12 @@ export async function runShardOf(
         ask(account ? AbortSignal.any([signal, account.over]) : signal),
       );
     const leased = underLease({ store, key: shardKey, owner, attempt, signal: beat.signal, finished, onWait }, asked);
-    return account ? account.settleWith(leased) : leased;
+    try {
+      return await (account ? account.settleWith(leased) : leased);
+    } catch (error) {
+      if (rowsDone !== undefined) noteRowsDone(error, rowsDone);
+      throw error;
+    }
   });
 }
 

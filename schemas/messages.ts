@@ -315,6 +315,23 @@ export interface StageProgress {
   readonly waits?: string;
 }
 
+/** What a shard that is broken off or fails says in the details of its failure, beside the error. */
+export interface EndedShard {
+  readonly rowsDone: number;
+}
+
+/** A row stage that a pause, a cancel or a failure has ended in its middle. What was done is kept, and found when the stage is begun again. */
+export interface BrokenOffStage {
+  readonly stage: StageName;
+  readonly arm: string;
+  /** As in StageProgress: rows are those of this wave. */
+  readonly wave: number;
+  readonly rows: number;
+  readonly rowsDone: number;
+  /** Not every shard could say how far it was: there may be more. */
+  readonly atLeast?: true;
+}
+
 export type RunStatus = 'RUNNING' | 'PAUSED' | 'NEEDS_ATTENTION' | 'NEEDS_APPROVAL' | 'DONE' | 'FAILED' | 'CANCELLED';
 
 /** What a person's order is: `by` whom and why; a retry may bring another config. */
@@ -349,6 +366,8 @@ export interface RunProgress {
   readonly rounds: number;
   /** What is running now, with the shards done of total where it is a row stage. */
   readonly current: readonly { stage: StageName; arm: string; since: string; workflowId?: string; waits?: string }[];
+  /** Row stages that were ended in their middle and are not begun again yet. Left out where there is none, and by older workers. */
+  readonly brokenOff?: readonly BrokenOffStage[];
   readonly attention?: StageFailure;
   /** Of a paused run: since when, by whom and why. While `current` is not empty it is still coming to rest. */
   readonly paused?: Order & { readonly since: string };

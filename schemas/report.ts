@@ -1,5 +1,5 @@
 /**
- * The report of a run: what `arte report RUN --json` prints and every other view draws from. Written by activities/report.ts from
+ * The report of a run: what `arte report RUN --json` prints and every other view draws from. Written by activities/report/ from
  * manifests and predictions; nothing in it is a number that cannot be followed back to a stage key.
  */
 import type { ArmName } from './arms';

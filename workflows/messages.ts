@@ -1,6 +1,6 @@
 /** What may be said to a running alignWorkflow, and asked of it. Defined here so that the client and the workflow share one definition. */
-import { defineQuery, defineUpdate } from '@temporalio/workflow';
-import type { RetryOrder, RunProgress, StageProgress } from '../schemas/messages';
+import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
+import type { BrokenOffStage, RetryOrder, RunProgress, StageProgress } from '../schemas/messages';
 import type { Order } from '../schemas/run-action';
 
 /** Where the run is: stages done and running, status, what it waits for. */
@@ -26,3 +26,6 @@ export const rejectUpdate = defineUpdate<RunProgress, [Order]>('reject');
 
 /** Of a stageWorkflow: rows of the wave, and how many of them stand in finished shards. Rows of running shards are in their heartbeats. */
 export const stageProgressQuery = defineQuery<StageProgress>('stageProgress');
+
+/** Of a stageWorkflow to its run, before it ends without a result: how far it was. */
+export const brokenOffSignal = defineSignal<[BrokenOffStage]>('stageBrokenOff');

@@ -20,6 +20,7 @@ import { defineSearchAttributeKey, WorkflowExecutionAlreadyStartedError } from '
 import type { ArtifactRef } from '../schemas/artifact-ref';
 import type {
   AlignInput,
+  BrokenOffStage,
   RunProgress,
   RunStatus,
   StageFailure,
@@ -32,7 +33,7 @@ import { rowStageNames, stageLabel, type StageName } from '../schemas/stage-name
 import { io, train } from './activity-options';
 import { errorDataOf } from './attention';
 import { whenAffordable } from './budget';
-import { progressQuery } from './messages';
+import { brokenOffSignal, progressQuery } from './messages';
 import { createTell, saidOf, type Tell } from './notify';
 import { stageWorkflow } from './shards';
 import { BeginAgain, createSteering, type Steering } from './steering';
@@ -92,6 +93,8 @@ export interface RunState extends StageRunner, Pick<Steering, 'verdict' | 'atRes
 
 export function createRunState(input: AlignInput, round: number, startedAt: string): RunState {
   const running = new Map<string, RunProgress['current'][number]>();
+  /** By their labels. */
+  const brokenOff = new Map<string, BrokenOffStage>();
   let status: RunProgress['status'] = 'RUNNING';
   let attention: RunProgress['attention'];
   let report: RunProgress['report'];
@@ -106,6 +109,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     round,
     rounds: input.rounds,
     current: [...running.values()],
+    ...(brokenOff.size > 0 ? { brokenOff: [...brokenOff.values()] } : {}),
     ...(attention && status === 'NEEDS_ATTENTION' ? { attention } : {}),
     ...steered(),
     // What is healed by itself is nothing to tell anyone.
@@ -157,6 +161,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   const steering = createSteering({ runId: input.runId, round, progress, become, onStopped, tell });
   steered = steering.state;
   setHandler(progressQuery, progress);
+  setHandler(brokenOffSignal, (of) => void brokenOff.set(stageLabel(of.stage, of.arm), of));
   upsertSearchAttributes([
     { key: roundKey, value: round },
     { key: statusKey, value: status },
@@ -187,6 +192,7 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     const row = (rowStageNames as readonly StageName[]).includes(name);
     const entry = { stage: name, arm, since: new Date().toISOString(), ...(row ? { workflowId } : {}) };
     running.set(label, entry);
+    brokenOff.delete(label);
     upsertSearchAttributes([{ key: stageKey, value: name }]);
     show();
     try {

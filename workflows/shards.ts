@@ -7,6 +7,7 @@ import { continueAsNew, setHandler, sleep } from '@temporalio/workflow';
 import { budgetWaitMs, shardRowsMax, shardsInFlightMax, shardsPerRunMax } from '../schemas/limits';
 import type { StageInput, StageProgress, StageResult, WaveInput } from '../schemas/messages';
 import { infer, io } from './activity-options';
+import { rowsDoneOf, tellBrokenOff } from './broken-off';
 import { waitsForBudget } from './budget';
 import { stageProgressQuery } from './messages';
 
@@ -34,23 +35,47 @@ export async function stageWorkflow(input: StageWorkflowInput): Promise<StageRes
     const end = Math.min(shards, nextShard + shardsPerRunMax);
     const rowsBefore = wave.waves.reduce((sum, { rows }) => sum + rows, 0);
     progress = { wave: wave.wave, rows: wave.rows, rowsBefore, rowsInFinishedShards: nextShard * shardRowsMax };
-    await runWindow(wave, nextShard, end, (change) => {
-      const { waits: _, ...before } = progress;
-      progress = {
-        ...before,
-        rowsInFinishedShards: before.rowsInFinishedShards + (change.rows ?? 0),
-        ...(change.waits === undefined ? {} : { waits: change.waits }),
-      };
-    });
+    let [brokenOff, untold] = [0, false];
+    const toldIfEnded = async <T>(work: () => Promise<T>): Promise<T> => {
+      try {
+        return await work();
+      } catch (error) {
+        const { stage, place } = input.stage;
+        const rowsDone = Math.min(wave.rows, progress.rowsInFinishedShards + brokenOff);
+        const where = { stage, arm: place?.arm ?? '', wave: wave.wave, rows: wave.rows };
+        await tellBrokenOff({ ...where, rowsDone, ...(untold && { atLeast: true as const }) });
+        throw error;
+      }
+    };
+    await toldIfEnded(() =>
+      runWindow(wave, nextShard, end, (change) => {
+        const { waits: _, ...before } = progress;
+        progress = {
+          ...before,
+          rowsInFinishedShards: before.rowsInFinishedShards + (change.rows ?? 0),
+          ...(change.waits === undefined ? {} : { waits: change.waits }),
+        };
+        if (!change.ended) return;
+        brokenOff += change.ended.rowsDone ?? 0;
+        untold ||= change.ended.rowsDone === undefined;
+      }),
+    );
     if (end < shards)
       return continueAsNew<typeof stageWorkflow>({ stage: input.stage, resume: { wave, nextShard: end } });
-    const committed = await io.commitWave(wave);
+    const committed = await toldIfEnded(() => io.commitWave(wave));
     if (committed.done) return committed.result;
     const { wave: results, rows, plan, soFar } = committed;
     const written = { ...(plan && { plan }), ...(soFar && { soFar }) };
     wave = { ...wave, wave: wave.wave + 1, waves: [...wave.waves, results], rows, ...written };
     nextShard = 0;
   }
+}
+
+/** Of one shard: its rows are finished, it waits for money, or it has ended with so many of its rows done. */
+interface ShardChange {
+  readonly rows?: number;
+  readonly waits?: string;
+  readonly ended?: { readonly rowsDone: number | undefined };
 }
 
 /**
@@ -61,7 +86,7 @@ async function runWindow(
   wave: WaveInput,
   first: number,
   end: number,
-  onChange: (change: { readonly rows?: number; readonly waits?: string }) => void,
+  onChange: (change: ShardChange) => void,
 ): Promise<void> {
   const failures: unknown[] = [];
   const putBack: number[] = [];
@@ -82,6 +107,7 @@ async function runWindow(
         const why = waitsForBudget(error, waits);
         if (why === undefined) {
           failures.push(error);
+          onChange({ ended: { rowsDone: rowsDoneOf(error) } });
           return;
         }
         putBack.push(shard);
@@ -97,5 +123,7 @@ async function runWindow(
   const lanes = await Promise.allSettled(Array.from({ length: Math.min(shardsInFlightMax, end - first) }, lane));
   // A lane itself fails only when it is cancelled while it waits.
   for (const ended of lanes) if (ended.status === 'rejected') failures.push(ended.reason);
+  // What waits for money may have had rows answered before.
+  if (putBack.length > 0) onChange({ ended: { rowsDone: undefined } });
   if (failures.length > 0) throw failures[0];
 }

@@ -11,6 +11,7 @@ import { stageLabel } from '../../schemas/stage-names';
 import { foreign } from '../cells';
 import type { Colors } from '../output';
 import { formatCount, formatSeconds } from '../output';
+import { stoppedStages } from './broken-off';
 import { minute } from './minute';
 import type { LiveStage, RunView } from './run-progress';
 import { paceOf, type Rate } from './stage-pace';
@@ -38,6 +39,8 @@ export function renderRun(
   ];
   for (const record of view.finished) lines.push(finishedLine(record, color));
   for (const stage of view.live) lines.push(...liveLines(stage, rates.get(stage.label), color, secondsLeft));
+  for (const { label, words } of stoppedStages(progress))
+    lines.push(`${color.yellow('‖')} ${label.padEnd(41)} ${words}`);
   const made = view.finished.filter((record) => !record.reused);
   const calls = made.reduce((sum, record) => sum + record.usage.calls, 0);
   const tokens = made.reduce((sum, record) => sum + record.usage.inputTokens + record.usage.outputTokens, 0);

@@ -4,6 +4,7 @@ import type { ErrorData } from '../../schemas/errors';
 import type { StageRecord } from '../../schemas/messages';
 import { rowOutcomes } from '../../schemas/rows';
 import { stageLabel, type StageName } from '../../schemas/stage-names';
+import { stoppedStages } from '../run/broken-off';
 import { ceilingLine } from '../run/ceiling-line';
 import type { Curve } from '../report/curve';
 import { metricPlot, plots, speedPlot, type NamedCurve } from '../report/page/curve-plots';
@@ -206,6 +207,10 @@ function roundsOf(seen: SeenRun, details: RunDetails): string {
       const rows = [
         ...done.map((record) => finishedRow(record, details)),
         ...live.map(liveRow),
+        ...(isNow ? stoppedStages(progress) : []).map(({ label, words }): Cell[] => [
+          ...[label, words, ''],
+          ...['', '', '', '', '', ''],
+        ]),
         ...(isNow ? waiting(seen, details) : []),
       ];
       if (rows.length === 0) return '';
@@ -256,7 +261,7 @@ function liveRow(stage: LiveStage): Cell[] {
 /** What the plan that the run goes by has for this round and nobody has begun. */
 function waiting({ view: { progress, live } }: SeenRun, { plan, stages }: RunDetails): Cell[][] {
   if (!plan || progress.status === 'DONE' || progress.status === 'CANCELLED') return [];
-  const begun = new Set<string>(live.map(({ label }) => label));
+  const begun = new Set<string>([...live, ...stoppedStages(progress)].map(({ label }) => label));
   for (const { round, stage, arm } of stages) if (round === progress.round) begun.add(stageLabel(stage, arm));
   return plan.plan.stages
     .filter(({ round, name, arm }) => round === progress.round && !begun.has(stageLabel(name satisfies StageName, arm)))

@@ -7,6 +7,7 @@ import { formatMoney } from '../../activities/budget';
 import { asTyped } from '../called-as';
 import { formatCount, formatSeconds, type Colors } from '../output';
 import type { LiveStage } from '../run/run-progress';
+import { stoppedStages } from '../run/broken-off';
 import {
   amount,
   attentionLines,
@@ -112,7 +113,12 @@ function usageWords({ view }: WatchedRun): string {
 function bodyLines(watched: WatchedRun, width: number, lines: number, color: Colors): string[] {
   const { view, rounds } = watched;
   const message = messageLines(watched, width, color);
-  const live = view.live.flatMap((stage) => liveLines(stage, watched, width, color));
+  const live = [
+    ...view.live.flatMap((stage) => liveLines(stage, watched, width, color)),
+    ...stoppedStages(view.progress).map(({ label, words }) =>
+      row(width, [{ text: '‖ ', paint: color.yellow }, cut(label, Math.min(labelCells, width >> 1))], [`  ${words}`]),
+    ),
+  ];
   const done = [
     ...rounds.map((round) => pastRoundLine(round, width, color)),
     ...view.finished.map((record) => {

@@ -2,9 +2,10 @@
  * Failures on their way to the engine. Goal: whatever an activity throws, the engine keeps it and a person can read it. Method: errors of every kind
  * with megabytes in every part, through Temporal's own converter, measured as it would be sent; one activity that fails over and over.
  */
-import { defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
+import { CancelledFailure, defaultFailureConverter, defaultPayloadConverter } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { asFailure, guarded } from '../../activities/failures';
+import { noteRowsDone } from '../../activities/rows-done';
 import { ArteError } from '../../schemas/errors';
 
 const megabyte = 'é"\n'.repeat(300_000);
@@ -78,4 +79,18 @@ it('a failure is final by how often the work has failed, not by how many workers
   expect([await isFinal(3, '1'), await isFinal(4, '1')]).toEqual([false, false]);
   expect(await isFinal(3, 'of another training')).toBe(false);
   expect(await isFinal(5, '1')).toBe(true);
+});
+
+it('of a shard, a failure and a cancellation say how many rows were done; of other work they say nothing', () => {
+  const text = { what: 'W.', why: 'Y.', next: 'N.' };
+  const [failed, broken] = [new ArteError('EndpointOutOfMoney', text), new CancelledFailure('paused')];
+  const detailsOf = (error: unknown): unknown => (asFailure(error, 1) as { details: unknown }).details;
+  expect([detailsOf(failed), detailsOf(broken)]).toEqual([[expect.objectContaining(text)], []]);
+  noteRowsDone(failed, 17);
+  noteRowsDone(broken, 0);
+  expect([detailsOf(failed), detailsOf(broken)]).toEqual([
+    [expect.objectContaining(text), { rowsDone: 17 }],
+    [{ rowsDone: 0 }],
+  ]);
+  expect(asFailure(broken, 1)).toBeInstanceOf(CancelledFailure);
 });

@@ -2,7 +2,8 @@
  * Goal: the report's account of money: whose price a stage pays, and what kills may have cost beside it. Method: a round's record and its
  * manifests in a store in memory; the tables' statistics are method/'s tests.
  */
-import { wallOf, writeReport } from '../../activities/report';
+import { wallOf } from '../../activities/report/totals';
+import { writeReport } from '../../activities/report/write-report';
 import { putStageRecord, runKeys, saveRound } from '../../activities/run-records';
 import { manifestKey, noCounts } from '../../activities/stage';
 import { emptyLedger } from '../../method/ledger';

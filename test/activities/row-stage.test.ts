@@ -5,6 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { ActivityCancellationDetails } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import type { ActivityProgress, CommittedWave, ShardInput, ShardOutput, WaveInput } from '../../schemas/messages';
@@ -19,6 +20,7 @@ import {
   type RowStage,
 } from '../../activities/row-stage';
 import { keyOf, manifestKey, noCounts } from '../../activities/stage';
+import { rowsDoneAt } from '../../activities/rows-done';
 import { shardKeyOf, shardRecordKey } from '../../activities/row-engine/shard-record';
 import { CallFailure } from '../../drivers/model/model';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -36,6 +38,7 @@ import {
   rightAnswer,
   rowsOf,
   scriptedEndpoint,
+  sleep,
   type Script,
   type ScriptedEndpoint,
 } from './row-engine/shards';
@@ -118,7 +121,7 @@ function runIn(
   runId: string,
   endpoint: ScriptedEndpoint,
   { attempt = 1, machine = runId, of = stage }: { attempt?: number; machine?: string; of?: RowStage<null> } = {},
-): { output: Promise<ShardOutput>; phases: Set<string>; leases: Leases } {
+): { output: Promise<ShardOutput>; phases: Set<string>; leases: Leases; breakOff: () => void } {
   const environment = new MockActivityEnvironment(
     { attempt, workflowExecution: { workflowId: `${runId}/r1/score-drafts`, runId: 'x' } },
     // Failures are what these tests are about.
@@ -146,7 +149,10 @@ function runIn(
     },
   };
   const output: Promise<ShardOutput> = environment.run(runShardOf, of, dependencies, shard);
-  return { output, phases, leases };
+  // With its worker, so that no answers are waited for.
+  const breakOff = (): void =>
+    environment.cancel('WORKER_SHUTDOWN', new ActivityCancellationDetails({ workerShutdown: true }));
+  return { output, phases, leases, breakOff };
 }
 
 const right = (): ScriptedEndpoint => scriptedEndpoint(rightAnswer);
@@ -371,6 +377,25 @@ it('a shard whose model has no price asks nothing of a ledger', async () => {
   await runIn(await place(store, { cap: null }, {}), 'run', right()).output;
   expect(store.touched.filter((key) => key.includes('ledger'))).toEqual([]);
   expect(store.keys('runs/')).toEqual([]);
+});
+
+it('a shard that fails or is broken off leaves word of how many rows are done, those of the attempt before too', async () => {
+  const here = await place(new MemoryStore(), { cap: null }, {});
+  const wordOf = async ({ output }: ReturnType<typeof runIn>): Promise<unknown> =>
+    rowsDoneAt(await output.catch((error: unknown) => error));
+  expect(await wordOf(runIn(here, 'run', untilEmpty(20)))).toBe(20);
+  let asked = 0;
+  const hanging = scriptedEndpoint(
+    async (request, _, signal) => {
+      if ((asked += 1) <= 5) return rightAnswer(request);
+      setImmediate(second.breakOff);
+      await sleep(60_000, signal);
+      return rightAnswer(request);
+    },
+    { start: 1, max: 1 },
+  );
+  const second = runIn(here, 'run', hanging, { attempt: 2 });
+  expect(await wordOf(second)).toBe(25);
 });
 
 it('waves of two stages that end alike keep each its own account, and how long they waited', async () => {

@@ -10,7 +10,7 @@ import { join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { commitWave, openRowStage, runShardOf } from '../../activities/row-stage';
 import { scoreDrafts, type RacingFacts } from '../../activities/score-drafts';
-import { writeReport } from '../../activities/report';
+import { writeReport } from '../../activities/report/write-report';
 import { putStageRecord } from '../../activities/run-records';
 import { readRows } from '../../activities/read-rows';
 import { finishedStage } from '../../activities/stage';

@@ -4,16 +4,18 @@
  */
 import { noUsage } from '../../schemas/manifest';
 import { ApplicationFailure, WithStartWorkflowOperation, WorkflowFailedError } from '@temporalio/client';
-import { Context } from '@temporalio/activity';
+import { CancelledFailure, Context } from '@temporalio/activity';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { Worker } from '@temporalio/worker';
 import type { InferActivities, IoActivities, TrainActivities } from '../../activities';
 import { openShardAccount, readLedger, setCap } from '../../activities/budget';
 import { asFailure } from '../../activities/failures';
+import { noteRowsDone } from '../../activities/rows-done';
 import { ledgerTotals, promptTokensMax, usageOfCallMax } from '../../method/ledger';
 import { colorsFor } from '../../cli/output';
 import { renderRun } from '../../cli/run/run-view';
 import { armNames, recipeOf, standingArms } from '../../schemas/arms';
+import { ArteError } from '../../schemas/errors';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { payloadBytesMax, shardRowsMax } from '../../schemas/limits';
 import {
@@ -904,6 +906,7 @@ describe('alignWorkflow', () => {
         const progress = await handle.query(progressQuery);
         return progress.status === 'NEEDS_ATTENTION' ? progress : undefined;
       });
+    const said = { what: 'It was full.', why: 'So.', next: 'See to it.' };
     /** What waits for it goes on when it is opened. */
     const gate = () => {
       let open: () => void = () => undefined;
@@ -943,6 +946,57 @@ describe('alignWorkflow', () => {
         expect(((await handle.result()) as RunProgress).status).toBe('DONE');
       });
       expect(recorded.saved.at(-1)?.status).toBe('DONE');
+    });
+
+    it('says how many rows are done where a pause or a failure ends a stage in its middle, until that is begun again', async () => {
+      let as: 'paused' | 'failed' | 'whole' = 'paused';
+      let waiting = 0;
+      const rowsDone: Readonly<Record<string, number | undefined>> = {
+        ...{ 'paused 2000': 500, 'paused 7': 3, 'failed 2000': 600, 'failed 7': undefined },
+      };
+      const whole = standIns(recorded);
+      const activities = {
+        ...whole,
+        openRowStage: async (of: StageInput) => ({
+          ...{ done: false as const, key: sha(of.stage) },
+          rows: of.stage === 'sample-questions' ? shardRowsMax * 2 + 7 : 1,
+        }),
+        runShard: async (shard: ShardInput) => {
+          if (as === 'whole' || shard.stage.stage !== 'sample-questions' || shard.offset === 0)
+            return whole.runShard(shard);
+          waiting += 1;
+          if (as === 'paused') await untilStopped();
+          const error = as === 'paused' ? new CancelledFailure('paused') : new ArteError('StoreFull', said);
+          const rows = rowsDone[`${as} ${shard.length}`];
+          if (rows !== undefined) noteRowsDone(error, rows);
+          throw asFailure(error, 1);
+        },
+      };
+      // What runs beside it may have been met in its middle, too.
+      const questionsOf = ({ brokenOff }: RunProgress): unknown =>
+        brokenOff?.filter(({ stage }) => stage === 'sample-questions');
+      const stopped = { stage: 'sample-questions', arm: '', wave: 0, rows: shardRowsMax * 2 + 7 };
+      await withWorkers(activities, async () => {
+        const handle = await start(input('in-the-middle', { rounds: 1 }));
+        const child = env.client.workflow.getHandle('in-the-middle/r1/sample-questions');
+        await until(async () => (waiting === 2 ? true : undefined));
+        await until(async () =>
+          (await child.query(stageProgressQuery)).rowsInFinishedShards === shardRowsMax ? true : undefined,
+        );
+        const paused = await handle.executeUpdate(pauseUpdate, { args: [by] });
+        expect(paused.current).toEqual([]);
+        expect(questionsOf(paused)).toEqual([{ ...stopped, rowsDone: shardRowsMax + 503 }]);
+        as = 'failed';
+        await handle.executeUpdate(resumeUpdate, { args: [by] });
+        const failed = [{ ...stopped, rowsDone: shardRowsMax + 600, atLeast: true }];
+        expect(questionsOf(await parked(handle))).toEqual(failed);
+        await until(async () => (recorded.saved.at(-1)?.status === 'NEEDS_ATTENTION' ? true : undefined));
+        expect(recorded.saved.at(-1)).toMatchObject({ brokenOff: expect.arrayContaining(failed) as unknown });
+        as = 'whole';
+        await handle.executeUpdate(retryUpdate, { args: [by] });
+        const done = (await handle.result()) as RunProgress;
+        expect([done.status, done.brokenOff]).toEqual(['DONE', undefined]);
+      });
     });
 
     it('leaves its words in the store in their order, however long one takes', async () => {

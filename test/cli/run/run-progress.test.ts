@@ -1,5 +1,5 @@
 /**
- * Goal: of two trainings of a run at once each is shown with its own figures; a run that stands still because its version of arte has no worker any
+ * Goal: of two trainings of a run at once each is shown with its own figures, of a stage that stands still how far it was; a run that stands still because its version of arte has no worker any
  * more is told from one whose worker is away, and from one that is worked on, with the command that helps.
  */
 import { defaultPayloadConverter } from '@temporalio/common';
@@ -10,7 +10,7 @@ import { fromHeartbeats, isOf, type RunView } from '../../../cli/run/run-progres
 import { eventLine, renderRun, unattendedLines } from '../../../cli/run/run-view';
 import { noUsage } from '../../../schemas/manifest';
 import { pollerSilenceMs } from '../../../schemas/limits';
-import type { ActivityProgress } from '../../../schemas/messages';
+import type { ActivityProgress, BrokenOffStage, RunStatus } from '../../../schemas/messages';
 import { runConfigSchema } from '../../../schemas/run-config';
 
 const pending = (beat?: Partial<ActivityProgress>): Parameters<typeof isOf>[0] => {
@@ -198,4 +198,31 @@ it('a later wave says why rows are counted from nothing again', () => {
   expect(said).toContain('0/17 rows of wave 2');
   expect(said).toContain('wave 2: 17 after 20, asked again for what was unusable');
   expect(eventLine({ ...stage, wave: { number: 1, rowsBefore: 0 } }, undefined)).not.toContain('wave');
+});
+
+describe('a row stage that was ended in its middle', () => {
+  const said = (status: RunStatus, change: Partial<BrokenOffStage> = {}): string => {
+    const stage = { stage: 'evaluate', arm: 'arte-0shot', wave: 0, rows: 4_000, rowsDone: 1_234, ...change } as const;
+    const progress = { runId: 'r', status, round: 1, rounds: 1, current: [], brokenOff: [stage], startedAt: '' };
+    return renderRun({ progress, finished: [], live: [], engine: 'RUNNING' }, new Map(), undefined, noColors).join(
+      '\n',
+    );
+  };
+
+  it.each(['PAUSED', 'NEEDS_ATTENTION', 'CANCELLED'] as const)(
+    'of a run that is %s says how many rows are done',
+    (of) => {
+      expect(said(of)).toMatch(/‖ evaluate\/arte-0shot +stopped at 1,234\/4,000 rows\n/);
+    },
+  );
+
+  it('of a run that works is about to begin again', () => {
+    expect(said('RUNNING')).not.toContain('stopped');
+  });
+
+  it('claims no more than is known', () => {
+    expect(said('PAUSED', { atLeast: true })).toContain('stopped at no less than 1,234/4,000 rows');
+    expect(said('PAUSED', { atLeast: true, rowsDone: 0 })).toContain('how many of 4,000 rows are done is not known');
+    expect(said('PAUSED', { rowsDone: 0, wave: 1 })).toContain('stopped at 0/4,000 rows of wave 2');
+  });
 });

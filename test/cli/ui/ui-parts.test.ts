@@ -282,6 +282,18 @@ describe('what came of a run', () => {
     expect(html).toContain('0/10,000 rows, 9 in flight');
   });
 
+  it('of a row stage that a pause has ended, how far it was is said, and that it is to come is not', () => {
+    const brokenOff = [{ stage: 'score-drafts', arm: '', wave: 0, rows: 4_000, rowsDone: 1_234 }];
+    const { view } = seen('run', { status: 'PAUSED' });
+    const planned = { round: 2, name: 'score-drafts', arm: '', calls: 4_000, steps: 0 };
+    const { html } = runPage(seen('run', { view: { progress: { ...view.progress, brokenOff } } as never }), {
+      ...none,
+      plan: { plan: { stages: [planned] } } as never,
+    });
+    expect(html).toMatch(/score-drafts<\/\w+><td[^>]*>stopped at 1,234\/4,000 rows/);
+    expect(html).not.toContain('to come');
+  });
+
   it('is read once, and again when the run has written again', async () => {
     const asked: string[] = [];
     let modifiedAt = 1_000;

@@ -202,6 +202,13 @@ describe.each(pictures)('%s', (name, draw) => {
   });
 });
 
+it('a paused run says how far the row stage was that it has ended', () => {
+  const brokenOff = [{ stage: 'score-drafts', arm: '', wave: 0, rows: 4_000, rowsDone: 1_234 }] as const;
+  const run = watched({ progress: progress({ status: 'PAUSED', paused: { by: 'ana@host', since: '' }, brokenOff }) });
+  const shown = runScreen('bbh-gemma', run, { ...nothing, canGoBack: true }, small, plain).join('\n');
+  expect(shown).toMatch(/‖ score-drafts +stopped at 1,234\/4,000 rows/);
+});
+
 describe('whatever the size and the words', () => {
   const words = fc.oneof(
     fc.string({ unit: 'grapheme', maxLength: 60 }),
