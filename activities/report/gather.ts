@@ -65,7 +65,7 @@ function refuseGaps(rounds: readonly RoundRecord[], manifests: Manifests): void 
   throw new ArteError('BlobMissing', {
     what: `The report cannot be written: what ${first.stage}${first.arm === '' ? '' : ` of ${first.arm}`} made in round ${first.round} has gone from the store${gone.length > 1 ? `, and of ${gone.length - 1} further stages` : ''}.`,
     why: 'Its manifest or one of its artifacts was removed or damaged after the stage had finished.',
-    next: 'The last round is made whole by itself. For an earlier one start the run under another id: what is still there is reused.',
+    next: 'The last round is made whole by itself. For an earlier one arte retry RUN begins at the first round: what is still there is reused.',
   });
 }
 
