@@ -3,8 +3,9 @@
  * the whole data. Owns how often a retryable failure of our own may repeat before it is final and the run parks.
  *
  * What repeats is counted by failures, not by the engine's attempts: an attempt that ended because its worker was killed says nothing about the work, and a
- * training must not be given up at its first failure because the machine was restarted twice. Failures are counted in the worker's memory: a
- * worker that dies forgets them, and each of several workers counts its own.
+ * training must not be given up at its first failure because the machine was restarted twice. Nor does one that was called off, or that failed in another
+ * way: each code is counted by itself. Failures are counted in the worker's memory: a worker that dies forgets them, and each of several workers
+ * counts its own.
  */
 import { inspect } from 'node:util';
 import { activityInfo, ApplicationFailure, CompleteAsyncError } from '@temporalio/activity';
@@ -30,7 +31,7 @@ const failuresUntilFinal: Partial<Record<ErrorCode, number>> = {
   Unexpected: 5,
 };
 
-/** Activities whose failures are remembered: many times what a worker has open at once. The one that failed longest ago is forgotten first. */
+/** Activities, by code, whose failures are remembered: many times what a worker has open at once. The one that failed longest ago is forgotten first. */
 const failingMax = 1_000;
 
 /** Wrap every activity of a set so that what it throws is data. */
@@ -42,8 +43,10 @@ export function guarded<Activities extends object>(activities: Activities): Acti
       try {
         return await activity(input);
       } catch (error) {
+        const code = isForEngine(error) ? undefined : errorData(error).code;
+        if (code === undefined || failuresUntilFinal[code] === undefined) throw asFailure(error, 1);
         const { workflowExecution, activityId } = activityInfo();
-        const place = `${workflowExecution?.runId ?? ''}/${activityId}`;
+        const place = `${workflowExecution?.runId ?? ''}/${activityId}/${code}`;
         const count = (failures.get(place) ?? 0) + 1;
         failures.delete(place);
         failures.set(place, count);
@@ -58,14 +61,13 @@ export function guarded<Activities extends object>(activities: Activities): Acti
 
 /**
  * An error as the engine should see it. Cancellation passes through; of a shard, both say how many rows were done.
- * @param failures how often this activity has failed, this time included.
+ * @param failures how often this activity has failed with this code, this time included.
  */
 export function asFailure(error: unknown, failures: number): unknown {
   const rowsDone = rowsDoneAt(error);
   const ended: EndedShard[] = rowsDone === undefined ? [] : [{ rowsDone }];
   if (error instanceof CancelledFailure && ended.length > 0) return new CancelledFailure(error.message, ended);
-  if (error instanceof TemporalFailure || error instanceof CancelledFailure || error instanceof CompleteAsyncError)
-    return error;
+  if (isForEngine(error)) return error;
   const data = errorData(error);
   const limit = failuresUntilFinal[data.code];
   const final = !data.retryable || (limit !== undefined && failures >= limit);
@@ -80,6 +82,11 @@ export function asFailure(error: unknown, failures: number): unknown {
   // It says the message once more, and that this function was called.
   failure.stack = '';
   return failure;
+}
+
+/** Whether it is the engine's own word (a cancellation, work that ends elsewhere), and says nothing of the work. */
+function isForEngine(error: unknown): boolean {
+  return error instanceof TemporalFailure || error instanceof CancelledFailure || error instanceof CompleteAsyncError;
 }
 
 /** Causes of causes that travel along: an SDK wraps what it caught a few times. */

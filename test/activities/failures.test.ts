@@ -81,6 +81,23 @@ it('a failure is final by how often the work has failed, not by how many workers
   expect(await isFinal(5, '1')).toBe(true);
 });
 
+it('nor by how often the work was called off, or failed in another way', async () => {
+  const text = { what: 'W.', why: 'Y.', next: 'N.' };
+  const thrown = [
+    new CancelledFailure('HEARTBEAT_TIMEOUT'),
+    new CancelledFailure('HEARTBEAT_TIMEOUT'),
+    new ArteError('StoreUnreachable', text),
+    new ArteError('StoreUnreachable', text),
+    new ArteError('TrainerFailed', text),
+  ];
+  const { train } = guarded({ train: () => Promise.reject(thrown.shift() as Error) });
+  const failures: unknown[] = [];
+  for (let attempt = 1; attempt <= 5; attempt += 1)
+    failures.push(await new MockActivityEnvironment({ attempt }).run(train, {}).catch((error: unknown) => error));
+  const isFinal = failures.map((failure) => (failure as { nonRetryable?: boolean }).nonRetryable);
+  expect(isFinal).toEqual([undefined, undefined, false, false, false]);
+});
+
 it('of a shard, a failure and a cancellation say how many rows were done; of other work they say nothing', () => {
   const text = { what: 'W.', why: 'Y.', next: 'N.' };
   const [failed, broken] = [new ArteError('EndpointOutOfMoney', text), new CancelledFailure('paused')];
