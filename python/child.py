@@ -126,6 +126,7 @@ def hold_device(path: str, shared: bool = False) -> float:
 @contextlib.contextmanager
 def heavy_imports() -> typing.Iterator[None]:
     """Around the imports of torch and its kin: nothing that a module makes while it loads is garbage, and looking for some takes a fifth of the time."""
+    gc.collect()  # what work before has left in cycles (a model that was merged) would be frozen with the modules
     gc.disable()
     try:
         yield

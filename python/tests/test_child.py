@@ -210,3 +210,23 @@ def test_imports_are_not_searched_for_garbage_and_later_work_is(script):
         "frozen": True,
         "freed": [True],
     }
+
+
+def test_what_was_left_before_imports_is_not_kept_with_the_modules(script):
+    child = start(
+        script("""
+            import gc, weakref
+            gc.disable()
+            claim_stdout()
+            class Model: pass
+            freed = []
+            model = Model(); model.self = model
+            weakref.finalize(model, freed.append, True)
+            del model
+            with heavy_imports():
+                pass
+            gc.collect()
+            emit("seen", freed=freed)
+        """)
+    )
+    assert json.loads(child.communicate(timeout=20)[0]) == {"event": "seen", "freed": [True]}
