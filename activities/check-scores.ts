@@ -3,9 +3,8 @@
  * `extra.scores`, and parks the run where the split-half reliability is under score.reliability_min. Made only where that is set.
  */
 import { itemsForReliability, type ScoreQuality } from '../method/score';
-import { signals } from '../method/signals';
+import { isByItems } from '../method/signals';
 import { ArteError } from '../schemas/errors';
-import type { SignalName } from '../schemas/signals';
 import type { StoreDependencies } from './dependencies';
 import { finishedStage, type WholeStage } from './stage';
 
@@ -58,12 +57,6 @@ export const checkScores: WholeStage<StoreDependencies> = {
     };
   },
 };
-
-/** Whether a draft's score is a mean over probe items: by the signal that score-drafts names, none for the standard one. */
-function isByItems(signal: unknown): boolean {
-  if (signal === undefined) return true;
-  return signal !== 'combined' && signals[signal as SignalName].per === 'cell';
-}
 
 function describe({ spread, meanStderr, tiedShare, drafts, cells }: ScoreQuality): string[] {
   const points = (share: number): string => `${(100 * share).toFixed(1)} points`;

@@ -1,5 +1,6 @@
 /** Sentences about scores and pairs: how fine and how reliable they are, and what racing saved. */
 import { itemsForReliability, reliabilityUsual, type ScoreQuality } from '../../method/score';
+import { isByItems } from '../../method/signals';
 import type { ReportStage } from '../../schemas/report';
 import type { RunConfig } from '../../schemas/run-config';
 import type { RacingFacts } from '../score-drafts';
@@ -32,6 +33,10 @@ export function qualityNotes(stages: readonly ReportStage[]): string[] {
       const quality = facts['quality'] as ScoreQuality | undefined;
       const reliability = quality?.reliability;
       if (!quality || typeof reliability !== 'number' || reliability >= reliabilityUsual) return [];
+      if (!isByItems(facts['signal']))
+        return [
+          `The scores of round ${round} by ${String(facts['signal'])} have a reliability of ${reliability.toFixed(2)} by their standard errors; ${reliabilityUsual} is what is usual.`,
+        ];
       const items = quality.cells / Math.max(1, quality.drafts);
       const needed = itemsForReliability(items, reliability, reliabilityUsual);
       const would = needed === undefined ? 'no number of items would bring it' : `${needed} items would bring it`;

@@ -12,3 +12,9 @@ export const signals: Readonly<Record<SignalName, Signal>> = {
   student_prob: studentProb,
   rank_surprisal: rankSurprisal,
 };
+
+/** Whether a draft's score is a mean over probe items, which more of these make more reliable: by the signal in the facts of score-drafts, none for the standard one. */
+export function isByItems(signal: unknown): boolean {
+  if (signal === undefined) return true;
+  return signal !== 'combined' && signals[signal as SignalName].per === 'cell';
+}

@@ -141,6 +141,19 @@ it('says which trainings had rows longer than max_length, an arm once and not wh
   expect(more).toEqual([]);
 });
 
+it('says how reliable scores are, and how many probe items would help only where scores are means over them', async () => {
+  const quality = { drafts: 10, meanStderr: 0.1, spread: 0.1, tiedShare: null, reliability: 0.5 };
+  const noteOf = async (signal: object, cells: number): Promise<string | undefined> => {
+    const facts = { ...signal, quality: { ...quality, cells } };
+    const { notes } = await reportOf([{ stage: 'score-drafts', arm: '', reused: false, usage: noUsage, facts }]);
+    return notes.find((text) => text.includes('reliability'));
+  };
+  expect(await noteOf({}, 60)).toMatch(/split-half reliability of 0\.50 with 6 probe items; .* 14 items would bring it/);
+  expect(await noteOf({ signal: 'student_prob' }, 10)).toBe(
+    'The scores of round 1 by student_prob have a reliability of 0.50 by their standard errors; 0.7 is what is usual.',
+  );
+});
+
 it('has no word about losses where there were none', async () => {
   const { notes } = await reportOf([{ stage: 'score-drafts', arm: '', reused: false, usage: usageOf({}) }]);
   expect(notes.join()).not.toContain('in flight');
