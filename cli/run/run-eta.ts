@@ -1,4 +1,5 @@
 /** When a run that is looked at will be done, from the plan that it goes by (kept-plan.ts). Owns the reading; the arithmetic is method/eta.ts. */
+import { isDamage } from '../../activities/damaged';
 import { readStages } from '../../activities/run-records';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { secondsLeft, type RunningStage } from '../../method/eta';
@@ -27,7 +28,9 @@ export async function openEta(store: ArtifactStore, runId: string): Promise<Eta>
     if (live.some(({ held }) => held !== undefined)) return undefined;
     const earlier: StageRecord[] = [];
     for (let round = 1; round < progress.round; round += 1) {
-      const stages = over.get(round) ?? (await readStages(store, runId, round));
+      const stages = over.get(round) ?? (await stagesIn(store, runId, round));
+      // Without what it has made nobody knows how fast it is, and a run is looked at for more than its end.
+      if (!stages) return undefined;
       over.set(round, stages);
       earlier.push(...stages);
     }
@@ -40,6 +43,20 @@ export async function openEta(store: ArtifactStore, runId: string): Promise<Eta>
       running: live.map((stage) => ({ ...runningStage(stage, at), idleSeconds: idle.observe(stage, at) })),
     });
   };
+}
+
+/** Undefined where the round's lines are damaged. */
+async function stagesIn(
+  store: ArtifactStore,
+  runId: string,
+  round: number,
+): Promise<readonly StageRecord[] | undefined> {
+  try {
+    return await readStages(store, runId, round);
+  } catch (error) {
+    if (!isDamage(error)) throw error;
+    return undefined;
+  }
 }
 
 /** Since when stages at work have made nothing, by the looks at them. */

@@ -59,3 +59,14 @@ it('nothing is said of a round that the plan does not know', async () => {
   await keepPlan(store, 'nightly', planOf(1));
   expect(await (await openEta(store, 'nightly'))(working(2), at)).toBeUndefined();
 });
+
+it('nothing is said where a round that is over cannot be read, and whoever looks sees the rest', async () => {
+  const store = new MemoryStore();
+  await keepPlan(store, 'nightly', planOf(3));
+  await store.putDocument(runKeys.stages('nightly', 1), { schemaVersion: 1, stages: [] });
+  const eta = await openEta(store, 'nightly');
+  store.unreadable.add(runKeys.stages('nightly', 1));
+  expect(await eta(working(2), at)).toBeUndefined();
+  store.unreadable.clear();
+  expect(await eta(working(2), at)).toBeGreaterThan(0);
+});
