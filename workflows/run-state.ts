@@ -93,7 +93,7 @@ export interface RunState extends StageRunner, Pick<Steering, 'verdict' | 'atRes
 
 export function createRunState(input: AlignInput, round: number, startedAt: string): RunState {
   const running = new Map<string, RunProgress['current'][number]>();
-  /** By their labels. */
+  /** By their labels, until they are whole: one that is ended again before it has come to its rows still has them. */
   const brokenOff = new Map<string, BrokenOffStage>();
   let status: RunProgress['status'] = 'RUNNING';
   let attention: RunProgress['attention'];
@@ -103,13 +103,14 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   /** The first failure of a walk whose other branch is still on its way. */
   let failing: StageFailure | undefined;
 
+  const stopped = (): BrokenOffStage[] => [...brokenOff].flatMap(([label, of]) => (running.has(label) ? [] : [of]));
   const progress = (): RunProgress => ({
     runId: input.runId,
     status,
     round,
     rounds: input.rounds,
     current: [...running.values()],
-    ...(brokenOff.size > 0 ? { brokenOff: [...brokenOff.values()] } : {}),
+    ...(stopped().length > 0 ? { brokenOff: stopped() } : {}),
     ...(attention && status === 'NEEDS_ATTENTION' ? { attention } : {}),
     ...steered(),
     // What is healed by itself is nothing to tell anyone.
@@ -161,7 +162,13 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
   const steering = createSteering({ runId: input.runId, round, progress, become, onStopped, tell });
   steered = steering.state;
   setHandler(progressQuery, progress);
-  setHandler(brokenOffSignal, (of) => void brokenOff.set(stageLabel(of.stage, of.arm), of));
+  setHandler(brokenOffSignal, (of) => {
+    const label = stageLabel(of.stage, of.arm);
+    const before = brokenOff.get(label);
+    // Ended sooner than the time before: of what it has not come to again the rows are kept all the same.
+    const wasFurther = before && (before.wave - of.wave || before.rowsDone - of.rowsDone) > 0;
+    brokenOff.set(label, wasFurther ? { ...before, atLeast: true } : of);
+  });
   upsertSearchAttributes([
     { key: roundKey, value: round },
     { key: statusKey, value: status },
@@ -192,16 +199,17 @@ export function createRunState(input: AlignInput, round: number, startedAt: stri
     const row = (rowStageNames as readonly StageName[]).includes(name);
     const entry = { stage: name, arm, since: new Date().toISOString(), ...(row ? { workflowId } : {}) };
     running.set(label, entry);
-    brokenOff.delete(label);
     upsertSearchAttributes([{ key: stageKey, value: name }]);
     show();
     try {
-      return row
+      const made = row
         ? await asChild(workflowId, stageInput)
         : await whenAffordable(
             () => wholeStages[name as WholeStageName](stageInput),
             (waits) => running.set(label, { ...entry, ...(waits === undefined ? {} : { waits }) }),
           );
+      brokenOff.delete(label);
+      return made;
     } catch (error) {
       if (!isCancellation(error))
         failing ??= { stage: name, error: errorDataOf(error), since: new Date().toISOString() };

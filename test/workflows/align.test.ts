@@ -949,18 +949,19 @@ describe('alignWorkflow', () => {
     });
 
     it('says how many rows are done where a pause or a failure ends a stage in its middle, until that is begun again', async () => {
-      let as: 'paused' | 'failed' | 'whole' = 'paused';
+      let as: 'paused' | 'failed' | 'unopened' | 'sooner' | 'whole' = 'paused';
       let waiting = 0;
       const rowsDone: Readonly<Record<string, number | undefined>> = {
-        ...{ 'paused 2000': 500, 'paused 7': 3, 'failed 2000': 600, 'failed 7': undefined },
+        ...{ 'paused 2000': 500, 'paused 7': 3, 'failed 2000': 600, 'failed 7': undefined, 'sooner 2000': 0 },
       };
       const whole = standIns(recorded);
       const activities = {
         ...whole,
-        openRowStage: async (of: StageInput) => ({
-          ...{ done: false as const, key: sha(of.stage) },
-          rows: of.stage === 'sample-questions' ? shardRowsMax * 2 + 7 : 1,
-        }),
+        openRowStage: async (of: StageInput) => {
+          if (as === 'unopened') throw asFailure(new ArteError('StoreFull', said), 1);
+          const rows = of.stage === 'sample-questions' ? shardRowsMax * 2 + 7 : 1;
+          return { done: false as const, key: sha(of.stage), rows };
+        },
         runShard: async (shard: ShardInput) => {
           if (as === 'whole' || shard.stage.stage !== 'sample-questions' || shard.offset === 0)
             return whole.runShard(shard);
@@ -992,6 +993,11 @@ describe('alignWorkflow', () => {
         expect(questionsOf(await parked(handle))).toEqual(failed);
         await until(async () => (recorded.saved.at(-1)?.status === 'NEEDS_ATTENTION' ? true : undefined));
         expect(recorded.saved.at(-1)).toMatchObject({ brokenOff: expect.arrayContaining(failed) as unknown });
+        // Ended again before it has come to all that it had: the rows are there.
+        for (as of ['unopened', 'sooner'] as const) {
+          await handle.executeUpdate(retryUpdate, { args: [by] });
+          expect(questionsOf(await parked(handle))).toEqual(failed);
+        }
         as = 'whole';
         await handle.executeUpdate(retryUpdate, { args: [by] });
         const done = (await handle.result()) as RunProgress;
