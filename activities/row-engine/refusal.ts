@@ -31,7 +31,6 @@ function thresholdError(
   last: LastFailure | undefined,
 ): ArteError {
   const bad = table.count(broken);
-  const share = (part: number, of: number): string => `${((100 * part) / of).toFixed(1)} %`;
   const details: string[] = [];
   for (let row = 0; row < table.length && details.length < 5; row += 1) {
     if (table.outcome(row) !== broken) continue;
@@ -41,13 +40,14 @@ function thresholdError(
       `row ${row} (${result.why ?? broken}): prompt: …${promptTail(rows.row(row).request, 400)} | ${answer}`,
     );
   }
-  const threshold = thresholds[broken];
+  // Of a part of a stage more may be than the config's share (outcomes.ts), so it is said as rows.
+  const most = Math.floor(thresholds[broken] * table.length);
   const advice =
     broken === 'failed'
       ? 'Look at the endpoint and its log, then arte retry RUN: failed rows are asked again, answered ones are kept.'
       : `Look at the examples. If the endpoint was at fault, mend it and arte retry RUN. Else change the prompt, the model or thresholds.${broken} with arte retry RUN --set SETTING=VALUE: answers that still count are reused.`;
   return new ArteError('OutcomeThreshold', {
-    what: `${bad} of ${table.done} rows done are ${broken} (${share(bad, table.done)}); the threshold is ${share(threshold, 1)} of the shard's ${table.length} rows.`,
+    what: `${bad} of ${table.done} rows done are ${broken} (${((100 * bad) / table.done).toFixed(1)} %); of the shard's ${table.length} rows ${most === 0 ? 'none' : `no more than ${most}`} may be (thresholds.${broken}).`,
     why: `${details[0] === undefined ? 'No example is left.' : `For example ${clipped(details[0], 300)}`}${failureWords(broken, last)}`,
     next: advice,
     details,

@@ -361,6 +361,11 @@ it('of few rows, at the end of a stage or in a later wave, is not refused for wh
   const fails = (): ScriptedEndpoint => scriptedEndpoint(() => new CallFailure('context-too-long', 'too long'));
   const { output } = runIn({ ...here, shard: one }, 'run', fails(), { of: strict });
   expect((await output).counts.failed).toBe(1);
+  const ten = runIn({ ...here, shard: { ...one, rows: 10, length: 10 } }, 'run', fails(), { of: strict });
+  // 2 % of 10 rows are none, and two are let in: what is said is what holds.
+  await expect(ten.output).rejects.toMatchObject({
+    data: { what: expect.stringContaining("of the shard's 10 rows no more than 2 may be") as string },
+  });
   const whole = runIn({ ...here, shard: { ...here.shard, rows: 1, length: 1 } }, 'run', fails(), { of: strict });
   await expect(whole.output).rejects.toMatchObject({ data: { code: 'OutcomeThreshold' } });
 });

@@ -532,7 +532,9 @@ describe('thresholds', () => {
       }));
       const error = await refusal(runShard(place.shard(rowsOf(1000), endpoint, { thresholds: strict })));
       expect(error.data).toMatchObject({ code: 'OutcomeThreshold', retryable: false });
-      expect(error.data.what).toContain(outcome);
+      expect(error.data.what).toContain(
+        `are ${outcome} (100.0 %); of the shard's 1000 rows no more than 300 may be (thresholds.${outcome}).`,
+      );
       expect(error.data.next).toContain(`thresholds.${outcome}`);
       expect(error.data.details).toHaveLength(5);
       expect(error.data.details?.[0]).toMatch(/row 0 .*question 0.*answer: \w+ nonsense 0/s);
