@@ -35,7 +35,7 @@ export function qualityNotes(stages: readonly ReportStage[]): string[] {
       if (!quality || typeof reliability !== 'number' || reliability >= reliabilityUsual) return [];
       if (!isByItems(facts['signal']))
         return [
-          `The scores of round ${round} by ${String(facts['signal'])} have a reliability of ${reliability.toFixed(2)} by their standard errors; ${reliabilityUsual} is what is usual.`,
+          `The scores of round ${round} by ${facts['signal'] as string} have a reliability of ${reliability.toFixed(2)} by their standard errors; ${reliabilityUsual} is what is usual.`,
         ];
       const items = quality.cells / Math.max(1, quality.drafts);
       const needed = itemsForReliability(items, reliability, reliabilityUsual);

@@ -148,7 +148,9 @@ it('says how reliable scores are, and how many probe items would help only where
     const { notes } = await reportOf([{ stage: 'score-drafts', arm: '', reused: false, usage: noUsage, facts }]);
     return notes.find((text) => text.includes('reliability'));
   };
-  expect(await noteOf({}, 60)).toMatch(/split-half reliability of 0\.50 with 6 probe items; .* 14 items would bring it/);
+  expect(await noteOf({}, 60)).toMatch(
+    /split-half reliability of 0\.50 with 6 probe items; .* 14 items would bring it/,
+  );
   expect(await noteOf({ signal: 'student_prob' }, 10)).toBe(
     'The scores of round 1 by student_prob have a reliability of 0.50 by their standard errors; 0.7 is what is usual.',
   );
