@@ -19,7 +19,7 @@ import type { JsonObject } from '../../schemas/json';
 import { hubIdOfEmbedded, type ModelRef } from '../../schemas/model-ref';
 import type { ReportRound, RunReport } from '../../schemas/report';
 import { exportFolder, exportJsonl, exportParquet, exportPlain } from './export-rows';
-import { claimTarget } from './export-target';
+import { cardBeside, claimTarget } from './export-target';
 import { madeWhole } from './made-whole';
 import { roundOf } from '../report/report-round';
 import { openBundleOf } from '../run/run-config-of';
@@ -78,7 +78,7 @@ async function exportModel(
     }
     if (format !== 'gguf') await writeFile(join(part, 'README.md'), card);
   });
-  if (format === 'gguf') await writeFile(`${target}.README.md`, card);
+  if (format === 'gguf') await writeFile(cardBeside(target), card, { flag: 'wx' });
   return target;
 }
 

@@ -12,25 +12,20 @@ const fileEndings = [
   ...['.yml', '.gguf', '.safetensors', '.bin', '.pt', '.zip', '.tar', '.gz', '.tgz', '.zst'],
 ];
 
-/** The absolute path of a target that may be written; the folders above it are made. Errors: InvalidInput. */
+/** Where the card of a model in one file goes: beside it. */
+export function cardBeside(file: string): string {
+  return `${file}.README.md`;
+}
+
+/** The absolute path of a target that may be written, with its card; the folders above it are made. Errors: InvalidInput. */
 export function claimTarget(named: string, what: ExportForm, format: ModelFormat | undefined): string {
   const target = resolve(named);
   checkEnding(target, what, format);
   const refuse = (why: string, next: string, cause?: unknown): ArteError =>
     new ArteError('InvalidInput', { what: `${target} cannot be written.`, why, next }, { cause });
   try {
-    const found = lstatSync(target, { throwIfNoEntry: false });
-    if (found?.isSymbolicLink() === true && statSync(target, { throwIfNoEntry: false }) === undefined)
-      throw refuse(
-        'It is a symbolic link that leads nowhere, and an export never overwrites.',
-        'Give another path with --to, or remove the link.',
-      );
-    if (found)
-      throw new ArteError('InvalidInput', {
-        what: `${target} is there already.`,
-        why: 'An export never overwrites.',
-        next: 'Give another path with --to, or move the old one away.',
-      });
+    // A card that is there already may be anybody's, or tell of another model.
+    for (const path of format === 'gguf' ? [target, cardBeside(target)] : [target]) refuseStanding(path);
     makeFolder(dirname(target));
     accessSync(dirname(target), constants.W_OK);
   } catch (error) {
@@ -44,6 +39,27 @@ export function claimTarget(named: string, what: ExportForm, format: ModelFormat
     );
   }
   return target;
+}
+
+/** Errors: InvalidInput where there is something, the system's where that cannot be seen. */
+function refuseStanding(path: string): void {
+  const found = lstatSync(path, { throwIfNoEntry: false });
+  if (!found) return;
+  const leadsNowhere = found.isSymbolicLink() && statSync(path, { throwIfNoEntry: false }) === undefined;
+  throw new ArteError(
+    'InvalidInput',
+    leadsNowhere
+      ? {
+          what: `${path} cannot be written.`,
+          why: 'It is a symbolic link that leads nowhere, and an export never overwrites.',
+          next: 'Give another path with --to, or remove the link.',
+        }
+      : {
+          what: `${path} is there already.`,
+          why: 'An export never overwrites.',
+          next: 'Give another path with --to, or move the old one away.',
+        },
+  );
 }
 
 function checkEnding(target: string, what: ExportForm, format: ModelFormat | undefined): void {

@@ -61,3 +61,13 @@ it.each<[string, ExportForm, ModelFormat | undefined]>([
 ])('%s is one for %s %s', (name, what, format) => {
   expect(claimTarget(join(folder, name), what, format)).toBe(join(folder, name));
 });
+
+it('a GGUF is not written where somebody has a file in the place of its card', () => {
+  writeFileSync(join(folder, 'm.gguf.README.md'), 'notes of mine');
+  expect(refusal('m.gguf', 'student', 'gguf')).toMatch(
+    /m\.gguf\.README\.md is there already\. An export never overwrites/,
+  );
+  // A folder has its card inside.
+  writeFileSync(join(folder, 'm.README.md'), 'notes of mine');
+  expect(refusal('m', 'student', 'safetensors')).toBe('none');
+});
