@@ -67,10 +67,18 @@ export async function setCap(
 
 /**
  * Free what the run's killed attempts had reserved: theirs is work that may never be asked for again, or that another run makes. For a moment in
- * which nothing of the run is under way; a ledger without reservations, or none at all, is left as it is.
+ * which nothing of the run is under way; a ledger without reservations, or none at all, is left as it is. `isAtRest` is asked after the ledger was read,
+ * and again when it has changed since: what begins meanwhile and reserves keeps what it has.
  */
-export async function releaseReservations(store: ArtifactStore, runId: string): Promise<void> {
-  await changeLedger(store, runId, null, (ledger) => ({ ledger: releaseAll(ledger) }));
+export async function releaseReservations(
+  store: ArtifactStore,
+  runId: string,
+  isAtRest: () => Promise<boolean> = () => Promise.resolve(true),
+): Promise<void> {
+  await changeLedger(store, runId, null, async (ledger) => {
+    const released = releaseAll(ledger);
+    return { ledger: released !== ledger && (await isAtRest()) ? released : ledger };
+  });
 }
 
 /** The account of a shard, by the price of the model that it asks. */
@@ -238,7 +246,7 @@ async function changeLedger<Change extends LedgerChange>(
   runId: string,
   /** Of a ledger that is begun by this change. */
   cap: number | null,
-  change: (ledger: Ledger) => Change,
+  change: (ledger: Ledger) => Change | Promise<Change>,
 ): Promise<Change> {
   const before = turns.get(runId) ?? Promise.resolve();
   const mine = before.then(() => changeNow(store, runId, cap, change));
@@ -255,12 +263,12 @@ async function changeNow<Change extends LedgerChange>(
   store: ArtifactStore,
   runId: string,
   cap: number | null,
-  change: (ledger: Ledger) => Change,
+  change: (ledger: Ledger) => Change | Promise<Change>,
 ): Promise<Change> {
   let changed: Change | undefined;
-  await changeDocument(store, runKeys.ledger(runId), `The ledger of ${runId}`, (standing) => {
+  await changeDocument(store, runKeys.ledger(runId), `The ledger of ${runId}`, async (standing) => {
     const ledger = standing === undefined ? emptyLedger(cap) : ledgerSchema.parse(standing);
-    changed = change(ledger);
+    changed = await change(ledger);
     return changed.ledger === ledger ? undefined : (changed.ledger as unknown as JsonValue);
   });
   if (!changed) throw new Error('a change of the ledger was not asked for');

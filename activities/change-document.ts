@@ -9,18 +9,18 @@ import type { JsonValue } from '../schemas/json';
 import { documentRacesMax } from '../schemas/limits';
 
 /**
- * `change` gets what stands there and says what shall; undefined leaves it as it is. It may be called several times. `name` is for the error:
+ * `change` gets what stands there and says what shall; undefined leaves it as it is. It may be called several times, and what it asks of others it asks after the look. `name` is for the error:
  * what the document is to a person. Errors: StoreUnreachable when others always came first, and the store's.
  */
 export async function changeDocument(
   store: ArtifactStore,
   key: string,
   name: string,
-  change: (standing: JsonValue | undefined) => JsonValue | undefined,
+  change: (standing: JsonValue | undefined) => JsonValue | undefined | Promise<JsonValue | undefined>,
 ): Promise<void> {
   for (let race = 0; race < documentRacesMax; race += 1) {
     const standing = await store.getVersion(key);
-    const document = change(standing?.document);
+    const document = await change(standing?.document);
     if (document === undefined) return;
     const written = standing
       ? (await store.replaceDocument(key, document, standing.version)) !== undefined

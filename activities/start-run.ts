@@ -6,12 +6,15 @@ import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowIdConflictPolicy,
   WorkflowIdReusePolicy,
+  WorkflowNotFoundError,
   type Client,
 } from '@temporalio/client';
 import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { taskQueues, type AlignInput, type RunRecord } from '../schemas/messages';
+import { releaseReservations } from './budget';
+import { isDamage } from './damaged';
 import { renewed } from './reuse';
 import { noSuchRunIn, runKeys } from './run-records';
 
@@ -38,11 +41,31 @@ export async function recordRun(
 }
 
 /**
- * Take up a recorded run: an `arte gc --drop` of it that is under way leaves it alone from here on, or was first.
+ * Take up a recorded run, right before it is begun: an `arte gc --drop` of it that is under way leaves it alone from here on, or was first; and what
+ * killed work of it had reserved is free where no execution of it is open, since that work may be asked for under another key, or never.
  * Errors: RunNotFound, when its record has gone.
  */
-export async function takeUpRun(store: ArtifactStore, runId: string): Promise<void> {
+export async function takeUpRun(client: Client, store: ArtifactStore, runId: string): Promise<void> {
   if ((await renewed(store, runKeys.record(runId))) === undefined) throw await noSuchRunIn(store, runId);
+  try {
+    await releaseReservations(store, runId, () => hasEnded(client, runId));
+  } catch (error) {
+    // Who wants money next is told of a ledger that cannot be read; a run without prices needs none.
+    if (!isDamage(error)) throw error;
+  }
+}
+
+/** What the engine calls a workflow of which nothing is under way any more. */
+const ended: ReadonlySet<string> = new Set(['COMPLETED', 'FAILED', 'CANCELLED', 'TERMINATED', 'TIMED_OUT']);
+
+/** No execution of the run is open: the last one has ended, or the engine knows none. */
+async function hasEnded(client: Client, runId: string): Promise<boolean> {
+  try {
+    return ended.has((await client.workflow.getHandle(runId).describe()).status.name);
+  } catch (error) {
+    if (error instanceof WorkflowNotFoundError) return true;
+    throw error;
+  }
 }
 
 /**

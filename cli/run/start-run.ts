@@ -84,7 +84,7 @@ export async function startRecorded(session: Session, record: RunRecord, order =
   const before = await statusOf(handle);
   if (before === 'COMPLETED') return { runId, handle, set, how: 'done' };
   if (before === 'RUNNING' && session.embedded) await endStrandedRun(client, runId);
-  await takeUpRun(store, runId);
+  await takeUpRun(client, store, runId);
   const { config } = await openBundle(store, bundle);
   // Where the engine has lost its history, the run's own word in the store says that there was one.
   const wasThere = before !== undefined || (await hasWord(store, runId));

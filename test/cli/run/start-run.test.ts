@@ -1,6 +1,6 @@
 /**
  * Goal: of several commands that start one run at once one has started it, and says so in the run's actions; the others attach. A done run is no answer to
- * a config whose models have other bytes now.
+ * a config whose models have other bytes now. What killed work had reserved is free when a run begins anew, and only then.
  * Method: a store in memory, and an engine of the test that keeps Temporal's promise: one of the starts of an id wins.
  */
 import {
@@ -10,6 +10,7 @@ import {
   type Client,
   type WorkflowStartOptions,
 } from '@temporalio/client';
+import { releaseReservations } from '../../../activities/budget';
 import { readActions } from '../../../activities/run-actions';
 import { runKeys } from '../../../activities/run-records';
 import { manifestKey, noCounts } from '../../../activities/stage';
@@ -20,6 +21,8 @@ import type { ModelFinder } from '../../../cli/plan/look-into-store';
 import { requireSameModels } from '../../../cli/run/models-of-run';
 import { startRun, storeBundle } from '../../../cli/run/start-run';
 import type { ArtifactRef } from '../../../schemas/artifact-ref';
+import type { JsonValue } from '../../../schemas/json';
+import type { Ledger } from '../../../schemas/ledger';
 import { noUsage } from '../../../schemas/manifest';
 import type { ModelRef } from '../../../schemas/model-ref';
 import type { RunStatus } from '../../../schemas/messages';
@@ -130,6 +133,49 @@ describe('a run that has ended without being done', () => {
     await expect(runCommand(register, ['retry', 'racing', '--dry-run'])).rejects.toMatchObject({
       data: { code: 'InvalidInput', next: expect.stringContaining('--set SETTING=VALUE --dry-run') as string },
     });
+  });
+});
+
+describe('what killed work had reserved', () => {
+  const entry = { stage: 'score-drafts', attempt: '1', found: 0, spent: 2, reserved: 60 };
+  const ledgerWith = (open: object): JsonValue =>
+    ({ schemaVersion: 1, cap: 100, settled: {}, open }) as unknown as JsonValue;
+  const reserved = async (store: MemoryStore): Promise<unknown> => {
+    const { open } = (await store.getDocument(runKeys.ledger('racing'))) as unknown as Ledger;
+    return Object.fromEntries(Object.entries(open).map(([key, { spent, reserved: amount }]) => [key, [spent, amount]]));
+  };
+
+  it('is free when a command begins the run anew, and what was paid stays', async () => {
+    const store = new MemoryStore();
+    const { client, state } = engine();
+    const session = { client, store, embedded: false, close: () => Promise.resolve() };
+    const begin = () => startRun(session, { config, configDir: '.' }, 'racing');
+    await begin();
+    await store.putDocument(runKeys.ledger('racing'), ledgerWith({ shard: entry }));
+    // It is under way: the shard may be, too.
+    await begin();
+    expect(await reserved(store)).toEqual({ shard: [2, 60] });
+    state.status = 'TERMINATED';
+    const later = new Date(Date.now() + 60_000);
+    store.objects.now = () => later;
+    await begin();
+    expect(state).toMatchObject({ status: 'RUNNING', starts: 2 });
+    expect(await reserved(store)).toEqual({ shard: [2, 0] });
+    // A clean-up that is to drop the run sees that it is in use.
+    expect((await store.lookAt(runKeys.record('racing')))?.modifiedAt).toEqual(later);
+  });
+
+  it('stays where another has begun the run since the ledger was read', async () => {
+    const store = new MemoryStore();
+    await store.putDocument(runKeys.ledger('racing'), ledgerWith({ shard: entry }));
+    let asked = 0;
+    await releaseReservations(store, 'racing', async () => {
+      asked += 1;
+      if (asked === 1) await store.putDocument(runKeys.ledger('racing'), ledgerWith({ shard: entry, next: entry }));
+      return asked === 1;
+    });
+    expect(asked).toBe(2);
+    expect(await reserved(store)).toEqual({ shard: [2, 60], next: [2, 60] });
   });
 });
 
