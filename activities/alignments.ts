@@ -10,14 +10,15 @@ import type { DueAlignment, FollowInput } from '../schemas/schedule';
 import { openBundle } from './bundle';
 import type { StoreDependencies } from './dependencies';
 import { runState } from './run-state';
-import { beginRun, recordRun } from './start-run';
+import { beginRun, recordRun, takeUpRun } from './start-run';
 import { registryDigest } from './students';
 
-/** Start the run of an alignment, as `arte run` would; one that is running or done is left as it is. Errors: RunStateConflict. */
+/** Start the run of an alignment, as `arte run` would; one that is running or done is left as it is. Errors: RunStateConflict, RunNotFound. */
 export async function startAlignment({ store }: StoreDependencies, { runId, bundle }: DueAlignment): Promise<void> {
   const asked = await openBundle(store, bundle);
   // A person may have changed its config since (arte retry --set): it goes on by that.
   const standing = await recordRun(store, { runId, name: asked.config.name, bundle });
+  await takeUpRun(getClient(), store, runId);
   const { config } = await openBundle(store, standing.bundle);
   const input = { ...alignInput(runId, standing.bundle, config), startedAt: standing.createdAt };
   try {

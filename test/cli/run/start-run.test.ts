@@ -10,6 +10,8 @@ import {
   type Client,
   type WorkflowStartOptions,
 } from '@temporalio/client';
+import { MockActivityEnvironment } from '@temporalio/testing';
+import { startAlignment } from '../../../activities/alignments';
 import { releaseReservations } from '../../../activities/budget';
 import { readActions } from '../../../activities/run-actions';
 import { runKeys } from '../../../activities/run-records';
@@ -43,6 +45,8 @@ const config = runConfigSchema.parse({
 function engine() {
   const state = { status: undefined as string | undefined, starts: 0, progress: undefined as object | undefined };
   const client = {
+    // The client of an activity.
+    withAbortSignal: (_: unknown, work: () => unknown) => work(),
     workflow: {
       getHandle: (id: string) => ({
         describe: () =>
@@ -145,11 +149,16 @@ describe('what killed work had reserved', () => {
     return Object.fromEntries(Object.entries(open).map(([key, { spent, reserved: amount }]) => [key, [spent, amount]]));
   };
 
-  it('is free when a command begins the run anew, and what was paid stays', async () => {
+  it.each(['a command', 'a firing'])('is free when %s begins the run anew, and what was paid stays', async (who) => {
     const store = new MemoryStore();
     const { client, state } = engine();
     const session = { client, store, embedded: false, close: () => Promise.resolve() };
-    const begin = () => startRun(session, { config, configDir: '.' }, 'racing');
+    const due = { student: 'small', runId: 'racing', bundle: await storeBundle(store, { config, configDir: '.' }) };
+    const firing = new MockActivityEnvironment({}, { client });
+    const begin = () =>
+      who === 'a command'
+        ? startRun(session, { config, configDir: '.' }, 'racing')
+        : firing.run(() => startAlignment({ store }, due));
     await begin();
     await store.putDocument(runKeys.ledger('racing'), ledgerWith({ shard: entry }));
     // It is under way: the shard may be, too.
