@@ -59,10 +59,12 @@ function stillOf(
     return { waitsFor: `It was paused${by}.`, goesOn: `arte resume ${runId} goes on.` };
   }
   if (own === 'NEEDS_APPROVAL') {
-    const round = stored?.approval === undefined ? 'A round' : `Round ${stored.approval.round}`;
+    const round = stored?.approval?.round;
+    // Read when it may be another round's turn.
+    const named = round === undefined ? '' : ` --round ${round}`;
     return {
-      waitsFor: `${round} waits for a word.`,
-      goesOn: `arte approve ${runId} goes on, arte reject ${runId} --reason WHY ends it.`,
+      waitsFor: `${round === undefined ? 'A round' : `Round ${round}`} waits for a word.`,
+      goesOn: `arte approve ${runId}${named} goes on, arte reject ${runId}${named} --reason WHY ends it.`,
     };
   }
   return {

@@ -40,3 +40,12 @@ export interface Order {
   readonly by: string;
   readonly reason?: string;
 }
+
+/** The decision that a word is about: another one that waits by then is not judged by it. Left out: the one that waits, whichever it is. */
+export interface JudgedDecision {
+  readonly round?: number;
+  readonly key?: string;
+}
+
+/** approve and reject. */
+export interface VerdictOrder extends Order, JudgedDecision {}

@@ -1,7 +1,7 @@
 /** What may be said to a running alignWorkflow, and asked of it. Defined here so that the client and the workflow share one definition. */
 import { defineQuery, defineSignal, defineUpdate } from '@temporalio/workflow';
 import type { BrokenOffStage, RetryOrder, RunProgress, StageProgress } from '../schemas/messages';
-import type { Order } from '../schemas/run-action';
+import type { Order, VerdictOrder } from '../schemas/run-action';
 
 /** Where the run is: stages done and running, status, what it waits for. */
 export const progressQuery = defineQuery<RunProgress>('progress');
@@ -18,11 +18,11 @@ export const pauseUpdate = defineUpdate<RunProgress, [Order]>('pause');
 /** Go on after a pause. */
 export const resumeUpdate = defineUpdate<RunProgress, [Order]>('resume');
 
-/** Of a round that waits for a person's word (`rounds.approval`): go on from it. */
-export const approveUpdate = defineUpdate<RunProgress, [Order]>('approve');
+/** Of a round that waits for a person's word (`rounds.approval`): go on from it. Refused where the word is about another decision. */
+export const approveUpdate = defineUpdate<RunProgress, [VerdictOrder]>('approve');
 
 /** Of such a round: it is not to be the best, and no further one is made. */
-export const rejectUpdate = defineUpdate<RunProgress, [Order]>('reject');
+export const rejectUpdate = defineUpdate<RunProgress, [VerdictOrder]>('reject');
 
 /** Of a stageWorkflow: rows of the wave, and how many of them stand in finished shards. Rows of running shards are in their heartbeats. */
 export const stageProgressQuery = defineQuery<StageProgress>('stageProgress');

@@ -20,7 +20,7 @@ import {
 import type { ErrorData } from '../schemas/errors';
 import { restPatienceMs } from '../schemas/limits';
 import type { AlignInput, RetryOrder, RunProgress, RunStatus, Verdict } from '../schemas/messages';
-import type { Order, RunActionKind } from '../schemas/run-action';
+import type { Order, RunActionKind, VerdictOrder } from '../schemas/run-action';
 import { io } from './activity-options';
 import type { Tell } from './notify';
 import { approveUpdate, pauseUpdate, rejectUpdate, resumeUpdate, retryUpdate } from './messages';
@@ -162,9 +162,9 @@ export function createSteering(run: SteeredRun): Steering {
   const judge = (approved: boolean): void =>
     handle(
       approved ? approveUpdate : rejectUpdate,
-      () =>
+      (said: VerdictOrder) =>
         approval && !judging
-          ? undefined
+          ? ofAnother(said, approval, runId)
           : {
               what: `The run ${runId} is ${status()}: no round of it waits for a word.`,
               why: approval
@@ -308,7 +308,8 @@ export function createSteering(run: SteeredRun): Steering {
       await run.become('NEEDS_APPROVAL');
       await run.tell('needs_approval', {
         what: `Round ${round} of the run ${runId} waits for a word.`,
-        next: `arte approve ${runId} goes on, arte reject ${runId} --reason WHY ends it; arte status ${runId} shows the round.`,
+        // Read when it may be another round's turn.
+        next: `arte approve ${runId} --round ${round} goes on, arte reject ${runId} --round ${round} --reason WHY ends it; arte status ${runId} shows the round.`,
       });
       await condition(() => changed !== undefined || (verdict !== undefined && !revising));
       approval = undefined;
@@ -333,6 +334,28 @@ interface Refusal {
   readonly what: string;
   readonly why: string;
   readonly next: string;
+}
+
+/** A person had looked at another decision: that of an earlier round, or one that was made anew since. */
+function ofAnother(
+  said: VerdictOrder,
+  waiting: NonNullable<RunProgress['approval']>,
+  runId: string,
+): Refusal | undefined {
+  const next = `Look at round ${waiting.round} (arte status ${runId}), then give the order again.`;
+  if (said.round !== undefined && said.round !== waiting.round)
+    return {
+      what: `The word was about round ${said.round} of ${runId}, and round ${waiting.round} waits for one now.`,
+      why: `Nothing was said of round ${waiting.round}.`,
+      next,
+    };
+  if (said.key !== undefined && said.key !== waiting.key)
+    return {
+      what: `The word was about an earlier decision on round ${waiting.round} of ${runId}.`,
+      why: 'The round was decided anew since, and that decision waits for a word now.',
+      next,
+    };
+  return undefined;
 }
 
 function conflict(refusal: Refusal): ApplicationFailure {

@@ -7,6 +7,7 @@ import { registerOrder, type SteeringCommand } from '../run/steer-run';
 export const approveOrder: SteeringCommand = {
   name: 'approve',
   description: 'say yes to the round that a run has made (rounds.approval: every): it goes on',
+  isVerdict: true,
   update: approveUpdate,
   // Whether another round follows is in the round's decision (rounds.patience), which progress does not have.
   done: ({ runId, round }) => [

@@ -8,6 +8,7 @@ export const rejectOrder: SteeringCommand = {
   name: 'reject',
   description: 'say no to the round that a run has made: the best one before it stays the best, and the run ends',
   needsReason: 'It ends the run, and the reason stands with the round for whoever asks later.',
+  isVerdict: true,
   update: rejectUpdate,
   done: ({ runId, round }) => [
     `round ${round} of ${runId} is rejected; the run writes its report and ends`,

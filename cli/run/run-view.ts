@@ -278,8 +278,8 @@ export function orderLines({ progress }: RunView, color: Colors): string[] {
     return [
       '',
       color.yellow(`Round ${approval.round} waits for a word since ${approval.since}.`),
-      `next   arte approve ${runId}   goes on`,
-      `       arte reject ${runId} --reason WHY   ends the run; ${approval.round === 1 ? 'no round is then the best' : 'the best round before stays the best'}`,
+      `next   arte approve ${runId} --round ${approval.round}   goes on`,
+      `       arte reject ${runId} --round ${approval.round} --reason WHY   ends the run; ${approval.round === 1 ? 'no round is then the best' : 'the best round before stays the best'}`,
     ];
   }
   return [];

@@ -9,7 +9,7 @@ import { Option, type Command } from 'commander';
 import { endStrandedRun } from '../../activities/stranded-run';
 import { ArteError, type ErrorData } from '../../schemas/errors';
 import type { RunProgress } from '../../schemas/messages';
-import type { Order } from '../../schemas/run-action';
+import type { Order, VerdictOrder } from '../../schemas/run-action';
 import { orderFor } from '../actor';
 import { exitCodes, printJson, printLine } from '../output';
 import { attendanceOf, untilLeftWaiting } from './run-pollers';
@@ -109,6 +109,8 @@ export interface SteeringCommand {
   readonly description: string;
   /** Why a reason belongs to it, in a sentence; left out where it may be given without one. */
   readonly needsReason?: string;
+  /** It is about a round, which a person may name. */
+  readonly isVerdict?: true;
   readonly update: UpdateDefinition<RunProgress, [Order]>;
   /** What is said when it is done. */
   readonly done: (progress: RunProgress, seconds: number) => readonly string[];
@@ -130,11 +132,24 @@ export function orderOf(
   return orderFor({ reason });
 }
 
+/** The round that a verdict is about, as it is typed. Errors: InvalidInput. */
+function roundOf(text: string | undefined): Pick<VerdictOrder, 'round'> {
+  if (text === undefined) return {};
+  if (/^[1-9]\d*$/.test(text)) return { round: Number(text) };
+  throw new ArteError('InvalidInput', {
+    what: `--round ${text} cannot be used.`,
+    why: 'A round is a whole number from 1.',
+    next: 'arte status RUN shows which one waits for a word.',
+  });
+}
+
 /** A command that is one order: `arte NAME RUN [--reason WHY] [--json]`. */
 export function registerOrder(program: Command, command: SteeringCommand): void {
-  const { name, description, update, done, needsReason } = command;
-  program
-    .command(name)
+  const { name, description, update, done, needsReason, isVerdict = false } = command;
+  const steering = program.command(name);
+  if (isVerdict)
+    steering.option('--round <n>', 'only if this round waits (default: the one that does, whichever it is)');
+  steering
     .argument('<run>', 'id of the run')
     .option(
       '--reason <why>',
@@ -144,8 +159,11 @@ export function registerOrder(program: Command, command: SteeringCommand): void 
     .addOption(new Option('--note <why>').hideHelp())
     .option('--json', 'print where the run is then, as JSON like arte status')
     .description(description)
-    .action(async (runId: string, options: { reason?: string; note?: string; json?: boolean }) => {
-      const order = orderOf(command, runId, options.reason ?? options.note);
+    .action(async (runId: string, options: { reason?: string; note?: string; round?: string; json?: boolean }) => {
+      const order: VerdictOrder = {
+        ...orderOf(command, runId, options.reason ?? options.note),
+        ...roundOf(options.round),
+      };
       const session = await openSession({ start: false });
       try {
         const began = Date.now();

@@ -17,6 +17,7 @@ import { resumeOrder } from '../commands/resume';
 import { judgeChange, keepChange, orderRetry, shortfall } from '../commands/retry';
 import { openBundleOf } from '../run/run-config-of';
 import { viewRun } from '../run/run-progress';
+import type { VerdictOrder } from '../../schemas/run-action';
 import type { Session } from '../session';
 import { orderOf, steer, type SteeringCommand } from '../run/steer-run';
 
@@ -83,8 +84,9 @@ export async function carryOut(session: Session, runId: string, order: PageOrder
     case 'reject': {
       const command = single[order.order];
       const { update, name, done } = command;
-      const said = orderOf(command, runId, why.reason);
-      if ('round' in order && order.round !== undefined) await requireAsked(session, runId, order.round);
+      const about = 'round' in order && order.round !== undefined ? { round: order.round } : {};
+      const said: VerdictOrder = { ...orderOf(command, runId, why.reason), ...about };
+      if (about.round !== undefined) await requireAsked(session, runId, about.round);
       const began = Date.now();
       const progress = await steer(session, runId, update, said, name);
       return done(progress, (Date.now() - began) / 1000);
@@ -130,7 +132,10 @@ export async function carryOut(session: Session, runId: string, order: PageOrder
   }
 }
 
-/** A form may lie open while somebody else judges the round that it is about, and the next one asks. Errors: RunStateConflict. */
+/**
+ * A form may lie open while somebody else judges the round that it is about, and the next one asks. The run itself looks at the round that an order
+ * names; one that began under an earlier version of arte does not. Errors: RunStateConflict.
+ */
 async function requireAsked({ client, store }: Session, runId: string, round: number): Promise<void> {
   const { approval } = (await viewRun(client, store, runId)).progress;
   // Where none asks the run itself says so.

@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { dataDirectory, makeDataFolder } from '../../drivers/local/directories';
 import { ArteError } from '../../schemas/errors';
 import type { RunProgress } from '../../schemas/messages';
+import type { JudgedDecision, VerdictOrder } from '../../schemas/run-action';
 import { orderFor } from '../actor';
 import { asTyped } from '../called-as';
 import { approveOrder } from '../commands/approve';
@@ -81,6 +82,8 @@ class FullScreen {
   /** What is said of a look that failed: no longer so once one succeeds. */
   private cannotLook: Saying | undefined;
   private asking: Asking | undefined;
+  /** What the reason that is being typed is about: while it is, somebody else may judge it, and the next round ask. */
+  private askedAbout: JudgedDecision = {};
   /** The order that is being carried out: one at a time. */
   private ordering: string | undefined;
   private left = false;
@@ -190,9 +193,10 @@ class FullScreen {
         this.order(resumeOrder);
         return;
       case 'approve':
-        this.order(approveOrder);
+        this.order(approveOrder, undefined, this.shownDecision());
         return;
       case 'reject':
+        this.askedAbout = this.shownDecision();
         this.asking = { question: 'Why is the round rejected?', text: '' };
         return;
       case 'report':
@@ -222,7 +226,7 @@ class FullScreen {
     if (typing.kind === 'dropped') this.say('note', 'not rejected');
     // A key and Enter by mistake must not end a run; the command line needs a reason, too.
     else if (typing.text === '') this.say('refused', 'not rejected: a reason belongs to it, for whoever asks later');
-    else this.order(rejectOrder, typing.text);
+    else this.order(rejectOrder, typing.text, this.askedAbout);
   }
 
   private select(command: 'up' | 'down' | 'first' | 'last'): void {
@@ -250,13 +254,20 @@ class FullScreen {
 
   // ---- what takes a while ------------------------------------------------------------------------------------------
 
-  private order({ name, update, done }: SteeringCommand, reason?: string): void {
+  /** The decision that the person sees waiting. */
+  private shownDecision(): JudgedDecision {
+    const approval = this.watched?.view.progress.approval;
+    return approval === undefined ? {} : { round: approval.round, key: approval.key };
+  }
+
+  private order({ name, update, done }: SteeringCommand, reason?: string, about: JudgedDecision = {}): void {
     const { follower, session } = this;
     if (!follower) return;
     const { runId } = follower;
     this.inBackground(`${name}: the order is given to ${runId}`, async () => {
       const began = Date.now();
-      const progress = await steer(session, runId, update, orderFor({ reason }), name);
+      const given: VerdictOrder = { ...orderFor({ reason }), ...about };
+      const progress = await steer(session, runId, update, given, name);
       const [said = ''] = done(progress, (Date.now() - began) / 1000);
       return said;
     });

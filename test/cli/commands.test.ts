@@ -294,6 +294,13 @@ it.each([[[]], [['--reason', ' ']]])('reject asks for its reason before it asks 
   });
 });
 
+it('a word names its round by the number', async () => {
+  const words = ['reject', 'some-run', '--reason', 'worse', '--round', 'first'];
+  await expect(runCommand(registerReject, words)).rejects.toMatchObject({
+    data: { code: 'InvalidInput', what: '--round first cannot be used.' },
+  });
+});
+
 describe('what is made from the schema', () => {
   it.each([
     ['schemas/run-config.schema.json', []],

@@ -34,6 +34,7 @@ import {
   approveUpdate,
   pauseUpdate,
   progressQuery,
+  rejectUpdate,
   resumeUpdate,
   retryUpdate,
   stageProgressQuery,
@@ -1189,7 +1190,15 @@ describe('alignWorkflow', () => {
         // Its report could not be written, so the round was walked again, and decided anew.
         await asked(2);
         broken = false;
-        await handle.executeUpdate(approveUpdate, { args: [by] });
+        // Who has looked at another decision has not judged this one.
+        for (const [about, what] of [
+          [{ round: 1, key: sha('decided 1') }, 'The word was about an earlier decision on round 1 of anew.'],
+          [{ round: 2 }, 'The word was about round 2 of anew, and round 1 waits for one now.'],
+        ] as const)
+          await expect(handle.executeUpdate(rejectUpdate, { args: [{ ...by, ...about }] })).rejects.toMatchObject({
+            cause: { type: 'RunStateConflict', message: expect.stringContaining(what) as string },
+          });
+        await handle.executeUpdate(approveUpdate, { args: [{ ...by, round: 1, key: sha('decided 2') }] });
         expect(((await handle.result()) as RunProgress).status).toBe('DONE');
       });
     });

@@ -266,7 +266,7 @@ describe('a schedule', () => {
     const plan = await fired(({ entries }) => entries.length > 0);
     expect(actions(plan)).toMatchObject({ 'a-new': 'waits', 'z-other': 'waits' });
     const runId = entryOf(plan, 'a-new').runId ?? '';
-    expect(entryOf(plan, 'a-new').why).toContain(`Round 1 waits for a word. arte approve ${runId} goes on`);
+    expect(entryOf(plan, 'a-new').why).toContain(`Round 1 waits for a word. arte approve ${runId} --round 1 goes on`);
     await env.client.workflow.getHandle(runId).executeUpdate(rejectUpdate, { args: [{ by: 'ana', reason: 'no' }] });
     await fired((next) => entryOf(next, 'a-new').action === 'nothing');
     const [verdict] = (await readStanding(store, 'a-new')).history.filter((event) => event.runId === runId);
