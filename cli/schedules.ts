@@ -17,9 +17,10 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { scheduleIntervalMinMs } from '../schemas/limits';
-import { taskQueues } from '../schemas/messages';
+import { taskQueues, type WorkerRole } from '../schemas/messages';
 import type { FiringOutcome, FiringPlan, RealignInput, ScheduleRecord, ScheduleTiming } from '../schemas/schedule';
 import type { realignWorkflow } from '../workflows';
+import { isAskedFor, unlessGivenUp, untilActivityLeftWaiting, untilLeftWaiting } from './run/run-pollers';
 import type { Session } from './session';
 
 type Platform = Pick<Session, 'client' | 'store'>;
@@ -173,15 +174,53 @@ export async function triggerAgain({ client, store }: Platform, name: string, ag
   });
 }
 
-/** What a firing would do now: planned by a worker, as a firing is. Nothing is started. */
-export async function previewFiring({ client, store }: Platform, name: string): Promise<FiringPlan> {
+/**
+ * What a firing would do now: planned by a worker, as a firing is. Nothing is started. Errors: InvalidInput when there is no such schedule; PlatformDown when
+ * no worker takes it up.
+ */
+export async function previewFiring(
+  { client, store, embedded }: Platform & Pick<Session, 'embedded'>,
+  name: string,
+): Promise<FiringPlan> {
   const { bundle, parallel } = await requireSchedule(store, name);
-  const outcome: FiringOutcome = await client.workflow.execute<typeof realignWorkflow>('realignWorkflow', {
-    workflowId: `arte-preview-${name}-${new Date().toISOString()}`,
+  const nobody = (role: WorkerRole): ArteError => nobodyToPreview(name, role, embedded);
+  if (!(await isAskedFor(client, taskQueues.workflows, 'workflows'))) throw nobody('orchestrator');
+  const workflowId = `arte-preview-${name}-${new Date().toISOString()}`;
+  const handle = await client.workflow.start<typeof realignWorkflow>('realignWorkflow', {
+    workflowId,
     taskQueue: taskQueues.workflows,
     args: [{ schedule: name, bundle, parallel, failOnTrouble: false, preview: true }],
   });
-  return readPlan(store, outcome.plan);
+  try {
+    const outcome: FiringOutcome = await unlessGivenUp(
+      client,
+      () => handle.result(),
+      async (signal) => {
+        await untilLeftWaiting(client, workflowId, signal);
+        throw nobody('orchestrator');
+      },
+      async (signal) => {
+        await untilActivityLeftWaiting(client, workflowId, taskQueues.models, signal);
+        throw nobody('infer');
+      },
+    );
+    return await readPlan(store, outcome.plan);
+  } catch (error) {
+    // A worker that comes later need not look for nobody.
+    if (error instanceof ArteError) await handle.terminate('nobody waits for it any more').catch(() => undefined);
+    throw error;
+  }
+}
+
+function nobodyToPreview(name: string, role: WorkerRole, embedded: boolean): ArteError {
+  const busy = role === 'infer' ? ', or is busy with the bytes of other models' : '';
+  return new ArteError('PlatformDown', {
+    what: `Nobody is there to say what a firing of ${name} would do: no worker of the role ${role} takes it up.`,
+    why: `The worker has ended, hangs, or cannot reach the engine${busy}. Until there is one the schedule's firings wait, too.`,
+    next: embedded
+      ? 'arte doctor looks at each part; arte down, then arte up start them anew. Then the same command again.'
+      : `Start the worker (arte worker --role ${role}), or look at its log; then the same command again.`,
+  });
 }
 
 /** Take a schedule away. Runs that it started go on; students keep what they have. */

@@ -4,11 +4,12 @@
  */
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
-import { isDamage } from '../../activities/damaged';
+import { openBundle } from '../../activities/bundle';
+import { isDamage, isGoneOrDamaged } from '../../activities/damaged';
 import { noSuchRunIn, progressByTraces, readStages, runKeys } from '../../activities/run-records';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { runAnswerMs, shardRowsMax } from '../../schemas/limits';
-import type { ActivityProgress, RunProgress, RunStatus, StageRecord } from '../../schemas/messages';
+import type { ActivityProgress, RunProgress, RunRecord, RunStatus, StageRecord } from '../../schemas/messages';
 import { noUsage, type StageUsage } from '../../schemas/manifest';
 import { stageLabel } from '../../schemas/stage-names';
 import { progressQuery, stageProgressQuery } from '../../workflows/messages';
@@ -91,7 +92,10 @@ export async function viewRun(client: Client, store: ArtifactStore, runId: strin
       return { ...traces, status: byEngine[engine ?? ''] ?? traces.status };
     },
   );
-  const asked = engine === 'RUNNING' ? await queried(client, handle, runId, last) : undefined;
+  const asked =
+    engine === 'RUNNING'
+      ? await queried(client, handle, runId, last ?? (await atItsBeginning(store, runId)))
+      : undefined;
   const progress = asked ? asked.progress : last;
   if (!progress) throw await noSuchRunIn(store, runId);
   // What the store says of a run that the engine has lost or closed is the last word it left; RUNNING would be a lie.
@@ -129,6 +133,19 @@ async function queried(
     return { progress: await (fallback ? client.withDeadline(Date.now() + runAnswerMs, ask) : ask()) };
   } catch (error) {
     if (fallback) return { progress: fallback, unattended: true };
+    throw error;
+  }
+}
+
+/** Of a run under way that has written nothing yet: what its record says. Undefined where that cannot be read. */
+async function atItsBeginning(store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {
+  try {
+    const record = (await store.getDocument(runKeys.record(runId))) as unknown as RunRecord | undefined;
+    if (!record) return undefined;
+    const { rounds } = (await openBundle(store, record.bundle)).config;
+    return { runId, status: 'RUNNING', round: 1, rounds: rounds.count, current: [], startedAt: record.createdAt };
+  } catch (error) {
+    if (isGoneOrDamaged(error)) return undefined;
     throw error;
   }
 }

@@ -237,7 +237,7 @@ export function unattendedLines({ unattended, outdated, progress }: RunView, col
   return [
     '',
     color.yellow('No worker answers for this run: it stands still until one does.'),
-    'what   This is what it last wrote.',
+    'what   This is what it last wrote, or, of one that has not begun, that it was started.',
     `next   arte doctor looks at each part; arte status ${runId} again, where a worker is just starting`,
     '       one that hangs, or that somebody stopped (SIGSTOP), is replaced by arte down, then arte up: the run goes on where it was',
   ];

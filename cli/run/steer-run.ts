@@ -12,7 +12,7 @@ import type { RunProgress } from '../../schemas/messages';
 import type { Order, VerdictOrder } from '../../schemas/run-action';
 import { orderFor } from '../actor';
 import { exitCodes, printJson, printLine } from '../output';
-import { attendanceOf, untilLeftWaiting } from './run-pollers';
+import { attendanceOf, unlessGivenUp, untilLeftWaiting } from './run-pollers';
 import { viewRun } from './run-progress';
 import { statusOf } from './start-run';
 import { openSession, type Session } from '../session';
@@ -56,18 +56,10 @@ export async function unlessLeftWaiting<Answer>(
   ask: () => Promise<Answer>,
 ): Promise<Answer> {
   const { client } = session;
-  const done = new AbortController();
-  const answer = client.withAbortSignal(done.signal, ask);
-  const leftWaiting = untilLeftWaiting(client, runId, done.signal).then(() => {
+  return unlessGivenUp(client, ask, async (signal) => {
+    await untilLeftWaiting(client, runId, signal);
     throw nobodyThere(session, runId, verb);
   });
-  // Whichever comes second is of no interest any more.
-  for (const each of [answer, leftWaiting]) each.catch(() => undefined);
-  try {
-    return await Promise.race([answer, leftWaiting]);
-  } finally {
-    done.abort();
-  }
 }
 
 function nobodyThere({ embedded }: Session, runId: string, verb: string): ArteError {

@@ -1,6 +1,14 @@
-/** Goal: a schedule that does not fire is not said to. Method: the words for descriptions as the engine gives them. */
-import type { ScheduleDescription } from '@temporalio/client';
+/**
+ * Goal: a schedule that does not fire is not said to; what a firing would do is not waited for where no worker is there to say it.
+ * Method: the words for descriptions as the engine gives them; engines of the test in which a task waits.
+ */
+import type { Client, ScheduleDescription } from '@temporalio/client';
+import { scheduleKeys } from '../../activities/schedules';
 import { firesWords } from '../../cli/commands/schedule';
+import { previewFiring } from '../../cli/schedules';
+import { leftWaitingMs } from '../../schemas/limits';
+import { taskQueues } from '../../schemas/messages';
+import { MemoryStore } from '../activities/row-engine/memory-store';
 
 /** The engine has times for a paused schedule, too. */
 const described = (state: object): ScheduleDescription =>
@@ -10,4 +18,63 @@ it('one that was replaced while it is paused says how it fires again, and no tim
   expect(firesWords('nightly', described({ paused: false }))).toBe('it fires next at 2026-03-01T03:00:00Z');
   const paused = firesWords('nightly', described({ paused: true, note: 'me: too dear' }));
   expect(paused).toBe('it is paused (me: too dear), and fires again after arte schedule resume nightly');
+});
+
+describe('a preview', () => {
+  const waiting = 1;
+  let clockMs = Date.now();
+  beforeEach(() => {
+    jest.spyOn(Date, 'now').mockImplementation(() => clockMs);
+  });
+  afterEach(() => jest.restoreAllMocks());
+
+  /** Whose workers ask for these queues, and what waits of the preview; every look finds half of the patience gone. */
+  async function engine(asked: readonly string[], raw: object, result: Promise<unknown> = new Promise(() => undefined)) {
+    const store = new MemoryStore();
+    await store.putDocument(scheduleKeys.record('nightly'), { name: 'nightly', bundle: {}, parallel: 1 });
+    const plan = await store.putBlob('{"entries":[]}', { mediaType: 'application/json', rows: 1 });
+    const seen = { started: 0, terminated: 0 };
+    const handle = {
+      describe: () => {
+        clockMs += leftWaitingMs / 2;
+        return Promise.resolve({ raw });
+      },
+      result: () => result.then(() => ({ plan })),
+      terminate: () => Promise.resolve((seen.terminated += 1)),
+    };
+    const client = {
+      options: { namespace: 'default' },
+      withAbortSignal: (_: unknown, ask: () => unknown) => ask(),
+      workflowService: {
+        describeTaskQueue: ({ taskQueue }: { taskQueue: { name: string } }) =>
+          Promise.resolve({
+            pollers: asked.includes(taskQueue.name) ? [{ lastAccessTime: { seconds: clockMs / 1000 } }] : [],
+          }),
+      },
+      workflow: { getHandle: () => handle, start: () => Promise.resolve((seen.started += 1)).then(() => handle) },
+    } as unknown as Client;
+    return { seen, preview: previewFiring({ client, store, embedded: true }, 'nightly') };
+  }
+  const both = [taskQueues.workflows, taskQueues.models];
+  const taken = { pendingActivities: [{ state: waiting }] };
+
+  it.each([
+    ['nobody is there', [], {}, 'orchestrator', 0],
+    ['nobody takes it up', both, { pendingWorkflowTask: { state: waiting } }, 'orchestrator', 1],
+    ['nobody looks at models', [taskQueues.workflows], taken, 'infer', 1],
+  ] as const)('is given up where %s', async (_, asked, raw, role, starts) => {
+    const { seen, preview } = await engine(asked, raw);
+    await expect(preview).rejects.toMatchObject({
+      data: { code: 'PlatformDown', what: expect.stringContaining(`no worker of the role ${role}`) as string },
+    });
+    // It is not left for a worker that comes later.
+    expect(seen).toEqual({ started: starts, terminated: starts });
+  });
+
+  it('is waited for while a worker looks, or is there to', async () => {
+    const made = new Promise((resolve) => setTimeout(resolve, 1_500));
+    const { seen, preview } = await engine(both, taken, made);
+    expect((await preview).entries).toEqual([]);
+    expect(seen).toEqual({ started: 1, terminated: 0 });
+  });
 });

@@ -198,7 +198,7 @@ describe('a schedule', () => {
 
   const register = (name: string): Promise<unknown> =>
     addStudent(store, { schemaVersion: 1, name, model: studentOf(name), at: '', by: 'test', why: '' });
-  const platform = () => ({ client: env.client, store });
+  const platform = () => ({ client: env.client, store, embedded: false });
   const actions = ({ entries }: FiringPlan): Record<string, string> =>
     Object.fromEntries(entries.map(({ student, action }) => [student, action]));
   const entryOf = (plan: FiringPlan, name: string) => plan.entries.find(({ student }) => student === name)!;

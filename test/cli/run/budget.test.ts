@@ -143,6 +143,7 @@ it('a run that is parked for want of money is not retried as it is, but under a 
     ...{ options: { namespace: 'default' }, workflow: { getHandle: () => handle } },
     workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
     withAbortSignal: (_: unknown, ask: () => unknown) => ask(),
+    withDeadline: (_: unknown, ask: () => unknown) => ask(),
   } as unknown as Session['client'];
   const session: Session = { client, store, embedded: false, close: () => Promise.resolve() };
   await expect(orderRetry(session, runId, {})).rejects.toMatchObject({ data: { code: 'BudgetExhausted' } });

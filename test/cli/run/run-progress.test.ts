@@ -1,17 +1,20 @@
 /**
  * Goal: of two trainings of a run at once each is shown with its own figures, of a stage that stands still how far it was; a run that stands still because its version of arte has no worker any
- * more is told from one whose worker is away, and from one that is worked on, with the command that helps.
+ * more is told from one whose worker is away, and from one that is worked on, with the command that helps; also one that no worker has ever taken up.
  */
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Client } from '@temporalio/client';
+import { recordRun } from '../../../activities/start-run';
 import { noColors } from '../../../cli/output';
 import { attendanceOf } from '../../../cli/run/run-pollers';
-import { fromHeartbeats, isOf, type RunView } from '../../../cli/run/run-progress';
+import { fromHeartbeats, isOf, viewRun, type RunView } from '../../../cli/run/run-progress';
+import { storeBundle } from '../../../cli/run/start-run';
 import { eventLine, renderRun, unattendedLines } from '../../../cli/run/run-view';
 import { noUsage } from '../../../schemas/manifest';
 import { pollerSilenceMs } from '../../../schemas/limits';
 import type { ActivityProgress, BrokenOffStage, RunStatus } from '../../../schemas/messages';
 import { runConfigSchema } from '../../../schemas/run-config';
+import { MemoryStore } from '../../activities/row-engine/memory-store';
 
 const pending = (beat?: Partial<ActivityProgress>): Parameters<typeof isOf>[0] => {
   const whole = {
@@ -99,6 +102,25 @@ it('a run of another version says that retry starts it again; one whose worker i
   expect(lines({})).toBe('');
   expect(lines({ unattended: true })).toContain('next   arte doctor');
   expect(lines({ unattended: true, outdated: true })).toContain('next   arte retry nightly   starts it again');
+});
+
+it('a run that no worker has taken up yet is shown as one that nobody works on, and not waited for', async () => {
+  const store = new MemoryStore();
+  const model = { source: 'embedded:SmolLM2-135M-Instruct' };
+  const config = runConfigSchema.parse({
+    ...{ version: 1, name: 'x', tasks: [{ source: 'builtin', family: 'navigate' }], rounds: { count: 3 } },
+    models: { teacher: model, student: model },
+  });
+  await recordRun(store, { runId: 'new', name: 'x', bundle: await storeBundle(store, { config, configDir: '.' }) });
+  const handle = {
+    describe: () => Promise.resolve({ status: { name: 'RUNNING' }, raw: {} }),
+    query: () => new Promise(() => undefined),
+  };
+  const client = Object.assign(engineWith('', []), { workflow: { getHandle: () => handle } });
+  expect(await viewRun(client, store, 'new')).toMatchObject({
+    ...{ unattended: true, engine: 'RUNNING', live: [] },
+    progress: { runId: 'new', status: 'RUNNING', round: 1, rounds: 3 },
+  });
 });
 
 it('says what a round has cost so far, and nothing of cost where no model has a price', () => {

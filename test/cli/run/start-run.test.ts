@@ -44,15 +44,19 @@ const config = runConfigSchema.parse({
 
 function engine() {
   const state = { status: undefined as string | undefined, starts: 0, progress: undefined as object | undefined };
+  const pollers = [{ lastAccessTime: { seconds: Date.now() / 1000 } }];
   const client = {
+    options: { namespace: 'default' },
+    workflowService: { describeTaskQueue: () => Promise.resolve({ pollers }) },
     // The client of an activity.
     withAbortSignal: (_: unknown, work: () => unknown) => work(),
+    withDeadline: (_: unknown, ask: () => unknown) => ask(),
     workflow: {
       getHandle: (id: string) => ({
         describe: () =>
           state.status === undefined
             ? Promise.reject(new WorkflowNotFoundError('none', id, undefined))
-            : Promise.resolve({ status: { name: state.status } }),
+            : Promise.resolve({ status: { name: state.status }, raw: {} }),
         query: () => Promise.resolve(state.progress),
       }),
       start: async (type: string, { workflowId, workflowIdConflictPolicy }: WorkflowStartOptions) => {
