@@ -2,7 +2,6 @@
  * The actions of a run in the store: appended, read, and what follows from them when the engine's history is gone (a verdict on a round).
  * Owns the documents under runs/<runId>/actions/ and the change of a run's config; what is allowed when is workflows/steering.ts.
  */
-import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
@@ -11,32 +10,22 @@ import type { JsonValue } from '../schemas/json';
 import { documentRacesMax } from '../schemas/limits';
 import type { RunRecord, Verdict } from '../schemas/messages';
 import { runActionSchema, type RunAction } from '../schemas/run-action';
+import { appendAction, readActionDocuments } from './action-log';
 import { releaseReservations } from './budget';
-import { asIfGone } from './damaged';
 import { noSuchRun, runKeys, setRoundsAside } from './run-records';
 
 /** Append an action. `id` makes a repeated call one action. */
 export async function recordAction(
   store: ArtifactStore,
   action: Omit<RunAction, 'schemaVersion'>,
-  id: string = randomUUID(),
+  id?: string,
 ): Promise<void> {
-  // The time first: a listing is then in the order of events.
-  const key = `${runKeys.actions(action.runId)}${action.at.replace(/[:.]/g, '-')}-${id}.json`;
-  await store.putOnce(key, { schemaVersion: 1, ...action } as unknown as JsonValue);
+  await appendAction(store, runKeys.actions(action.runId), action, id);
 }
 
-/** All actions of a run, in the order in which they happened. */
+/** All actions of a run, in the order in which they happened. Where one cannot be read a verdict is asked for again. */
 export async function readActions(store: ArtifactStore, runId: string): Promise<RunAction[]> {
-  const keys: string[] = [];
-  for await (const { key } of store.list(runKeys.actions(runId))) keys.push(key);
-  const actions: RunAction[] = [];
-  for (const key of keys.sort()) {
-    // One that cannot be read is as if it had not been given: a verdict is asked for again.
-    const document = await asIfGone(store, key);
-    if (document !== undefined) actions.push(runActionSchema.parse(document));
-  }
-  return actions;
+  return (await readActionDocuments(store, runKeys.actions(runId))).map((document) => runActionSchema.parse(document));
 }
 
 /** The last word that was said about this very decision of a round. */

@@ -3,7 +3,7 @@
  *
  * Owns the documents under `students/` and their conditional writes. Leaves the rule of promotion to method/promotion.ts, the look to cli/.
  * Invariants: 1. A change is made to what stands there, or not at all. 2. A run is judged once: the first verdict stays.
- * 3. Nothing is forgotten: whatever becomes current, and whoever set it, is in the history.
+ * 3. Nothing is forgotten: whatever becomes current, and whoever set it, is in the history; whoever adds, replaces or removes a student is in its actions.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ArtifactStore } from '../drivers/store/store';
@@ -11,6 +11,7 @@ import { canonicalJson, sha256Hex } from '../method/keys';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { documentRacesMax } from '../schemas/limits';
+import type { Order } from '../schemas/run-action';
 import {
   studentSchema,
   studentStandingSchema,
@@ -19,6 +20,7 @@ import {
   type StudentEvent,
   type StudentStanding,
 } from '../schemas/student';
+import { recordRegistryAction } from './registry-actions';
 
 export const studentKeys = {
   record: (name: string) => `students/${name}/student.json`,
@@ -32,6 +34,21 @@ export async function addStudent(
   store: ArtifactStore,
   student: Student,
   { replace = false } = {},
+): Promise<'added' | 'replaced' | 'there already'> {
+  const how = await putStudent(store, student, replace);
+  if (how !== 'there already') {
+    const { name, at, by, why: reason } = student;
+    const set = [`source=${student.model.source}`];
+    const action = how === 'added' ? 'add' : 'replace';
+    await recordRegistryAction(store, { kind: 'student', name }, { action, at, by, reason, set });
+  }
+  return how;
+}
+
+async function putStudent(
+  store: ArtifactStore,
+  student: Student,
+  replace: boolean,
 ): Promise<'added' | 'replaced' | 'there already'> {
   const key = studentKeys.record(student.name);
   const document = student as unknown as JsonValue;
@@ -57,9 +74,10 @@ export async function addStudent(
 }
 
 /** Take a student off the registry; its history and its runs stay. A run of it that ends afterwards is judged when it is registered again. Errors: InvalidInput when it is not there. */
-export async function removeStudent(store: ArtifactStore, name: string): Promise<void> {
+export async function removeStudent(store: ArtifactStore, name: string, order: Order): Promise<void> {
   await requireStudent(store, name);
   await store.remove(studentKeys.record(name));
+  await recordRegistryAction(store, { kind: 'student', name }, { action: 'remove', ...order });
 }
 
 /** All registered students, by name. */

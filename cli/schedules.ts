@@ -1,6 +1,6 @@
 /**
  * Schedules in the engine and their documents in the store. Owns that the two agree: the document is written first, so that a schedule whose engine
- * has lost it can be made again from what the store holds; it goes last.
+ * has lost it can be made again from what the store holds; it goes last. And that whoever does something to a schedule is in its actions, which stay.
  * Leaves what a firing does to workflows/realign.ts, the look to commands/schedule.ts.
  */
 import {
@@ -11,6 +11,7 @@ import {
   type ScheduleHandle,
 } from '@temporalio/client';
 import { msToNumber, type StringValue } from '@temporalio/common/lib/time';
+import { recordRegistryAction } from '../activities/registry-actions';
 import { readPlan, readSchedule, scheduleKeys } from '../activities/schedules';
 import { listStudents } from '../activities/students';
 import type { ArtifactStore } from '../drivers/store/store';
@@ -18,6 +19,8 @@ import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { scheduleIntervalMinMs } from '../schemas/limits';
 import { taskQueues, type WorkerRole } from '../schemas/messages';
+import type { RegistryAction } from '../schemas/registry-action';
+import type { Order } from '../schemas/run-action';
 import type { FiringOutcome, FiringPlan, RealignInput, ScheduleRecord, ScheduleTiming } from '../schemas/schedule';
 import type { realignWorkflow } from '../workflows';
 import { isAskedFor, unlessGivenUp, untilActivityLeftWaiting, untilLeftWaiting } from './run/run-pollers';
@@ -39,7 +42,7 @@ function engineId(name: string): string {
 export async function createSchedule(
   { client, store }: Platform,
   record: ScheduleRecord,
-  { replace = false } = {},
+  { replace = false, reason }: { readonly replace?: boolean; readonly reason?: string | undefined } = {},
 ): Promise<'created' | 'replaced'> {
   const standing = await readSchedule(store, record.name);
   const engine = await describeSchedule(client, record.name);
@@ -58,7 +61,25 @@ export async function createSchedule(
     else await store.remove(scheduleKeys.record(record.name));
     throw asTimingError(error, record.timing);
   }
+  const { name, at, by } = record;
+  const order = { by, ...(reason === undefined ? {} : { reason }) };
+  await recordDone(store, name, standing ? 'replace' : 'create', order, { at });
   return standing ? 'replaced' : 'created';
+}
+
+async function recordDone(
+  store: ArtifactStore,
+  name: string,
+  action: RegistryAction['action'],
+  order: Order,
+  more: Partial<Pick<RegistryAction, 'at' | 'set'>> = {},
+): Promise<void> {
+  await recordRegistryAction(store, { kind: 'schedule', name }, { action, ...order, ...more });
+}
+
+/** Who, and why, as the engine keeps it with a pause. */
+function noteOf({ by, reason }: Order): string {
+  return reason === undefined ? by : `${by}: ${reason}`;
 }
 
 async function putIntoEngine(client: Client, record: ScheduleRecord, exists: boolean): Promise<void> {
@@ -126,37 +147,50 @@ async function engineHandle({ client, store }: Platform, name: string): Promise<
   });
 }
 
-export async function pauseSchedule(platform: Platform, name: string, note: string): Promise<void> {
-  await (await engineHandle(platform, name)).pause(note);
+export async function pauseSchedule(platform: Platform, name: string, order: Order): Promise<void> {
+  await (await engineHandle(platform, name)).pause(noteOf(order));
+  await recordDone(platform.store, name, 'pause', order);
 }
 
 /** Go on with a schedule that is paused, or make one again that the engine has lost. */
 export async function resumeSchedule(
   platform: Platform,
   name: string,
-  note: string,
+  order: Order,
 ): Promise<'resumed' | 'made again'> {
-  const record = await requireSchedule(platform.store, name);
-  if (await describeSchedule(platform.client, name)) {
-    await (await engineHandle(platform, name)).unpause(note);
-    return 'resumed';
-  }
-  await putIntoEngine(platform.client, record, false);
-  return 'made again';
+  const { client, store } = platform;
+  const record = await requireSchedule(store, name);
+  const isThere = (await describeSchedule(client, name)) !== undefined;
+  if (isThere) await (await engineHandle(platform, name)).unpause(noteOf(order));
+  else await putIntoEngine(client, record, false);
+  await recordDone(store, name, 'resume', order);
+  return isThere ? 'resumed' : 'made again';
 }
 
 /** Fire now, by the schedule's own overlap policy. False when a firing is under way and this one is left out. */
-export async function triggerSchedule(platform: Platform, name: string): Promise<'fired' | 'left out' | 'comes after'> {
+export async function triggerSchedule(
+  platform: Platform,
+  name: string,
+  order: Order,
+): Promise<'fired' | 'left out' | 'comes after'> {
   const handle = await engineHandle(platform, name);
   const { overlap } = (await requireSchedule(platform.store, name)).timing;
   const { info } = await handle.describe();
   await handle.trigger(overlaps[overlap]);
-  if (info.runningActions.length === 0) return 'fired';
-  return overlap === 'skip' ? 'left out' : 'comes after';
+  const isFiring = info.runningActions.length > 0;
+  // Nothing comes of it.
+  if (isFiring && overlap === 'skip') return 'left out';
+  await recordDone(platform.store, name, 'trigger', order);
+  return isFiring ? 'comes after' : 'fired';
 }
 
 /** Fire now, beside the schedule, and go on with cancelled alignments of these students. Errors: InvalidInput when one is not registered. */
-export async function triggerAgain({ client, store }: Platform, name: string, again: readonly string[]): Promise<void> {
+export async function triggerAgain(
+  { client, store }: Platform,
+  name: string,
+  again: readonly string[],
+  order: Order,
+): Promise<void> {
   const { bundle, parallel } = await requireSchedule(store, name);
   const registered = (await listStudents(store)).map((student) => student.name);
   const unknown = again.filter((student) => !registered.includes(student));
@@ -172,6 +206,7 @@ export async function triggerAgain({ client, store }: Platform, name: string, ag
     taskQueue: taskQueues.workflows,
     args: [{ schedule: name, bundle, parallel, failOnTrouble: false, again }],
   });
+  await recordDone(store, name, 'trigger', order, { set: again.map((student) => `again=${student}`) });
 }
 
 /**
@@ -223,12 +258,13 @@ function nobodyToPreview(name: string, role: WorkerRole, embedded: boolean): Art
   });
 }
 
-/** Take a schedule away. Runs that it started go on; students keep what they have. */
-export async function deleteSchedule({ client, store }: Platform, name: string): Promise<void> {
+/** Take a schedule away. Runs that it started go on; students keep what they have; what people did to it stays. */
+export async function deleteSchedule({ client, store }: Platform, name: string, order: Order): Promise<void> {
   await requireSchedule(store, name);
   if (await describeSchedule(client, name)) await client.schedule.getHandle(engineId(name)).delete();
   await store.remove(scheduleKeys.lastFiring(name));
   await store.remove(scheduleKeys.record(name));
+  await recordDone(store, name, 'delete', order);
 }
 
 // ---- times -------------------------------------------------------------------------------------------------------

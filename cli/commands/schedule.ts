@@ -1,6 +1,7 @@
 /** `arte schedule`: new students are aligned without a hand, by a config, at set times. */
 import { WorkflowFailedError } from '@temporalio/client';
 import { Option, type Command } from 'commander';
+import { readRegistryActions } from '../../activities/registry-actions';
 import { listSchedules, readLastFiring, readSchedule } from '../../activities/schedules';
 import { listStudents } from '../../activities/students';
 import { alignmentConfig } from '../../method/alignment';
@@ -14,6 +15,8 @@ import {
   type ScheduleRecord,
   type ScheduleTiming,
 } from '../../schemas/schedule';
+import type { RegistryAction } from '../../schemas/registry-action';
+import type { Order } from '../../schemas/run-action';
 import type { RunConfig } from '../../schemas/run-config';
 import type { Student } from '../../schemas/student';
 import { loadConfig } from '../config/load-config';
@@ -32,12 +35,12 @@ import {
   triggerAgain,
   triggerSchedule,
 } from '../schedules';
-import { earlierReason, reasonOf, type ReasonOptions } from '../reason-option';
+import { earlierReason, orderWith, type ReasonOptions } from '../reason-option';
 import { openSession, type Session } from '../session';
+import { actionLines } from '../run/run-view';
 import { storeBundle } from '../run/start-run';
-import { actor } from '../actor';
 
-interface CreateOptions {
+interface CreateOptions extends ReasonOptions {
   readonly name?: string;
   readonly every?: string;
   readonly cron?: string;
@@ -69,11 +72,15 @@ export function register(program: Command): void {
     .option('--pause-on-failure', 'pause the schedule when a student fails or waits for a person')
     .option('--parallel <n>', 'alignments at once', '1')
     .option('--replace', 'change a schedule of this name')
+    .option('--reason <why>', 'recorded with it')
     .option('--json', 'as JSON')
     .action(create);
   schedule
     .command('list')
-    .argument('[name]', 'name of a schedule: also what its last firing said of each student')
+    .argument(
+      '[name]',
+      'name of a schedule: also what its last firing said of each student, and who did what to it, deleted or not',
+    )
     .description('schedules, when they fire next, and what the last firing came to')
     .option('--json', 'as JSON')
     .action(async (name: string | undefined, { json }: { json?: boolean }) =>
@@ -92,8 +99,9 @@ export function register(program: Command): void {
     .argument('<name>', 'name of the schedule')
     .description('fire now')
     .option('--again <student...>', 'go on with the cancelled alignments of these students')
-    .action(async (name: string, { again }: { again?: string[] }) =>
-      withSession((session) => trigger(session, name, again)),
+    .option('--reason <why>', 'recorded with it')
+    .action(async (name: string, { again, ...options }: ReasonOptions & { again?: string[] }) =>
+      withSession((session) => trigger(session, name, orderWith(options), again)),
     );
   for (const [command, description, act] of [
     ['pause', 'fire no more until it is resumed; a firing under way goes on', pause],
@@ -105,18 +113,18 @@ export function register(program: Command): void {
       .description(description)
       .option('--reason <why>', 'recorded with it')
       .addOption(earlierReason())
-      .action(async (name: string, options: ReasonOptions) => {
-        const reason = reasonOf(options);
-        await withSession((session) => act(session, name, `${actor()}${reason === '' ? '' : `: ${reason}`}`));
-      });
+      .action(async (name: string, options: ReasonOptions) =>
+        withSession((session) => act(session, name, orderWith(options))),
+      );
   }
   schedule
     .command('delete')
     .argument('<name>', 'name of the schedule')
     .description('take a schedule away; its runs go on, its students keep what they have')
-    .action(async (name: string) =>
+    .option('--reason <why>', 'recorded with it')
+    .action(async (name: string, options: ReasonOptions) =>
       withSession(async (session) => {
-        await deleteSchedule(session, name);
+        await deleteSchedule(session, name, orderWith(options));
         printLine(`schedule ${name} deleted; runs under way go on`);
       }),
     );
@@ -140,6 +148,7 @@ async function create(path: string, options: CreateOptions): Promise<void> {
     ...{ overlap, catchUp, pauseOnFailure: options.pauseOnFailure === true },
   };
   checkTiming(timing);
+  const order = orderWith(options);
   const parallel = placesOf(options.parallel);
   const loaded = await loadConfig(path, { env: process.env, purpose: 'run' });
   const name = options.name ?? loaded.config.name;
@@ -158,9 +167,9 @@ async function create(path: string, options: CreateOptions): Promise<void> {
     const unfit = students.flatMap((student) => unfitness(loaded.config, student));
     const record: ScheduleRecord = {
       ...{ schemaVersion: 1, name, bundle: await storeBundle(session.store, loaded), config: path, timing, parallel },
-      ...{ at: new Date().toISOString(), by: actor() },
+      ...{ at: new Date().toISOString(), by: order.by },
     };
-    const how = await createSchedule(session, record, { replace: options.replace === true });
+    const how = await createSchedule(session, record, { replace: options.replace === true, reason: order.reason });
     line.done(`schedule ${name} ${how}`);
     for (const note of unfit) printNote(`note    ${note}`);
     const engine = await describeSchedule(session.client, name);
@@ -203,6 +212,11 @@ interface ListedSchedule extends ScheduleRecord {
 }
 
 async function list({ client, store }: Session, name: string | undefined, json: boolean): Promise<void> {
+  const actions = name === undefined ? [] : await readRegistryActions(store, { kind: 'schedule', name });
+  if (name !== undefined && actions.length > 0 && !(await readSchedule(store, name))) {
+    sayDeleted(name, actions, json);
+    return;
+  }
   const records = name === undefined ? await listSchedules(store) : [await requireSchedule(store, name)];
   const listed: ListedSchedule[] = [];
   for (const record of records) {
@@ -211,7 +225,7 @@ async function list({ client, store }: Session, name: string | undefined, json: 
     const lastFiring = (await readLastFiring(store, record.name)) ?? null;
     listed.push({ ...record, state: await stateOf(client, engine), next: next?.toISOString() ?? null, lastFiring });
   }
-  if (json) printJson(name === undefined ? listed : listed[0]);
+  if (json) printJson(name === undefined ? listed : { ...listed[0], actions });
   else if (listed.length === 0) printLine('There is no schedule. arte schedule create CONFIG --every 1h makes one.');
   else {
     const columns = ['schedule', 'fires', 'next', 'state', 'last firing'].map((title) => ({ title }));
@@ -232,7 +246,22 @@ async function list({ client, store }: Session, name: string | undefined, json: 
       printLine();
       printEntries(only.lastFiring);
     }
+    printActions(actions);
   }
+}
+
+/** Of a schedule that was taken away, what people did to it is left. */
+function sayDeleted(name: string, actions: readonly RegistryAction[], json: boolean): void {
+  if (json) printJson({ name, state: 'deleted', actions });
+  else {
+    printLine(`The schedule ${name} was deleted.`);
+    printActions(actions);
+  }
+}
+
+function printActions(actions: readonly RegistryAction[]): void {
+  const lines = actionLines(actions, colorsFor(process.stdout));
+  if (lines.length > 0) printLine(`\n${lines.join('\n')}`);
 }
 
 type Described = Awaited<ReturnType<typeof describeSchedule>>;
@@ -288,9 +317,9 @@ async function preview(session: Session, name: string, json: boolean): Promise<v
   }
 }
 
-async function trigger(session: Session, name: string, again?: readonly string[]): Promise<void> {
+async function trigger(session: Session, name: string, order: Order, again?: readonly string[]): Promise<void> {
   if (again !== undefined) {
-    await triggerAgain(session, name, again);
+    await triggerAgain(session, name, again, order);
     printLine(`schedule ${name} fires, and goes on with ${again.join(', ')}`);
     return;
   }
@@ -299,18 +328,18 @@ async function trigger(session: Session, name: string, again?: readonly string[]
     'left out': 'is firing already: this one is left out. New students are seen by the firing under way.',
     'comes after': 'is firing already: this one comes after it',
   };
-  const how = await triggerSchedule(session, name);
+  const how = await triggerSchedule(session, name, order);
   printLine(`schedule ${name} ${words[how]}`);
   if (how === 'left out') process.exitCode = exitCodes.badInput;
 }
 
-async function pause(session: Session, name: string, note: string): Promise<void> {
-  await pauseSchedule(session, name, note);
+async function pause(session: Session, name: string, order: Order): Promise<void> {
+  await pauseSchedule(session, name, order);
   printLine(`schedule ${name} paused; a firing under way goes on`);
 }
 
-async function resume(session: Session, name: string, note: string): Promise<void> {
-  const how = await resumeSchedule(session, name, note);
+async function resume(session: Session, name: string, order: Order): Promise<void> {
+  const how = await resumeSchedule(session, name, order);
   printLine(`schedule ${name} ${how}`);
 }
 

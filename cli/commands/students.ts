@@ -1,18 +1,20 @@
 /** `arte students`: the registry of students that schedules align; what is current of each, how it came to be, and going back. */
 import type { Command } from 'commander';
+import { readRegistryActions } from '../../activities/registry-actions';
 import {
   addStudent,
   listStandings,
   listStudents,
   readHistory,
+  readStanding,
   removeStudent,
   setCurrent,
 } from '../../activities/students';
-import { ArteError } from '../../schemas/errors';
+import type { RegistryAction } from '../../schemas/registry-action';
 import type { StudentEvent, StudentStanding } from '../../schemas/student';
 import { checkRegistryName, loadStudent, type GivenStudent } from '../config/load-student';
-import { colorsFor, printJson, printLine, table, wrapped } from '../output';
-import { earlierReason, reasonOf, type ReasonOptions } from '../reason-option';
+import { colorsFor, printJson, printLine, table, wrapped, type Colors } from '../output';
+import { earlierReason, orderWith, reasonOf, type ReasonOptions } from '../reason-option';
 import { textWidthMax } from '../report/report-words';
 import { openSession, type Session } from '../session';
 import { actor } from '../actor';
@@ -67,9 +69,10 @@ export function register(program: Command): void {
     .command('remove')
     .argument('<name>', 'name of the student')
     .description('take a student off the registry; its runs and what was judged of it stay')
-    .action(async (name: string) =>
+    .option('--reason <why>', 'recorded with it')
+    .action(async (name: string, options: ReasonOptions) =>
       withSession(async ({ store }) => {
-        await removeStudent(store, name);
+        await removeStudent(store, name, orderWith(options));
         printLine(
           `student ${name} removed; its history stays. A run of it that is under way goes on, and is not judged:`,
         );
@@ -81,13 +84,16 @@ export function register(program: Command): void {
   students
     .command('history')
     .argument('<name>', 'name of the student')
-    .description('every alignment that was judged, what became current, who or what decided it, and why')
+    .description(
+      'who registered and removed it, every alignment that was judged, what became current, who or what decided it, and why',
+    )
     .option('--json', 'as JSON: the whole record, with every test')
     .action(async (name: string, { json }: { json?: boolean }) =>
       withSession(async ({ store }) => {
-        const standing = await readHistory(store, name);
-        if (json) printJson(standing);
-        else printHistory(standing);
+        const actions = await readRegistryActions(store, { kind: 'student', name });
+        const standing = actions.length > 0 ? await readStanding(store, name) : await readHistory(store, name);
+        if (json) printJson({ ...standing, actions });
+        else for (const line of historyLines(standing, actions, colorsFor(process.stdout))) printLine(line);
       }),
     );
   students
@@ -155,22 +161,42 @@ const actionWords: Readonly<Record<StudentEvent['action'], string>> = {
   set: 'was made current by hand',
 };
 
-function printHistory(standing: StudentStanding): void {
-  const { name, history, current } = standing;
-  if (history.length === 0) {
-    throw new ArteError('InvalidInput', {
-      what: `There is no history of ${name}.`,
-      why: 'No alignment of it has been judged.',
-      next: 'arte students list shows the students; arte schedule preview NAME says what the next firing does.',
-    });
-  }
-  const color = colorsFor(process.stdout);
-  for (const { at, by, action, runId, why } of history) {
-    printLine(`${at.slice(0, 19)}Z  ${color.bold(runId)} ${actionWords[action]}  ${color.dim(`(${by})`)}`);
-    if (why !== '') for (const line of wrapped(why, textWidthMax - 2)) printLine(`  ${line}`);
-  }
-  printLine();
-  printLine(
-    current === null ? 'Nothing is current.' : `Current: ${current}. arte export student ${current} writes it out.`,
-  );
+const registryWords: Partial<Record<RegistryAction['action'], string>> = {
+  add: 'was registered',
+  replace: 'was replaced by another model',
+  remove: 'was taken off the registry',
+};
+
+/** What became of a student, and what people did to it, in the order of time; and how it stands now. */
+export function historyLines(
+  { name, history, current }: StudentStanding,
+  actions: readonly RegistryAction[],
+  color: Colors,
+): string[] {
+  const events = [
+    ...history.map(({ at, by, action, runId, why }) => ({ at, by, of: runId, did: actionWords[action], why })),
+    ...actions.map(({ at, by, action, set = [], reason = '' }) => {
+      const did = [registryWords[action] ?? action, ...set].join(', ');
+      return { at, by, of: name, did, why: reason };
+    }),
+  ];
+  // Those of one moment stay as they are.
+  events.sort((one, other) => (one.at < other.at ? -1 : one.at > other.at ? 1 : 0));
+  const lines = events.flatMap(({ at, by, of, did, why }) => [
+    `${at.slice(0, 19)}Z  ${color.bold(of)} ${did}  ${color.dim(`(${by})`)}`,
+    ...(why === '' ? [] : wrapped(why, textWidthMax - 2).map((line) => `  ${line}`)),
+  ]);
+  return [...lines, ...(lines.length > 0 ? [''] : []), standsNow(history, actions, current)];
+}
+
+function standsNow(
+  history: readonly StudentEvent[],
+  actions: readonly RegistryAction[],
+  current: string | null,
+): string {
+  if (current !== null) return `Current: ${current}. arte export student ${current} writes it out.`;
+  if (history.length > 0) return 'Nothing is current.';
+  return actions.at(-1)?.action === 'remove'
+    ? 'No alignment of it was judged. One that ends after it was removed is judged once it is registered again.'
+    : 'No alignment of it has been judged yet. arte schedule preview SCHEDULE says what the next firing does.';
 }

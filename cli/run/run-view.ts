@@ -285,8 +285,11 @@ export function orderLines({ progress }: RunView, color: Colors): string[] {
   return [];
 }
 
+/** What of an action is shown, of a run's and of a schedule's. */
+type ShownAction = Pick<RunAction, 'at' | 'by' | 'set' | 'round' | 'reason'> & { readonly action: string };
+
 /** The last things that people did to the run, newest last. */
-export function actionLines(actions: readonly RunAction[], color: Colors): string[] {
+export function actionLines(actions: readonly ShownAction[], color: Colors): string[] {
   return actions
     .slice(-actionsShownMax)
     .map(({ at, action, by, set = [], round, reason }) =>

@@ -1,5 +1,6 @@
 /**
- * Goal: the registry and what is current of each student survive writers that meet; a verdict is given once; going back is recorded.
+ * Goal: the registry and what is current of each student survive writers that meet; a verdict is given once; going back is recorded, and so is who
+ * registered, replaced and removed a student, and why.
  * Method: the documents in a store in memory, with writers at the same time.
  */
 import {
@@ -12,6 +13,9 @@ import {
   removeStudent,
   setCurrent,
 } from '../../activities/students';
+import { readRegistryActions } from '../../activities/registry-actions';
+import { historyLines } from '../../cli/commands/students';
+import { noColors } from '../../cli/output';
 import { sha256Hex } from '../../method/keys';
 import { modelConfigSchema } from '../../schemas/run-config';
 import type { Student, StudentAlignment, StudentEvent } from '../../schemas/student';
@@ -51,9 +55,9 @@ describe('the registry', () => {
       ['small', 'hf:org/other'],
     ]);
     const before = await registryDigest(store);
-    await removeStudent(store, 'large');
+    await removeStudent(store, 'large', { by: 'ana' });
     expect(await registryDigest(store)).not.toBe(before);
-    await expect(removeStudent(store, 'large')).rejects.toThrow('There is no student large');
+    await expect(removeStudent(store, 'large', { by: 'ana' })).rejects.toThrow('There is no student large');
     // It may have been removed while its first alignment ran: what becomes of that is said.
     await expect(readHistory(store, 'large')).rejects.toMatchObject({
       data: {
@@ -63,6 +67,37 @@ describe('the registry', () => {
     });
     expect((await readHistory(store, 'small')).history).toEqual([]);
   });
+});
+
+it('who did what to the registry, and why, is kept, also of a student that is gone', async () => {
+  const store = new MemoryStore();
+  const by = (at: string, who: string, why: string) => ({ at, by: who, why });
+  await addStudent(store, { ...student('small'), ...by('2026-01-01T00:00:00Z', 'ana', 'asked for') });
+  // Nothing comes of it.
+  await addStudent(store, { ...student('small'), ...by('2026-01-02T00:00:00Z', 'eve', 'again') });
+  await addStudent(
+    store,
+    { ...student('small', 'hf:org/other'), ...by('2026-01-03T00:00:00Z', 'bob', '') },
+    { replace: true },
+  );
+  await removeStudent(store, 'small', { by: 'cleo', reason: 'too slow' });
+  const actions = await readRegistryActions(store, { kind: 'student', name: 'small' });
+  expect(actions.map(({ action, by: who, reason, set }) => [action, who, reason, set])).toEqual([
+    ['add', 'ana', 'asked for', ['source=hf:org/small']],
+    ['replace', 'bob', undefined, ['source=hf:org/other']],
+    ['remove', 'cleo', 'too slow', undefined],
+  ]);
+  const event = { ...verdict('one', 'promoted', null), at: '2026-01-02T00:00:00Z' };
+  const standing = { ...(await readStanding(store, 'small')), history: [event], current: 'one' };
+  const told = historyLines(standing, actions, noColors);
+  expect(told.slice(0, 5)).toEqual([
+    '2026-01-01T00:00:00Z  small was registered, source=hf:org/small  (ana)',
+    '  asked for',
+    '2026-01-02T00:00:00Z  one became current  (schedule nightly)',
+    '  tested',
+    '2026-01-03T00:00:00Z  small was replaced by another model, source=hf:org/other  (bob)',
+  ]);
+  expect(told.slice(6)).toEqual(['  too slow', '', 'Current: one. arte export student one writes it out.']);
 });
 
 describe('what is current', () => {

@@ -1,13 +1,24 @@
 /**
- * Goal: a schedule that does not fire is not said to; what a firing would do is not waited for where no worker is there to say it.
- * Method: the words for descriptions as the engine gives them; engines of the test in which a task waits.
+ * Goal: a schedule that does not fire is not said to; what a firing would do is not waited for where no worker is there to say it; who did what to a schedule,
+ * and why, is kept, also of one that is gone.
+ * Method: the words for descriptions as the engine gives them; engines of the test in which a task waits, or that have one schedule.
  */
-import type { Client, ScheduleDescription } from '@temporalio/client';
+import { ScheduleNotFoundError, type Client, type ScheduleDescription } from '@temporalio/client';
+import { readRegistryActions } from '../../activities/registry-actions';
 import { scheduleKeys } from '../../activities/schedules';
 import { firesWords } from '../../cli/commands/schedule';
-import { previewFiring } from '../../cli/schedules';
+import {
+  createSchedule,
+  deleteSchedule,
+  pauseSchedule,
+  previewFiring,
+  resumeSchedule,
+  triggerAgain,
+  triggerSchedule,
+} from '../../cli/schedules';
 import { leftWaitingMs } from '../../schemas/limits';
 import { taskQueues } from '../../schemas/messages';
+import type { ScheduleRecord } from '../../schemas/schedule';
 import { MemoryStore } from '../activities/row-engine/memory-store';
 
 /** The engine has times for a paused schedule, too. */
@@ -29,7 +40,11 @@ describe('a preview', () => {
   afterEach(() => jest.restoreAllMocks());
 
   /** Whose workers ask for these queues, and what waits of the preview; every look finds half of the patience gone. */
-  async function engine(asked: readonly string[], raw: object, result: Promise<unknown> = new Promise(() => undefined)) {
+  async function engine(
+    asked: readonly string[],
+    raw: object,
+    result: Promise<unknown> = new Promise(() => undefined),
+  ) {
     const store = new MemoryStore();
     await store.putDocument(scheduleKeys.record('nightly'), { name: 'nightly', bundle: {}, parallel: 1 });
     const plan = await store.putBlob('{"entries":[]}', { mediaType: 'application/json', rows: 1 });
@@ -77,4 +92,55 @@ describe('a preview', () => {
     expect((await preview).entries).toEqual([]);
     expect(seen).toEqual({ started: 1, terminated: 0 });
   });
+});
+
+it('whoever creates, pauses, resumes, fires, replaces or deletes one is kept with the reason', async () => {
+  const store = new MemoryStore();
+  const notes: string[] = [];
+  let isThere = false;
+  let firing: readonly object[] = [];
+  const handle = {
+    describe: () =>
+      isThere
+        ? Promise.resolve({ state: {}, info: { runningActions: firing } })
+        : Promise.reject(new ScheduleNotFoundError('none', 'nightly')),
+    pause: (note: string) => Promise.resolve(notes.push(note)),
+    unpause: (note: string) => Promise.resolve(notes.push(note)),
+    trigger: () => Promise.resolve(),
+    update: () => Promise.resolve(),
+    delete: () => Promise.resolve((isThere = false)),
+  };
+  const client = {
+    schedule: { getHandle: () => handle, create: () => Promise.resolve((isThere = true)) },
+    workflow: { start: () => Promise.resolve() },
+  } as unknown as Client;
+  const platform = { client, store };
+  const record = {
+    ...{ schemaVersion: 1, name: 'nightly', bundle: {}, config: 'nightly.yaml', parallel: 1 },
+    timing: { every: '1h', overlap: 'skip', catchUp: '1d', pauseOnFailure: false },
+    ...{ at: '2026-01-01T00:00:00Z', by: 'ana' },
+  } as unknown as ScheduleRecord;
+  const by = { by: 'bob', reason: 'the key was renewed' };
+  await createSchedule(platform, record, { reason: 'asked for' });
+  await pauseSchedule(platform, 'nightly', by);
+  await resumeSchedule(platform, 'nightly', { by: 'bob' });
+  await triggerSchedule(platform, 'nightly', by);
+  firing = [{}];
+  // Left out: nothing comes of it.
+  await triggerSchedule(platform, 'nightly', by);
+  await triggerAgain(platform, 'nightly', [], by);
+  await createSchedule(platform, { ...record, at: new Date().toISOString() }, { replace: true });
+  await deleteSchedule(platform, 'nightly', by);
+  expect(notes).toEqual(['bob: the key was renewed', 'bob']);
+  const actions = await readRegistryActions(store, { kind: 'schedule', name: 'nightly' });
+  // Those of one millisecond may stand in any order.
+  expect(actions.map(({ action, by: who, reason = '' }) => `${action} ${who} ${reason}`.trim()).sort()).toEqual([
+    'create ana asked for',
+    'delete bob the key was renewed',
+    'pause bob the key was renewed',
+    'replace ana',
+    'resume bob',
+    'trigger bob the key was renewed',
+    'trigger bob the key was renewed',
+  ]);
 });

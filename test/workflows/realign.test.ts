@@ -49,6 +49,8 @@ import { quietRuntime, startTemporal, workflowBundle } from '../support/temporal
 
 jest.setTimeout(5 * 60_000);
 
+const by = { by: 'test' };
+
 const scripted = (source: string, script: string): unknown => ({
   source: `hf:scripts/${source}`,
   prompt_style: 'completion',
@@ -190,7 +192,7 @@ describe('a schedule', () => {
   /** Fire, and wait until what came of it is written down. */
   async function fire(): Promise<void> {
     const before = (await readLastFiring(store, 'nightly'))?.at;
-    await triggerSchedule(platform(), 'nightly');
+    await triggerSchedule(platform(), 'nightly', by);
     await waitFor('a firing', 60_000, async () =>
       (await readLastFiring(store, 'nightly'))?.at === before ? undefined : true,
     );
@@ -271,7 +273,7 @@ describe('a schedule', () => {
     await fired((next) => entryOf(next, 'a-new').action === 'nothing');
     const [verdict] = (await readStanding(store, 'a-new')).history.filter((event) => event.runId === runId);
     expect(verdict).toMatchObject({ action: 'kept-back', why: 'No round of it was accepted: ana rejected it (no).' });
-    await deleteSchedule(platform(), 'asking');
+    await deleteSchedule(platform(), 'asking', by);
   });
 
   it('whose firing is under way starts nothing more once it is deleted or replaced, and leaves nothing behind', async () => {
@@ -294,7 +296,7 @@ describe('a schedule', () => {
   });
 
   it('takes a changed config or teacher for new work, and prices and names for none', async () => {
-    await pauseSchedule(platform(), 'nightly', 'for the test');
+    await pauseSchedule(platform(), 'nightly', { ...by, reason: 'for the test' });
     const { models } = config;
     const as = async (of: RunConfig): Promise<Record<string, string>> => {
       await createSchedule(platform(), await scheduleOf(of), { replace: true });
@@ -321,7 +323,7 @@ describe('a schedule', () => {
     const record = await scheduleOf(config);
     const strict = { ...record, timing: { ...record.timing, pauseOnFailure: true } };
     await createSchedule(platform(), strict, { replace: true });
-    await resumeSchedule(platform(), 'nightly', 'test');
+    await resumeSchedule(platform(), 'nightly', by);
     await fire();
     await waitFor(
       'the pause',
@@ -333,8 +335,10 @@ describe('a schedule', () => {
   it('is made again from the store when the engine has lost it, fires when it is told to, and can be deleted', async () => {
     await createSchedule(platform(), await scheduleOf(config), { replace: true });
     await env.client.schedule.getHandle('arte-schedule-nightly').delete();
-    await expect(triggerSchedule(platform(), 'nightly')).rejects.toThrow('The engine has lost the schedule nightly.');
-    expect(await resumeSchedule(platform(), 'nightly', 'test')).toBe('made again');
+    await expect(triggerSchedule(platform(), 'nightly', by)).rejects.toThrow(
+      'The engine has lost the schedule nightly.',
+    );
+    expect(await resumeSchedule(platform(), 'nightly', by)).toBe('made again');
     const record = await scheduleOf(config);
     const odd = { ...record, name: 'odd', timing: { ...record.timing, every: undefined, cron: 'every day' } };
     await expect(createSchedule(platform(), odd as unknown as ScheduleRecord)).rejects.toThrow(
@@ -342,10 +346,10 @@ describe('a schedule', () => {
     );
     await expect(previewFiring(platform(), 'odd')).rejects.toThrow('There is no schedule odd.');
     await fire();
-    await expect(triggerAgain(platform(), 'nightly', ['a-new', 'nobody'])).rejects.toThrow(
+    await expect(triggerAgain(platform(), 'nightly', ['a-new', 'nobody'], by)).rejects.toThrow(
       'There is no student nobody on the registry.',
     );
-    await deleteSchedule(platform(), 'nightly');
+    await deleteSchedule(platform(), 'nightly', by);
     expect(await describeSchedule(env.client, 'nightly')).toBeUndefined();
     await expect(previewFiring(platform(), 'nightly')).rejects.toThrow('There is no schedule nightly.');
     expect((await readStanding(store, 'a-new')).current).not.toBeNull();
