@@ -4,6 +4,7 @@ import type { ArtifactStore } from '../drivers/store/store';
 import { artifactRefSchema, type ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import { runConfigSchema, type RunConfig } from '../schemas/run-config';
+import { isGoneOrDamaged } from './damaged';
 
 const bundleSchema = z.object({
   schemaVersion: z.literal(1),
@@ -22,8 +23,7 @@ const held = new Map<string, Promise<OpenBundle>>();
 
 /** No stage makes a config again: whoever has its file stores it. */
 function sayingHow(error: unknown): never {
-  if (!(error instanceof ArteError) || (error.data.code !== 'BlobCorrupt' && error.data.code !== 'BlobMissing'))
-    throw error;
+  if (!isGoneOrDamaged(error)) throw error;
   const { code, why } = error.data;
   throw new ArteError(
     code,

@@ -8,6 +8,7 @@ import {
   WorkflowIdReusePolicy,
   WorkflowNotFoundError,
   type Client,
+  type WorkflowHandle,
 } from '@temporalio/client';
 import type { ArtifactStore } from '../drivers/store/store';
 import { ArteError } from '../schemas/errors';
@@ -60,10 +61,16 @@ const ended: ReadonlySet<string> = new Set(['COMPLETED', 'FAILED', 'CANCELLED', 
 
 /** No execution of the run is open: the last one has ended, or the engine knows none. */
 async function hasEnded(client: Client, runId: string): Promise<boolean> {
+  const status = await statusOf(client.workflow.getHandle(runId));
+  return status === undefined || ended.has(status);
+}
+
+/** The workflow's status by the engine, or undefined when it knows none of that id. */
+export async function statusOf(handle: Pick<WorkflowHandle, 'describe'>): Promise<string | undefined> {
   try {
-    return ended.has((await client.workflow.getHandle(runId).describe()).status.name);
+    return (await handle.describe()).status.name;
   } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return true;
+    if (error instanceof WorkflowNotFoundError) return undefined;
     throw error;
   }
 }

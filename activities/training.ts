@@ -9,12 +9,11 @@ import { log } from '@temporalio/activity';
 import type { ArtifactStore } from '../drivers/store/store';
 import type { TrainingJob, TrainingProgress, TrainingSettings } from '../drivers/trainer/trainer';
 import { artifactRefSchema, type ArtifactRef } from '../schemas/artifact-ref';
-import { ArteError } from '../schemas/errors';
 import type { JsonObject, JsonValue } from '../schemas/json';
 import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
 import { withMeter } from './budget';
-import { madeAgain } from './damaged';
+import { isGoneOrDamaged, madeAgain } from './damaged';
 import type { LeasedContext } from './leased-stage';
 import { currentRunId } from './run-of';
 import type { StageOutcome } from './stage';
@@ -195,8 +194,7 @@ async function restoreCheckpoint(store: ArtifactStore, key: string, workDir: str
     await rm(place, { recursive: true, force: true });
     await store.getDirectory(artifactRefSchema.parse(document.ref), place);
   } catch (error) {
-    if (!(error instanceof ArteError) || (error.data.code !== 'BlobCorrupt' && error.data.code !== 'BlobMissing'))
-      throw error;
+    if (!isGoneOrDamaged(error)) throw error;
     log.warn('the checkpoint in the store is gone or damaged: this training goes on from what is on this machine', {
       what: error.data.what,
       why: error.data.why,

@@ -4,12 +4,12 @@ import type { Command } from 'commander';
 import { isDamage } from '../../activities/damaged';
 import { recordAction } from '../../activities/run-actions';
 import { runKeys } from '../../activities/run-records';
+import { statusOf } from '../../activities/start-run';
 import type { RunStatus } from '../../schemas/messages';
 import { orderFor } from '../actor';
 import { exitCodes, printLine, printNote, progress } from '../output';
 import { viewRun } from '../run/run-progress';
 import { openSession, type Session } from '../session';
-import { statusOf } from '../run/start-run';
 import type { alignWorkflow } from '../../workflows';
 import { requireWorker, unlessLeftWaiting } from '../run/steer-run';
 

@@ -7,6 +7,7 @@ import type { Client } from '@temporalio/client';
 import { openBundle } from '../../activities/bundle';
 import { isDamage, isGoneOrDamaged } from '../../activities/damaged';
 import { noSuchRunIn, progressByTraces, readStages, runKeys } from '../../activities/run-records';
+import { statusOf } from '../../activities/start-run';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { runAnswerMs, shardRowsMax } from '../../schemas/limits';
 import type { ActivityProgress, RunProgress, RunRecord, RunStatus, StageRecord } from '../../schemas/messages';
@@ -15,7 +16,7 @@ import { stageLabel } from '../../schemas/stage-names';
 import { progressQuery, stageProgressQuery } from '../../workflows/messages';
 import type { alignWorkflow } from '../../workflows';
 import { attendanceOf } from './run-pollers';
-import { statusOf, type RunHandle } from './start-run';
+import type { RunHandle } from './start-run';
 
 export interface LiveStage {
   readonly label: string;

@@ -5,12 +5,12 @@
  */
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
-import { WorkflowNotFoundError, type WorkflowHandle } from '@temporalio/client';
+import type { WorkflowHandle } from '@temporalio/client';
 import { openBundle } from '../../activities/bundle';
 import { isDamage } from '../../activities/damaged';
 import { recordAction } from '../../activities/run-actions';
 import { runKeys } from '../../activities/run-records';
-import { beginRun, recordRun, takeUpRun } from '../../activities/start-run';
+import { beginRun, recordRun, statusOf, takeUpRun } from '../../activities/start-run';
 import { endStrandedRun } from '../../activities/stranded-run';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { alignInput } from '../../method/align-input';
@@ -128,14 +128,4 @@ export async function storeBundle(
   }
   const bundle: RunBundle = { schemaVersion: 1, config: config as unknown as JsonValue, files };
   return store.putBlob(canonicalJson(bundle as unknown as JsonValue), { mediaType: 'application/json', rows: 1 });
-}
-
-/** The workflow's status by the engine, or undefined when it knows none of that id. */
-export async function statusOf(handle: RunHandle): Promise<string | undefined> {
-  try {
-    return (await handle.describe()).status.name;
-  } catch (error) {
-    if (error instanceof WorkflowNotFoundError) return undefined;
-    throw error;
-  }
 }

@@ -6,6 +6,7 @@ import type { UpdateDefinition } from '@temporalio/common';
 import { ApplicationFailure } from '@temporalio/common';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { Option, type Command } from 'commander';
+import { statusOf } from '../../activities/start-run';
 import { endStrandedRun } from '../../activities/stranded-run';
 import { ArteError, type ErrorData } from '../../schemas/errors';
 import type { RunProgress } from '../../schemas/messages';
@@ -14,7 +15,6 @@ import { orderFor } from '../actor';
 import { exitCodes, printJson, printLine } from '../output';
 import { attendanceOf, unlessGivenUp, untilLeftWaiting } from './run-pollers';
 import { viewRun } from './run-progress';
-import { statusOf } from './start-run';
 import { openSession, type Session } from '../session';
 
 /** Give an order. Errors: RunNotFound, RunStateConflict with the reason. `verb`: to pause, to resume. */
