@@ -1,11 +1,14 @@
 /**
- * select-probes: the preference set, per task, from the validation items: the most discriminating by a 2PL IRT
- * fit over the respondents' answers, a random choice, or all of them.
+ * select-probes: the preference set, per task, from the validation items: the most discriminating by a 2PL IRT fit over the respondents' answers
+ * (method/probe-choice.ts), a random choice, or all of them.
  */
-import { fitIrt, selectByDiscrimination } from '../method/irt';
+import { canonicalAnswer } from '../method/answers';
+import { fitIrt } from '../method/irt';
 import { seedFrom, shuffled } from '../method/keys';
+import { chooseProbes, commonestShare } from '../method/probe-choice';
 import type { JsonObject, JsonValue } from '../schemas/json';
 import { predictionRowSchema, type ProbeRow } from '../schemas/rows';
+import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskItem, type TaskRecord } from '../schemas/task';
 import type { StoreDependencies } from './dependencies';
 import { readRows } from './read-rows';
@@ -15,8 +18,8 @@ export const selectProbes: WholeStage<StoreDependencies> = {
   name: 'select-probes',
   version: 1,
   settings: ({ config }) => {
-    const { method, size, estimator } = config.probe;
-    return method === 'irt' ? { method, size, estimator } : { method, size, seed: config.seed };
+    const { method, size, estimator, balance } = config.probe;
+    return method === 'irt' ? { method, size, estimator, balance } : { method, size, seed: config.seed };
   },
   async run(context) {
     const { store, config, input } = context;
@@ -25,7 +28,7 @@ export const selectProbes: WholeStage<StoreDependencies> = {
     const facts: Record<string, JsonValue> = {};
     const probes: ProbeRow[] = [];
     for (const task of tasks) {
-      const chosen = responses ? byIrt(context, task, responses) : byChance(context, task);
+      const chosen = responses ? byIrt(config.probe, task, responses.get(task.name)) : byChance(context, task);
       probes.push(...chosen.probes);
       facts[task.name] = chosen.facts;
     }
@@ -47,7 +50,7 @@ function byChance({ config }: StageContext, task: TaskRecord): Chosen {
       : shuffled(task.validation, seedFrom(config.seed, 'select-probes', task.name)).slice(0, size);
   return {
     probes: items.map((item) => probeOf(task, item, null)),
-    facts: { probes: items.length, of: task.validation.length },
+    facts: { probes: items.length, of: task.validation.length, ...answerShares(task, items) },
   };
 }
 
@@ -71,29 +74,49 @@ async function responseMatrices({ store, input }: StageContext): Promise<Respons
   return matrices;
 }
 
-function byIrt({ config }: StageContext, task: TaskRecord, responses: Responses): Chosen {
+/**
+ * The most discriminating validation items of a task.
+ * @param responses By item: a respondent's answer, right or wrong, at each number of shots.
+ */
+export function byIrt(
+  { estimator, size, balance }: RunConfig['probe'],
+  task: TaskRecord,
+  responses: ReadonlyMap<string, readonly boolean[]> | undefined,
+): Chosen {
   const items = task.validation;
-  const ofTask = responses.get(task.name);
-  const respondents = Math.max(0, ...items.map((item) => ofTask?.get(item.id)?.length ?? 0));
+  const respondents = Math.max(0, ...items.map((item) => responses?.get(item.id)?.length ?? 0));
   const matrix = Array.from({ length: respondents }, (_, respondent) =>
     items.map((item) => {
-      const correct = ofTask?.get(item.id)?.[respondent];
+      const correct = responses?.get(item.id)?.[respondent];
       return correct === undefined ? null : correct ? (1 as const) : (0 as const);
     }),
   );
-  const fit = fitIrt(matrix, { estimator: config.probe.estimator });
-  const chosen = selectByDiscrimination(fit, config.probe.size);
+  const fit = fitIrt(matrix, { estimator });
+  const chosen = chooseProbes(fit, size, balance ? rightAnswers(task, items) : undefined);
   const probes = chosen.map((index) => probeOf(task, items[index] as TaskItem, fit.discrimination[index] ?? null));
   return {
     probes,
     facts: {
       probes: probes.length,
       of: items.length,
+      ...answerShares(task, probes),
       respondents,
       iterations: fit.iterations,
       logLikelihood: fit.logLik,
     },
   };
+}
+
+/** Right answers in the form in which they are compared. */
+const rightAnswers = ({ answer }: TaskRecord, items: readonly Pick<TaskItem, 'question' | 'target'>[]): string[] =>
+  items.map(({ question, target }) => canonicalAnswer(target, answer, question) ?? target);
+
+/** How large a share of the items wants one and the same answer: of the chosen ones, and of all validation items. */
+function answerShares(task: TaskRecord, chosen: readonly Pick<TaskItem, 'question' | 'target'>[]): JsonObject {
+  const [commonest, commonestOfAll] = [chosen, task.validation].map((items) =>
+    commonestShare(rightAnswers(task, items)),
+  );
+  return { commonest: commonest ?? null, commonestOfAll: commonestOfAll ?? null };
 }
 
 function probeOf(task: TaskRecord, item: TaskItem, discrimination: number | null): ProbeRow {

@@ -3,11 +3,10 @@
  * file a task. Prompts, sampling and reading are those of the stages. Killed, it goes on where it was when it is called again.
  *
  * Drafts are those of a run in the store (--run, whatever teacher it had), those of a file (--drafts, lines as in a run's drafts), or what a
- * model (--teacher, the config's otherwise) writes about the families' own questions. Probe items are the run's validation items and, where
- * these do not do, more of the family's that stand nowhere in the run.
+ * model (--teacher, the config's otherwise) writes about the families' own questions. Probe items: matrix-probes.ts.
  *
- * Run: npm run build && node dist/bench/record-matrix.js TASK... [--questions 40] [--items 80] [--run RUN] [--round 1] [--drafts FILE]
- *   [--teacher MODEL] [--config examples/quickstart.yaml] [--out bench/data]
+ * Run: npm run build && node dist/bench/record-matrix.js TASK... [--questions 40] [--items 80] [--validation 0] [--run RUN] [--round 1]
+ *   [--drafts FILE] [--teacher MODEL] [--config examples/quickstart.yaml] [--out bench/data]
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -24,8 +23,6 @@ import { createModelPool } from '../drivers/model/pool';
 import { resolveModel } from '../drivers/model/resolve';
 import { packageRoot } from '../drivers/package-root';
 import { createS3Store } from '../drivers/store/s3';
-import { families } from '../method/families';
-import { normaliseQuestion } from '../method/hygiene';
 import { sha256Hex } from '../method/keys';
 import { signals } from '../method/signals';
 import { runConfigSchema, type RunConfig } from '../schemas/run-config';
@@ -34,12 +31,15 @@ import type { TaskRecord } from '../schemas/task';
 import { askRows } from './ask-rows';
 import { draftsOfFile, draftsOfRun, familyTask, writtenDrafts } from './matrix-drafts';
 import { besideFile, openRecording } from './matrix-file';
+import { chosenProbes } from './matrix-probes';
 
 const { values: options, positionals: names } = parseArgs({
   allowPositionals: true,
   options: {
     questions: { type: 'string', default: '40' },
     items: { type: 'string', default: '80' },
+    /** Items that the probe items are chosen from, by the config's probe.method; the first --items where there are no more. */
+    validation: { type: 'string', default: '0' },
     run: { type: 'string' },
     round: { type: 'string', default: '1' },
     drafts: { type: 'string' },
@@ -49,30 +49,9 @@ const { values: options, positionals: names } = parseArgs({
   },
 });
 const questionCount = Number(options.questions);
-const itemCount = Number(options.items);
+const itemCounts = { items: Number(options.items), validation: Number(options.validation) };
 
 const log = (line: string): void => void process.stderr.write(`${line}\n`);
-
-/** The task's validation items, and more of its family that are no item of the task and no question of a draft. */
-function probesOf(
-  { name, seeds, validation, test }: TaskRecord,
-  drafts: readonly DraftRow[],
-  seed: number,
-): ProbeRow[] {
-  const taken = new Set(
-    [...seeds, ...validation, ...test, ...drafts].map(({ question }) => normaliseQuestion(question)),
-  );
-  const missing = itemCount - validation.length;
-  const more =
-    missing <= 0
-      ? []
-      : (families.get(name)?.generate(missing + 2 * taken.size, seed + 1) ?? [])
-          .filter(({ question }) => !taken.has(normaliseQuestion(question)))
-          .map((item, at) => ({ ...item, id: `more-${at}` }));
-  const items = [...validation, ...more].slice(0, itemCount);
-  if (items.length < itemCount) throw new Error(`${name} has ${items.length} probe items of ${itemCount}`);
-  return items.map(({ id, question, target }) => ({ id, task: name, question, target, discrimination: null }));
-}
 
 async function recordAnswers(
   file: string,
@@ -81,9 +60,9 @@ async function recordAnswers(
   student: string,
   task: TaskRecord,
   drafts: readonly DraftRow[],
+  probes: readonly ProbeRow[],
   endpoint: ModelEndpoint,
 ): Promise<void> {
-  const probes = probesOf(task, drafts, config.seed);
   const recording = openRecording(
     file,
     sha256Hex(JSON.stringify({ student, score: config.score, prompts: config.prompts, task, drafts, probes })),
@@ -197,9 +176,10 @@ async function main(): Promise<void> {
         `${student.source} as student, task ${task.name}, seed ${config.seed}, ${from}, by bench/record-matrix.ts: a line a draft, ` +
         'its answers to the probe items as digits, 1 right. rationale tells equal texts apart, it does not say what they say.';
       const held = await asked.lease();
-      await recordAnswers(file, about, config, asked.model.contentSha256, task, drafts, held.endpoint);
+      const probes = await chosenProbes(besideFile(file, 'probes'), config, task, drafts, itemCounts, held.endpoint);
+      await recordAnswers(file, about, config, asked.model.contentSha256, task, drafts, probes, held.endpoint);
       await held.release();
-      rmSync(kept, { force: true });
+      for (const beside of [kept, besideFile(file, 'probes')]) rmSync(beside, { force: true });
       files.push(relative(process.cwd(), file));
     }
     process.stdout.write(`${JSON.stringify({ bench: 'record-matrix', files })}\n`);

@@ -325,6 +325,12 @@ const probeSchema = z
       .describe('How preference-set items are chosen. Paper: 2PL IRT, most discriminating.'),
     size: count.default(40).describe('Items per task. Paper: 40. One step of a score is 1/size.'),
     estimator: z.enum(['map', 'mle']).default('map').describe('IRT fit. Paper: not stated.'),
+    balance: z
+      .boolean()
+      .default(true)
+      .describe(
+        'irt: each right answer gets its share of the items, as it has among all validation items. Without it a few respondents may choose items that nearly all want the same answer, and the draft that makes the student give it wins. Paper: not stated; false is by discrimination alone.',
+      ),
     respondents: z
       .array(modelConfigSchema)
       .default([])

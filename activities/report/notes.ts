@@ -8,7 +8,7 @@ import type { ReportArm, ReportStage } from '../../schemas/report';
 import type { RunConfig } from '../../schemas/run-config';
 import { signalsOf } from '../../schemas/signals';
 import { bestRoundOf } from './rounds';
-import { qualityNotes, racingNote, scoreNotes } from './score-notes';
+import { probeNotes, qualityNotes, racingNote, scoreNotes } from './score-notes';
 import { leakNotes, lengthNotes, sizeNotes, unseenNotes } from './training-notes';
 
 export function notesOf(
@@ -19,7 +19,7 @@ export function notesOf(
 ): string[] {
   const notes: string[] = [];
   const asked = signalsOf(config.score);
-  if (asked.includes('icl_accuracy')) notes.push(...scoreNotes(config, stages));
+  if (asked.includes('icl_accuracy')) notes.push(...scoreNotes(config, stages), ...probeNotes(stages));
   for (const stage of stages) {
     const short = stage.facts['short'];
     if (Array.isArray(short) && short.length > 0)

@@ -25,10 +25,28 @@ export function scoreNotes(config: RunConfig, stages: readonly ReportStage[]): s
   ];
 }
 
+/** A preference set is called lopsided when one answer is right for this share of it, and for this many points less of the validation items. */
+const lopsided = { share: 0.6, above: 0.15 };
+
+/** Tasks most of whose probe items want one and the same answer, when the validation items do not. */
+export function probeNotes(stages: readonly ReportStage[]): string[] {
+  const tasks = stages.find(({ name }) => name === 'select-probes')?.facts['tasks'] ?? {};
+  return Object.entries(tasks as Record<string, { commonest?: number | null; commonestOfAll?: number | null }>).flatMap(
+    ([task, { commonest, commonestOfAll }]) => {
+      if (typeof commonest !== 'number' || typeof commonestOfAll !== 'number') return [];
+      if (commonest < lopsided.share || commonest - commonestOfAll < lopsided.above) return [];
+      return [
+        `${percent(commonest)} of the probe items of ${task} want the same answer, of its validation items ${percent(commonestOfAll)}: a draft that makes the student give this answer scores well, whatever it teaches. probe.balance: true keeps the shares.`,
+      ];
+    },
+  );
+}
+
+const percent = (share: number): string => `${Math.round(100 * share)} %`;
+
 /** How far scores and pairs can be trusted, where that is not far. */
 export function qualityNotes(stages: readonly ReportStage[]): string[] {
   return stages.flatMap(({ name, round, facts }): string[] => {
-    const percent = (share: number): string => `${Math.round(100 * share)} %`;
     if (name === 'score-drafts') {
       const quality = facts['quality'] as ScoreQuality | undefined;
       const reliability = quality?.reliability;

@@ -156,6 +156,18 @@ it('says how reliable scores are, and how many probe items would help only where
   );
 });
 
+it('says of a preference set that nearly all of it wants one answer, where the validation items do not', async () => {
+  const notesOf = async (commonest: number, commonestOfAll: number): Promise<string[]> => {
+    const facts = { tasks: { navigate: { probes: 8, commonest, commonestOfAll } } };
+    const { notes } = await reportOf([{ stage: 'select-probes', arm: '', reused: false, usage: noUsage, facts }]);
+    return notes.filter((text) => text.includes('want the same answer'));
+  };
+  expect(await notesOf(0.88, 0.5)).toEqual([
+    expect.stringMatching(/^88 % of the probe items of navigate want the same answer, of its validation items 50 %/),
+  ]);
+  expect([...(await notesOf(0.5, 0.5)), ...(await notesOf(0.9, 0.85)), ...(await notesOf(0.5, 0.1))]).toEqual([]);
+});
+
 it('has no word about losses where there were none', async () => {
   const { notes } = await reportOf([{ stage: 'score-drafts', arm: '', reused: false, usage: usageOf({}) }]);
   expect(notes.join()).not.toContain('in flight');

@@ -55,6 +55,7 @@ describe('paper-bbh.yaml', () => {
     expect(config.probe).toMatchObject({
       method: 'irt',
       size: 40,
+      balance: false,
       respondents: { length: 5 },
       respondent_shots: [0, 1, 2, 3],
     });
