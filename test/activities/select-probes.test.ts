@@ -58,13 +58,13 @@ async function chosenWith(probe: object) {
   });
   const input = { runId: 'r', stage: 'select-probes', round: 1, arm: '', inputs, models: {} };
   const context = { store, config, input } as unknown as Parameters<typeof selectProbes.run>[0];
-  const { outputs, facts } = await selectProbes.run(context);
+  const { outputs, facts } = await selectProbes.run(context, { store: context.store });
   const probes = await readRows(store as never, outputs['probes'] as never, probeRowSchema);
   return {
     yes: probes.filter(({ target }) => target === 'Yes').length,
     count: probes.length,
     facts: (facts as { tasks: { guess: { commonest: number; commonestOfAll: number } } }).tasks.guess,
-    settings: selectProbes.settings({ config } as never, input as never),
+    settings: selectProbes.settings({ config } as never, context.input),
   };
 }
 
