@@ -5,7 +5,7 @@ import type { ModelPool } from '../drivers/model/model';
 import type { Notifier } from '../drivers/notify/notifier';
 import type { ArtifactStore } from '../drivers/store/store';
 import type { Trainer } from '../drivers/trainer/trainer';
-import type { ModelConfig } from '../schemas/run-config';
+import type { ModelConfig } from '../schemas/config/models';
 import type { ModelRef } from '../schemas/model-ref';
 import type { EngineLimits } from './row-engine/types';
 

@@ -15,7 +15,8 @@ import type { JsonValue } from '../schemas/json';
 import { judgementsAtOnceMax } from '../schemas/limits';
 import type { RunBundle, RunRecord } from '../schemas/messages';
 import type { ModelRef } from '../schemas/model-ref';
-import type { ModelConfig, RunConfig } from '../schemas/run-config';
+import type { ModelConfig } from '../schemas/config/models';
+import type { RunConfig } from '../schemas/run-config';
 import type {
   DueAlignment,
   FiringEntry,

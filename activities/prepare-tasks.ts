@@ -2,7 +2,7 @@
 import { fileStem, taskFilesOf, taskNameOf } from '../method/config/named-parts';
 import { preparedTasks } from '../method/prepared-tasks';
 import type { JsonValue } from '../schemas/json';
-import type { TaskConfig } from '../schemas/run-config';
+import type { TaskConfig } from '../schemas/config/tasks';
 import type { OpenBundle } from './bundle';
 import type { StoreDependencies } from './dependencies';
 import type { StageContext, WholeStage } from './stage';

@@ -2,7 +2,8 @@
 import { noUsage } from '../schemas/manifest';
 import type { ModelRef } from '../schemas/model-ref';
 import type { ResolvedModels, ResolveInput } from '../schemas/messages';
-import type { ModelConfig, RunConfig } from '../schemas/run-config';
+import type { ModelConfig } from '../schemas/config/models';
+import type { RunConfig } from '../schemas/run-config';
 import { openBundle } from './bundle';
 import type { InferDependencies } from './dependencies';
 import { withHeartbeat } from './heartbeat';

@@ -7,7 +7,8 @@
  */
 import type { JsonValue } from '../schemas/json';
 import type { ResolvedModels } from '../schemas/messages';
-import type { ModelConfig, RunConfig } from '../schemas/run-config';
+import type { ModelConfig } from '../schemas/config/models';
+import type { RunConfig } from '../schemas/run-config';
 import { canonicalJson, sha256Hex } from './keys';
 import { servedIdentity } from './served';
 import { transferTargets } from './transfer';

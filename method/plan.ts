@@ -10,7 +10,8 @@
  * 3. What does not depend on the round (tasks, respondents, the arms beside `arte`) is counted once, in round 1.
  */
 import { armsOf, armsOfRound, pairKindsOf, pairsLabel, recipeOf, studentLabel, type ArmName } from '../schemas/arms';
-import type { ModelConfig, RunConfig } from '../schemas/run-config';
+import type { ModelConfig } from '../schemas/config/models';
+import type { RunConfig } from '../schemas/run-config';
 import type { Plan, PlanLeft, PlannedStage } from '../schemas/plan';
 import { signalLabel, signalsOf } from '../schemas/signals';
 import { respondentArm } from '../schemas/stage-names';

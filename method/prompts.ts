@@ -14,7 +14,8 @@
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import type { Prompt } from '../schemas/rows';
-import type { ModelConfig, RunConfig } from '../schemas/run-config';
+import type { ModelConfig } from '../schemas/config/models';
+import type { RunConfig } from '../schemas/run-config';
 import type { AnswerSpec, AnswerType, TaskItem, TaskRecord, Technique } from '../schemas/task';
 import { canonicalAnswer, closeIsUnmistakable, cutAtNextQuestion, findTags, labelsOf, surelyClosed } from './answers';
 import { shuffled } from './keys';

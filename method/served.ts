@@ -6,7 +6,8 @@
  * which sampling fields reach the server. Out: addresses, served names, keys, slots, threads, timeouts.
  */
 import type { JsonValue } from '../schemas/json';
-import type { EndpointConfig, ModelConfig, RunConfig } from '../schemas/run-config';
+import type { EndpointConfig, ModelConfig } from '../schemas/config/models';
+import type { RunConfig } from '../schemas/run-config';
 
 /** The llama.cpp that python/requirements.txt pins; test/method/served.test.ts compares them. */
 export const llamaCppVersion = '2026.10.11549';

@@ -11,7 +11,7 @@
  * 3. A larger test count extends a smaller one of the same seed: seeds and validation items stay what they were.
  */
 import { ArteError } from '../schemas/errors';
-import type { TaskConfig } from '../schemas/run-config';
+import type { TaskConfig } from '../schemas/config/tasks';
 import type { AnswerSpec, TaskItem, TaskRecord, Technique } from '../schemas/task';
 import { taskNameOf } from './config/named-parts';
 import type { SourceRemarks } from './check-items';

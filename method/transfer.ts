@@ -2,7 +2,8 @@
  * A run's config as the stages of a transfer go by it: another student, or the unseen tasks, in the place of the run's own. Everything else stays: budgets,
  * seeds, prompts, the tags. So a stage that is made for a transfer has the key that it would have in a run of its own with that student or those tasks.
  */
-import type { RunConfig, TaskConfig } from '../schemas/run-config';
+import type { TaskConfig } from '../schemas/config/tasks';
+import type { RunConfig } from '../schemas/run-config';
 import { studentOfTarget, targetOfStudent, type TransferTarget } from '../schemas/transfer';
 
 /** The config with the target in its place. Throws when it names no such student. */

@@ -6,7 +6,7 @@ import { z } from 'zod';
 import { artifactRefSchema, sha256Schema } from './artifact-ref';
 import { registryNameLengthMax } from './limits';
 import { modelRefSchema } from './model-ref';
-import { modelConfigSchema } from './run-config';
+import { modelConfigSchema } from './config/models';
 
 /** Names of students and schedules are parts of run ids. */
 export const registryNameSchema = z

@@ -1,6 +1,6 @@
 /** `arte schema`: the JSON Schema of the config file for editors, or its reference as Markdown. */
 import type { Command } from 'commander';
-import { runConfigJsonSchema } from '../../schemas/run-config';
+import { runConfigJsonSchema } from '../../schemas/run-config-json';
 import { configReference } from '../config/config-reference';
 import { printNote } from '../output';
 import { writeTextFile } from '../write-file';

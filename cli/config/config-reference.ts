@@ -3,7 +3,7 @@
  * Owns the layout; the words are the descriptions in schemas/run-config.ts and schemas/task.ts.
  */
 import { inWords } from '../../method/config/explain-shape';
-import { runConfigJsonSchema, type JsonSchemaNode } from '../../schemas/run-config';
+import { runConfigJsonSchema, type JsonSchemaNode } from '../../schemas/run-config-json';
 
 /** The reference as Markdown: one heading per section of the file, one row per setting. */
 export function configReference(): string {

@@ -5,7 +5,7 @@
  * method/readers.ts and the file system to commands/init.ts. Pure: the same file gives the same config.
  */
 import { basename } from 'node:path';
-import { taskConfigSchema } from '../../schemas/run-config';
+import { taskConfigSchema } from '../../schemas/config/tasks';
 import { ArteError } from '../../schemas/errors';
 import type { TaskItem } from '../../schemas/task';
 import { placeholderDescription } from '../../method/check-items';

@@ -28,7 +28,8 @@ import { hasLinesOfConfig, whyNotAConfig } from '../../method/config/not-a-confi
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { ArteError } from '../../schemas/errors';
 import { configFileBytesMax, taskFileBytesMax } from '../../schemas/limits';
-import { taskConfigSchema, type RunConfig, type TaskConfig } from '../../schemas/run-config';
+import { taskConfigSchema, type TaskConfig } from '../../schemas/config/tasks';
+import type { RunConfig } from '../../schemas/run-config';
 import type { TaskRecord } from '../../schemas/task';
 import { ConfigError, type PlacedProblem } from './config-error';
 import { nearestPath, textOrNearest } from './nearest-path';

@@ -8,7 +8,7 @@ import { judgeConfig } from '../../method/config/check-config';
 import type { ConfigProblem } from '../../method/config/config-problem';
 import { ArteError } from '../../schemas/errors';
 import { registryNameLengthMax } from '../../schemas/limits';
-import type { ModelConfig } from '../../schemas/run-config';
+import type { ModelConfig } from '../../schemas/config/models';
 import { registryNameSchema } from '../../schemas/student';
 import { modelPathProblems, readConfigFile, scriptProblems, withAbsoluteModels } from './load-config';
 import { parseYaml, valueOf } from './parse-yaml';

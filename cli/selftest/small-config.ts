@@ -4,7 +4,8 @@
  * Owns the rule of what is cut, and says of every cut what it was. What is neither a count nor a threshold stays as it is, secrets as references
  * among it. Item files (`source: files`) are read whole: their length is no setting.
  */
-import type { EndpointConfig, ModelConfig, RunConfig } from '../../schemas/run-config';
+import type { EndpointConfig, ModelConfig } from '../../schemas/config/models';
+import type { RunConfig } from '../../schemas/run-config';
 
 /** A setting that is smaller, or otherwise set, than the user wrote it. */
 export interface Cut {

@@ -19,7 +19,7 @@ import { pipeline } from 'node:stream/promises';
 import { GetObjectCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3';
 import { ArteError } from '../../schemas/errors';
 import type { ModelRef, ModelSource } from '../../schemas/model-ref';
-import type { ModelConfig } from '../../schemas/run-config';
+import type { ModelConfig } from '../../schemas/config/models';
 import { cacheDirectory } from '../local/directories';
 import type { PythonEnv } from '../local/python-env';
 import { packageRoot } from '../package-root';

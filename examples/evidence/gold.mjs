@@ -14,7 +14,7 @@ import { families } from '../../dist/method/families/index.js';
 import { normaliseQuestion } from '../../dist/method/hygiene.js';
 import { defaultTechniques } from '../../dist/method/prompts.js';
 import { buildTaskRecord } from '../../dist/method/split.js';
-import { taskConfigSchema } from '../../dist/schemas/run-config.js';
+import { taskConfigSchema } from '../../dist/schemas/config/tasks.js';
 
 /**
  * Examples of a task: a fifth of them under each of four techniques, and a fifth under the naive prompt, every one on a question of its own. Drafts are

@@ -3,7 +3,7 @@
  * Owns the wording; what is known and allowed is read from the JSON Schema of schemas/run-config.ts, so it is never out of date.
  */
 import { distance } from 'fastest-levenshtein';
-import { runConfigJsonSchema, type JsonSchemaNode } from '../../schemas/run-config';
+import { runConfigJsonSchema, type JsonSchemaNode } from '../../schemas/run-config-json';
 import { configProblem, pathText, valueAt, type ConfigProblem, type Segment } from './config-problem';
 import { showable } from './written-secrets';
 

@@ -1,6 +1,7 @@
 /** Judges the models of a config: sources, endpoints, and whether these can do what the settings ask of them. */
 import { embeddedModels } from '../../schemas/model-ref';
-import type { ModelConfig, RunConfig } from '../../schemas/run-config';
+import type { ModelConfig } from '../../schemas/config/models';
+import type { RunConfig } from '../../schemas/run-config';
 import { hasGold } from '../warm-up';
 import { pathText, type Segment } from './config-problem';
 import { nearestName } from './explain-shape';

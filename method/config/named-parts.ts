@@ -1,5 +1,7 @@
 /** What a config names, each with its place: tasks and their files, models, secrets. Owns where to look; nothing is judged here. */
-import type { ModelConfig, RunConfig, TaskConfig } from '../../schemas/run-config';
+import type { ModelConfig } from '../../schemas/config/models';
+import type { TaskConfig } from '../../schemas/config/tasks';
+import type { RunConfig } from '../../schemas/run-config';
 import { headerReferencePattern } from '../../schemas/secrets';
 import type { ModelRole } from '../ledger';
 import type { Segment } from './config-problem';

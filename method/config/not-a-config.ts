@@ -2,7 +2,7 @@
  * Whether a file is a run's config at all: of another file every line would be a problem of its own. Owns the reasons; what is wrong with a config
  * is said by check-config.ts.
  */
-import { runConfigJsonSchema } from '../../schemas/run-config';
+import { runConfigJsonSchema } from '../../schemas/run-config-json';
 import { nearestName } from './explain-shape';
 import { showable } from './written-secrets';
 

@@ -1,5 +1,6 @@
 /** Judges the tasks of a config: names, answers, counts, and, once they are read, their items. */
-import type { RunConfig, TaskConfig } from '../../schemas/run-config';
+import type { TaskConfig } from '../../schemas/config/tasks';
+import type { RunConfig } from '../../schemas/run-config';
 import type { AnswerSpec, TaskRecord } from '../../schemas/task';
 import { canonicalAnswer, labelsOf } from '../answers';
 import { configProblem, type ConfigProblem, pathText, type Segment } from './config-problem';

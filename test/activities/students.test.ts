@@ -17,7 +17,7 @@ import { readRegistryActions } from '../../activities/registry-actions';
 import { historyLines } from '../../cli/commands/students';
 import { noColors } from '../../cli/output';
 import { sha256Hex } from '../../method/keys';
-import { modelConfigSchema } from '../../schemas/run-config';
+import { modelConfigSchema } from '../../schemas/config/models';
 import type { Student, StudentAlignment, StudentEvent } from '../../schemas/student';
 import { MemoryStore } from './row-engine/memory-store';
 

@@ -32,7 +32,7 @@ import { resolveModel, withLayer } from '../../drivers/model/resolve';
 import { packageRoot } from '../../drivers/package-root';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { ModelLayer, ModelRef } from '../../schemas/model-ref';
-import { modelConfigSchema } from '../../schemas/run-config';
+import { modelConfigSchema } from '../../schemas/config/models';
 import { startTestS3, type TestS3 } from '../support/s3';
 import { completion } from './model.conformance';
 

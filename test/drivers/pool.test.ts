@@ -22,7 +22,7 @@ import { processExists } from '../../drivers/process';
 import type { ArtifactStore } from '../../drivers/store/store';
 import type { ModelRef } from '../../schemas/model-ref';
 import type { LogTail } from '../../schemas/stall-dump';
-import { modelConfigSchema } from '../../schemas/run-config';
+import { modelConfigSchema } from '../../schemas/config/models';
 import { chat } from './model.conformance';
 import { refuses } from '../support/ports';
 

@@ -29,7 +29,7 @@ import { findPythonEnv, type PythonEnv } from '../../drivers/local/python-env';
 import { createFileHasher } from '../../drivers/model/file-hash';
 import { contentSha256, parseSource, resolveModel, withLayer, type ResolveContext } from '../../drivers/model/resolve';
 import type { ModelLayer, ModelRef } from '../../schemas/model-ref';
-import { modelConfigSchema } from '../../schemas/run-config';
+import { modelConfigSchema } from '../../schemas/config/models';
 import { startTestS3 } from '../support/s3';
 
 const root = mkdtempSync(join(tmpdir(), 'arte-resolve-'));

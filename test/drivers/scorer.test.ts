@@ -17,7 +17,7 @@ import type { ModelServer } from '../../drivers/model/server-child';
 import { packageRoot } from '../../drivers/package-root';
 import { processExists } from '../../drivers/process';
 import type { ModelRef } from '../../schemas/model-ref';
-import { modelConfigSchema } from '../../schemas/run-config';
+import { modelConfigSchema } from '../../schemas/config/models';
 import { MemoryStore } from '../activities/row-engine/memory-store';
 import { makeTinyModel } from '../support/loop-config';
 import { givenTextConformance } from './given-text.conformance';

@@ -2,7 +2,7 @@
 import { edgeFigures, edgeItems, type TimedAnswer } from '../../method/edge';
 import { defaultTechniques } from '../../method/prompts';
 import { buildTaskRecord } from '../../method/split';
-import { taskConfigSchema } from '../../schemas/run-config';
+import { taskConfigSchema } from '../../schemas/config/tasks';
 
 const answers: TimedAnswer[] = Array.from({ length: 20 }, (_, index) => ({
   milliseconds: (index + 1) * 100,

@@ -5,7 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { llamaCppVersion, servedIdentity, textScorer, transformersVersion } from '../../method/served';
-import { endpointSchema, runConfigSchema } from '../../schemas/run-config';
+import { endpointSchema } from '../../schemas/config/models';
+import { runConfigSchema } from '../../schemas/run-config';
 
 const identity = (settings: object): unknown => servedIdentity(endpointSchema.parse(settings));
 

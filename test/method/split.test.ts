@@ -4,7 +4,7 @@
  */
 import fc from 'fast-check';
 import { ArteError } from '../../schemas/errors';
-import { taskConfigSchema, type TaskConfig } from '../../schemas/run-config';
+import { taskConfigSchema, type TaskConfig } from '../../schemas/config/tasks';
 import { taskRecordSchema, type TaskRecord, type Technique } from '../../schemas/task';
 import { normaliseQuestion } from '../../method/hygiene';
 import { taskFilesOf } from '../../method/config/named-parts';

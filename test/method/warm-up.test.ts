@@ -6,7 +6,8 @@ import { naivePrompt, questionPrompt, rationalePrompt, defaultTechniques } from 
 import { buildTaskRecord } from '../../method/split';
 import { goldExamples, warmUpRows } from '../../method/warm-up';
 import { ArteError } from '../../schemas/errors';
-import { runConfigSchema, taskConfigSchema } from '../../schemas/run-config';
+import { taskConfigSchema } from '../../schemas/config/tasks';
+import { runConfigSchema } from '../../schemas/run-config';
 
 const taskConfig = {
   source: 'builtin' as const,

@@ -8,7 +8,7 @@ import { secretReferences } from '../../../method/config/named-parts';
 import { judgeTask } from '../../../method/config/task-findings';
 import { nearestName } from '../../../method/config/explain-shape';
 import { embeddedModels } from '../../../schemas/model-ref';
-import { runConfigJsonSchema, type JsonSchemaNode } from '../../../schemas/run-config';
+import { runConfigJsonSchema, type JsonSchemaNode } from '../../../schemas/run-config-json';
 import type { TaskRecord } from '../../../schemas/task';
 
 type Json = Record<string, unknown>;
