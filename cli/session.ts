@@ -5,7 +5,7 @@
 import { join } from 'node:path';
 import { Client, Connection, type ConnectionOptions } from '@temporalio/client';
 import { dataDirectory } from '../drivers/local/directories';
-import { ensurePlatform, runningPlatform } from '../drivers/local/platform';
+import { ensurePlatform, platformMoved, runningPlatform } from '../drivers/local/platform';
 import { addressesOf, isEmbedded } from '../drivers/open';
 import { createS3Store } from '../drivers/store/s3';
 import type { ArtifactStore } from '../drivers/store/store';
@@ -22,6 +22,8 @@ export interface Session {
   readonly client: Client;
   readonly store: ArtifactStore;
   readonly embedded: boolean;
+  /** Whether the embedded platform is at other addresses than this session by now. Left out: it cannot be. */
+  readonly moved?: () => Promise<boolean>;
   close(): Promise<void>;
 }
 
@@ -54,6 +56,7 @@ export async function openSession(options: SessionOptions): Promise<Session> {
     client,
     store,
     embedded,
+    ...(embedded && { moved: () => platformMoved(addresses) }),
     async close() {
       store.close();
       await connection.close();

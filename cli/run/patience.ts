@@ -14,6 +14,8 @@ export interface PatienceOptions {
   readonly again: string;
   /** A line for the person. */
   readonly say: (line: string) => void;
+  /** Whether the platform is elsewhere by now (Session.moved): what answers here is not it. */
+  readonly moved?: (() => Promise<boolean>) | undefined;
   /** Whether the platform is about to mend itself; for tests. */
   readonly mends?: () => Promise<boolean>;
   readonly clock?: () => number;
@@ -27,10 +29,11 @@ export class Patience {
 
   /**
    * What the look has seen; undefined while what it asks is away and is waited for: look again in a moment. Errors: those of the look that waiting
-   * does not mend; PlatformDown once it was away for engineAwayMs, or for platformReadyMs where a living supervisor starts it again.
+   * does not mend; PlatformDown for a platform that is at other addresses by now, and once it was away for engineAwayMs, or for platformReadyMs where a living supervisor starts it again.
    */
   async look<Seen extends object>(look: () => Promise<Seen>): Promise<Seen | undefined> {
-    const { say, clock = performance.now.bind(performance), mends = platformMends, embedded } = this.options;
+    const { say, clock = performance.now.bind(performance), mends = platformMends, moved, embedded } = this.options;
+    if (await moved?.()) throw this.elsewhere();
     try {
       const seen = await look();
       if (this.away) say(`note    ${this.away.what} answers again`);
@@ -50,6 +53,14 @@ export class Patience {
       if (!patient) throw this.gone(error, waitedMs);
       return undefined;
     }
+  }
+
+  private elsewhere(): ArteError {
+    return new ArteError('PlatformDown', {
+      what: 'The platform was started again, at other addresses.',
+      why: 'Another program had taken its ports meanwhile, and what answers there is not this platform.',
+      next: `Nothing is lost: runs go on. ${this.options.again} follows there.`,
+    });
   }
 
   private gone(error: unknown, waitedMs: number): ArteError {

@@ -93,6 +93,7 @@ class WatchedRun {
   private readonly kills: DoneKill[] = [];
   private readonly missed: Part[] = [];
   private view: RunView | undefined;
+  private session: Session | undefined;
   private startedAt = 0;
   private ended = false;
 
@@ -107,9 +108,9 @@ class WatchedRun {
     const { config, loaded, processes, onProgress } = this.order;
     onProgress('starting a platform of its own');
     await ensurePlatform({ dataDir: this.dataDir, processes });
-    const session = await openSession({ start: true });
+    this.session = await openSession({ start: true });
     try {
-      await startRun(session, { ...loaded, config }, this.runId);
+      await startRun(this.session, { ...loaded, config }, this.runId);
       this.startedAt = performance.now();
       const meanwhile = Promise.all([
         this.look(),
@@ -118,19 +119,30 @@ class WatchedRun {
       ]);
       let seconds: number;
       try {
-        await Promise.race([this.untilEnded(session), meanwhile]);
+        await Promise.race([this.untilEnded(), meanwhile]);
         seconds = this.now();
       } finally {
         // Nobody kills or starts anything once this is over.
         this.ended = true;
         await meanwhile.catch(() => undefined);
       }
-      const snapshot = await takeSnapshot(session.store, this.runId, config);
+      const { store } = await this.here();
+      const snapshot = await takeSnapshot(store, this.runId, config);
       return { seconds, presence: this.presence, kills: this.kills, missed: this.missed, snapshot };
     } finally {
       this.ended = true;
-      await session.close();
+      await this.session.close();
     }
+  }
+
+  /** The session, opened anew where the platform is elsewhere by now: another program may have taken the ports of a killed supervisor's servers. */
+  private async here(): Promise<Session> {
+    const opened = this.session as Session;
+    if ((await opened.moved?.()) !== true) return opened;
+    this.order.onProgress('the platform has other addresses now');
+    this.session = await openSession({ start: true });
+    await opened.close();
+    return this.session;
   }
 
   /** Asked again after something was waited for. */
@@ -210,12 +222,14 @@ class WatchedRun {
     return partsOf(this.dataDir).flatMap((each) => (each.part === part ? [each.pid] : []));
   }
 
-  private async untilEnded({ client, store }: Session): Promise<void> {
+  private async untilEnded(): Promise<void> {
     const { secondsMax, signal } = this.order;
     for (;;) {
       signal?.throwIfAborted();
       // While a part is away nobody answers: that is no news of the run.
-      const view = await viewRun(client, store, this.runId).catch(() => undefined);
+      const view = await this.here()
+        .then(({ client, store }) => viewRun(client, store, this.runId))
+        .catch(() => undefined);
       if (view) {
         this.view = view;
         const { status, attention } = view.progress;

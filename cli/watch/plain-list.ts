@@ -14,7 +14,7 @@ export async function followList(session: Session, stream: NodeJS.WriteStream): 
   const color = colorsFor(stream);
   const said = new Map<string, string>();
   const say = (line: string): void => void stream.write(`${asTyped(line)}\n`);
-  const patience = new Patience({ embedded: session.embedded, again: 'arte watch', say });
+  const patience = new Patience({ embedded: session.embedded, moved: session.moved, again: 'arte watch', say });
   for (;;) {
     const runs = await patience.look(() => listRuns(session));
     if (!runs) {

@@ -54,6 +54,7 @@ export async function watchRun(
   const eta = await openEta(session.store, runId);
   const patience = new Patience({
     embedded: session.embedded,
+    moved: session.moved,
     again: `arte watch ${runId}`,
     say: (line) => screen.say(line),
   });

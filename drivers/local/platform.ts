@@ -65,6 +65,20 @@ export async function livingState(dataDir = dataDirectory()): Promise<PlatformSt
 }
 
 /**
+ * Whether the platform of the data directory is elsewhere than `addresses` by now: started again after its supervisor was killed, when another program had
+ * taken its ports. What answers at the old ones is that other program, another platform maybe. False while none runs.
+ */
+export async function platformMoved(
+  { temporal, store }: PlatformAddresses,
+  dataDir = dataDirectory(),
+): Promise<boolean> {
+  const state = await livingState(dataDir);
+  // A platform that is on its way has not chosen its ports yet.
+  if (state === undefined || state.temporal.address === '') return false;
+  return state.temporal.address !== temporal.address || state.store.endpoint !== store.endpoint;
+}
+
+/**
  * The platform, started if it is not there, when all its parts are ready. One that runs an older build is started anew:
  * its runs go on where they were.
  * Errors: those of ensurePythonEnv; InvalidConfig (ARTE_METRICS_ADDRESS); InvalidInput (the data directory); PortTaken; PlatformDown (details: the lines of the log that say why).

@@ -7,11 +7,13 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ServiceError } from '@temporalio/client';
+import { platformMoved } from '../../../drivers/local/platform';
 import { startTicks, writeState, type PlatformState } from '../../../drivers/local/platform-state';
 import { engineLost } from '../../../cli/run/engine-lost';
 import { Patience, platformMends } from '../../../cli/run/patience';
 import { ArteError } from '../../../schemas/errors';
 import { engineAwayMs, platformReadyMs, startFailuresMax } from '../../../schemas/limits';
+import type { PlatformAddresses } from '../../../schemas/platform';
 
 /** As grpc-js makes them. */
 function grpcError(code: number, message = 'connect ECONNREFUSED'): Error {
@@ -55,6 +57,19 @@ it.each([
   expect(await look(error, 10 * engineAwayMs)).toBeUndefined();
 });
 
+it('a platform that is at other addresses by now is not followed: what answers here is another program', async () => {
+  const state = { moved: false };
+  const moved = () => Promise.resolve(state.moved);
+  const patience = new Patience({ embedded: true, moved, again: 'arte watch RUN', say: () => undefined });
+  expect(await patience.look(() => Promise.resolve(seen))).toBe(seen);
+  state.moved = true;
+  const look = jest.fn(() => Promise.resolve(seen));
+  await expect(patience.look(look)).rejects.toMatchObject({
+    data: { code: 'PlatformDown', next: 'Nothing is lost: runs go on. arte watch RUN follows there.' },
+  });
+  expect(look).not.toHaveBeenCalled();
+});
+
 it.each([
   ['no run', new ArteError('RunNotFound', { what: 'No run.', why: '', next: '' })],
   ['a fault of ours', new TypeError('undefined is not a function')],
@@ -89,6 +104,31 @@ it("gRPC's own error is no fault of arte's, and only where the server is away", 
   expect(engineLost(grpcError(14))?.data.code).toBe('PlatformDown');
   expect(engineLost(grpcError(5))).toBeUndefined();
   expect(engineLost(Object.assign(new Error('no file'), { code: 14 }))).toBeUndefined();
+});
+
+it('a platform has moved when a living supervisor has other addresses, not while none has chosen any', async () => {
+  const dataDir = mkdtempSync(join(tmpdir(), 'arte-patience-'));
+  const [temporal, endpoint] = ['127.0.0.1:7233', 'http://127.0.0.1:9000'];
+  const addresses: PlatformAddresses = {
+    temporal: { address: temporal, namespace: 'default', tls: false },
+    store: { endpoint, bucket: 'arte', prefix: '', region: '', forcePathStyle: true },
+  };
+  const moved = async (address: string, at = endpoint, pid = process.pid): Promise<boolean> => {
+    await writeState({
+      ...{ format: 1, dataDir, ending: false, parts: [] },
+      supervisor: { pid, startTicks: startTicks(pid), startedAt: '', arte: '', build: '', node: '', python: '' },
+      temporal: { address, namespace: 'default' },
+      store: { endpoint: at, bucket: '', region: '', credentialsPath: '' },
+    });
+    return platformMoved(addresses, dataDir);
+  };
+  expect(await platformMoved(addresses, dataDir)).toBe(false);
+  expect(await moved(temporal)).toBe(false);
+  expect(await moved('')).toBe(false);
+  expect(await moved('127.0.0.1:7299')).toBe(true);
+  expect(await moved(temporal, 'http://127.0.0.1:9001')).toBe(true);
+  expect(await moved('127.0.0.1:7299', endpoint, 4_000_000)).toBe(false);
+  rmSync(dataDir, { recursive: true });
 });
 
 it('a platform mends itself while its supervisor lives, and its servers have not failed too often', async () => {
