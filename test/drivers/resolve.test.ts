@@ -27,6 +27,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { findPythonEnv, type PythonEnv } from '../../drivers/local/python-env';
 import { createFileHasher } from '../../drivers/model/file-hash';
+import { bytesOfForms, makeRoom } from '../../drivers/model/model-cache';
 import { contentSha256, parseSource, resolveModel, withLayer, type ResolveContext } from '../../drivers/model/resolve';
 import type { ModelLayer, ModelRef } from '../../schemas/model-ref';
 import { modelConfigSchema } from '../../schemas/config/models';
@@ -238,6 +239,44 @@ describe('what is no whole model', () => {
     writeFileSync(join(root, 'bad.gguf'), bytes);
     expect((await failing('bad.gguf')).code).toBe('ModelIncomplete');
   });
+});
+
+// A merge of a folder that was merged before asked for nearly three times what it takes, and parked where there was room.
+it('the room for forms goes by the parameters, not by how wide they were written', async () => {
+  const written = (dtype: string, bytes: number): string => {
+    const at = join(root, `width-${dtype}`);
+    const header = Buffer.from(JSON.stringify({ w: { dtype, shape: [8, 32], data_offsets: [0, 256 * bytes] } }));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    mkdirSync(at);
+    writeFileSync(join(at, 'model.safetensors'), Buffer.concat([length, header, Buffer.alloc(256 * bytes)]));
+    return at;
+  };
+  for (const at of [written('F32', 4), written('BF16', 2)]) {
+    expect(await bytesOfForms(at, 'folder')).toBe(1024);
+    expect(await bytesOfForms(at, 'folder', 'q8_0')).toBe(1024 + 272);
+    expect(await bytesOfForms(at, 'f16')).toBe(512);
+  }
+});
+
+// Two workers on one disk make room at the same time.
+it('a model that another process has removed meanwhile is none to make way, and no error', async () => {
+  const shared = join(root, 'shared-cache');
+  const ids = ['a', 'b'].map((letter) => letter.repeat(64));
+  const longAgo = new Date(Date.now() - 24 * 3_600_000);
+  for (const id of ids) {
+    mkdirSync(join(shared, 'models', id), { recursive: true });
+    writeFileSync(join(shared, 'models', id, 'weights'), '');
+    utimesSync(join(shared, 'models', id, 'weights'), longAgo, longAgo);
+  }
+  const left = (): string[] => readdirSync(join(shared, 'models'));
+  // The other one takes the second while this one is about the first.
+  const room = () => {
+    if (left().length === 1) rmSync(join(shared, 'models', left()[0] as string), { recursive: true });
+    return Promise.resolve({ free: 0, total: 100 });
+  };
+  expect(await makeRoom(shared, 1, env.python, { room })).toHaveLength(1);
+  expect(left()).toEqual([]);
 });
 
 describe('layers', () => {
