@@ -393,7 +393,23 @@ describe('a model of the hub', () => {
   });
 
   it('is pinned to the commit that its branch means now, and fetched without its pickles', async () => {
-    const model = await resolve('hf:org/name');
+    // Python itself says what it has brought onto the disk.
+    const [spy, synced] = [join(root, 'spy'), join(root, 'synced')];
+    mkdirSync(spy);
+    writeFileSync(
+      join(spy, 'sitecustomize.py'),
+      `import os
+fsync = os.fsync
+def said(fd):
+    with open(${JSON.stringify(synced)}, "a") as file:
+        file.write(os.readlink(f"/proc/self/fd/{fd}") + "\\n")
+    fsync(fd)
+os.fsync = said
+`,
+    );
+    process.env.PYTHONPATH = spy;
+    const model = await resolve('hf:org/name').finally(() => delete process.env.PYTHONPATH);
+    expect(readFileSync(synced, 'utf8')).toContain(`.${commit}.part/model.safetensors\n`);
     expect(model.source).toEqual({ kind: 'huggingface', id: 'org/name', revision: commit });
     expect(model.contentSha256).toBe((await resolve(writeModel(6))).contentSha256);
     expect(requests.some((line) => line.includes('pytorch_model.bin'))).toBe(false);
