@@ -168,7 +168,11 @@ class CachingMaterializer implements Materializer {
       throw new ArteError('ModelChanged', {
         what: `The weights of ${model.name} are not those that this run began with.`,
         why: `${base.path} now hashes to ${base.content.sha256.slice(0, 12)}…, the run means ${model.baseSha256.slice(0, 12)}….`,
-        next: 'Put the old weights back and type arte retry RUN, or start a new run with the new ones.',
+        next:
+          model.source.kind === 'huggingface'
+            ? // A commit has the same bytes for ever: it is our copy that changed.
+              `Remove ${base.path}, the copy that was fetched, and type arte retry RUN: it is fetched again.`
+            : 'Put the old weights back and type arte retry RUN, or start a new run with the new ones.',
       });
     }
     return base;

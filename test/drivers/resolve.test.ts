@@ -27,8 +27,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { findPythonEnv, type PythonEnv } from '../../drivers/local/python-env';
 import { createFileHasher } from '../../drivers/model/file-hash';
+import { createMaterializer } from '../../drivers/model/materialize';
 import { bytesOfForms, makeRoom } from '../../drivers/model/model-cache';
 import { contentSha256, parseSource, resolveModel, withLayer, type ResolveContext } from '../../drivers/model/resolve';
+import { packageRoot } from '../../drivers/package-root';
 import type { ModelLayer, ModelRef } from '../../schemas/model-ref';
 import { modelConfigSchema } from '../../schemas/config/models';
 import { startTestS3 } from '../support/s3';
@@ -420,6 +422,20 @@ os.fsync = said
     const model = await resolve('hf:org/name', { revision: commit });
     expect(model.source).toMatchObject({ revision: commit });
     expect(requests.length).toBe(before);
+  });
+
+  it('whose copy here was damaged is fetched again when that is removed, as the error says', async () => {
+    const model = await resolve('hf:org/name', { revision: commit });
+    const copy = join(cacheDir, 'hub', 'org--name', commit);
+    writeFileSync(join(copy, 'model.safetensors'), safetensors(9));
+    const store = { getDirectory: () => Promise.reject(new Error('no layers')) };
+    const scripts = { scriptDir: join(packageRoot(), 'python'), logDir: root };
+    const made = createMaterializer({ cacheDir, python: env.python, store, ...scripts });
+    await expect(made.folder(model, new AbortController().signal)).rejects.toMatchObject({
+      data: { code: 'ModelChanged', next: expect.stringContaining(`Remove ${copy}`) as string },
+    });
+    rmSync(copy, { recursive: true });
+    expect(await made.folder(model, new AbortController().signal)).toBe(copy);
   });
 
   it('that does not exist is ModelNotFound', async () => {
