@@ -42,10 +42,12 @@ export class Resident implements ModelEndpoint {
 
   /** Wait until a server runs that answers. Errors: ModelServerFailed, InvalidConfig; the signal's reason. */
   async ready(signal: AbortSignal, onWait: (what: LeaseWait) => void): Promise<void> {
+    signal.throwIfAborted();
     const running = this.server;
-    const patienceMs = this.callsInFlight > 0 ? modelServerBusyProbeMs : modelServerProbeMs;
-    if (running !== undefined && !(await running.responds(patienceMs)) && this.server === running) {
-      await running.stop();
+    if (running !== undefined) {
+      const patienceMs = this.callsInFlight > 0 ? modelServerBusyProbeMs : modelServerProbeMs;
+      const responds = await abortable(running.responds(patienceMs), signal);
+      if (!responds && this.server === running) await running.stop();
     }
     if (this.server !== undefined) return;
     this.waiting.add(onWait);

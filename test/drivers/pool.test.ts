@@ -88,8 +88,9 @@ class FakeServer implements ModelServer {
     };
   }
 
-  responds(withinMs: number): Promise<boolean> {
-    return Promise.resolve(!this.hangs && this.stepMs <= withinMs);
+  async responds(withinMs: number): Promise<boolean> {
+    await this.inFlight;
+    return !this.hangs && this.stepMs <= withinMs;
   }
 
   log(): LogTail {
@@ -406,9 +407,16 @@ describe('servers that fail', () => {
     servers[0]!.stepMs = 2 * modelServerProbeMs;
     servers[0]!.inFlight = new Promise((resolve) => (answer = resolve));
     const call = lease.endpoint.complete(chat('x'), never);
-    await pool.lease(model('a'), settings, never);
-    expect(log).toEqual(['start a']);
+    // Nobody who is told to stop waits for the end of the step.
+    const stop = new AbortController();
+    const given = pool.lease(model('a'), settings, stop.signal);
+    await settled();
+    stop.abort(new Error('told to stop'));
+    await expect(given).rejects.toThrow('told to stop');
+    const newcomer = pool.lease(model('a'), settings, never);
     answer();
+    await newcomer;
+    expect(log).toEqual(['start a']);
     expect((await call).text).toBe('a');
     await pool.lease(model('a'), settings, never);
     expect(log).toEqual(['start a', 'end a', 'start a']);
