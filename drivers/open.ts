@@ -37,10 +37,11 @@ function temporalAddress(platform: Platform | undefined, environment: Environmen
   const { connectionOptions, namespace } = loadClientConnectConfig({ overrideEnvVars: stringsOf(environment) });
   const address = platform?.temporal.address ?? connectionOptions.address;
   if (address === undefined) throw missingHalf('Temporal', 'platform.temporal.address or TEMPORAL_ADDRESS');
+  // A profile's key belongs to the address that was named beside it, and goes to no other that a config names.
+  const environmentsKey =
+    platform?.temporal.address === undefined ? connectionOptions.apiKey : environment['TEMPORAL_API_KEY'];
   const apiKey =
-    platform?.temporal.api_key === undefined
-      ? environment['TEMPORAL_API_KEY']
-      : readSecret(platform.temporal.api_key, environment);
+    platform?.temporal.api_key === undefined ? environmentsKey : readSecret(platform.temporal.api_key, environment);
   return {
     address,
     namespace: platform?.temporal.address === undefined ? (namespace ?? 'default') : platform.temporal.namespace,

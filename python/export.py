@@ -402,6 +402,7 @@ def fetch(args: argparse.Namespace) -> None:
             allow_patterns=[*weights, "model.safetensors.index.json", *TOKENIZER_AND_CONFIG],
         )
     shutil.rmtree(os.path.join(part, ".cache"), ignore_errors=True)
+    onto_disk(part)
     replace_folder(part, args.out)
     child.done(path=args.out, commit=info.sha)
 
@@ -464,6 +465,17 @@ def whole_folder(out: str):
         replace_folder(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def onto_disk(folder: str) -> None:
+    """Before a fetched folder gets its name: after a power cut its files may stand there with their sizes and without their bytes, and what a model
+    is, is read off them."""
+    for name in sorted(os.listdir(folder)):
+        fd = os.open(os.path.join(folder, name), os.O_RDONLY)
+        try:
+            os.fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def replace_folder(part: str, out: str) -> None:

@@ -247,6 +247,12 @@ export const modelServerCallMs = 600_000;
 /** A running server must answer a question about itself within this before it is leased again: it does between two steps of the model. */
 export const modelServerProbeMs = 60_000;
 
+/**
+ * The same while it works on calls: one step reads up to 2,048 tokens of prompts (llama.cpp's batch), for which a model of some billion weights takes
+ * minutes on a few cores. A server that is ended there loses the calls of everybody who asks it.
+ */
+export const modelServerBusyProbeMs = 5 * 60_000;
+
 /** A server nobody holds is kept for this long, so that shard after shard finds it warm; then the device is free for a training. */
 export const modelServerIdleMs = 3_000;
 

@@ -11,6 +11,7 @@
  * 2. It talks to its children by their stdin alone: when it is killed, they read end-of-file and end.
  * 3. Ports, credentials and databases stay the same however often a part or the whole is started again.
  * 4. No secret on a command line or in a log: workers read the key from the 0600 file that the state names.
+ * 5. What cannot be written (its log, the state: a full disk) is lost, and ends nothing.
  *
  * Started as `node supervisor.js OPTIONS`, OPTIONS being SupervisorOptions as JSON. Exit status: 0 told to end, 1 could not
  * start (the state says why), 75 another supervisor has this data directory.
@@ -412,6 +413,8 @@ function log(text: string): void {
 }
 
 if (require.main === module) {
+  // A stream that fails and that nobody listens to ends its process, and with this one end all parts: on a full disk that was the next line of the log.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined);
   supervise(JSON.parse(process.argv[2] ?? '{}') as SupervisorOptions).then(
     (status) => process.exit(status),
     (error: unknown) => {

@@ -21,7 +21,7 @@ import { freeDiskBytes } from '../local/directories';
 import type { ArtifactStore } from '../store/store';
 import { runExport, underLock } from './export-form';
 import { createFileHasher, type FileHasher } from './file-hash';
-import { filesUnder, makeRoom } from './model-cache';
+import { bytesOfForms, filesUnder, makeRoom } from './model-cache';
 import { folderContent } from './model-files';
 import { contentSha256, localSource, type LocalSource, type SourceContext } from './resolve';
 
@@ -102,8 +102,8 @@ class CachingMaterializer implements Materializer {
         adapters.push(adapter);
       }
       try {
-        // The merged folder is float32 (export.py), and its base may be half as wide.
-        await this.needDisk(part, (alsoGguf ? 4 : 2) * (await folderBytes(below.path)), 'merge an adapter');
+        const forms = ['folder', ...(alsoGguf ? [alsoGguf.type] : [])];
+        await this.needDisk(part, await bytesOfForms(below.path, ...forms), 'merge an adapter');
         const list = adapters.flatMap((path) => ['--adapter', path]);
         const gguf = alsoGguf ? ['--gguf', alsoGguf.out, '--outtype', alsoGguf.type] : [];
         const lockFds = alsoGguf ? [lockFd, alsoGguf.lockFd] : [lockFd];
@@ -135,7 +135,7 @@ class CachingMaterializer implements Materializer {
       }
       const folder = await this.mergedFolder(model, making, { out, type, lockFd });
       if (existsSync(out)) return;
-      await this.needDisk(part, await folderBytes(folder), `convert to ${type}`);
+      await this.needDisk(part, await bytesOfForms(folder, type), `convert to ${type}`);
       await this.export('to-gguf', ['--folder', folder, '--outtype', type, '--out', out], [lockFd], making);
     });
     return join(form, 'model.gguf');
@@ -168,7 +168,11 @@ class CachingMaterializer implements Materializer {
       throw new ArteError('ModelChanged', {
         what: `The weights of ${model.name} are not those that this run began with.`,
         why: `${base.path} now hashes to ${base.content.sha256.slice(0, 12)}…, the run means ${model.baseSha256.slice(0, 12)}….`,
-        next: 'Put the old weights back and type arte retry RUN, or start a new run with the new ones.',
+        next:
+          model.source.kind === 'huggingface'
+            ? // A commit has the same bytes for ever: it is our copy that changed.
+              `Remove ${base.path}, the copy that was fetched, and type arte retry RUN: it is fetched again.`
+            : 'Put the old weights back and type arte retry RUN, or start a new run with the new ones.',
       });
     }
     return base;
@@ -378,11 +382,6 @@ function isFolderSource({ source }: ModelRef): boolean {
 /** READY.json stands beside the model, not in it: the folder may be handed on as it is. */
 function formPath(place: string, form: string): string {
   return join(place, form === 'folder' ? 'model' : 'gguf');
-}
-
-async function folderBytes(folder: string): Promise<number> {
-  const sizes = await Promise.all((await filesUnder(folder)).map(async (path) => (await stat(path)).size));
-  return sizes.reduce((sum, size) => sum + size, 0);
 }
 
 function megabytes(bytes: number): string {

@@ -2,12 +2,13 @@
  * The models that a cache directory keeps forms of (`models/<contentSha256>/<form>/`): which there are, and how they go again: by `arte gc`, and by
  * themselves where the disk gets short, the longest unused first.
  *
- * Owns removal. Leaves to materialize.ts the making; what has gone is made again when it is asked for.
+ * Owns removal, and how much room a form takes. Leaves to materialize.ts the making; what has gone is made again when it is asked for.
  */
 import { readdir, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { freeDiskBytes } from '../local/directories';
 import { tryLock } from '../local/lock';
+import { parametersOf } from './model-files';
 
 /**
  * This share of the cache's disk stays free while there are forms to give up. The embedded store, mostly on the same disk, stops writing at 1 %: each
@@ -18,6 +19,15 @@ const diskShareLeftFree = 0.03;
 const leftFreeBytesMax = 20e9;
 /** Forms that were asked for within this time stay, in milliseconds: a server may have them open, and a stage asks for its model again shard by shard. */
 const idleMsMin = 60 * 60_000;
+
+/** Bytes of a parameter in the forms that export.py writes from a folder; q8_0 has blocks of 32 numbers and a scale. A merged folder is float32. */
+const parameterBytes: Readonly<Record<string, number>> = { folder: 4, f32: 4, f16: 2, q8_0: 34 / 32 };
+
+/** Bytes that these forms of the model in a Hugging Face folder take together, whatever type its weights have now. */
+export async function bytesOfForms(folder: string, ...forms: readonly string[]): Promise<number> {
+  const each = forms.reduce((sum, form) => sum + (parameterBytes[form] ?? 4), 0);
+  return Math.ceil(each * (await parametersOf(folder)));
+}
 
 /** A model whose forms are kept in a cache directory. */
 export interface CachedModel {
@@ -35,8 +45,8 @@ export async function cachedModels(cacheDir: string): Promise<CachedModel[]> {
   for (const sha256 of await readdir(root).catch(() => [])) {
     let bytes = 0;
     let usedAtMs = 0;
-    for (const path of await filesUnder(join(root, sha256))) {
-      // A form may appear or go while we look.
+    // A form, and a whole model, may appear or go while we look.
+    for (const path of await filesUnder(join(root, sha256)).catch(() => [])) {
       const found = await stat(path).catch(() => undefined);
       bytes += found?.size ?? 0;
       usedAtMs = Math.max(usedAtMs, found?.mtimeMs ?? 0);
@@ -58,7 +68,9 @@ export async function removeCachedModels(
   const removed: string[] = [];
   for (const sha256 of contents) {
     const folder = join(cacheDir, 'models', sha256);
-    const names = await readdir(folder);
+    const names = await readdir(folder).catch(() => undefined);
+    // Another process has made room with it.
+    if (names === undefined) continue;
     const locks = await Promise.all(
       names.filter((name) => name.endsWith('.lock')).map((name) => tryLock(join(folder, name), python)),
     );

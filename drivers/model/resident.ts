@@ -6,7 +6,7 @@
  * Leaves to llama-cpp.ts and scorer.ts one server's life, to pool.ts who has the device and for how long.
  */
 import { ArteError } from '../../schemas/errors';
-import { modelServerCrashesMax, modelServerProbeMs } from '../../schemas/limits';
+import { modelServerBusyProbeMs, modelServerCrashesMax, modelServerProbeMs } from '../../schemas/limits';
 import type { LogTail } from '../../schemas/stall-dump';
 import { CallFailure } from './model';
 import type { Capabilities, LeaseWait, ModelEndpoint } from './model';
@@ -24,6 +24,7 @@ export class Resident implements ModelEndpoint {
   private starting: Promise<ModelServer> | undefined;
   private readonly closing = new AbortController();
   private crashes = 0;
+  private callsInFlight = 0;
   /** Kept from the last server that ended by itself, for the error when it was one too many. */
   private lastEnd = '';
   private lastLog: LogTail | undefined;
@@ -41,9 +42,12 @@ export class Resident implements ModelEndpoint {
 
   /** Wait until a server runs that answers. Errors: ModelServerFailed, InvalidConfig; the signal's reason. */
   async ready(signal: AbortSignal, onWait: (what: LeaseWait) => void): Promise<void> {
+    signal.throwIfAborted();
     const running = this.server;
-    if (running !== undefined && !(await running.responds(modelServerProbeMs)) && this.server === running) {
-      await running.stop();
+    if (running !== undefined) {
+      const patienceMs = this.callsInFlight > 0 ? modelServerBusyProbeMs : modelServerProbeMs;
+      const responds = await abortable(running.responds(patienceMs), signal);
+      if (!responds && this.server === running) await running.stop();
     }
     if (this.server !== undefined) return;
     this.waiting.add(onWait);
@@ -57,6 +61,7 @@ export class Resident implements ModelEndpoint {
 
   async complete(...[request, signal]: Parameters<ModelEndpoint['complete']>): ReturnType<ModelEndpoint['complete']> {
     const server = this.server ?? (await this.running(signal));
+    this.callsInFlight += 1;
     try {
       const answer = await server.endpoint.complete(request, signal);
       this.crashes = 0;
@@ -66,6 +71,8 @@ export class Resident implements ModelEndpoint {
         throw new CallFailure('reset', 'The model server was closed.');
       }
       throw error;
+    } finally {
+      this.callsInFlight -= 1;
     }
   }
 

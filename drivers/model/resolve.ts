@@ -257,7 +257,8 @@ async function fromS3(
       for (const { key, etag } of objects) {
         const request = new GetObjectCommand({ Bucket: source.bucket, Key: key, IfMatch: etag });
         const { Body } = await client.send(request, signal ? { abortSignal: signal } : {});
-        const file = createWriteStream(join(part, key.slice(source.prefix.length + 1)));
+        // On the disk before the folder has its name: what a power cut has emptied would be another model from then on.
+        const file = createWriteStream(join(part, key.slice(source.prefix.length + 1)), { flush: true });
         await pipeline(Body as Readable, file, signal ? { signal } : {});
       }
       await rename(part, path);

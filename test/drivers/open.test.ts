@@ -2,6 +2,9 @@
  * Goal: commands and workers find the platform that was meant: the config's, else the environment's; no default hides a variable.
  * Method: sections as the schema parses them, and environments, in memory.
  */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { addressesOf, isEmbedded, storeAddressOf } from '../../drivers/open';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import { temporalConnectionOptions } from '../../workers/connection';
@@ -51,6 +54,20 @@ it("hands a client's certificate to the connection", () => {
   expect([String(Buffer.from(crt)), String(Buffer.from(key))]).toEqual(['certificate', 'key']);
   const plain = addressesOf(sectionOf({ temporal: { address: 'engine:7233', tls: true } }), given).temporal;
   expect(temporalConnectionOptions(plain)).toEqual({ address: 'engine:7233', tls: true });
+});
+
+it('takes the API key of a profile, and gives it to no address that a config names', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'arte-open-'));
+  const file = join(folder, 'temporal.toml');
+  writeFileSync(file, '[profile.default]\naddress = "cloud:7233"\nnamespace = "team"\napi_key = "of the profile"\n');
+  const profile = { ARTE_S3_BUCKET: 'theirs', TEMPORAL_CONFIG_FILE: file };
+  const keyOf = (platform: object, environment: NodeJS.ProcessEnv): string | undefined =>
+    temporalConnectionOptions(addressesOf(sectionOf(platform), environment).temporal).apiKey;
+  expect(addressesOf(sectionOf({}), profile).temporal).toMatchObject({ address: 'cloud:7233', tls: true });
+  expect(keyOf({}, profile)).toBe('of the profile');
+  expect(keyOf({}, { ...profile, TEMPORAL_API_KEY: 'of the variable' })).toBe('of the variable');
+  expect(keyOf({ temporal: { address: 'engine:7233' } }, profile)).toBeUndefined();
+  rmSync(folder, { recursive: true });
 });
 
 it('names what is missing of a platform of which half is given', () => {

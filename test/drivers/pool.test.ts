@@ -23,6 +23,7 @@ import type { ArtifactStore } from '../../drivers/store/store';
 import type { ModelRef } from '../../schemas/model-ref';
 import type { LogTail } from '../../schemas/stall-dump';
 import { modelConfigSchema } from '../../schemas/config/models';
+import { modelServerProbeMs } from '../../schemas/limits';
 import { chat } from './model.conformance';
 import { refuses } from '../support/ports';
 
@@ -56,6 +57,10 @@ class FakeServer implements ModelServer {
   readonly pid = 1;
   alive = true;
   hangs = false;
+  /** It answers no question before its step is done. */
+  stepMs = 0;
+  /** Ends the call that is in flight; undefined: calls are answered at once. */
+  inFlight: Promise<void> | undefined;
   readonly exited: Promise<{ code: number | null; signal: string | null }>;
   readonly endpoint: ModelEndpoint;
   die: () => void = () => undefined;
@@ -75,19 +80,17 @@ class FakeServer implements ModelServer {
       id: model,
       capabilities: llamaCppCapabilities,
       concurrency: { start: 1, max: 1 },
-      complete: () =>
-        this.alive
-          ? Promise.resolve({
-              text: model,
-              finish: 'stop',
-              usage: { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 },
-            })
-          : Promise.reject(new CallFailure('reset', 'gone')),
+      complete: async () => {
+        await this.inFlight;
+        if (!this.alive) throw new CallFailure('reset', 'gone');
+        return { text: model, finish: 'stop', usage: { inputTokens: 1, cachedInputTokens: 0, outputTokens: 1 } };
+      },
     };
   }
 
-  responds(): Promise<boolean> {
-    return Promise.resolve(!this.hangs);
+  async responds(withinMs: number): Promise<boolean> {
+    await this.inFlight;
+    return !this.hangs && this.stepMs <= withinMs;
   }
 
   log(): LogTail {
@@ -393,6 +396,30 @@ describe('servers that fail', () => {
     const lease = await pool.lease(model('a'), settings, never);
     expect(log).toEqual(['start a', 'end a', 'start a']);
     expect((await lease.endpoint.complete(chat('x'), never)).text).toBe('a');
+    await pool.shutdown();
+  });
+
+  // A newcomer that ended a server which reads long prompts took the calls of all others with it.
+  it('a server that works on calls is given the time of a long step, and one that has none is not', async () => {
+    const { pool, log, servers } = fakePool();
+    const lease = await pool.lease(model('a'), settings, never);
+    let answer: () => void = () => undefined;
+    servers[0]!.stepMs = 2 * modelServerProbeMs;
+    servers[0]!.inFlight = new Promise((resolve) => (answer = resolve));
+    const call = lease.endpoint.complete(chat('x'), never);
+    // Nobody who is told to stop waits for the end of the step.
+    const stop = new AbortController();
+    const given = pool.lease(model('a'), settings, stop.signal);
+    await settled();
+    stop.abort(new Error('told to stop'));
+    await expect(given).rejects.toThrow('told to stop');
+    const newcomer = pool.lease(model('a'), settings, never);
+    answer();
+    await newcomer;
+    expect(log).toEqual(['start a']);
+    expect((await call).text).toBe('a');
+    await pool.lease(model('a'), settings, never);
+    expect(log).toEqual(['start a', 'end a', 'start a']);
     await pool.shutdown();
   });
 });

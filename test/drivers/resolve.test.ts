@@ -27,7 +27,10 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import { findPythonEnv, type PythonEnv } from '../../drivers/local/python-env';
 import { createFileHasher } from '../../drivers/model/file-hash';
+import { createMaterializer } from '../../drivers/model/materialize';
+import { bytesOfForms, makeRoom } from '../../drivers/model/model-cache';
 import { contentSha256, parseSource, resolveModel, withLayer, type ResolveContext } from '../../drivers/model/resolve';
+import { packageRoot } from '../../drivers/package-root';
 import type { ModelLayer, ModelRef } from '../../schemas/model-ref';
 import { modelConfigSchema } from '../../schemas/config/models';
 import { startTestS3 } from '../support/s3';
@@ -240,6 +243,44 @@ describe('what is no whole model', () => {
   });
 });
 
+// A merge of a folder that was merged before asked for nearly three times what it takes, and parked where there was room.
+it('the room for forms goes by the parameters, not by how wide they were written', async () => {
+  const written = (dtype: string, bytes: number): string => {
+    const at = join(root, `width-${dtype}`);
+    const header = Buffer.from(JSON.stringify({ w: { dtype, shape: [8, 32], data_offsets: [0, 256 * bytes] } }));
+    const length = Buffer.alloc(8);
+    length.writeBigUInt64LE(BigInt(header.length));
+    mkdirSync(at);
+    writeFileSync(join(at, 'model.safetensors'), Buffer.concat([length, header, Buffer.alloc(256 * bytes)]));
+    return at;
+  };
+  for (const at of [written('F32', 4), written('BF16', 2)]) {
+    expect(await bytesOfForms(at, 'folder')).toBe(1024);
+    expect(await bytesOfForms(at, 'folder', 'q8_0')).toBe(1024 + 272);
+    expect(await bytesOfForms(at, 'f16')).toBe(512);
+  }
+});
+
+// Two workers on one disk make room at the same time.
+it('a model that another process has removed meanwhile is none to make way, and no error', async () => {
+  const shared = join(root, 'shared-cache');
+  const ids = ['a', 'b'].map((letter) => letter.repeat(64));
+  const longAgo = new Date(Date.now() - 24 * 3_600_000);
+  for (const id of ids) {
+    mkdirSync(join(shared, 'models', id), { recursive: true });
+    writeFileSync(join(shared, 'models', id, 'weights'), '');
+    utimesSync(join(shared, 'models', id, 'weights'), longAgo, longAgo);
+  }
+  const left = (): string[] => readdirSync(join(shared, 'models'));
+  // The other one takes the second while this one is about the first.
+  const room = () => {
+    if (left().length === 1) rmSync(join(shared, 'models', left()[0] as string), { recursive: true });
+    return Promise.resolve({ free: 0, total: 100 });
+  };
+  expect(await makeRoom(shared, 1, env.python, { room })).toHaveLength(1);
+  expect(left()).toEqual([]);
+});
+
 describe('layers', () => {
   const layer = (kind: ModelLayer['kind'], digit: string): ModelLayer => {
     const sha256 = digit.repeat(64);
@@ -354,7 +395,23 @@ describe('a model of the hub', () => {
   });
 
   it('is pinned to the commit that its branch means now, and fetched without its pickles', async () => {
-    const model = await resolve('hf:org/name');
+    // Python itself says what it has brought onto the disk.
+    const [spy, synced] = [join(root, 'spy'), join(root, 'synced')];
+    mkdirSync(spy);
+    writeFileSync(
+      join(spy, 'sitecustomize.py'),
+      `import os
+fsync = os.fsync
+def said(fd):
+    with open(${JSON.stringify(synced)}, "a") as file:
+        file.write(os.readlink(f"/proc/self/fd/{fd}") + "\\n")
+    fsync(fd)
+os.fsync = said
+`,
+    );
+    process.env.PYTHONPATH = spy;
+    const model = await resolve('hf:org/name').finally(() => delete process.env.PYTHONPATH);
+    expect(readFileSync(synced, 'utf8')).toContain(`.${commit}.part/model.safetensors\n`);
     expect(model.source).toEqual({ kind: 'huggingface', id: 'org/name', revision: commit });
     expect(model.contentSha256).toBe((await resolve(writeModel(6))).contentSha256);
     expect(requests.some((line) => line.includes('pytorch_model.bin'))).toBe(false);
@@ -365,6 +422,20 @@ describe('a model of the hub', () => {
     const model = await resolve('hf:org/name', { revision: commit });
     expect(model.source).toMatchObject({ revision: commit });
     expect(requests.length).toBe(before);
+  });
+
+  it('whose copy here was damaged is fetched again when that is removed, as the error says', async () => {
+    const model = await resolve('hf:org/name', { revision: commit });
+    const copy = join(cacheDir, 'hub', 'org--name', commit);
+    writeFileSync(join(copy, 'model.safetensors'), safetensors(9));
+    const store = { getDirectory: () => Promise.reject(new Error('no layers')) };
+    const scripts = { scriptDir: join(packageRoot(), 'python'), logDir: root };
+    const made = createMaterializer({ cacheDir, python: env.python, store, ...scripts });
+    await expect(made.folder(model, new AbortController().signal)).rejects.toMatchObject({
+      data: { code: 'ModelChanged', next: expect.stringContaining(`Remove ${copy}`) as string },
+    });
+    rmSync(copy, { recursive: true });
+    expect(await made.folder(model, new AbortController().signal)).toBe(copy);
   });
 
   it('that does not exist is ModelNotFound', async () => {

@@ -3,7 +3,9 @@
  * down, or a kill -9 of the supervisor, leaves no process.
  * Method: the real supervisor, Temporal and SeaweedFS, with a scripted worker (the real ones are killed in end-to-end/).
  */
-import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -227,6 +229,22 @@ test('a port that was asked for and is taken is said at once, and nothing is lef
   const { state } = await ensurePlatform(where);
   expect(state.temporal.address).toBe(`127.0.0.1:${port}`);
   await stopPlatform(where);
+});
+
+test('a supervisor whose log cannot be written does its work', async () => {
+  const [port = 0] = await freePorts(1);
+  const other = createServer();
+  await new Promise<void>((resolve) => other.listen(port, '127.0.0.1', resolve));
+  const { dataDir, programs } = options();
+  const settings = { dataDir, build: '', python: python.root, cacheDir: folder, processes: false, workerProgram: [] };
+  const full = openSync('/dev/full', 'w');
+  const args = [...(programs?.supervisor ?? []), JSON.stringify({ ...settings, temporalPort: port })];
+  const supervisor = spawn(process.execPath, args, { stdio: ['ignore', full, full] });
+  closeSync(full);
+  await once(supervisor, 'exit');
+  other.close();
+  // It got past its first line, and said in the state why it starts nothing.
+  expect(await readState(dataDir)).toMatchObject({ ending: true, problem: { code: 'PortTaken' } });
 });
 
 test('a platform whose data directory is removed ends by itself', async () => {
