@@ -86,7 +86,9 @@ function leaks(own: RowHygiene, questions: RowHygiene | undefined, kept: boolean
       0,
     );
   const left = `${out('test')} + ${out('validation')}`;
-  return kept ? `${left}; ${own.contaminatedTest} + ${own.contaminatedProbe} kept` : left;
+  // An older set has only what was found in writing: as many at most.
+  const { test, validation } = own.leaksKept ?? { test: own.contaminatedTest, validation: own.contaminatedProbe };
+  return kept ? `${left}; ${test} + ${validation} kept` : left;
 }
 
 function reasons(

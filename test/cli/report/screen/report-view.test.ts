@@ -232,6 +232,12 @@ it('tells of the training sets within 80 columns, and once what was left out of 
   expect(section).toMatch(/^unaligned teacher's data +6,750 +88\.9 % +12 \+ 345 +6 \+ 7 +123\/234\/345$/m);
   expect(section).toMatch(/leaks out: left out/);
   expect(await printed({ ...whole, leaksKept: true })).toMatch(/ 6 \+ 7; 7 \+ 7 kept /);
+  const counted = sets.map((set) => ({
+    ...set,
+    facts: { ...set.facts, hygiene: { ...hygiene, leaksKept: { test: 5, validation: 4 } } },
+  }));
+  const kept = { ...whole, leaksKept: true, stages: [...report.stages, ...counted] };
+  expect(await printed(kept)).toMatch(/ 6 \+ 7; 5 \+ 4 kept /);
   expect(section.match(/Left out/g)).toHaveLength(1);
   expect(widest(section)).toBeLessThanOrEqual(textWidthMax);
 });
