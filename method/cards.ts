@@ -311,7 +311,7 @@ function setFigures({ report, round, arm }: DataCardSource): string[] {
     '## Cleanness',
     list([
       given
-        ? 'every answer is the target its question was written with: the writer was told it'
+        ? 'every answer is the target its question was written with, put in place of what its writer concluded: the reasoning before it may lead to another one'
         : `answers that equal the target their question was written with: ${Number(facts['agreeing'])} of ${Number(facts['examples'])} (targets are the teacher's own, and may be wrong)`,
       `left out: questions: ${reasons(asked?.dropped)}; examples: ${reasons(hygiene.dropped)}`,
       `questions that are the same as, or nearly, an earlier one: ${hygiene.exactDuplicates} and ${hygiene.nearDuplicates}`,

@@ -15,7 +15,7 @@ export interface TrainingSetRow {
   readonly examples: number;
   /** Share of examples whose answer is their question's target. */
   readonly agreeing: number;
-  /** Whether whoever wrote the answers was told the target: then they agree by themselves. */
+  /** Whether the target was put in the place of the writer's own answer: then they agree by themselves. */
   readonly given: boolean;
   /** "3 truncated, 1 overlaps test"; of questions and of examples. */
   readonly leftOut: string;

@@ -223,10 +223,13 @@ it('tells of the training sets within 80 columns, and once what was left out of 
     ...{ name: 'tailor-rationales' as const, arm, round: 1, facts: { examples: 6_750, agreeing: 6_000, hygiene } },
   }));
   const whole = { ...report, stages: [...report.stages, ...sets] };
-  // What the writer was told agrees by itself.
-  const told = { ...whole, answersGiven: { drafts: false, tailored: true } };
-  expect(await printed(told)).toMatch(/^unaligned teacher's data +6,750 +given /m);
-  expect(reportPage(told, { rounds: [], pairs: [] }, undefined)).toContain('given, not measured');
+  // What was put in place of the writer's answer agrees by itself, and nobody told the writer.
+  const given = { ...whole, answersGiven: { drafts: false, tailored: true } };
+  expect(await printed(given)).toMatch(/^unaligned teacher's data +6,750 +given /m);
+  expect((await printed(given)).replaceAll('\n', ' ')).toContain(
+    "(given: it was put in place of the writer's own answer",
+  );
+  expect(reportPage(given, { rounds: [], pairs: [] }, undefined)).toContain('given, not measured');
   const text = await printed(whole);
   const section = /^Training sets\n([^]*?)\n\n/m.exec(text)?.[1] ?? '';
   expect(section).toMatch(/^unaligned teacher's data +6,750 +88\.9 % +12 \+ 345 +6 \+ 7 +123\/234\/345$/m);
