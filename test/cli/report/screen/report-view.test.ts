@@ -116,6 +116,16 @@ describe('on one screen', () => {
     expect((await printed({ ...report, arms }, false)).replaceAll('\n', ' ')).toContain(`student: ${said}.`);
   });
 
+  it("names the arm that did better at a shot count, also where the highest figure of all is the aligned student's", async () => {
+    const report = madeReport({ arms: [...standing, 'task_consistent'], shots: [0, 3], tasks: { sums: 'general' } });
+    const accuracies: Readonly<Record<string, readonly [number, number]>> = {
+      ...{ untuned: [0.1, 0.1], original_teacher: [0.2, 0.2], task_consistent: [0.36, 0.44], arte: [0.3, 0.45] },
+    };
+    const arms = report.arms.map((arm) => ({ ...arm, accuracy: accuracies[arm.name]![arm.shots === 0 ? 0 : 1] }));
+    const said = verdict({ ...report, arms }).filter((sentence) => sentence.includes('highest'));
+    expect(said).toEqual([expect.stringMatching(/^The highest figure, 0-shot, is that of another arm, .*: 36\.0 /)]);
+  });
+
   it('says how long the run took by the clock, and that stage times hold waits', async () => {
     const wall = { startedAt: '2026-01-01T00:00:00.000Z', seconds: 11_520, pausedSeconds: 600 };
     const text = (await printed({ ...several(), wall }, false)).replaceAll('\n', ' ');
