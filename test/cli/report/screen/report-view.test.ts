@@ -255,6 +255,19 @@ it('tells of the training sets within 80 columns, and once what was left out of 
   expect(widest(section)).toBeLessThanOrEqual(textWidthMax);
 });
 
+it.each([
+  [undefined, 'Reliability (split half)'],
+  ['icl_loglik', 'Reliability (split half)'],
+  ['student_prob', 'Reliability (by standard errors)'],
+  ['combined', 'Reliability (by standard errors)'],
+])('calls the reliability of scores by %s what it is', (signal, said) => {
+  const report = madeReport({ arms: standing, tasks: { sums: 'general' } });
+  const { answers } = report.arms[0]!;
+  const quality = { drafts: 4, cells: 8, meanStderr: 0.1, spread: 0.1, tiedShare: 0, reliability: 0.5, answers };
+  const rounds = [{ round: 1, scores: [], quality, ...(signal !== undefined && { signal }) }];
+  expect(reportPage(report, { rounds, pairs: [] }, undefined)).toContain(`${said}</th>`);
+});
+
 it('tells who rejected the only round, who did what to the run, and nothing of a run that was only started', async () => {
   const report = madeReport({ arms: standing, tasks: { sums: 'general' } });
   const order = { schemaVersion: 1 as const, runId: 'made', by: 'ana@desk', at: '2026-01-01T10:00:00.000Z' };
