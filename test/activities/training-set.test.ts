@@ -234,7 +234,7 @@ it('where leaks are kept counts those in the set, not those of all drafts that i
     const inputs = { tasks: await put([task]), drafts: await put(drafts), scores: await put(scores) };
     const extra = { questions: 'preferred', rationale: 'most-preferred' };
     const input = { ...context.input, inputs, extra };
-    return (await selectDrafts.run({ ...context, input }, context)).facts['hygiene'];
+    return (await selectDrafts.run({ ...context, input }, context)).facts?.['hygiene'];
   };
   const [clean, leaking] = [await hygieneWith('1'), await hygieneWith('2')];
   expect(clean).toMatchObject({ contaminatedTest: 2, leaksKept: { test: 0, validation: 0 } });
