@@ -140,7 +140,7 @@ export function questionStage(
         settings.per_call,
         index,
       ).assistantPrefix;
-      const parsed = choices.map(({ text }) => parseQuestions(prefix + text, settings.format, task));
+      const parsed = choices.map(({ text, finish }) => parseQuestions(prefix + text, settings.format, task, finish));
       const questions = parsed.flatMap((choice) => choice.questions);
       if (questions.length > 0) return { outcome: 'ok', value: questions as unknown as JsonValue };
       const why = parsed.flatMap((choice) => choice.problems)[0] ?? 'holds no question';

@@ -4,7 +4,7 @@
  * nothing else.
  */
 import type { ArtifactStore } from '../drivers/store/store';
-import { rowHygiene, withDuplicates, type Cleaned } from '../method/row-hygiene';
+import { leaksKept, rowHygiene, withDuplicates, type Cleaned } from '../method/row-hygiene';
 import { sftRow } from '../method/training-rows';
 import { ArteError } from '../schemas/errors';
 import type { JsonObject } from '../schemas/json';
@@ -30,7 +30,8 @@ export async function storeTrainingSet(
 ): Promise<StageOutcome> {
   parkOnDirt(config, stage, set.found, dropped);
   const found = withDuplicates(set.found, rows, config.hygiene.near_duplicates);
-  const hygiene = rowHygiene({ kept: rows, found }, dropped);
+  const leaks = leaksKept(rows, tasks, config.hygiene);
+  const hygiene = { ...rowHygiene({ kept: rows, found }, dropped), ...(leaks && { leaksKept: leaks }) };
   if (rows.length === 0) {
     throw new ArteError('OutcomeThreshold', {
       what: 'No tailored example is left to train the student on.',

@@ -231,7 +231,10 @@ function lastLabel(
 /** bbh `(\([A-Z]\))`, last; else the last option text; else `:\s*([A-E])`. */
 function lastChoice(text: string, answer: AnswerSpec, question: string | undefined): string | null {
   const labels = choiceLabels(answer, question);
-  if (!areLetters(labels)) return lastLabel(text, labels) ?? lastLabel(text.toLowerCase(), labels.map(lower), labels);
+  if (!areLetters(labels)) {
+    const named = lastLabel(text, labels) ?? lastLabel(text.toLowerCase(), labels.map(lower), labels);
+    if (named !== null || !labels.some(isLetter)) return named;
+  }
   const parenthesised = [...text.matchAll(/\(([A-Z])\)/g)].at(-1)?.[1];
   if (parenthesised !== undefined) return asLabel(parenthesised, labels);
   const options = question === undefined ? [] : optionsOf(question).filter(({ text: option }) => option !== '');
@@ -276,7 +279,11 @@ function choiceLabels(answer: AnswerSpec, question: string | undefined): readonl
 
 /** An empty set means: any letter. */
 function areLetters(labels: readonly string[]): boolean {
-  return labels.every((label) => /^\(?[A-Za-z]\)?$/.test(label));
+  return labels.every(isLetter);
+}
+
+function isLetter(label: string): boolean {
+  return /^\(?[A-Za-z]\)?$/.test(label);
 }
 
 function letterOf(label: string): string {
@@ -290,7 +297,11 @@ function asLabel(letter: string, labels: readonly string[]): string | null {
 
 function readChoice(content: string, answer: AnswerSpec, question: string | undefined): string | null {
   const labels = choiceLabels(answer, question);
-  if (!areLetters(labels)) return readLabel(content, labels);
+  if (!areLetters(labels)) {
+    const named = readLabel(content, labels);
+    // Letters with something else among them, as two files of BIG-Bench-Hard have it ("Monsters, Inc"): a letter is read as where all are letters.
+    if (named !== null || !labels.some(isLetter)) return named;
+  }
   const parenthesised = new Set(
     [...content.matchAll(/\(([A-Za-z])\)/g)].map((match) => (match[1] ?? '').toUpperCase()),
   );

@@ -311,11 +311,11 @@ function setFigures({ report, round, arm }: DataCardSource): string[] {
     '## Cleanness',
     list([
       given
-        ? 'every answer is the target its question was written with: the writer was told it'
+        ? 'every answer is the target its question was written with, put in place of what its writer concluded: the reasoning before it may lead to another one'
         : `answers that equal the target their question was written with: ${Number(facts['agreeing'])} of ${Number(facts['examples'])} (targets are the teacher's own, and may be wrong)`,
       `left out: questions: ${reasons(asked?.dropped)}; examples: ${reasons(hygiene.dropped)}`,
       `questions that are the same as, or nearly, an earlier one: ${hygiene.exactDuplicates} and ${hygiene.nearDuplicates}`,
-      `examples that repeat test or validation items of the run, before any were left out: ${hygiene.contaminatedTest} and ${hygiene.contaminatedProbe}`,
+      `${written ? 'examples' : 'drafts'} that repeat test or validation items of the run, before any were left out: ${hygiene.contaminatedTest} and ${hygiene.contaminatedProbe}`,
       `words of a question: half have at most ${question.p50}, nine tenths ${question.p90}; of an answer: ${rationale?.p50 ?? 0} and ${rationale?.p90 ?? 0}`,
     ]),
   ];

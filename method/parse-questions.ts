@@ -5,9 +5,11 @@
  * hygiene.ts.
  *
  * Invariants
- * 1. Total: any text gives items and problems, none throws. A half-written last item costs that item only.
+ * 1. Total: any text gives items and problems, none throws. A half-written last item costs that item only, and is none: half of a target may be
+ *    another target ("12" of "125").
  * 2. A target that comes out fits the task's answer type and labels, in canonical form.
  */
+import type { AnswerChoice } from '../schemas/rows';
 import type { TaskRecord } from '../schemas/task';
 import { canonicalAnswer, labelsOf, optionsOf } from './answers';
 import type { QuestionFormat, QuestionItem } from './prompts';
@@ -21,12 +23,14 @@ export interface ParsedQuestions {
 /** A question longer than this is no question of a task but a model that did not find an end. */
 const questionCharsMax = 4_000;
 
+/** @param finish How the answer ended: of one that was cut off (`length`) a last target without its closing tag is half of one. */
 export function parseQuestions(
   text: string,
   format: QuestionFormat,
   task: Pick<TaskRecord, 'answer'>,
+  finish: AnswerChoice['finish'] = 'stop',
 ): ParsedQuestions {
-  const { items, problems } = format === 'tagged' ? taggedItems(text) : jsonItems(text);
+  const { items, problems } = format === 'tagged' ? taggedItems(text, finish === 'length') : jsonItems(text);
   const questions: QuestionItem[] = [];
   for (const item of items) {
     const usable = usableItem(item, task);
@@ -64,10 +68,11 @@ interface FoundItems {
   readonly problems: string[];
 }
 
-function taggedItems(text: string): FoundItems {
+function taggedItems(text: string, isCutOff: boolean): FoundItems {
   const items: QuestionItem[] = [];
   const problems: string[] = [];
-  for (const part of text.split(/<question>/iu).slice(1)) {
+  const parts = text.split(/<question>/iu).slice(1);
+  for (const [at, part] of parts.entries()) {
     const [question, rest] = splitOnce(part, /<\/question>/iu);
     const [, afterOpening] = splitOnce(rest ?? question, /<target>/iu);
     if (afterOpening === undefined) {
@@ -76,7 +81,8 @@ function taggedItems(text: string): FoundItems {
     }
     // A stop string swallows the last closing tag; a target that runs over lines was cut off or never closed.
     const [target, closed] = splitOnce(afterOpening, /<\/target>/iu);
-    if (closed === undefined && target.trim().includes('\n')) problems.push('a target is never closed');
+    if (closed === undefined && isCutOff && at === parts.length - 1) problems.push('a target is cut off');
+    else if (closed === undefined && target.trim().includes('\n')) problems.push('a target is never closed');
     else items.push({ question: rest === undefined ? splitOnce(question, /<target>/iu)[0] : question, target });
   }
   return { items, problems };

@@ -6,7 +6,8 @@
  *
  * Invariants
  * 1. Pure: no store, no engine, no clock. The same config and facts give the same plan.
- * 2. Counts are exact when nothing fails, is dropped or is asked again; tokens and money are ceilings, and the notes say so.
+ * 2. Counts are exact when nothing fails, is dropped or is asked again; output tokens are ceilings, prompts and their price are estimates, and the notes
+ *    say so.
  * 3. What does not depend on the round (tasks, respondents, the arms beside `arte`) is counted once, in round 1.
  */
 import { armsOf, armsOfRound, pairKindsOf, pairsLabel, recipeOf, studentLabel, type ArmName } from '../schemas/arms';
@@ -573,7 +574,7 @@ function planNotes(config: RunConfig, facts: PlanFacts): string[] {
     );
   }
   notes.push(
-    'Calls are exact when nothing fails, is asked again, or was asked before under another stage; output tokens and cost are ceilings (max_tokens, nothing cached).',
+    `Calls are exact when nothing fails, is asked again, or was asked before under another stage. Output tokens are ceilings (max_tokens). Prompts, and what they cost, are estimates with nothing cached: by the lengths of texts, and of a rationale that is shown ${rationaleTokensAssumed} tokens at most, so that a teacher that reasons longer makes them longer.`,
   );
   return notes;
 }

@@ -243,7 +243,7 @@ export function readPreview(
   switch (step.stage) {
     case 'sample-questions':
     case 'tailor-questions': {
-      const { questions, problems } = parseQuestions(text, config.questions.format, task);
+      const { questions, problems } = parseQuestions(text, config.questions.format, task, answer.finish);
       const [first] = questions;
       if (first === undefined)
         return { says: `no question could be read: ${problems[0] ?? 'it holds none'}${cut}`, words: {} };

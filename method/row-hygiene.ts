@@ -26,12 +26,20 @@ export interface RowHygiene {
   readonly contaminatedTest: number;
   /** Repeat a validation item: probes are chosen from those. */
   readonly contaminatedProbe: number;
+  /** Of a training set: examples in it that do, where hygiene.contamination.action keeps them. Left out: it does not, or the stage is an older one. */
+  readonly leaksKept?: LeaksKept;
   /** Rows that were left out, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
   /** Rows that tailor.filter kept because its judge could not tell. Left out: there are none. */
   readonly unjudged?: number;
   /** Of the rows that were kept. */
   readonly words: { readonly question: LengthStatistics; readonly rationale?: LengthStatistics };
+}
+
+/** Examples that repeat labelled items and are taught all the same. */
+export interface LeaksKept {
+  readonly test: number;
+  readonly validation: number;
 }
 
 /** Words (between white space) of texts; zeros where there are none. */
@@ -149,16 +157,14 @@ export function cleanExamples<Row extends WrittenExample>(
   { tailor, hygiene }: Pick<RunConfig, 'tailor' | 'hygiene'>,
 ): Cleaned<Row> {
   const { contamination } = hygiene;
-  const checks = new Map<string, ContaminationCheck>();
   const found = nothingFound();
   const kept: Row[] = [];
   const dropped: DroppedRow[] = [];
+  const repeatedBy = repetitions(hygiene);
   for (const row of written) {
     const task = tasks.get(row.task);
     if (task === undefined) throw new Error(`an example of the unknown task ${row.task}`);
-    const check = checks.get(row.task) ?? contaminationCheck(task, contamination);
-    checks.set(row.task, check);
-    const repeated = check.question(row.question) ?? check.text(`${row.question}\n${row.rationale}`);
+    const repeated = repeatedBy(row, task);
     countContamination(found, repeated);
     const verdict = judgeAnswer(row, task, tailor.filter);
     const reason =
@@ -175,6 +181,35 @@ export function cleanExamples<Row extends WrittenExample>(
     }
   }
   return { kept, dropped, found };
+}
+
+/** What an example repeats, as its question or anywhere in its text. A task's items are gone through once, at its first example. */
+function repetitions({ contamination }: Pick<RunConfig['hygiene'], 'contamination'>) {
+  const checks = new Map<string, ContaminationCheck>();
+  return (
+    { question, rationale }: Pick<TailoredRow, 'question' | 'rationale'>,
+    task: TaskRecord,
+  ): Contamination | undefined => {
+    const check = checks.get(task.name) ?? contaminationCheck(task, contamination);
+    checks.set(task.name, check);
+    return check.question(question) ?? check.text(`${question}\n${rationale}`);
+  };
+}
+
+/**
+ * Of the examples of a set those that repeat labelled items: what was found in writing counts examples that were left out for other reasons, and of
+ * a chosen set all drafts. Undefined unless the config keeps them: else there are none.
+ */
+export function leaksKept(
+  rows: readonly Pick<TailoredRow, 'task' | 'question' | 'rationale'>[],
+  tasks: ReadonlyMap<string, TaskRecord>,
+  hygiene: Pick<RunConfig['hygiene'], 'contamination'>,
+): LeaksKept | undefined {
+  if (hygiene.contamination.action !== 'keep') return undefined;
+  const repeatedBy = repetitions(hygiene);
+  const splits = rows.map((row) => repeatedBy(row, tasks.get(row.task) as TaskRecord)?.split);
+  const count = (split: keyof LeaksKept): number => splits.filter((one) => one === split).length;
+  return { test: count('test'), validation: count('validation') };
 }
 
 /** The figures of cleaned rows; `rows` counts what was looked at. */

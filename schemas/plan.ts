@@ -91,7 +91,7 @@ export interface PlannedStage {
   readonly inputTokens: number;
   /** The ceiling: max_tokens for every call. */
   readonly outputTokens: number;
-  /** In Plan.currency, by the prices of the config, nothing cached: a ceiling too. */
+  /** In Plan.currency, by the prices of the config, nothing cached: answers at their ceiling, prompts as estimated. */
   readonly cost: number;
 }
 

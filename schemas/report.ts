@@ -163,7 +163,7 @@ export interface RunReport {
   };
   /** From the run's first start to this report, by the clock of its records; paused: by a person's order. Left out where the start is not known. */
   readonly wall?: { readonly startedAt: string; readonly seconds: number; readonly pausedSeconds: number };
-  /** Whose writers were told the answer (rationales.answer, tailor.answer: given): such answers agree with their target by themselves. */
+  /** Whose answers were replaced by the target (rationales.answer, tailor.answer: given): such answers agree with it by themselves. */
   readonly answersGiven?: { readonly drafts: boolean; readonly tailored: boolean };
   /** Whether rows that repeat test or validation items stay in training sets (hygiene.contamination.action: keep); else they were left out. */
   readonly leaksKept?: boolean;

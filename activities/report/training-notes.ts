@@ -60,7 +60,8 @@ export function lengthNotes(stages: readonly ReportStage[]): string[] {
 export function leakNotes(stages: readonly ReportStage[], config: RunConfig): string[] {
   if (config.hygiene.contamination.action !== 'keep') return [];
   return stages.flatMap(({ name, round, arm, facts }) => {
-    const leaked = (facts['hygiene'] as unknown as RowHygiene | undefined)?.contaminatedTest ?? 0;
+    const hygiene = facts['hygiene'] as unknown as RowHygiene | undefined;
+    const leaked = hygiene?.leaksKept?.test ?? hygiene?.contaminatedTest ?? 0;
     if (leaked === 0 || (name !== 'tailor-rationales' && name !== 'select-drafts')) return [];
     const transferred = readTransferLabel(arm);
     const title = armTitle({ name: (transferred?.arm ?? arm) as ArmName }, { stages });

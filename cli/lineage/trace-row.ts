@@ -46,7 +46,7 @@ export interface RowTrace {
     readonly finishedAt: string;
   };
   readonly row: JsonObject;
-  /** The row's writer was told the answer (rationales.answer, tailor.answer: given), so that its `agrees` measures nothing. Left out else. */
+  /** The target was put in place of the writer's answer (rationales.answer, tailor.answer: given), so that `agrees` measures nothing. Left out else. */
   readonly given?: true;
   /** The model call that the row was read from; none for pairs, and where the answer has gone from the store. */
   readonly call?: TracedCall;

@@ -75,7 +75,7 @@ export function rowFields(trace: RowTrace, color: Colors): TraceField[] {
   return [...own, ...scores, ...(cells === undefined ? [] : [['cells', cells] as const])];
 }
 
-const givenWords = 'given: the writer was told the answer, so nothing was measured';
+const givenWords = "given: the target was put in place of the writer's own answer, so nothing was measured";
 
 /** A value of the row. Scores have the form of the score lines, and an agreement that was given is not called one. */
 function valueText(name: string, value: JsonValue | undefined, { row, given }: RowTrace): string {

@@ -15,7 +15,7 @@ export interface TrainingSetRow {
   readonly examples: number;
   /** Share of examples whose answer is their question's target. */
   readonly agreeing: number;
-  /** Whether whoever wrote the answers was told the target: then they agree by themselves. */
+  /** Whether the target was put in the place of the writer's own answer: then they agree by themselves. */
   readonly given: boolean;
   /** "3 truncated, 1 overlaps test"; of questions and of examples. */
   readonly leftOut: string;
@@ -86,7 +86,9 @@ function leaks(own: RowHygiene, questions: RowHygiene | undefined, kept: boolean
       0,
     );
   const left = `${out('test')} + ${out('validation')}`;
-  return kept ? `${left}; ${own.contaminatedTest} + ${own.contaminatedProbe} kept` : left;
+  // An older set has only what was found in writing: as many at most.
+  const { test, validation } = own.leaksKept ?? { test: own.contaminatedTest, validation: own.contaminatedProbe };
+  return kept ? `${left}; ${test} + ${validation} kept` : left;
 }
 
 function reasons(

@@ -36,12 +36,11 @@ export function headline(report: RunReport): string[] {
 export function verdict(report: RunReport): string[] {
   if (report.arms.length === 0) return headline(report);
   const shown = resultLines(report);
-  const best = bestOther(report, shown);
   const told = (isWorthTelling(report) ? roundSteps(report) : []).slice(-roundsToldMax);
   return [
     ...headline(report),
     ...shown.slice(1).map(furtherSentence),
-    ...(best === undefined ? [] : [best]),
+    ...bestOthers(report, shown),
     ...told.map(
       (step) =>
         `Round ${step.round} ${step.decision}. ${step.reason}${step.next === '' ? '' : ` The run ${step.next}.`}`,
@@ -84,13 +83,16 @@ function by({ difference, low, high }: Pick<Comparison, 'difference' | 'low' | '
   return `${signed(difference)}${unit} (${signed(low)} to ${signed(high)})`;
 }
 
-/** An arm of comparison that did better than the alignment: a reader must not have to look for it. */
-function bestOther(report: RunReport, shown: readonly ReportArm[]): string | undefined {
-  const [arm] = report.arms
-    .filter(({ name, shots }) => name !== 'arte' && name !== 'teacher' && shown.some((own) => own.shots === shots))
-    .sort((one, other) => other.accuracy - one.accuracy);
-  const own = shown.find(({ shots }) => shots === arm?.shots);
-  if (!arm || !own || arm.accuracy <= own.accuracy) return undefined;
-  const whose = arm.name === 'untuned' ? baselineTitles.untuned : `another arm, ${armTitle(arm, report)}`;
-  return `The highest figure is that of ${whose}: ${interval(arm)} %${shown.length > 1 ? `, ${arm.shots}-shot` : ''}.`;
+/** At each shot count the arm of comparison that did best, where it did better than the alignment: a reader must not have to look for it. */
+function bestOthers(report: RunReport, shown: readonly ReportArm[]): string[] {
+  return shown.flatMap((own) => {
+    const [arm] = report.arms
+      .filter(({ name, shots }) => name !== 'arte' && name !== 'teacher' && shots === own.shots)
+      .sort((one, other) => other.accuracy - one.accuracy);
+    if (!arm || arm.accuracy <= own.accuracy) return [];
+    const whose = arm.name === 'untuned' ? baselineTitles.untuned : `another arm, ${armTitle(arm, report)}`;
+    return [
+      `The highest figure${shown.length > 1 ? `, ${arm.shots}-shot,` : ''} is that of ${whose}: ${interval(arm)} %.`,
+    ];
+  });
 }

@@ -77,6 +77,16 @@ it('is malformed, truncated or refused only when all of them are', () => {
   expect(read({ text: '', finish: 'refused', others: others(json('Is 9 or 3 larger?'), 'stop') }).outcome).toBe('ok');
 });
 
+it('takes no target that was cut off at max_tokens, and is truncated where there was no other', () => {
+  const loaded = loadedFor(configOf({ per_call: 5, format: 'tagged' }));
+  const row: RowRequest = { key: 'k', ...sampleQuestions.rows(loaded, []).row(0) };
+  const readTagged = (text: string) => sampleQuestions.read(loaded, row, { text, finish: 'length', usage });
+  const whole = '<question>Is 9 or 1 larger?</question>\n<target>9</target>\n\n';
+  const half = '<question>Is 98 or 97 larger?</question>\n<target>9';
+  expect(readTagged(whole + half)).toMatchObject({ outcome: 'ok', value: [{ question: 'Is 9 or 1 larger?' }] });
+  expect(readTagged(half)).toEqual({ outcome: 'truncated', why: 'a target is cut off' });
+});
+
 it('leaves the key of a run that asks for one answer as it was, and changes it with the number', () => {
   const one = settingsFor(configOf({}));
   expect(one).not.toHaveProperty('answers_per_call');

@@ -2,6 +2,7 @@
  * Goal: what is dropped is written anew where it can be, kept to be looked at, counted in the facts, and parks the run where that is asked.
  * Method: the stages' own functions on results as the row engine hands them over, with a store in memory.
  */
+import { leakNotes } from '../../activities/report/training-notes';
 import { sampleQuestions } from '../../activities/sample-questions';
 import { selectDrafts } from '../../activities/select-drafts';
 import type { StageContext } from '../../activities/stage';
@@ -212,4 +213,34 @@ it('a set chosen from drafts takes another draft for one that is left out', asyn
   const rows = await readRows(context.store, outputs['tailored']!, tailoredRowSchema);
   expect(rows.map(({ from }) => from).sort()).toEqual(['a6', 'b5']);
   expect(facts).toMatchObject({ examples: 2, dropped: { 'disagrees with the target': 2 }, short: [] });
+});
+
+it('where leaks are kept counts those in the set, not those of all drafts that it was chosen from', async () => {
+  const config = configOf({ tailor: { per_task: 1 }, hygiene: { contamination: { action: 'keep' } } });
+  const draft = (technique: string, questionId: string, question: string): DraftRow => ({
+    ...{ id: `${technique}${questionId}`, task: 'sums', questionId, question, target: '9', technique },
+    ...{ rationale: 'It is 9.', answer: '9', agrees: true, from: `${technique}${questionId}` },
+  });
+  const drafts = ['a', 'b'].flatMap((technique) => [
+    draft(technique, '1', 'What is 4 + 5?'),
+    draft(technique, '2', task.test[0]!.question),
+  ]);
+  const hygieneWith = async (preferred: string): Promise<unknown> => {
+    const scores = drafts.map(({ id, questionId }) => ({
+      ...{ draftId: id, task: 'sums', questionId, score: questionId === preferred ? 0.9 : 0.1, stderr: 0, n: 4 },
+    }));
+    const context = contextOf(config);
+    const put = (rows: readonly unknown[]) => context.store.putLines(rows.map((row) => JSON.stringify(row)));
+    const inputs = { tasks: await put([task]), drafts: await put(drafts), scores: await put(scores) };
+    const extra = { questions: 'preferred', rationale: 'most-preferred' };
+    const input = { ...context.input, inputs, extra };
+    return (await selectDrafts.run({ ...context, input }, context)).facts?.['hygiene'];
+  };
+  const [clean, leaking] = [await hygieneWith('1'), await hygieneWith('2')];
+  expect(clean).toMatchObject({ contaminatedTest: 2, leaksKept: { test: 0, validation: 0 } });
+  expect(leaking).toMatchObject({ contaminatedTest: 2, leaksKept: { test: 1, validation: 0 } });
+  const notes = (hygiene: unknown): string[] =>
+    leakNotes([{ name: 'select-drafts', round: 1, arm: 'most_preferred', facts: { hygiene } } as never], config);
+  expect(notes(clean)).toEqual([]);
+  expect(notes(leaking)).toEqual([expect.stringMatching(/^1 examples? of /)]);
 });

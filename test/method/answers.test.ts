@@ -14,6 +14,7 @@ import {
   isCorrect,
   optionsOf,
 } from '../../method/answers';
+import { guessAnswer } from '../../method/readers';
 import { answerTypes, type AnswerSpec, type AnswerType } from '../../schemas/task';
 
 const golden = (name: string) => readFileSync(join(__dirname, '..', 'golden', name), 'utf8');
@@ -155,6 +156,29 @@ describe('parts', () => {
       { label: 'No', text: 'No' },
     ]);
     expect(optionsOf('What is f(A)?')).toEqual([]);
+  });
+});
+
+describe('option letters with something else among the targets, as in movie_recommendation and ruin_names of BIG-Bench-Hard', () => {
+  const question = 'Find a movie similar to Aladdin:\nOptions:\n(A) Shrek\n(B) Catwoman\n(C) Lilting';
+  const targets = Array.from({ length: 50 }, (_, at) => ['(A)', '(B)', '(C)'][at % 3] as string);
+  const spec = guessAnswer([...targets, 'Monsters, Inc'].map((target) => ({ question, target })));
+  const read = (text: string, mode: 'strict' | 'flexible' = 'strict') =>
+    extractAnswer(text, spec, { open: '<ans>', close: '</ans>', mode, question });
+
+  it.each(['(B)', 'B', 'b', 'B. Catwoman', '(B) Catwoman', 'option B', 'Catwoman'])(
+    'a letter is read: %j',
+    (answer) => {
+      expect(read(`<ans>${answer}</ans>`)).toEqual({ kind: 'tagged', value: '(B)' });
+    },
+  );
+
+  it('what is no letter is itself, and several answers are none', () => {
+    expect(spec).toEqual({ type: 'choice', labels: ['(A)', '(B)', '(C)', 'Monsters, Inc'] });
+    expect(read('<ans>Monsters, Inc</ans>')).toEqual({ kind: 'tagged', value: 'Monsters, Inc' });
+    expect(read('<ans>(A) or (B)</ans>').kind).toBe('malformed');
+    expect(read('<ans>a comedy</ans>').kind).toBe('malformed');
+    expect(read('So it must be Catwoman', 'flexible')).toEqual({ kind: 'flexible', value: '(B)' });
   });
 });
 

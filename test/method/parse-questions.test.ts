@@ -40,6 +40,16 @@ describe('tagged', () => {
   });
 });
 
+it('a target that the cut at max_tokens ends is half of one, and none; one that a stop string ends is whole', () => {
+  const text = '<question>1 + 1?</question>\n<target>2</target>\n\n<question>100 + 25?</question>\n<target>12';
+  const targets = (finish: 'stop' | 'length') =>
+    parseQuestions(text, 'tagged', number, finish).questions.map(({ target }) => target);
+  expect(targets('stop')).toEqual(['2', '12']);
+  expect(targets('length')).toEqual(['2']);
+  expect(parseQuestions(text, 'tagged', number, 'length').problems).toEqual(['a target is cut off']);
+  expect(parseQuestions(`${text}5</target>`, 'tagged', number, 'length').questions).toHaveLength(2);
+});
+
 describe('json', () => {
   it.each([
     ['one object', '{"question": "1 + 1?", "target": "2"}', ['2'], 0],
@@ -111,6 +121,9 @@ describe('cut anywhere', () => {
       const survivors = whole.filter((length) => length <= cut).length;
       expect(questions.length).toBeGreaterThanOrEqual(survivors);
       expect(questions.slice(0, survivors)).toEqual(items.slice(0, survivors));
+      // Told that it was cut off, nothing half-written comes out.
+      const told = parseQuestions(text.slice(0, cut), format, number, 'length').questions;
+      expect(items.slice(0, told.length)).toEqual(told);
     }
   });
 });

@@ -107,6 +107,15 @@ describe('a plan', () => {
     ]);
   });
 
+  it('calls output tokens a ceiling, and what prompts cost an estimate', () => {
+    const { notes } = planRun(configOf(), { tasks: tasksOf(1) });
+    expect(notes.at(-1)).toMatch(/Output tokens are ceilings.*Prompts, and what they cost, are estimates/);
+    // A rationale of 512 tokens may be shown, and is not counted as one.
+    const asked = (most: number) =>
+      planRun(configOf({ rationales: { max_tokens: most } }), { tasks: tasksOf(1) }).totals.inputTokens;
+    expect(asked(512)).toBe(asked(120));
+  });
+
   it('has the stages of the method in order, and only their names', () => {
     const { stages } = planRun(configOf(), { tasks: tasksOf(1) });
     expect(stages.every(({ name }) => stageNames.includes(name))).toBe(true);

@@ -1,4 +1,5 @@
 /** What the student preferred, on the page: the scores of the drafts, how far they can be trusted, and the widest pairs side by side. */
+import { isByItems } from '../../../method/signals';
 import type { RunReport } from '../../../schemas/report';
 import type { PairRow, Prompt } from '../../../schemas/rows';
 import { formatCount } from '../../output';
@@ -74,7 +75,8 @@ export function preferences({ rounds }: ReportDetails, report: RunReport): strin
     'Scores of',
     'Drafts',
     'Cells',
-    'Reliability (split half)',
+    // Of a signal without probe items, and of a combination, there are no halves.
+    shown.every(({ signal }) => isByItems(signal)) ? 'Reliability (split half)' : 'Reliability (by standard errors)',
     ...([...shares.values()].every(Boolean)
       ? ['Spread, points', 'Standard error, points']
       : ['Spread', 'Standard error']),

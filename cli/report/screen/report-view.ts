@@ -113,7 +113,7 @@ function printTrainingSets(report: RunReport, heading: (title: string) => void):
     printText(`Left out${reasons.length === 1 ? '' : ` of ${names.join('; ')}`}: ${leftOut}.`);
   }
   printText(
-    `agree: answers that are their target${rows.some(({ given }) => given) ? ' (given: the writer was told it, so nothing is measured)' : ''}; duplicates: questions of the set that repeat an earlier one, exact + near; leaks out: left out, for they repeat test + validation items; words of a rationale: 10, 50, 90 % have no more.`,
+    `agree: answers that are their target${rows.some(({ given }) => given) ? " (given: it was put in place of the writer's own answer, so nothing is measured)" : ''}; duplicates: questions of the set that repeat an earlier one, exact + near; leaks out: left out, for they repeat test + validation items; words of a rationale: 10, 50, 90 % have no more.`,
   );
   printLine();
 }

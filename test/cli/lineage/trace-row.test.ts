@@ -254,7 +254,9 @@ it('says of an answer that was given that nothing was measured, and scores in on
   });
   expect(await traceRow(store, { ...lineage, stages }, 'arte:2', 2)).toMatchObject({ given: true });
   expect(printed(found, false)).toMatch(/^agrees +(true|false)$/m);
-  expect(printed({ ...found, given: true }, false)).toMatch(/^agrees +given: the writer was told the answer/m);
+  expect(printed({ ...found, given: true }, false)).toMatch(
+    /^agrees +given: the target was put in place of the writer's own answer/m,
+  );
   const pair = { ...found, kind: 'pair' as const, row: { id: 'p', chosenScore: 0.6, rejectedScore: 0.2 } };
   expect(printed(pair, false)).toMatch(/^chosenScore 60\.0\nrejectedScore 20\.0$/m);
   const logs = { ...pair, row: { ...pair.row, rejectedScore: -1.25 } };

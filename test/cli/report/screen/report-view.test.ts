@@ -116,6 +116,16 @@ describe('on one screen', () => {
     expect((await printed({ ...report, arms }, false)).replaceAll('\n', ' ')).toContain(`student: ${said}.`);
   });
 
+  it("names the arm that did better at a shot count, also where the highest figure of all is the aligned student's", async () => {
+    const report = madeReport({ arms: [...standing, 'task_consistent'], shots: [0, 3], tasks: { sums: 'general' } });
+    const accuracies: Readonly<Record<string, readonly [number, number]>> = {
+      ...{ untuned: [0.1, 0.1], original_teacher: [0.2, 0.2], task_consistent: [0.36, 0.44], arte: [0.3, 0.45] },
+    };
+    const arms = report.arms.map((arm) => ({ ...arm, accuracy: accuracies[arm.name]![arm.shots === 0 ? 0 : 1] }));
+    const said = verdict({ ...report, arms }).filter((sentence) => sentence.includes('highest'));
+    expect(said).toEqual([expect.stringMatching(/^The highest figure, 0-shot, is that of another arm, .*: 36\.0 /)]);
+  });
+
   it('says how long the run took by the clock, and that stage times hold waits', async () => {
     const wall = { startedAt: '2026-01-01T00:00:00.000Z', seconds: 11_520, pausedSeconds: 600 };
     const text = (await printed({ ...several(), wall }, false)).replaceAll('\n', ' ');
@@ -223,17 +233,39 @@ it('tells of the training sets within 80 columns, and once what was left out of 
     ...{ name: 'tailor-rationales' as const, arm, round: 1, facts: { examples: 6_750, agreeing: 6_000, hygiene } },
   }));
   const whole = { ...report, stages: [...report.stages, ...sets] };
-  // What the writer was told agrees by itself.
-  const told = { ...whole, answersGiven: { drafts: false, tailored: true } };
-  expect(await printed(told)).toMatch(/^unaligned teacher's data +6,750 +given /m);
-  expect(reportPage(told, { rounds: [], pairs: [] }, undefined)).toContain('given, not measured');
+  // What was put in place of the writer's answer agrees by itself, and nobody told the writer.
+  const given = { ...whole, answersGiven: { drafts: false, tailored: true } };
+  expect(await printed(given)).toMatch(/^unaligned teacher's data +6,750 +given /m);
+  expect((await printed(given)).replaceAll('\n', ' ')).toContain(
+    "(given: it was put in place of the writer's own answer",
+  );
+  expect(reportPage(given, { rounds: [], pairs: [] }, undefined)).toContain('given, not measured');
   const text = await printed(whole);
   const section = /^Training sets\n([^]*?)\n\n/m.exec(text)?.[1] ?? '';
   expect(section).toMatch(/^unaligned teacher's data +6,750 +88\.9 % +12 \+ 345 +6 \+ 7 +123\/234\/345$/m);
   expect(section).toMatch(/leaks out: left out/);
   expect(await printed({ ...whole, leaksKept: true })).toMatch(/ 6 \+ 7; 7 \+ 7 kept /);
+  const counted = sets.map((set) => ({
+    ...set,
+    facts: { ...set.facts, hygiene: { ...hygiene, leaksKept: { test: 5, validation: 4 } } },
+  }));
+  const kept = { ...whole, leaksKept: true, stages: [...report.stages, ...counted] };
+  expect(await printed(kept)).toMatch(/ 6 \+ 7; 5 \+ 4 kept /);
   expect(section.match(/Left out/g)).toHaveLength(1);
   expect(widest(section)).toBeLessThanOrEqual(textWidthMax);
+});
+
+it.each([
+  [undefined, 'Reliability (split half)'],
+  ['icl_loglik', 'Reliability (split half)'],
+  ['student_prob', 'Reliability (by standard errors)'],
+  ['combined', 'Reliability (by standard errors)'],
+])('calls the reliability of scores by %s what it is', (signal, said) => {
+  const report = madeReport({ arms: standing, tasks: { sums: 'general' } });
+  const { answers } = report.arms[0]!;
+  const quality = { drafts: 4, cells: 8, meanStderr: 0.1, spread: 0.1, tiedShare: 0, reliability: 0.5, answers };
+  const rounds = [{ round: 1, scores: [], quality, ...(signal !== undefined && { signal }) }];
+  expect(reportPage(report, { rounds, pairs: [] }, undefined)).toContain(`${said}</th>`);
 });
 
 it('tells who rejected the only round, who did what to the run, and nothing of a run that was only started', async () => {
