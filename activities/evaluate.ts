@@ -11,7 +11,7 @@ import type { RunConfig } from '../schemas/run-config';
 import type { TaskItem, TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readTasksByName } from './read-tasks';
-import { noStudentAnswer, readStudentAnswer, type StudentAnswer } from './reading';
+import { noStudentAnswer, readStudentAnswer, readingVersion, type StudentAnswer } from './reading';
 import type { RowStage } from './row-stage';
 import { greedy, samplingOf } from './sampling';
 
@@ -47,6 +47,7 @@ export const evaluate: RowStage<Loaded> = {
       wording: student_one_shot ?? null,
       style: modelOf(config, extraOf(input)).prompt_style,
       tags: answerTags(config),
+      reading: readingVersion,
     };
   },
   model: ({ config }, input) => modelOf(config, extraOf(input)),

@@ -22,7 +22,7 @@ import type { DroppedRow, QuestionRow, RowResult } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord } from '../schemas/task';
 import { readRows } from './read-rows';
-import { refusedReading } from './reading';
+import { readingVersion, refusedReading } from './reading';
 import type { RowStage } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef } from './stage';
@@ -87,6 +87,7 @@ export function questionStage(
         wording: question ?? null,
         style: config.models.teacher.prompt_style,
         tags: answerTags(config),
+        reading: readingVersion,
         hygiene: config.hygiene,
       };
     },

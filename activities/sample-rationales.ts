@@ -7,7 +7,7 @@ import type { RunConfig } from '../schemas/run-config';
 import { taskRecordSchema, type TaskRecord, type Technique } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readRows } from './read-rows';
-import { readRationale } from './reading';
+import { readRationale, readingVersion } from './reading';
 import type { RowStage } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef } from './stage';
@@ -30,6 +30,7 @@ export const sampleRationales: RowStage<Loaded> = {
       wording: rationale ?? null,
       style: config.models.teacher.prompt_style,
       tags: answerTags(config),
+      reading: readingVersion,
     };
   },
   model: ({ config }) => config.models.teacher,

@@ -50,7 +50,7 @@ import type { TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readTasksByName } from './read-tasks';
 import { readRows } from './read-rows';
-import { noStudentAnswer, readStudentAnswer, refusedReading, type StudentAnswer } from './reading';
+import { noStudentAnswer, readStudentAnswer, readingVersion, refusedReading, type StudentAnswer } from './reading';
 import type { PlannedRows, RowStage, UnreadResults } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef, type StageContext, type StageOutcome } from './stage';
@@ -102,6 +102,7 @@ export const scoreDrafts: RowStage<Loaded> = {
       wording: student_one_shot ?? null,
       style: config.models.student.prompt_style,
       tags: answerTags(config),
+      reading: readingVersion,
     };
   },
   model: ({ config }, input) => (signalOf(input).asks === 'text' ? textScorer(config) : config.models.student),

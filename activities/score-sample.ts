@@ -23,7 +23,7 @@ import type { TaskItem, TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readRows } from './read-rows';
 import { readTasksByName } from './read-tasks';
-import { noStudentAnswer, readStudentAnswer, type StudentAnswer } from './reading';
+import { noStudentAnswer, readStudentAnswer, readingVersion, type StudentAnswer } from './reading';
 import type { RowStage } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef } from './stage';
@@ -74,6 +74,7 @@ export const scoreSample: RowStage<Loaded> = {
       wording: config.prompts.student_one_shot ?? null,
       style: config.models.student.prompt_style,
       tags: answerTags(config),
+      reading: readingVersion,
     };
   },
   model: ({ config }) => config.models.student,

@@ -16,7 +16,7 @@ import type { TaskRecord } from '../schemas/task';
 import { answerTags } from './question-stage';
 import { readTasksByName } from './read-tasks';
 import { readRows } from './read-rows';
-import { readRationale } from './reading';
+import { readRationale, readingVersion } from './reading';
 import type { RowStage } from './row-stage';
 import { samplingOf } from './sampling';
 import { inputRef } from './stage';
@@ -55,6 +55,7 @@ export const tailorRationales: RowStage<Loaded> = {
       wording: [naive ?? null, student_one_shot ?? null],
       style,
       tags: answerTags(config),
+      reading: readingVersion,
     };
   },
   model: ({ config }) => config.models.teacher,
