@@ -6,9 +6,12 @@ import type { WorkerRole } from '../schemas/messages';
 export function beginWorker(roles: readonly WorkerRole[]): Logger {
   // The C library read it when this process began; how a training or a model server uses memory is their own business.
   delete process.env['MALLOC_ARENA_MAX'];
-  return pino({
+  const options = {
     base: { role: roles.join('+') },
     timestamp: pino.stdTimeFunctions.isoTime,
     level: process.env['ARTE_LOG_LEVEL'] ?? 'info',
-  });
+  };
+  // Written at once. What pino keeps back else is flushed as the process exits, and with a reader that has gone (a supervisor that was killed) this is tried
+  // for ever: the worker would stay, with the lock of its data directory, and no platform could be started there again.
+  return pino(options, pino.destination({ sync: true }));
 }
