@@ -478,11 +478,16 @@ def why_not_whole(checkpoint: Path) -> str | None:
 
 
 def last_whole_checkpoint(folder: Path, job: str) -> Path | None:
-    """The newest checkpoint that can be resumed; what a kill left half-written is said and removed."""
+    """
+    The newest checkpoint that can be resumed. Said and removed are what a kill left half-written, and those of other settings: the folder is one
+    training's own, so they are from before a version that has a setting more, and going on from them would not be this training.
+    """
     found = []
     for path in folder.glob("checkpoint-*"):
         if path.is_dir() and path.name.removeprefix("checkpoint-").isdecimal():
             why = why_not_whole(path)
+            if why is None and read_marker(path).get("job") != job:
+                why = "it was made with other settings or other rows"
             if why is None:
                 found.append(path)
             else:
@@ -490,15 +495,7 @@ def last_whole_checkpoint(folder: Path, job: str) -> Path | None:
                 shutil.rmtree(path)
     if not found:
         return None
-    last = max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
-    if read_marker(last)["job"] != job:
-        fail(
-            "InvalidInput",
-            f"The work folder {folder.parent} belongs to another training.",
-            "Its checkpoints were made with other settings or other rows.",
-            "Give this training a folder of its own.",
-        )
-    return last
+    return max(found, key=lambda path: int(path.name.removeprefix("checkpoint-")))
 
 
 def tidy(checkpoint: Path) -> None:
