@@ -102,7 +102,8 @@ export async function writtenDrafts(
   return drafts;
 }
 
-function linesOf<Row>(file: string, schema: { parse(value: unknown): Row }): Row[] {
+/** Rows of a JSONL file. @throws ZodError for a line that is none. */
+export function linesOf<Row>(file: string, schema: { parse(value: unknown): Row }): Row[] {
   const lines = readFileSync(file, 'utf8').split('\n').filter(Boolean);
   return lines.map((line) => schema.parse(JSON.parse(line)));
 }

@@ -2,7 +2,7 @@
  * The probe items of a matrix that is to be recorded: the run's validation items and, where these do not do, more of the family's that stand nowhere in
  * the run; all of them, or those that the config's probe.method chooses from more (the respondent is the student).
  */
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { evaluate } from '../activities/evaluate';
 import { noStudentAnswer, type StudentAnswer } from '../activities/reading';
 import { byIrt } from '../activities/select-probes';
@@ -13,6 +13,7 @@ import { probeRowSchema, type DraftRow, type ProbeRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import type { TaskItem, TaskRecord } from '../schemas/task';
 import { askRows } from './ask-rows';
+import { linesOf } from './matrix-drafts';
 
 /** @throws Error when there are fewer items than asked for. */
 function validationOf(
@@ -48,23 +49,18 @@ export async function chosenProbes(
   { items: size, validation }: { readonly items: number; readonly validation: number },
   endpoint: ModelEndpoint,
 ): Promise<ProbeRow[]> {
+  if (validation <= size || config.probe.method !== 'irt')
+    return validationOf(task, drafts, config.seed, size).map(({ id, question, target }) => ({
+      ...{ id, task: task.name, question, target },
+      discrimination: null,
+    }));
+  if (existsSync(file)) return linesOf(file, probeRowSchema);
   const shotCounts = config.probe.respondent_shots;
-  const count = Math.max(size, validation);
   // Behind them the demonstrations of a respondent, for a task that has no seeds.
   const spare = task.seeds.length > 0 ? 0 : Math.max(...shotCounts);
-  const pool = validationOf(task, drafts, config.seed, count + spare);
-  const items = pool.slice(0, count);
-  const asProbe = ({ id, question, target }: TaskItem): ProbeRow => ({
-    ...{ id, task: task.name, question, target },
-    discrimination: null,
-  });
-  if (validation <= size || config.probe.method !== 'irt') return items.slice(0, size).map(asProbe);
-  if (existsSync(file))
-    return readFileSync(file, 'utf8')
-      .trimEnd()
-      .split('\n')
-      .map((line) => probeRowSchema.parse(JSON.parse(line)));
-  const asked = { ...task, seeds: spare > 0 ? pool.slice(count) : task.seeds, validation: items };
+  const pool = validationOf(task, drafts, config.seed, validation + spare);
+  const items = pool.slice(0, validation);
+  const asked = { ...task, seeds: spare > 0 ? pool.slice(validation) : task.seeds, validation: items };
   const responses = new Map<string, boolean[]>();
   for (const shots of shotCounts) {
     const loaded = {

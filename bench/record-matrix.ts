@@ -176,10 +176,13 @@ async function main(): Promise<void> {
         `${student.source} as student, task ${task.name}, seed ${config.seed}, ${from}, by bench/record-matrix.ts: a line a draft, ` +
         'its answers to the probe items as digits, 1 right. rationale tells equal texts apart, it does not say what they say.';
       const held = await asked.lease();
-      const probes = await chosenProbes(besideFile(file, 'probes'), config, task, drafts, itemCounts, held.endpoint);
+      const { seed, probe, evaluate, prompts } = config;
+      const chosenBy = { student: asked.model.contentSha256, seed, probe, evaluate, prompts, task, drafts, itemCounts };
+      const chosen = besideFile(file, `probes-${sha256Hex(JSON.stringify(chosenBy)).slice(0, 8)}`);
+      const probes = await chosenProbes(chosen, config, task, drafts, itemCounts, held.endpoint);
       await recordAnswers(file, about, config, asked.model.contentSha256, task, drafts, probes, held.endpoint);
       await held.release();
-      for (const beside of [kept, besideFile(file, 'probes')]) rmSync(beside, { force: true });
+      for (const beside of [kept, chosen]) rmSync(beside, { force: true });
       files.push(relative(process.cwd(), file));
     }
     process.stdout.write(`${JSON.stringify({ bench: 'record-matrix', files })}\n`);
