@@ -10,9 +10,11 @@ import { usageOfUntold } from '../../method/ledger';
 import { ArteError, type ErrorCode } from '../../schemas/errors';
 import type { ModelAnswer, RowOutcome, Usage } from '../../schemas/rows';
 import { Call, requestOf, unreadable } from './call';
+import { systemClock } from './clock';
 import { finishRow } from './finish-row';
 import { atMost, Keeping } from './keeping';
-import { processLimiters, systemClock, type CallEnd, type Limiter, type LimiterClient, type Ticket } from './limiter';
+import type { CallEnd, Limiter, LimiterClient, Ticket } from './limiter';
+import { processLimiters } from './limiters';
 import { Liveness, type UnderWay } from './liveness';
 import { countLost, noteFailure, noteMalformed } from './note-call';
 import {

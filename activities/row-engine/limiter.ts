@@ -1,6 +1,6 @@
 /**
  * How many calls an endpoint gets at a time: one limiter per endpoint id, shared by all shards of this process.
- * Owns admission and its adaptation; what becomes of a row is outcomes.ts, when it is due asking.ts.
+ * Owns admission and its adaptation; whether more calls pay is work-rate.ts, what becomes of a row outcomes.ts, when it is due asking.ts.
  *
  * The rules, in the order of what they prevent:
  *  - A call that was turned away or got no answer (429, 503, timeout, reset) takes one slot away at once, if calls that were started
@@ -18,28 +18,10 @@
  *
  * Slots go to the shard that came first as long as it has rows due, so that a server's prefix cache sees one shard's rows back to back.
  */
-import { performance } from 'node:perf_hooks';
-
-/** Time, so that simulations can bring their own. */
-export interface Clock {
-  /** Milliseconds from any origin. */
-  now(): number;
-  /** Run later; the result cancels. */
-  after(ms: number, action: () => void): () => void;
-  /** Run once what is happening now has happened: calls that end together are replaced together. */
-  soon(action: () => void): void;
-}
-
-export const systemClock: Clock = {
-  now: () => performance.now(),
-  after: (ms, action) => {
-    const timer = setTimeout(action, ms);
-    return () => clearTimeout(timer);
-  },
-  soon: (action) => {
-    setImmediate(action);
-  },
-};
+import { systemClock, type Clock } from './clock';
+import { LatencySample } from './latency-sample';
+import { LevelCounts } from './level-counts';
+import { WorkRateJudge } from './work-rate';
 
 /** A call in flight as the limiter knows it. The fields are the limiter's. */
 export class Ticket {
@@ -83,17 +65,6 @@ export interface LimiterState {
 
 /** Quiet epochs between two touches of a limit: at 32 slots one call in 150 is turned away by probing. */
 const holdEpochs = 2;
-/** Quiet epochs before growth that did not pay is tried again. */
-const unpaidHoldEpochs = 12;
-/** Growth is judged when the limit is this many times the last judged one. */
-const judgedGrowth = 1.25;
-/** Growth has paid when the work rate rose by at least this share of the growth of slots. */
-const paidShare = 0.15;
-/** Then fewer slots are tried, step by step, as long as this share of the work rate is kept. */
-const descentStep = 0.8;
-const keptShare = 0.95;
-/** Time per work against the last judged one that counts as a slower server; two epochs in a row take slots away. */
-const slowerFactor = 2;
 /** Share of calls turned away at a level that is borne without shrinking, above the baseline; and the standard deviations granted. */
 const borneShare = 0.06;
 const borneDeviations = 1.5;
@@ -110,7 +81,6 @@ const epochCallsMin = 16;
 const silentCallsMin = 4;
 const probePauseFirstMs = 100;
 const probePauseMaxMs = 5_000;
-const latencySamples = 512;
 
 interface Epoch {
   readonly id: number;
@@ -129,13 +99,6 @@ interface Epoch {
   levels: number;
   /** A row was kept waiting by the limit: only then more slots would have been used. */
   bound: boolean;
-}
-
-interface Judged {
-  readonly limit: number;
-  /** Work per second, and milliseconds per work. */
-  readonly rate: number;
-  readonly msPerWork: number;
 }
 
 interface Experiment {
@@ -161,18 +124,14 @@ export class Limiter {
   /** Signals that took no slot away, the past fading by half per epoch. */
   private borneSignals = 0;
   private epoch: Epoch;
-  private judged: Judged | undefined;
-  private slowEpochs = 0;
-  /** Growth did not pay in the last epoch; one more is looked at without growing, because a busy machine's moment says little. */
-  private doubted = false;
-  private descending = false;
+  private readonly workRate = new WorkRateJudge();
   private loudEpochs = 0;
   private quietEpochs = 0;
   /** Since the first slot that was taken away and for which no reason was found yet. */
   private unexplained: { readonly top: number; calls: number; signals: number } | undefined;
   /** Calls by the number in flight at their start, the past fading by half per epoch. */
-  private startedAtLevel: Float64Array;
-  private turnedAwayAtLevel: Float64Array;
+  private readonly startedAtLevel: LevelCounts;
+  private readonly turnedAwayAtLevel: LevelCounts;
   private experiment: Experiment | undefined;
   /** Calls without a sign of life since the last one. */
   private silent = 0;
@@ -181,8 +140,7 @@ export class Limiter {
   private probePauseMs = probePauseFirstMs;
   private closedUntil = 0;
   private cancelOpening: (() => void) | undefined;
-  private readonly latencies = new Float64Array(latencySamples);
-  private latencyCount = 0;
+  private readonly latencies = new LatencySample();
   /** When a call was last answered; undefined before the first. */
   lastAnswerAt: number | undefined;
 
@@ -193,8 +151,8 @@ export class Limiter {
   ) {
     this.ceiling = Math.max(1, concurrency.max);
     this.limit = Math.min(this.ceiling, Math.max(1, concurrency.start));
-    this.startedAtLevel = new Float64Array(this.ceiling + 1);
-    this.turnedAwayAtLevel = new Float64Array(this.ceiling + 1);
+    this.startedAtLevel = new LevelCounts(this.ceiling);
+    this.turnedAwayAtLevel = new LevelCounts(this.ceiling);
     this.epoch = this.newEpoch(1);
   }
 
@@ -238,8 +196,8 @@ export class Limiter {
     if (ceiling === this.ceiling) return;
     this.ceiling = ceiling;
     this.limit = Math.min(this.limit, ceiling);
-    this.startedAtLevel = resized(this.startedAtLevel, ceiling + 1);
-    this.turnedAwayAtLevel = resized(this.turnedAwayAtLevel, ceiling + 1);
+    this.startedAtLevel.resize(ceiling);
+    this.turnedAwayAtLevel.resize(ceiling);
     this.wake();
   }
 
@@ -255,10 +213,7 @@ export class Limiter {
 
   /** 99th percentile of the last answers' milliseconds; undefined before the first. */
   latencyP99Ms(): number | undefined {
-    const known = Math.min(this.latencyCount, latencySamples);
-    if (known === 0) return undefined;
-    const sorted = this.latencies.slice(0, known).sort();
-    return sorted[Math.min(known - 1, Math.floor(known * 0.99))];
+    return this.latencies.p99();
   }
 
   /** Every ticket that `next` returned is finished exactly once. */
@@ -288,7 +243,7 @@ export class Limiter {
         ticket.epoch = this.epoch.id;
         ticket.level = this.inFlight;
         ticket.startedAt = now;
-        add(this.startedAtLevel, ticket.level);
+        this.startedAtLevel.add(ticket.level);
       }
       if (taken > 0) client.send();
       if (this.inFlight >= Math.floor(this.limit)) {
@@ -329,9 +284,7 @@ export class Limiter {
     this.limit = Math.max(1, Math.min(this.ceiling, (this.limitBeforeSilence ?? 1) / 2));
     this.limitBeforeSilence = undefined;
     this.growing = 'slow-start';
-    this.judged = undefined;
-    this.doubted = false;
-    this.descending = false;
+    this.workRate.forget();
     this.loudEpochs = 0;
     this.epoch = this.newEpoch(this.epoch.id + 1);
   }
@@ -348,20 +301,19 @@ export class Limiter {
   }
 
   private onAnswer(ticket: Ticket, now: number): void {
-    this.latencies[this.latencyCount % latencySamples] = now - ticket.startedAt;
-    this.latencyCount += 1;
-    if (this.growing === 'slow-start' && !this.experiment && !this.doubted && this.epoch.bound) {
+    this.latencies.add(now - ticket.startedAt);
+    if (this.growing === 'slow-start' && !this.experiment && !this.workRate.isDoubted && this.epoch.bound) {
       this.limit = Math.min(this.ceiling, this.limit + 1);
       if (this.limit === this.ceiling) this.steady(0);
     }
   }
 
   private onSignal(ticket: Ticket): void {
-    add(this.turnedAwayAtLevel, ticket.level);
+    this.turnedAwayAtLevel.add(ticket.level);
     if (this.experiment) return;
-    const turnedAway = sumFrom(this.turnedAwayAtLevel, ticket.level);
+    const turnedAway = this.turnedAwayAtLevel.sumFrom(ticket.level);
     // Started, not answered: answers take long, and would make every new level look bad at first.
-    const calls = Math.max(turnedAway, sumFrom(this.startedAtLevel, ticket.level));
+    const calls = Math.max(turnedAway, this.startedAtLevel.sumFrom(ticket.level));
     const borne = (borneShare + 1.2 * this.baseline) * calls;
     // Where signals came at proven levels too, one at a new level says little.
     const grace = this.borneSignals >= 1.5 ? 1 : 0;
@@ -425,8 +377,8 @@ export class Limiter {
       if (this.unexplained && share < 0.5) this.considerExperiment(this.unexplained);
     }
     this.borneSignals *= 0.5;
-    fade(this.startedAtLevel);
-    fade(this.turnedAwayAtLevel);
+    this.startedAtLevel.fade();
+    this.turnedAwayAtLevel.fade();
     this.epoch = this.newEpoch(epoch.id + 1);
   }
 
@@ -465,87 +417,16 @@ export class Limiter {
   }
 
   private quietEpoch(epoch: Epoch): void {
-    const paid = this.judge(epoch);
-    if (!paid || !epoch.bound || this.growing === 'slow-start') return;
+    const advice = this.workRate.judge(epoch, this.limit);
+    if (advice.limit !== undefined) this.limit = Math.min(this.ceiling, Math.max(1, advice.limit));
+    if (advice.steadyFor !== undefined) this.steady(advice.steadyFor);
+    if (!advice.mayGrow || !epoch.bound || this.growing === 'slow-start') return;
     if (this.hold > 0) {
       this.hold -= 1;
       return;
     }
     this.limit = Math.min(this.ceiling, this.limit + this.step);
     this.step = Math.min(this.step * 2, Math.ceil(this.limit / 2));
-  }
-
-  /** Compare the work rate with the last judged one. False when the limit was changed for it. */
-  private judge(epoch: Epoch): boolean {
-    if (epoch.answers < epochCallsMin / 2 || epoch.work <= 0 || !epoch.bound) return true;
-    const level = epoch.levels / epoch.answers;
-    const now: Judged = {
-      limit: level,
-      rate: (level * epoch.work * 1000) / epoch.ms,
-      msPerWork: epoch.ms / epoch.work,
-    };
-    const before = this.judged;
-    if (!before) {
-      this.judged = now;
-      return true;
-    }
-    const growth = level / before.limit;
-    if (this.descending) return this.descend(level, now, before);
-    if (growth >= judgedGrowth) {
-      const paid = now.rate >= before.rate * (1 + paidShare * (growth - 1));
-      if (!paid && !this.doubted) {
-        this.doubted = true;
-        return false;
-      }
-      this.doubted = false;
-      if (!paid) {
-        this.limit = Math.max(1, before.limit);
-        this.steady(unpaidHoldEpochs);
-        this.descending = true;
-        return false;
-      }
-      this.judged = now;
-      return true;
-    }
-    this.doubted = false;
-    if (now.msPerWork > slowerFactor * before.msPerWork) {
-      this.slowEpochs += 1;
-      if (this.slowEpochs >= 2) {
-        this.slowEpochs = 0;
-        this.judged = undefined;
-        this.limit = Math.max(1, 0.7 * this.limit);
-        this.steady(holdEpochs);
-        return false;
-      }
-      return true;
-    }
-    this.slowEpochs = 0;
-    if (growth < 1 / judgedGrowth) this.judged = now;
-    else if (growth < 1.1) {
-      // A slowly moving memory: rows of a stage are not all alike.
-      const rate = before.rate + (now.rate / growth - before.rate) * 0.2;
-      this.judged = {
-        limit: before.limit,
-        rate,
-        msPerWork: before.msPerWork + (now.msPerWork - before.msPerWork) * 0.2,
-      };
-    }
-    return true;
-  }
-
-  /** The server only queued: look for the fewest slots that keep it as busy. */
-  private descend(level: number, now: Judged, before: Judged): boolean {
-    // Answers of calls from before the last step say nothing about it.
-    if (level > 1.1 * this.limit) return false;
-    if (now.rate >= keptShare * before.rate && this.limit > 1) {
-      this.judged = { ...now, rate: Math.max(now.rate, before.rate) };
-      this.limit = Math.max(1, descentStep * this.limit);
-    } else {
-      this.limit = Math.min(this.ceiling, Math.max(1, before.limit));
-      this.descending = false;
-      this.steady(unpaidHoldEpochs);
-    }
-    return false;
   }
 
   private newEpoch(id: number): Epoch {
@@ -564,50 +445,3 @@ export class Limiter {
     };
   }
 }
-
-function fade(counts: Float64Array): void {
-  for (const [level, count] of counts.entries()) counts[level] = count / 2;
-}
-
-function add(counts: Float64Array, level: number): void {
-  const at = Math.min(level, counts.length - 1);
-  counts[at] = (counts[at] ?? 0) + 1;
-}
-
-function sumFrom(counts: Float64Array, level: number): number {
-  let sum = 0;
-  for (let at = Math.min(level, counts.length - 1); at < counts.length; at += 1) sum += counts[at] ?? 0;
-  return sum;
-}
-
-function resized(counts: Float64Array, length: number): Float64Array {
-  const copy = new Float64Array(length);
-  copy.set(counts.subarray(0, length));
-  return copy;
-}
-
-/** The limiters of a process, by endpoint id. */
-export class LimiterRegistry {
-  private readonly limiters = new Map<string, Limiter>();
-
-  constructor(private readonly clock: Clock = systemClock) {}
-
-  /** The limiter of an endpoint; what it has learned stays between shards. */
-  of(endpoint: {
-    readonly id: string;
-    readonly concurrency: { readonly start: number; readonly max: number };
-  }): Limiter {
-    const known = this.limiters.get(endpoint.id);
-    if (known) {
-      // While others take part, the ceiling is found when this one joins them.
-      if (known.isIdle) known.setCeiling(endpoint.concurrency.max);
-      return known;
-    }
-    const made = new Limiter(endpoint.concurrency, this.clock);
-    this.limiters.set(endpoint.id, made);
-    return made;
-  }
-}
-
-/** Shared by all shards that say nothing else. */
-export const processLimiters = new LimiterRegistry();

@@ -7,7 +7,7 @@ import type { StageUsage } from '../../schemas/manifest';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import type { OutcomeCounts, RowReading, RowRequest, RowResult, ModelAnswer, Usage } from '../../schemas/rows';
 import type { ShardOutput } from '../../schemas/messages';
-import type { LimiterRegistry } from './limiter';
+import type { LimiterRegistry } from './limiters';
 import type { Waits } from './waiting-words';
 
 export interface RowSource {

@@ -2,7 +2,7 @@
  * Rows that come back later: due ones first come first served, the others in a heap by time with one timer for the first of them.
  * A waiting row holds no slot. Twelve bytes or so a row; asking.ts bounds how many wait.
  */
-import type { Clock } from './limiter';
+import type { Clock } from './clock';
 
 interface Waiting {
   readonly row: number;

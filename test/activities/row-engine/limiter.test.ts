@@ -2,13 +2,8 @@
  * Goal: the limiter finds what an endpoint can take, keeps to it, finds it again when it moves, and does not collapse for signals that
  * load has nothing to do with. Method: servers simulated on a clock of their own (simulation.ts), three seeds each; no real time passes.
  */
-import {
-  Limiter,
-  LimiterRegistry,
-  Ticket,
-  type CallEnd,
-  type LimiterClient,
-} from '../../../activities/row-engine/limiter';
+import { Limiter, Ticket, type CallEnd, type LimiterClient } from '../../../activities/row-engine/limiter';
+import { LimiterRegistry } from '../../../activities/row-engine/limiters';
 import { lognormal, simulate, SimulatedClock, type ServerModel, type Simulated } from './simulation';
 
 const seeds = [1, 2, 3];

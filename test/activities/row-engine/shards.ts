@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { LimiterRegistry } from '../../../activities/row-engine/limiter';
+import { LimiterRegistry } from '../../../activities/row-engine/limiters';
 import type { EngineLimits, RowSource, ShardProgress, ShardRun } from '../../../activities/row-engine/types';
 import { llamaCppCapabilities } from '../../../drivers/model/llama-cpp';
 import type { CallFailure, ModelEndpoint } from '../../../drivers/model/model';

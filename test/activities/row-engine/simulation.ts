@@ -2,7 +2,8 @@
  * A discrete simulation of an endpoint and of rows that want it, on a clock of its own: the limiter is judged in simulated seconds.
  * Owns the clock and the models of servers; what is expected of the limiter is limiter.test.ts.
  */
-import { Limiter, Ticket, type CallEnd, type Clock, type LimiterClient } from '../../../activities/row-engine/limiter';
+import type { Clock } from '../../../activities/row-engine/clock';
+import { Limiter, Ticket, type CallEnd, type LimiterClient } from '../../../activities/row-engine/limiter';
 import { seededRandom } from '../../../method/keys';
 
 /** Time that moves from event to event. */
