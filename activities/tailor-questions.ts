@@ -1,5 +1,5 @@
 /** tailor-questions: a teacher writes the questions of the tailored set, and spare ones (tailor.spare). Shape: question-stage.ts; settings: config.tailor. */
-import { tailoredQuestions } from '../method/plan';
+import { tailoredQuestions } from '../method/plan-counts';
 import { questionStage } from './question-stage';
 
 export const tailorQuestions = questionStage(

@@ -7,7 +7,7 @@
  */
 import { seedFrom } from '../method/keys';
 import { isCorrect } from '../method/answers';
-import { answersPerExample } from '../method/plan';
+import { answersPerExample } from '../method/plan-counts';
 import { naivePrompt } from '../method/prompts';
 import { cleanExamples, type WrittenExample } from '../method/row-hygiene';
 import { questionRowSchema, type DroppedRow, type QuestionRow, type RowResult } from '../schemas/rows';

@@ -5,7 +5,7 @@
  * further, so that arms differ in what is learnt, not in how long.
  */
 import { seedFrom } from '../method/keys';
-import { trainingSteps } from '../method/plan';
+import { trainingSteps } from '../method/plan-counts';
 import type { StageInput } from '../schemas/messages';
 import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';

@@ -13,7 +13,7 @@ import type { TaskItem, TaskRecord } from '../schemas/task';
 import { namedModels } from './config/named-parts';
 import type { Findings } from './check-items';
 import { configProblem, type ConfigProblem, type Segment } from './config/config-problem';
-import { charactersPerToken, rationaleTokensAssumed } from './plan';
+import { charactersPerToken, rationaleTokensAssumed } from './plan-tokens';
 import {
   demonstrationOf,
   naivePrompt,

@@ -1,7 +1,7 @@
 /**
  * What a plan is expected to take: tokens, money, seconds, device-hours and disk of every stage, each as a range with where it comes from.
  *
- * Owns the estimate. How often a thing is done is method/plan.ts; reading what finished runs measured is the caller's. A figure comes, in this
+ * Owns the estimate. How often a thing is done is plan-counts.ts; reading what finished runs measured is the caller's. A figure comes, in this
  * order, from runs of the store that asked the very same model content through the same form of endpoint, from a setting (models.*.throughput),
  * from runs that asked it under other settings, or from an assumption, which is wide and goes by the size in the model's name (model-size.ts). What
  * counts as the same is speed-form.ts.
@@ -15,7 +15,7 @@ import type { FigureSource, Plan, PlannedStage, PricedPlan, Range, StagePrice } 
 import type { RunConfig } from '../schemas/run-config';
 import { stageLabel } from '../schemas/stage-names';
 import { askedModelOf, costOfCalls, trainingCost } from './ledger';
-import { charactersPerToken } from './plan';
+import { charactersPerToken } from './plan-tokens';
 import { modelForms, namedSize, rateOfSize, sizeIn, sizeWords, type RateOfBillion } from './model-size';
 import { totalsOf } from './price-totals';
 import { around, plus, spread, times, whole } from './ranges';

@@ -1,5 +1,5 @@
 /**
- * The arms: what every line of a report's table is made of. Data, so that the walk (workflows/round.ts), the plan (method/plan.ts) and the
+ * The arms: what every line of a report's table is made of. Data, so that the walk (workflows/round.ts), the plan (method/plan-stages.ts) and the
  * judgement of a config (method/config/check-config.ts) go by one table. Zod-free: workflows use it by value.
  *
  * Invariant: every arm that is trained trains the untuned student in as many steps, from the same seed, on a set of as many examples as were asked

@@ -1,7 +1,8 @@
 /** `arte run CONFIG`: start a run, attach to it, or resume it; watch until it ends. */
 import type { Command } from 'commander';
 import { loadConfig, type LoadedConfig } from '../config/load-config';
-import { capNotes, planRun } from '../../method/plan';
+import { planRun } from '../../method/plan';
+import { capNotes } from '../../method/plan-notes';
 import { exitCodes, printJson, printLine, printNote, progress } from '../output';
 import { hasPrices } from '../../method/ledger';
 import { agreeOnPrice } from '../plan/agree-on-price';

@@ -24,7 +24,7 @@ import type { ArtifactStore } from '../../drivers/store/store';
 import { taskFilesOf } from '../../method/config/named-parts';
 import { allTasks } from '../../method/transfer';
 import { sha256Hex } from '../../method/keys';
-import type { StageReuse } from '../../method/plan';
+import type { StageReuse } from '../../method/plan-stages';
 import { mediaTypes, type ArtifactRef } from '../../schemas/artifact-ref';
 import { ArteError } from '../../schemas/errors';
 import type { EvaluationRecord, StageInput, StageResult } from '../../schemas/messages';

@@ -1,6 +1,7 @@
 /** What a plan needs to know of the tasks, from a loaded config: counts and mean lengths. */
 import { taskNameOf } from '../../method/config/named-parts';
-import type { PlanFacts, PlannedTask } from '../../method/plan';
+import type { PlannedTask } from '../../method/plan-counts';
+import type { PlanFacts } from '../../method/plan-stages';
 import type { TaskConfig } from '../../schemas/config/tasks';
 import type { TaskRecord } from '../../schemas/task';
 import type { LoadedConfig } from '../config/load-config';

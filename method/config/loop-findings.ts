@@ -1,7 +1,7 @@
 /** Judges the loop of a config: pairs, losses, arms, filters, gates and rounds that cannot be had together. */
 import { armsOf, pairKindsOf, recipeOf } from '../../schemas/arms';
 import type { RunConfig } from '../../schemas/run-config';
-import { builtinTechniques, questionPairsOfTask, rationalePairsOfTask } from '../plan';
+import { builtinTechniques, questionPairsOfTask, rationalePairsOfTask } from '../plan-counts';
 import { type Finding, finding } from './finding';
 
 /** With the targets appended to them, answers agree with the target, and with each other, whatever the teacher wrote. */

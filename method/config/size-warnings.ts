@@ -6,7 +6,8 @@ import { stageRowsMeasured, stageRowsWarned } from '../../schemas/limits';
 import type { PlannedStage } from '../../schemas/plan';
 import type { RunConfig } from '../../schemas/run-config';
 import { stageLabel, type StageName } from '../../schemas/stage-names';
-import { planRun, type PlanFacts } from '../plan';
+import { planRun } from '../plan';
+import type { PlanFacts } from '../plan-stages';
 import { configProblem, pathText, valueAt, type ConfigProblem, type Segment } from './config-problem';
 
 const ofQuestions: readonly Segment[] = ['questions', 'per_task'];

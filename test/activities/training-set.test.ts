@@ -8,7 +8,7 @@ import { selectDrafts } from '../../activities/select-drafts';
 import type { StageContext } from '../../activities/stage';
 import { tailorRationales } from '../../activities/tailor-rationales';
 import { readRows } from '../../activities/read-rows';
-import { answersPerExample } from '../../method/plan';
+import { answersPerExample } from '../../method/plan-counts';
 import type { StageInput } from '../../schemas/messages';
 import { droppedRowSchema, tailoredRowSchema, type DraftRow, type RowResult } from '../../schemas/rows';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';

@@ -2,7 +2,8 @@
  * Goal: a plan is the method's arithmetic, exactly; the paper's own set-up gives the paper's numbers.
  * Method: the paper's figures, counted here by hand, and small configs in which each setting changes one figure.
  */
-import { planRun, questionPairsOfTask, trainingSteps, type PlannedTask } from '../../method/plan';
+import { planRun } from '../../method/plan';
+import { questionPairsOfTask, trainingSteps, type PlannedTask } from '../../method/plan-counts';
 import { armNames } from '../../schemas/arms';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import type { Plan, PlannedStage } from '../../schemas/plan';
