@@ -207,7 +207,7 @@ async function nextWave(
   return { planned: stage.rows(loaded, rows) };
 }
 
-/** A wave's name is the content of its shards one after another (row-stage.ts, mergeShards). */
+/** A wave's name is the content of its shards one after another (row-stage-wave.ts, mergeShards). */
 async function mergedWave(store: ArtifactStore, results: readonly ArtifactRef[]): Promise<ArtifactRef> {
   const [only] = results;
   if (only && results.length === 1) return only;

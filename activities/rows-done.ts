@@ -1,5 +1,5 @@
 /**
- * How many rows a shard had done when it ended with an error. Known where rows are counted (row-stage.ts), told where the error becomes one of the
+ * How many rows a shard had done when it ended with an error. Known where rows are counted (row-stage-shard.ts), told where the error becomes one of the
  * engine's (failures.ts): what stands still has no heartbeat that would say it.
  */
 const rowsDone = new WeakMap<object, number>();

@@ -1,4 +1,4 @@
-/** Identity of a shard, where its record stands and what is in it. Written by finished-shard.ts, read by row-stage.ts. */
+/** Identity of a shard, where its record stands and what is in it. Written by finished-shard.ts, read by row-stage-wave.ts. */
 import { z } from 'zod';
 import { sha256Hex } from '../../method/keys';
 import { artifactRefSchema } from '../../schemas/artifact-ref';

@@ -11,14 +11,10 @@ import { DefaultLogger } from '@temporalio/worker';
 import type { ActivityProgress, CommittedWave, ShardInput, ShardOutput, WaveInput } from '../../schemas/messages';
 import type { InferDependencies } from '../../activities/dependencies';
 import { readLedger, setCap } from '../../activities/budget';
-import {
-  commitWave,
-  openRowStage,
-  runShardOf,
-  secondsOf,
-  servedShape,
-  type RowStage,
-} from '../../activities/row-stage';
+import { servedShape, type RowStage } from '../../activities/row-stage';
+import { runShardOf } from '../../activities/row-stage-shard';
+import { commitWave, openRowStage } from '../../activities/row-stage-wave';
+import { secondsOf } from '../../activities/wave-totals';
 import { keyOf, manifestKey, noCounts } from '../../activities/stage';
 import { rowsDoneAt } from '../../activities/rows-done';
 import { shardKeyOf, shardRecordKey } from '../../activities/row-engine/shard-record';
