@@ -30,7 +30,8 @@ import {
 import { refusalOf } from './refusal';
 import { ProgressReport } from './report-progress';
 import { resultLine } from './result-line';
-import type { AskedBefore, Resumed } from './resume';
+import type { AskedBefore } from './found-records';
+import type { Resumed } from './resume';
 import { RowOrder } from './row-order';
 import type { RowTable } from './row-table';
 import { addSpent, addUsage, noUsage, wholeUsage } from './shard-usage';

@@ -6,7 +6,8 @@ import type { CallFailure } from '../../drivers/model/model';
 import { usageOfCallMax } from '../../method/ledger';
 import type { Usage } from '../../schemas/rows';
 import type { Call } from './call';
-import type { AskedBefore, Resumed } from './resume';
+import type { AskedBefore } from './found-records';
+import type { Resumed } from './resume';
 import { addSpent, wholeUsage } from './shard-usage';
 
 /** Its answer, `before.line`, was malformed, and the row is asked again. Its usage is in the account already. */
