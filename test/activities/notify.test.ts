@@ -105,7 +105,9 @@ describe('a message about a run', () => {
     ]);
     // Its worker died in the last attempt, or none came: nobody tries it any more.
     expect(noticeWarnings([trying!], sentMs + notifyLifeMs + 1)).toEqual([
-      expect.stringMatching(/^The message "parked" of .* was not delivered to webhook .* \(1 attempt\)\. It answered/) as string,
+      expect.stringMatching(
+        /^The message "parked" of .* was not delivered to webhook .* \(1 attempt\)\. It answered/,
+      ) as string,
     ]);
     await send({}, { attempt: 2 });
     expect(receiver.messages<Notification>().map(({ id }) => id)).toEqual(['one', 'one']);
