@@ -1,5 +1,6 @@
 /** What became of the messages about a run (`notify`), in its records. Owns the documents and the words of a warning; sending is notify.ts. */
 import type { ArtifactStore } from '../drivers/store/store';
+import { notifyLifeMs } from '../schemas/limits';
 import type { Notice } from '../schemas/notification';
 import { asIfGone } from './damaged';
 import { runKeys } from './run-records';
@@ -20,15 +21,15 @@ export async function readNotices(store: ArtifactStore, runId: string): Promise<
   return notices;
 }
 
-/** A sentence for each message that did not arrive. */
-export function noticeWarnings(notices: readonly Notice[]): string[] {
+/** A sentence for each message that did not arrive. One whose last attempt was lost with its worker, or that nobody was there to try, has ended with its life. */
+export function noticeWarnings(notices: readonly Notice[], nowMs = Date.now()): string[] {
   return notices
     .filter(({ state }) => state !== 'delivered')
     .map(({ event, at, to, state, attempts, why = '' }) => {
       const when = `${at.slice(0, 16).replace('T', ' ')} UTC`;
       const tried = `${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
       const reason = why === '' || /[.!?]$/.test(why) ? why : `${why}.`;
-      return state === 'failed'
+      return state === 'failed' || nowMs - Date.parse(at) > notifyLifeMs
         ? `The message "${event}" of ${when} was not delivered to ${to} (${tried}). ${reason}`
         : `The message "${event}" of ${when} has not reached ${to} yet (${tried}; it is tried again). ${reason}`;
     });

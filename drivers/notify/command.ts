@@ -4,6 +4,7 @@
  * for the last line, which says why it failed, and is kept nowhere.
  */
 import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { signalGroup } from '../process';
 import { DeliveryFailure, type NotifyTarget } from './notifier';
 
@@ -12,6 +13,8 @@ type Command = Extract<NotifyTarget, { kind: 'command' }>;
 /** The end of what it said, for the last line of it. */
 const outputCharactersMax = 2_000;
 const quotedCharactersMax = 200;
+/** Its last words may come after its end; a process that left its group may hold its output open for ever. */
+const lastWordsMs = 500;
 
 /** Exit code 0 is delivered; another one, a signal or a time-out may be so next time. A program that is not there is final. Errors: DeliveryFailure. */
 export async function runCommand({ command, timeoutMs }: Command, body: string, signal: AbortSignal): Promise<void> {
@@ -26,6 +29,7 @@ export async function runCommand({ command, timeoutMs }: Command, body: string, 
   // A program need not read what it is told.
   child.stdin.on('error', () => undefined);
   child.stdin.end(body);
+  const outputEnded = new Promise<void>((resolve) => child.once('close', () => resolve()));
   const kill = (): void => {
     if (child.pid !== undefined) signalGroup(child.pid, 'SIGKILL');
   };
@@ -49,6 +53,8 @@ export async function runCommand({ command, timeoutMs }: Command, body: string, 
     if (deadline.signal.aborted)
       throw new DeliveryFailure(`It did not end within ${timeoutMs / 1000} s, and was ended.`, false);
     if (ended === undefined) return;
+    kill();
+    await Promise.race([outputEnded, sleep(lastWordsMs)]);
     const last = output.trimEnd().split('\n').at(-1)?.slice(0, quotedCharactersMax) ?? '';
     throw new DeliveryFailure(`It ended ${ended}${last === '' ? '.' : `: ${last}`}`, false);
   } finally {

@@ -17,37 +17,46 @@ export async function postWebhook(
   signal: AbortSignal,
 ): Promise<void> {
   const deadline = AbortSignal.timeout(timeoutMs);
-  let status: number;
-  let said: string;
+  let answer: Awaited<ReturnType<typeof request>>;
   try {
-    const answer = await request(url, {
+    answer = await request(url, {
       method: 'POST',
       // The project's own last: a config cannot make it something else.
       headers: { ...headers, 'content-type': 'application/json', 'idempotency-key': id },
       body,
       signal: AbortSignal.any([signal, deadline]),
     });
-    status = answer.statusCode;
-    said = await beginningOf(answer.body);
   } catch (error) {
     signal.throwIfAborted();
     if (deadline.aborted) throw new DeliveryFailure(`It did not answer within ${timeoutMs / 1000} s.`, false);
     const { code, message } = error as NodeJS.ErrnoException;
     throw new DeliveryFailure(`The connection failed: ${code ?? message}.`, false);
   }
-  if (status >= 200 && status < 300) return;
+  // The status is the word. What follows may never come to an end: a message that arrived would count as one that did not, and be sent again.
+  const status = answer.statusCode;
+  if (status >= 200 && status < 300) {
+    void answer.body.dump();
+    return;
+  }
+  const said = await beginningOf(answer.body);
+  signal.throwIfAborted();
   const retried = status >= 500 || status === 408 || status === 425 || status === 429;
   const quoted = said === '' ? '' : `: ${said.replaceAll(/\s+/g, ' ').trim().slice(0, quotedCharactersMax)}`;
   throw new DeliveryFailure(`It answered with HTTP ${status}${quoted}`, !retried);
 }
 
+/** What came of it, where it breaks off or the time is over. */
 async function beginningOf(body: AsyncIterable<Buffer>): Promise<string> {
   const chunks: Buffer[] = [];
   let bytes = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    bytes += chunk.length;
-    if (bytes >= answerBytesRead) break;
+  try {
+    for await (const chunk of body) {
+      chunks.push(chunk);
+      bytes += chunk.length;
+      if (bytes >= answerBytesRead) break;
+    }
+  } catch {
+    // It is only quoted.
   }
   return Buffer.concat(chunks).subarray(0, answerBytesRead).toString('utf8');
 }

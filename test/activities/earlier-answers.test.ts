@@ -8,6 +8,7 @@ import { openEarlierAnswers } from '../../activities/earlier-answers';
 import { runShard } from '../../activities/row-engine/engine';
 import type { RowSource } from '../../activities/row-engine/types';
 import { CallFailure } from '../../drivers/model/model';
+import { ArteError } from '../../schemas/errors';
 import type { ShardOutput } from '../../schemas/messages';
 import { rightAnswer, rightBytes, rowsOf, scriptedEndpoint, Workplace, type Script } from './row-engine/shards';
 
@@ -102,7 +103,7 @@ it('asks again what failed or was malformed', async () => {
   expect(await bytesOf(second)).toBe(rightBytes(rowsOf(6)));
 });
 
-it('passes over an index that is damaged, and results that are damaged or gone', async () => {
+it('passes over an index that is damaged, and results that are gone', async () => {
   const first = await made('1', rowsOf(8));
   const [index = ''] = place.store.keys('answers/');
   await place.store.remove(first.output.results.uri);
@@ -116,6 +117,18 @@ it('passes over an index that is damaged, and results that are damaged or gone',
   await runShard({ ...fresh.shard(rowsOf(8), endpoint), shardKey: '3'.repeat(64), earlier });
   expect(endpoint.total.calls).toBe(8);
   fresh.remove();
+});
+
+it('takes nothing of results whose damage shows at their end', async () => {
+  const first = await made('1', rowsOf(8));
+  const whole = place.store.getLines.bind(place.store);
+  place.store.getLines = async function* (ref) {
+    yield* whole(ref);
+    if (ref.uri === first.output.results.uri) throw new ArteError('BlobCorrupt', { what: 'a', why: 'b', next: 'c' });
+  };
+  const second = await made('2', rowsOf(8));
+  expect(second.calls).toBe(8);
+  expect(await bytesOf(second)).toBe(rightBytes(rowsOf(8)));
 });
 
 it('takes no result for a row whose key only begins alike', async () => {

@@ -10,6 +10,7 @@ import { createNotifier } from '../../drivers/notify/open';
 import { canonicalJson } from '../../method/keys';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import type { JsonValue } from '../../schemas/json';
+import { notifyLifeMs } from '../../schemas/limits';
 import type { Notice, Notification, RunNews } from '../../schemas/notification';
 import { runConfigSchema } from '../../schemas/run-config';
 import { startReceiver, type Receiver } from '../support/receiver';
@@ -96,9 +97,16 @@ describe('a message about a run', () => {
     await expect(send()).rejects.toMatchObject({ type: 'NotificationFailed', nonRetryable: false });
     const [trying] = await readNotices(store, 'told');
     expect(trying).toMatchObject({ state: 'trying', attempts: 1, why: 'It answered with HTTP 500: told to say 500' });
-    expect(noticeWarnings([trying!])).toEqual([
+    const sentMs = Date.parse(news.at);
+    expect(noticeWarnings([trying!], sentMs + 60_000)).toEqual([
       expect.stringMatching(
         /^The message "parked" of 2026-01-02 03:04 UTC has not reached webhook .* yet \(1 attempt; it is tried again\)\. It answered/,
+      ) as string,
+    ]);
+    // Its worker died in the last attempt, or none came: nobody tries it any more.
+    expect(noticeWarnings([trying!], sentMs + notifyLifeMs + 1)).toEqual([
+      expect.stringMatching(
+        /^The message "parked" of .* was not delivered to webhook .* \(1 attempt\)\. It answered/,
       ) as string,
     ]);
     await send({}, { attempt: 2 });

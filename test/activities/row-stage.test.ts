@@ -5,7 +5,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { ActivityCancellationDetails } from '@temporalio/common';
+import { ActivityCancellationDetails, CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import type { ActivityProgress, CommittedWave, ShardInput, ShardOutput, WaveInput } from '../../schemas/messages';
@@ -117,7 +117,7 @@ function runIn(
   runId: string,
   endpoint: ScriptedEndpoint,
   { attempt = 1, machine = runId, of = stage }: { attempt?: number; machine?: string; of?: RowStage<null> } = {},
-): { output: Promise<ShardOutput>; phases: Set<string>; leases: Leases; breakOff: () => void } {
+): { output: Promise<ShardOutput>; phases: Set<string>; leases: Leases; breakOff: () => void; callOff: () => void } {
   const environment = new MockActivityEnvironment(
     { attempt, workflowExecution: { workflowId: `${runId}/r1/score-drafts`, runId: 'x' } },
     // Failures are what these tests are about.
@@ -148,7 +148,8 @@ function runIn(
   // With its worker, so that no answers are waited for.
   const breakOff = (): void =>
     environment.cancel('WORKER_SHUTDOWN', new ActivityCancellationDetails({ workerShutdown: true }));
-  return { output, phases, leases, breakOff };
+  const callOff = (): void => environment.cancel();
+  return { output, phases, leases, breakOff, callOff };
 }
 
 const right = (): ScriptedEndpoint => scriptedEndpoint(rightAnswer);
@@ -188,7 +189,7 @@ describe('two runs that want one shard', () => {
       return rightAnswer(request);
     });
     const one = runIn(here, 'one', slow);
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    while (slow.total.calls === 0) await new Promise((resolve) => setTimeout(resolve, 10));
     const idle = right();
     const other = runIn(here, 'other', idle);
     const [made, taken] = await Promise.all([one.output, other.output]);
@@ -397,6 +398,27 @@ it('a shard that fails or is broken off leaves word of how many rows are done, t
   );
   const second = runIn(here, 'run', hanging, { attempt: 2 });
   expect(await wordOf(second)).toBe(25);
+});
+
+it.each([
+  ['called off waits for the answers on their way, which are paid for', 'callOff', 12],
+  ['broken off with its worker does not', 'breakOff', 8],
+] as const)('a shard that is %s', async (_, how, answered) => {
+  const here = await place(new MemoryStore(), { cap: null }, {});
+  let asked = 0;
+  const endpoint = scriptedEndpoint(
+    async (request, _call, signal) => {
+      // Of the third four.
+      if ((asked += 1) === 12) setImmediate(() => shard[how]());
+      await sleep(200, signal);
+      return rightAnswer(request);
+    },
+    { start: 4, max: 4 },
+  );
+  const shard = runIn(here, 'run', endpoint);
+  const error: unknown = await shard.output.catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(CancelledFailure);
+  expect([endpoint.total.calls, endpoint.total.answered, rowsDoneAt(error)]).toEqual([12, answered, answered]);
 });
 
 it('waves of two stages that end alike keep each its own account, and how long they waited', async () => {

@@ -49,6 +49,7 @@ export function givenTextConformance(name: string, start: () => Promise<ScoringE
         expect(logprob).toBeLessThanOrEqual(-Math.log(rank) + 0.7);
       }
       const again = await score(given(prompt, text));
+      expect(again).toHaveLength(tokens.length);
       again.forEach(({ logprob, rank }, at) => {
         expect(Math.abs(logprob - (tokens[at] as ScoredToken).logprob)).toBeLessThan(1e-4);
         expect(rank).toBe((tokens[at] as ScoredToken).rank);

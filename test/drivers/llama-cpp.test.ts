@@ -14,6 +14,7 @@ import { packageRoot } from '../../drivers/package-root';
 import { processExists } from '../../drivers/process';
 import { chat, completion, modelConformance } from './model.conformance';
 import { refuses } from '../support/ports';
+import { processesWith } from '../support/processes';
 
 const root = mkdtempSync(join(tmpdir(), 'arte-llama-'));
 const never = new AbortController().signal;
@@ -134,6 +135,8 @@ describe('a server that cannot start', () => {
 
   it('waits for the device as long as it is held, and leaves nothing behind when that is given up', async () => {
     const deviceLockPath = join(root, 'device.lock'); // held by the server above
+    const ours = (): number[] => processesWith(deviceLockPath).map(({ pid }) => pid);
+    const before = ours();
     const waiting = new AbortController();
     const start = startLlamaServer(await optionsFor({ deviceLockPath, signal: waiting.signal }));
     const early = await Promise.race([
@@ -141,7 +144,9 @@ describe('a server that cannot start', () => {
       new Promise((resolve) => setTimeout(() => resolve('waits'), 1_500)),
     ]);
     expect(early).toBe('waits');
+    expect(ours().length).toBeGreaterThan(before.length);
     waiting.abort(new Error('enough'));
     await expect(start).rejects.toThrow('enough');
+    expect(ours()).toEqual(before);
   });
 });

@@ -3,7 +3,7 @@
  * Method: several opens of one file in this process (each is its own holder), and processes that are killed.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
-import { mkdtempSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -58,6 +58,7 @@ test('asking whether a lock is held neither takes it nor makes the file', async 
   const at = path();
   expect(await isLocked(at, python)).toBe(false);
   expect(await Promise.all([isLocked(at, python), isLocked(at, python)])).toEqual([false, false]);
+  expect(existsSync(at)).toBe(false);
   const lock = await tryLock(at, python);
   expect(lock).toBeDefined();
   await lock?.release();
@@ -113,4 +114,8 @@ test("a lock on a file that was moved away is nobody else's: it is not taken for
   expect(fresh).toBeDefined();
   await old?.release();
   await fresh?.release();
+  // In the moment between the opening of the file and the lock.
+  const mover = join(folder, 'mover');
+  writeFileSync(mover, `#!/bin/sh\nmv '${at}' '${at}.gone'\nexec '${python}' "$@"\n`, { mode: 0o755 });
+  expect(await tryLock(at, mover)).toBeUndefined();
 });

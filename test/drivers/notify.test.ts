@@ -3,6 +3,7 @@
  * Method: a real HTTP server that answers as it is told, and real programs with one vice each.
  */
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import type { ServerResponse } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { DeliveryFailure, type NotifyTarget } from '../../drivers/notify/notifier';
@@ -64,6 +65,19 @@ describe('a webhook', () => {
       ...{ message: 'It did not answer within 0.3 s.', isFinal: false },
     });
     expect(Date.now() - began).toBeLessThan(4_000);
+  });
+
+  it('that leaves its answer open has said by the status what became of the message', async () => {
+    const open = (status: number) => (response: ServerResponse) => {
+      response.writeHead(status).write('So far.');
+    };
+    receiver.answers.push(open(200), open(404));
+    const began = Date.now();
+    await notifier.deliver(target(), body, '1', never);
+    expect(Date.now() - began).toBeLessThan(4_000);
+    expect(await failureOf(target({ timeoutMs: 500 }))).toMatchObject({
+      ...{ isFinal: true, message: expect.stringContaining('HTTP 404: So far.') as string },
+    });
   });
 
   it('that is not there may be there next time', async () => {

@@ -560,7 +560,7 @@ describe('a failure', () => {
     const before = Date.now();
     const failure = await failureOf(endpoint({ timeoutMs: 200 }).complete(chat('hi'), never));
     expect(failure.callCause).toBe('timeout');
-    expect(Date.now() - before).toBeLessThan(1_000);
+    expect(Date.now() - before).toBeLessThan(4_000);
   });
 
   it('after any of them the endpoint works on', async () => {
@@ -645,6 +645,7 @@ it('keeps as many calls in flight as its ceiling says, on connections it uses ag
   const client = endpoint({ concurrency: { start: 4, max: 8 } });
   await Promise.all(Array.from({ length: 40 }, () => client.complete(chat('hi'), never)));
   expect(server.mostInFlight).toBe(8);
+  expect(server.connections).toBe(8);
 });
 
 it.each([

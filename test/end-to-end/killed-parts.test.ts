@@ -78,16 +78,13 @@ describe('a run whose parts are killed', () => {
     });
     const report = JSON.parse((await succeed(workspace, 'report', 'killed', '--json')).stdout) as RunReport;
     expect(finishedBefore.size).toBeGreaterThan(5);
-    for (const made of report.stages) {
-      const before = finishedBefore.get(stageLabel(made.name, made.arm));
-      // Made again would mean another manifest, with another time.
-      if (before !== undefined)
-        expect({ stage: made.name, seconds: made.seconds, reused: made.reused }).toEqual({
-          stage: made.name,
-          seconds: before,
-          reused: false,
-        });
-    }
+    const told = new Map(
+      report.stages.map(({ name, arm, seconds, reused }) => [stageLabel(name, arm), { seconds, reused }]),
+    );
+    // Made again would mean another manifest, with another time.
+    expect([...finishedBefore.keys()].map((label) => [label, told.get(label)])).toEqual(
+      [...finishedBefore].map(([label, seconds]) => [label, { seconds, reused: false }]),
+    );
     const training = report.stages.find(({ name }) => name === 'train-dpo');
     expect(training?.facts['steps']).toBe(6);
     expect((training?.facts['resumedFromSteps'] as number[]).at(0)).toBeGreaterThanOrEqual(1);

@@ -322,9 +322,23 @@ describe('alignWorkflow', () => {
         const { round } = asked.extra as unknown as { round: number };
         return { ...result(asked, recorded), facts: facts[round - 1] ?? {} };
       };
+    /** Sets are told apart by the teacher that wrote them, pairs by their round. */
+    const tailored: IoActivities['commitWave'] = async ({ stage }) => {
+      const made = result(stage, recorded);
+      if (stage.stage !== 'tailor-rationales') return { done: true, result: made };
+      const writer = stage.model?.name ?? '';
+      return {
+        done: true,
+        result: { ...made, outputs: { tailored: ref(`set ${writer}`), sft: ref(`sft ${writer}`) } },
+      };
+    };
+    const paired: IoActivities['buildPairs'] = async (asked) => ({
+      ...result(asked, recorded),
+      outputs: { pairs: ref(`pairs ${asked.place?.round ?? 0}`), dpo: ref('dpo') },
+    });
     const walk = async (runId: string, change: Partial<AlignInput>, facts: readonly StageResult['facts'][]) =>
       withWorkers(
-        standIns(recorded, { decide: decisions(facts) }),
+        standIns(recorded, { decide: decisions(facts), commitWave: tailored, buildPairs: paired }),
         async () => (await start(input(runId, { shots: [0], ...change }))).result() as Promise<RunProgress>,
       );
     const next = (from: number, stop = false) => ({ from, stop, why: 'as it was told' });
@@ -358,8 +372,14 @@ describe('alignWorkflow', () => {
           .join(),
       ).not.toContain('earlier');
       // Drift is measured from the set of the teacher as it came, in every round.
-      const [tailored] = of('check-round').map(({ inputs }) => inputs['before']?.sha256);
-      expect(new Set(of('check-round').map(({ inputs }) => inputs['before']?.sha256))).toEqual(new Set([tailored]));
+      const sets = of('check-round').map(({ inputs }) =>
+        [inputs['before'], inputs['tailored']].map((set) => nameOf(set?.uri ?? '')),
+      );
+      expect(sets).toEqual([
+        ['set teacher', 'set teacher+'],
+        ...Array<string[]>(3).fill(['set teacher', 'set teacher++']),
+        ['set teacher', 'set teacher+++'],
+      ]);
     });
 
     it('builds on nothing that a gate rejected, and tells later decisions so', async () => {
@@ -381,16 +401,6 @@ describe('alignWorkflow', () => {
         { decision: 'promote', bestRound: 1, next: next(1) },
         { decision: 'keep-best', bestRound: 1, next: next(1) },
       ];
-      // Sets are told apart by the teacher that wrote them.
-      const tailored: IoActivities['commitWave'] = async ({ stage }) => {
-        const made = result(stage, recorded);
-        if (stage.stage !== 'tailor-rationales') return { done: true, result: made };
-        const writer = stage.model?.name ?? '';
-        return {
-          done: true,
-          result: { ...made, outputs: { tailored: ref(`set ${writer}`), sft: ref(`sft ${writer}`) } },
-        };
-      };
       const transfer = { students: [{ reworded: false }, { reworded: true }], tasks: true };
       await withWorkers(
         standIns(recorded, {
@@ -477,14 +487,14 @@ describe('alignWorkflow', () => {
     });
 
     it.each([
-      ['those of one round before', 1, [0, 1, 1]],
-      ['all', null, [0, 1, 2]],
-    ] as const)('hands DPO the pairs of earlier rounds: %s', async (name, accumulate, counts) => {
+      ['those of one round before', 1, [[], ['pairs 1'], ['pairs 2']]],
+      ['all', null, [[], ['pairs 1'], ['pairs 1', 'pairs 2']]],
+    ] as const)('hands DPO the pairs of earlier rounds: %s', async (name, accumulate, expected) => {
       await walk(`pairs-${name.replaceAll(' ', '-')}`, { rounds: 3, accumulate }, []);
       const earlier = of('build-pairs').map(({ inputs }) =>
-        Object.keys(inputs).filter((key) => key.startsWith('earlier-')),
+        Object.entries(inputs).flatMap(([key, { uri }]) => (key.startsWith('earlier-') ? [nameOf(uri)] : [])),
       );
-      expect(earlier.map(({ length }) => length)).toEqual(counts);
+      expect(earlier).toEqual(expected);
       expect(Math.max(...recorded.payloads)).toBeLessThan(payloadBytesMax);
     });
 
