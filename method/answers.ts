@@ -261,8 +261,10 @@ function lastChoice(text: string, answer: AnswerSpec, question: string | undefin
     const named = lastLabel(text, labels) ?? lastLabel(text.toLowerCase(), labels.map(lower), labels);
     if (named !== null || !labels.some(isLetter)) return named;
   }
-  const parenthesised = [...text.matchAll(/\(([A-Z])\)/g)].at(-1)?.[1];
-  if (parenthesised !== undefined) return asLabel(parenthesised, labels);
+  // "(H)" behind "hydrogen" is no option where there are four.
+  const parenthesised = [...text.matchAll(/\(([A-Z])\)/g)].flatMap((match) => asLabel(match[1] ?? '', labels) ?? []);
+  const last = parenthesised.at(-1);
+  if (last !== undefined) return last;
   const names = question === undefined ? [] : optionNames(optionsOf(question));
   const pattern = wordsPattern(
     names.map(({ text: name }) => name),
@@ -320,10 +322,18 @@ function readChoice(content: string, answer: AnswerSpec, question: string | unde
     // Letters with something else among them, as two files of BIG-Bench-Hard have it ("Monsters, Inc"): a letter is read as where all are letters.
     if (named !== null || !labels.some(isLetter)) return named;
   }
-  const parenthesised = new Set(
-    [...content.matchAll(/\(([A-Za-z])\)/g)].map((match) => (match[1] ?? '').toUpperCase()),
-  );
-  if (parenthesised.size > 1) return null;
+  const names = question === undefined ? [] : optionNames(optionsOf(question));
+  // All of an option first: what it has in brackets may look like the letter of another one ("20 degrees (C)").
+  const exact = /^\(?[A-Za-z]\)?[.:,]?$/.test(content)
+    ? undefined
+    : names.find(({ label, text }) =>
+        [text, `${label} ${text}`].some((name) => normalizeText(name) === normalizeText(content)),
+      );
+  if (exact !== undefined) return asLabel(letterOf(exact.label), labels);
+  const letters = [...content.matchAll(/\(([A-Za-z])\)/g)].map((match) => (match[1] ?? '').toUpperCase());
+  const parenthesised = new Set(letters.filter((letter) => asLabel(letter, labels) !== null));
+  const startsWithOther = content.startsWith('(') && letters[0] !== undefined && !parenthesised.has(letters[0]);
+  if (parenthesised.size > 1 || startsWithOther) return null;
   const alone =
     [...parenthesised][0] ??
     /^([A-Za-z])[).:,]?$/.exec(content)?.[1] ??
@@ -331,10 +341,7 @@ function readChoice(content: string, answer: AnswerSpec, question: string | unde
     /^([A-Z])[).:]\s/.exec(content)?.[1] ??
     /\b(?:option|choice|answer)\s+([A-Z])\b/.exec(content)?.[1];
   if (alone !== undefined) return asLabel(alone, labels);
-  const names = question === undefined ? [] : optionNames(optionsOf(question));
   if (names.length === 0) return null;
-  const exact = names.find(({ text }) => normalizeText(text) === normalizeText(content));
-  if (exact !== undefined) return asLabel(letterOf(exact.label), labels);
   const byText = readLabel(
     content,
     names.map(({ text }) => text),

@@ -178,6 +178,22 @@ describe('parts', () => {
     expect(labels('Options: (A) x\n(B) y')).toEqual(['(A)', '(B)']);
   });
 
+  it('takes no letter that an option has in brackets for that of another one', () => {
+    const choice: AnswerSpec = { type: 'choice', labels: ['(A)', '(B)', '(C)'] };
+    const warm = 'How warm?\nOptions:\n(A) 20 degrees (C)\n(B) 68 degrees (F)\n(C) neither';
+    const read = (said: string) => canonicalAnswer(said, choice, warm);
+    expect(['20 degrees (C)', '(A) 20 degrees (C)', '(B) 68 degrees (F)', '68 degrees (F)'].map(read)).toEqual([
+      '(A)',
+      '(A)',
+      '(B)',
+      '(B)',
+    ]);
+    expect(['(C)', 'C.', '(C) neither'].map(read)).toEqual(['(C)', '(C)', '(C)']);
+    expect(['(H)', '(H) 68 degrees (F)', '(A) or (B)'].map(read)).toEqual([null, null, null]);
+    const found = extractAnswer('It must be (B) 68 degrees (F)', choice, { ...table.tags, mode: 'flexible' });
+    expect(found).toEqual({ kind: 'flexible', value: '(B)' });
+  });
+
   it('takes no letter in brackets for an option that is none', () => {
     expect(optionsOf('How warm?\n(A) 20 degrees (C)\n(B) 68 degrees (F)')).toEqual([
       { label: '(A)', text: '20 degrees (C)' },
