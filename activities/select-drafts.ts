@@ -5,6 +5,7 @@
 import { chooseDrafts } from '../method/arms';
 import { seedFrom } from '../method/keys';
 import { cleanExamples } from '../method/row-hygiene';
+import { verifierVersion } from '../method/verify';
 import type { DraftChoice } from '../schemas/arms';
 import { draftRowSchema, scoreRowSchema, type TailoredRow } from '../schemas/rows';
 import type { StoreDependencies } from './dependencies';
@@ -21,6 +22,7 @@ export const selectDrafts: WholeStage<StoreDependencies> = {
     per_task: config.tailor.per_task,
     require_tag: config.tailor.require_tag,
     filter: config.tailor.filter,
+    ...(config.tailor.filter === 'verifier' && { verifier: verifierVersion }),
     hygiene: config.hygiene,
     seed: config.seed,
     wording: config.prompts.student_one_shot ?? null,

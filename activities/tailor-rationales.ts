@@ -10,6 +10,7 @@ import { isCorrect } from '../method/answers';
 import { answersPerExample } from '../method/plan-counts';
 import { naivePrompt } from '../method/prompts';
 import { cleanExamples, type WrittenExample } from '../method/row-hygiene';
+import { verifierVersion } from '../method/verify';
 import { questionRowSchema, type DroppedRow, type QuestionRow, type RowResult } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import type { TaskRecord } from '../schemas/task';
@@ -48,6 +49,7 @@ export const tailorRationales: RowStage<Loaded> = {
       require_tag,
       filter,
       ...(filter === 'majority' && { majority }),
+      ...(filter === 'verifier' && { verifier: verifierVersion }),
       // Without spare questions all that there are are answered, however many that is.
       ...(spare > 0 && { per_task }),
       hygiene: config.hygiene,

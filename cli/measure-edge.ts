@@ -51,7 +51,7 @@ interface Subject {
   readonly form: Quantization;
 }
 
-/** Errors: RoundNotFound, InvalidInput (a hosted student), and those of the drivers. */
+/** Errors: RoundNotFound, InvalidInput (a hosted student, more shots than seeds), and those of the drivers. */
 export async function measureEdge(
   store: ArtifactStore,
   config: RunConfig,
@@ -63,6 +63,7 @@ export async function measureEdge(
     .map(({ artifacts }) => artifacts['prepare-tasks/tasks'])
     .find((found) => found !== undefined);
   const tasks = ref ? await readRows(store, ref, taskRecordSchema) : [];
+  refuseMissingShots(tasks, request.shots);
   const items = edgeItems(tasks, request.items);
   const forms: EdgeForm[] = [];
   for (const subject of subjectsOf(config, round, request.forms))
@@ -91,6 +92,17 @@ export async function measureEdge(
     currency: config.platform.currency,
     forms: forms.map((form) => ({ ...form, ofTeacher: share(form) })),
   };
+}
+
+/** With fewer seeds than shots the card would be called by a count that no prompt had. */
+function refuseMissingShots(tasks: readonly TaskRecord[], shots: number): void {
+  const [fewest] = [...tasks].sort((one, other) => one.seeds.length - other.seeds.length);
+  if (fewest === undefined || fewest.seeds.length >= shots) return;
+  throw new ArteError('InvalidInput', {
+    what: `The task "${fewest.name}" has ${fewest.seeds.length} seed questions, but --shots asks for ${shots} shots.`,
+    why: 'The demonstrations of a k-shot prompt are the seed questions. Nothing was measured.',
+    next: `Give --shots ${fewest.seeds.length} at most.`,
+  });
 }
 
 /** The teacher in the form it taught in, where it is ours to serve; the student in every form. */

@@ -172,12 +172,14 @@ export function labelsOf(answer: AnswerSpec): readonly string[] {
   return [];
 }
 
-/** Options listed in a question, BIG-Bench-Hard's way: lines "(A) text", or "- text" under "Options:". */
-export function optionsOf(question: string): readonly { readonly label: string; readonly text: string }[] {
-  const lettered = [...question.matchAll(/(?:^|\n|\s)\(([A-Z])\)[ \t]*([^\n(]*)/g)].map((match) => ({
-    label: `(${match[1] ?? ''})`,
-    text: (match[2] ?? '').trim(),
-  }));
+export interface Option {
+  readonly label: string;
+  readonly text: string;
+}
+
+/** Options listed in a question, BIG-Bench-Hard's way: "(A) text", a line each or one behind the other, or "- text" under "Options:". */
+export function optionsOf(question: string): readonly Option[] {
+  const lettered = letteredOptions(question);
   if (lettered.length > 1) return lettered;
   const list = /Options:[ \t]*\n((?:[ \t]*-[^\n]*\n?)+)/.exec(question)?.[1] ?? '';
   return list
@@ -185,6 +187,30 @@ export function optionsOf(question: string): readonly { readonly label: string; 
     .map((line) => line.replace(/^\s*-\s*/, '').trim())
     .filter((text) => text !== '')
     .map((text) => ({ label: text, text }));
+}
+
+/**
+ * A letter that begins a line is an option's. One within a line is where it is the next in turn, begins no line and has a text: "(B)" of "(A) 3 (B) 5", and
+ * not "(C)" of "(A) 20 degrees (C)". A text goes to the end of its line or to the next option.
+ */
+function letteredOptions(question: string): Option[] {
+  const marks = [...question.matchAll(/(?:^|\n)[ \t]*\(([A-Z])\)|\s\(([A-Z])\)/g)].map((match) => ({
+    letter: match[1] ?? match[2] ?? '',
+    beginsLine: match[1] !== undefined,
+    from: match.index,
+    to: match.index + match[0].length,
+  }));
+  const textBetween = (from: number, to: number | undefined): string =>
+    (question.slice(from, to).split('\n', 1)[0] ?? '').trim().replace(/[,;]+$/, '');
+  const begun = new Set(marks.filter(({ beginsLine }) => beginsLine).map(({ letter }) => letter));
+  const options: typeof marks = [];
+  for (const [at, mark] of marks.entries()) {
+    const last = options.at(-1)?.letter;
+    const next = last === undefined ? 'A' : String.fromCharCode(last.charCodeAt(0) + 1);
+    const hasText = textBetween(mark.to, marks[at + 1]?.from) !== '';
+    if (mark.beginsLine || (mark.letter === next && !begun.has(mark.letter) && hasText)) options.push(mark);
+  }
+  return options.map(({ letter, to }, at) => ({ label: `(${letter})`, text: textBetween(to, options[at + 1]?.from) }));
 }
 
 // ---- flexible: lm-evaluation-harness ----------------------------------------------------------------------------------
@@ -235,24 +261,18 @@ function lastChoice(text: string, answer: AnswerSpec, question: string | undefin
     const named = lastLabel(text, labels) ?? lastLabel(text.toLowerCase(), labels.map(lower), labels);
     if (named !== null || !labels.some(isLetter)) return named;
   }
-  const parenthesised = [...text.matchAll(/\(([A-Z])\)/g)].at(-1)?.[1];
-  if (parenthesised !== undefined) return asLabel(parenthesised, labels);
-  const options = question === undefined ? [] : optionsOf(question).filter(({ text: option }) => option !== '');
-  const byText =
-    options.length === 0
-      ? undefined
-      : [
-          ...text.matchAll(
-            wordsPattern(
-              options.map(({ text: option }) => option),
-              'giu',
-            ),
-          ),
-        ].at(-1)?.[0];
-  if (byText !== undefined) {
-    const option = options.find(({ text: wanted }) => sameWord(wanted, byText));
-    if (option !== undefined) return asLabel(letterOf(option.label), labels);
-  }
+  // "(H)" behind "hydrogen" is no option where there are four.
+  const parenthesised = [...text.matchAll(/\(([A-Z])\)/g)].flatMap((match) => asLabel(match[1] ?? '', labels) ?? []);
+  const last = parenthesised.at(-1);
+  if (last !== undefined) return last;
+  const names = question === undefined ? [] : optionNames(optionsOf(question));
+  const pattern = wordsPattern(
+    names.map(({ text: name }) => name),
+    'giu',
+  );
+  const byText = [...text.matchAll(pattern)].at(-1)?.[0];
+  const named = byText === undefined ? undefined : names.find(({ text: name }) => sameWord(name, byText));
+  if (named !== undefined) return asLabel(letterOf(named.label), labels);
   const afterColon = [...text.matchAll(/:\s*([A-Z])(?![\p{L}\p{N}])/gu)].at(-1)?.[1];
   return afterColon === undefined ? null : asLabel(afterColon, labels);
 }
@@ -302,10 +322,18 @@ function readChoice(content: string, answer: AnswerSpec, question: string | unde
     // Letters with something else among them, as two files of BIG-Bench-Hard have it ("Monsters, Inc"): a letter is read as where all are letters.
     if (named !== null || !labels.some(isLetter)) return named;
   }
-  const parenthesised = new Set(
-    [...content.matchAll(/\(([A-Za-z])\)/g)].map((match) => (match[1] ?? '').toUpperCase()),
-  );
-  if (parenthesised.size > 1) return null;
+  const names = question === undefined ? [] : optionNames(optionsOf(question));
+  // All of an option first: what it has in brackets may look like the letter of another one ("20 degrees (C)").
+  const exact = /^\(?[A-Za-z]\)?[.:,]?$/.test(content)
+    ? undefined
+    : names.find(({ label, text }) =>
+        [text, `${label} ${text}`].some((name) => normalizeText(name) === normalizeText(content)),
+      );
+  if (exact !== undefined) return asLabel(letterOf(exact.label), labels);
+  const letters = [...content.matchAll(/\(([A-Za-z])\)/g)].map((match) => (match[1] ?? '').toUpperCase());
+  const parenthesised = new Set(letters.filter((letter) => asLabel(letter, labels) !== null));
+  const startsWithOther = content.startsWith('(') && letters[0] !== undefined && !parenthesised.has(letters[0]);
+  if (parenthesised.size > 1 || startsWithOther) return null;
   const alone =
     [...parenthesised][0] ??
     /^([A-Za-z])[).:,]?$/.exec(content)?.[1] ??
@@ -313,16 +341,25 @@ function readChoice(content: string, answer: AnswerSpec, question: string | unde
     /^([A-Z])[).:]\s/.exec(content)?.[1] ??
     /\b(?:option|choice|answer)\s+([A-Z])\b/.exec(content)?.[1];
   if (alone !== undefined) return asLabel(alone, labels);
-  const options = question === undefined ? [] : optionsOf(question).filter(({ text }) => text !== '');
-  if (options.length === 0) return null;
-  const exact = options.find(({ text }) => normalizeText(text) === normalizeText(content));
-  if (exact !== undefined) return asLabel(letterOf(exact.label), labels);
+  if (names.length === 0) return null;
   const byText = readLabel(
     content,
-    options.map(({ text }) => text),
+    names.map(({ text }) => text),
   );
-  const option = options.find(({ text }) => text === byText);
+  const option = names.find(({ text }) => text === byText);
   return option === undefined ? null : asLabel(letterOf(option.label), labels);
+}
+
+/**
+ * What options may be called by: their texts, and what stands before the brackets of one ("Paris" of "Paris (France)") where no other begins so:
+ * "20 N (to the left)" and "20 N (to the right)" are told apart by all of it only.
+ */
+function optionNames(options: readonly Option[]): Option[] {
+  const beginnings = options.map(({ label, text }) => ({ label, text: (text.split('(')[0] ?? '').trim() }));
+  const counts = new Map<string, number>();
+  for (const { text } of beginnings) counts.set(normalizeText(text), (counts.get(normalizeText(text)) ?? 0) + 1);
+  const short = beginnings.filter(({ text }) => counts.get(normalizeText(text)) === 1);
+  return [...options, ...short].filter(({ text }) => text !== '');
 }
 
 // ---- numbers ---------------------------------------------------------------------------------------------------------

@@ -12,6 +12,9 @@ import type { Verifier } from '../schemas/task';
 
 export type Verdict = 'right' | 'wrong' | 'unknown';
 
+/** Bumped by hand when a verdict changes: the keys of stages that filter by a verifier hold it (tailor.filter). */
+export const verifierVersion = 2;
+
 /** Longer than any task's expression; bounds the size of powers and products too. */
 export const expressionCharsMax = 400;
 
@@ -114,31 +117,36 @@ function numberIn(answer: string): Fraction | undefined {
 
 // ---- arithmetic --------------------------------------------------------------------------------------------------
 
-/** Words for operations become signs; "add 3 and 4", "the sum of 3 and 4" and their like become expressions first. */
+/** Signs that change what a number or an expression is, and that no expression here has: a question with one was not understood. */
+const otherSigns = /[|√∛∜%‰±∓~⌊⌋⌈⌉\p{No}]|[\d)]\s*!/u;
+
+/** Words for operations become signs; "add 3 and 4", "the sum of 3 and 4" and their like become expressions in brackets first. */
 function withSigns(question: string): string {
   const number = '(-?\\d+(?:\\.\\d+)?)';
+  // "The sum of 3 and 4 times 2" is 14 to some and 11 to others: where another operation follows, the words stay, and it was not understood.
+  const last = `${number}(?!\\d|\\.\\d|\\s*[-+*/^])`;
   const named = (words: string, sign: string): [RegExp, string] => [
-    new RegExp(`(?:${words})\\s+${number}\\s+(?:and|by|with|to)\\s+${number}`, 'gi'),
-    `$1 ${sign} $2`,
+    new RegExp(`(?:${words})\\s+${number}\\s+(?:and|by|with|to)\\s+${last}`, 'gi'),
+    `($1 ${sign} $2)`,
   ];
   const replacements: readonly (readonly [RegExp, string])[] = [
     [/(?<=\d),(?=\d{3}(?!\d))/g, ''],
     [/−|–/g, '-'],
     [/×|·|(?<=\d\s*)x(?=\s*\d)|\btimes\b|\bmultiplied by\b/gi, '*'],
     [/÷|\bdivided by\b/gi, '/'],
-    named('add|the sum of|sum of|sum', '+'),
-    named('multiply|the product of|product of', '*'),
-    named('divide|the quotient of', '/'),
-    [new RegExp(`subtract\\s+${number}\\s+from\\s+${number}`, 'gi'), '$2 - $1'],
     [/\bplus\b/gi, '+'],
     [/\bminus\b/gi, '-'],
     [/\*\*/g, '^'],
+    named('add|the sum of|sum of|sum', '+'),
+    named('multiply|the product of|product of', '*'),
+    named('divide|the quotient of', '/'),
+    [new RegExp(`subtract\\s+${number}\\s+from\\s+${last}`, 'gi'), '($2 - $1)'],
   ];
   const signed = replacements.reduce((text, [pattern, sign]) => text.replace(pattern, sign), question);
   // "The difference between 3 and 10" is 7 to most and -7 to some: with the smaller number first it was not understood.
-  const difference = new RegExp(`the difference (?:between|of)\\s+${number}\\s+and\\s+${number}`, 'gi');
+  const difference = new RegExp(`the difference (?:between|of)\\s+${number}\\s+and\\s+${last}`, 'gi');
   return signed.replace(difference, (words, first: string, second: string) =>
-    Number(first) >= Number(second) ? `${first} - ${second}` : `${words} (either way)`,
+    Number(first) >= Number(second) ? `(${first} - ${second})` : `${words} (either way)`,
   );
 }
 
@@ -150,7 +158,7 @@ const arithmeticWords = wordSet(
 
 /** The value of the one arithmetic expression of a question; undefined where there is none or more than one. */
 function arithmeticValue(question: string): Fraction | undefined {
-  if (question.length > expressionCharsMax) return undefined;
+  if (question.length > expressionCharsMax || otherSigns.test(question)) return undefined;
   const text = withSigns(question).replace(/=\s*(?:\?|_+)?/g, ' ; ');
   const runs = (text.match(/[-+*/^().\d\s]+/g) ?? [])
     .map((run) => run.replace(/[\s.]+$/, '').replace(/^[\s.)]+/, ''))
@@ -265,7 +273,9 @@ const booleanWords = wordSet(
 
 /** The value of the one expression of True, False, and, or, not and brackets; precedence as in Python. */
 function booleanValue(question: string): boolean | undefined {
-  if (question.length > expressionCharsMax || !saysOnly(question, booleanWords)) return undefined;
+  // "!True" and "¬True" say the opposite of what the words alone do.
+  if (question.length > expressionCharsMax || /[¬~]|!(?=[(tf])/i.test(question)) return undefined;
+  if (!saysOnly(question, booleanWords)) return undefined;
   const word = /\(|\)|\b(?:true|false|and|or|not)\b/i;
   const runs = question.match(new RegExp(`(?:(?:${word.source})\\s*)+`, 'gi')) ?? [];
   // A lone "or" or "not" of the sentence around it is no expression.
@@ -352,10 +362,14 @@ function entriesOf(list: string): string[] {
     .map((entry) => entry.trim());
 }
 
+/** "A pair of shoes", "a dozen eggs", "three hundred beads": how many are meant is not said by the first word. */
+const severalWords = /^\S+\s+(?:pairs?|dozens?|couples?|half|halves|few|score|hundreds?|thousands?|million)\b/i;
+
 /** "a flute", "two lamps", "3 cups": the amounts added up. An entry without an amount makes it unknown. */
 function sumOfEntries(entries: readonly string[]): Fraction | undefined {
   let sum = 0n;
   for (const entry of entries) {
+    if (severalWords.test(entry)) return undefined;
     const first = entry.split(/\s+/)[0]?.toLowerCase() ?? '';
     const word = numberWords.indexOf(first);
     if (first === 'a' || first === 'an') sum += 1n;
@@ -384,7 +398,8 @@ const comparisonWords = wordSet(
 function comparisonValue(question: string): Fraction | boolean | undefined {
   if (question.length > expressionCharsMax) return undefined;
   // "3/4" and "2 + 2" are other numbers than those they are written with.
-  if (!saysOnly(question, comparisonWords) || /\d\s*[/*^+×÷%]|\d\s*-\s*\d/.test(question)) return undefined;
+  if (!saysOnly(question, comparisonWords) || otherSigns.test(question)) return undefined;
+  if (/\d\s*[/*^+×÷]|\d\s*-\s*\d/.test(question)) return undefined;
   const listed = question.includes(':') ? question.slice(question.indexOf(':')) : question;
   const numbers = [...listed.matchAll(numberPattern)].map((match) => parseNumber(match[0]));
   const upward = anyOf(largerWords).test(question);

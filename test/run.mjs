@@ -32,7 +32,8 @@ async function runJest(name, args) {
   const code = await run(process.execPath, [jest, '--ci', '--json', '--outputFile', file, ...args]);
   const report = readReport(file, JSON.parse);
   if (report === undefined) return { passed: 0, failed: 1 };
-  const failed = report.numFailedTests + report.numPendingTests + report.numRuntimeErrorTestSuites;
+  const { numFailedTests, numPendingTests, numTodoTests, numRuntimeErrorTestSuites } = report;
+  const failed = numFailedTests + numPendingTests + numTodoTests + numRuntimeErrorTestSuites;
   return { passed: report.numPassedTests, failed: Math.max(failed, code === 0 ? 0 : 1) };
 }
 

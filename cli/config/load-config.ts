@@ -11,7 +11,7 @@ import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { judgeConfig } from '../../method/config/check-config';
 import { namedModels, taskFilesOf, taskNameOf, withConfigTechniques } from '../../method/config/named-parts';
-import { judgeTask } from '../../method/config/task-findings';
+import { judgeSeeds, judgeTask } from '../../method/config/task-findings';
 import type { ConfigProblem, Segment } from '../../method/config/config-problem';
 import type { ConfigPurpose } from '../../method/config/finding';
 import { judgeItems, judgeUnseen } from '../../method/check-items';
@@ -265,7 +265,11 @@ async function readTask(
       taskSource(task, texts),
       defaultTechniques,
     );
-    const unfit = judgeTask(record, place, config?.prompts, config?.tailor);
+    const isOwnFile = config !== undefined && task.source === 'files';
+    const unfit = [
+      ...judgeTask(record, place, config?.prompts, config?.tailor),
+      ...(isOwnFile ? judgeSeeds(record, place, config, place[0] === 'transfer') : []),
+    ];
     // What does not fit its answer type is told so; forms and values are then not worth a word.
     if (unfit.length > 0) return { task: record, problems: unfit };
     const gold = task.gold === undefined ? 0 : goldExamples(record, texts.get('gold') ?? '', task.gold).length;

@@ -103,21 +103,29 @@ function answerFindings(segments: readonly Segment[], name: string, answer: Answ
   return [];
 }
 
-/** k-shot demonstrations are the task's seeds: there must be k of them. Respondents are asked about none of the unseen tasks. */
+/** Shot counts that a task is asked with, by the setting that asks for them. Respondents are asked about none of the unseen tasks. */
+function shotsAsked(
+  config: RunConfig,
+  unseen: boolean,
+): readonly { readonly where: string; readonly shots: readonly number[] }[] {
+  return [
+    { where: 'evaluate.shots', shots: config.evaluate.shots },
+    ...(config.probe.method === 'irt' && !unseen
+      ? [{ where: 'probe.respondent_shots', shots: config.probe.respondent_shots }]
+      : []),
+  ];
+}
+
+/** k-shot demonstrations are the task's seeds: there must be k of them. */
 function shotFindings(config: RunConfig, segments: readonly Segment[], task: TaskConfig, unseen: boolean): Finding[] {
+  // How many there are is known once the file has been read: judgeSeeds.
   if (task.source === 'files') return [];
   const seeds = task.source === 'declared' ? task.seed_items : task.split.seeds;
   const place: readonly Segment[] = [
     ...segments,
     ...(task.source === 'declared' ? ['seed_items'] : ['split', 'seeds']),
   ];
-  const wanted: readonly { readonly where: string; readonly shots: readonly number[] }[] = [
-    { where: 'evaluate.shots', shots: config.evaluate.shots },
-    ...(config.probe.method === 'irt' && !unseen
-      ? [{ where: 'probe.respondent_shots', shots: config.probe.respondent_shots }]
-      : []),
-  ];
-  return wanted.flatMap(({ where, shots }) => {
+  return shotsAsked(config, unseen).flatMap(({ where, shots }) => {
     const most = Math.max(...shots);
     if (most <= seeds) return [];
     return [
@@ -130,6 +138,26 @@ function shotFindings(config: RunConfig, segments: readonly Segment[], task: Tas
         },
         [where],
       ),
+    ];
+  });
+}
+
+/** The same of a task whose seeds are a file of their own, once that was read: with fewer, what is called 3-shot would be asked with two. */
+export function judgeSeeds(
+  { name, seeds }: Pick<TaskRecord, 'name' | 'seeds'>,
+  segments: readonly Segment[],
+  config: RunConfig,
+  unseen: boolean,
+): ConfigProblem[] {
+  return shotsAsked(config, unseen).flatMap(({ where, shots }) => {
+    const most = Math.max(...shots);
+    if (most <= seeds.length) return [];
+    return [
+      configProblem([...segments, 'seeds'], {
+        what: `The seeds file of the task "${name}" has ${seeds.length} questions, but ${where} asks for ${most} shots.`,
+        why: 'The demonstrations of a k-shot prompt are the seed questions.',
+        instead: `Add questions to the file, or take ${most} out of ${where}.`,
+      }),
     ];
   });
 }

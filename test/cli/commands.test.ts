@@ -3,7 +3,7 @@
  * Method: each command's own code in this process, on files in a folder of its own; main.ts as the process that a person starts.
  */
 import { spawn } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -324,37 +324,9 @@ describe('the program', () => {
   it('helps, with every command and the exit codes', async () => {
     const { code, stdout } = await run('--help');
     expect(code).toBe(0);
-    for (const name of [
-      'smoke',
-      'quickstart',
-      'init',
-      'validate',
-      'plan',
-      'preview',
-      'up',
-      'down',
-      'doctor',
-      'run',
-      'status',
-      'watch',
-      'pause',
-      'resume',
-      'approve',
-      'reject',
-      'cancel',
-      'retry',
-      'clone',
-      'concurrency',
-      'budget',
-      'report',
-      'export',
-      'trace',
-      'diff',
-      'gc',
-      'worker',
-    ]) {
-      expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
-    }
+    const names = readdirSync(join(packageRoot(), 'cli', 'commands')).map((name) => name.replace(/\.ts$/, ''));
+    expect(names).toContain('quickstart');
+    for (const name of names) expect(stdout).toMatch(new RegExp(`^ {2}${name}\\b`, 'm'));
     expect(stdout).toContain('3 a run waits for a person');
   });
 

@@ -12,7 +12,7 @@ import type { Plan } from '../../schemas/plan';
 import { runCommand } from '../support/command';
 
 const folder = join(packageRoot(), 'examples');
-const files = readdirSync(folder).filter((name) => name.endsWith('.yaml'));
+const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) => name.endsWith('.yaml'));
 
 async function planOf(name: string): Promise<Plan> {
   const { stdout } = await runCommand(registerPlan, ['plan', join(folder, name), '--json']);

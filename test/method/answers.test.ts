@@ -157,6 +157,69 @@ describe('parts', () => {
     ]);
     expect(optionsOf('What is f(A)?')).toEqual([]);
   });
+
+  it('reads options that follow each other on one line, every one of them', () => {
+    const inline = 'Which is the largest? (A) 3 (B) 5, (C) 7 (D) 9';
+    expect(optionsOf(inline)).toEqual([
+      { label: '(A)', text: '3' },
+      { label: '(B)', text: '5' },
+      { label: '(C)', text: '7' },
+      { label: '(D)', text: '9' },
+    ]);
+    const choice: AnswerSpec = { type: 'choice', labels: [] };
+    expect(['(B)', 'D', '9', '5'].map((said) => canonicalAnswer(said, choice, inline))).toEqual([
+      '(B)',
+      '(D)',
+      '(D)',
+      '(B)',
+    ]);
+    const labels = (question: string) => optionsOf(question).map(({ label }) => label);
+    expect(labels('Which?\n(A) 3 (B) 5\n(C) 7 (D) 9')).toEqual(['(A)', '(B)', '(C)', '(D)']);
+    expect(labels('Options: (A) x\n(B) y')).toEqual(['(A)', '(B)']);
+  });
+
+  it('takes no letter that an option has in brackets for that of another one', () => {
+    const choice: AnswerSpec = { type: 'choice', labels: ['(A)', '(B)', '(C)'] };
+    const warm = 'How warm?\nOptions:\n(A) 20 degrees (C)\n(B) 68 degrees (F)\n(C) neither';
+    const read = (said: string) => canonicalAnswer(said, choice, warm);
+    expect(['20 degrees (C)', '(A) 20 degrees (C)', '(B) 68 degrees (F)', '68 degrees (F)'].map(read)).toEqual([
+      '(A)',
+      '(A)',
+      '(B)',
+      '(B)',
+    ]);
+    expect(['(C)', 'C.', '(C) neither'].map(read)).toEqual(['(C)', '(C)', '(C)']);
+    expect(['(H)', '(H) 68 degrees (F)', '(A) or (B)'].map(read)).toEqual([null, null, null]);
+    const found = extractAnswer('It must be (B) 68 degrees (F)', choice, { ...table.tags, mode: 'flexible' });
+    expect(found).toEqual({ kind: 'flexible', value: '(B)' });
+  });
+
+  it('takes no letter in brackets for an option that is none', () => {
+    expect(optionsOf('How warm?\n(A) 20 degrees (C)\n(B) 68 degrees (F)')).toEqual([
+      { label: '(A)', text: '20 degrees (C)' },
+      { label: '(B)', text: '68 degrees (F)' },
+    ]);
+    expect(optionsOf('Which?\n(A) boron (B)\n(B) carbon (C)\n(C) neon').map(({ text }) => text)).toEqual([
+      'boron (B)',
+      'carbon (C)',
+      'neon',
+    ]);
+    expect(optionsOf('Is it (A), (B) or (C)?')).toEqual([]);
+  });
+
+  it('tells options apart by what they have in brackets, and takes one without its brackets where that is clear', () => {
+    const choice: AnswerSpec = { type: 'choice', labels: ['(A)', '(B)', '(C)'] };
+    const question = 'Which force?\nOptions:\n(A) 20 N (to the left)\n(B) 20 N (to the right)\n(C) 5 N (up)';
+    const read = (said: string) => canonicalAnswer(said, choice, question);
+    expect(read('20 N (to the right)')).toBe('(B)');
+    expect(read('It is 20 N (to the right).')).toBe('(B)');
+    expect(read('20 N')).toBeNull();
+    expect(['5 N', '5 N (up)'].map(read)).toEqual(['(C)', '(C)']);
+    const found = extractAnswer('So it is 20 N (to the right)', choice, { ...table.tags, mode: 'flexible', question });
+    expect(found).toEqual({ kind: 'flexible', value: '(B)' });
+    const cities = 'Where?\nOptions:\n(A) Paris\n(B) Paris (Texas)';
+    expect(['Paris', 'Paris (Texas)'].map((said) => canonicalAnswer(said, choice, cities))).toEqual(['(A)', '(B)']);
+  });
 });
 
 describe('option letters with something else among the targets, as in movie_recommendation and ruin_names of BIG-Bench-Hard', () => {

@@ -93,6 +93,8 @@ describe('targets', () => {
     expect(read('A').questions[0]?.target).toBe('(A)');
     expect(read('oak').questions[0]?.target).toBe('(A)');
     expect(read('(C)').problems).toEqual(["the target (C) is not among the question's options"]);
+    const inline = '<question>Which is a tree? (A) cup (B) oak (C) pen</question><target>(B)</target>';
+    expect(parseQuestions(inline, 'tagged', choice).questions[0]?.target).toBe('(B)');
     expect(read('(D)').problems[0]).toContain('is not one of (A), (B), (C)');
     expect(parseQuestions('{"question": "not False is?", "target": "Yes"}', 'json', boolean).problems).toHaveLength(1);
   });

@@ -237,6 +237,19 @@ describe('task files', () => {
     expect(problems[0]?.why).toContain('held-out set');
   });
 
+  it('fewer seeds than shots are refused: what is called 3-shot would be asked with two', async () => {
+    write('s.jsonl', sums.slice(40, 42));
+    write('v.jsonl', sums.slice(0, 30));
+    write('t.jsonl', sums.slice(43));
+    const problems = await problemsOf(configWith(threeFiles));
+    expect(problems.map(({ path, what }) => [path, what])).toEqual([
+      ['tasks[0].seeds', 'The seeds file of the task "sums" has 2 questions, but evaluate.shots asks for 3 shots.'],
+      ['tasks[0].seeds', expect.stringContaining('probe.respondent_shots asks for 3 shots.') as string],
+    ]);
+    write('s.jsonl', sums.slice(40, 43));
+    expect((await load(configWith(threeFiles))).tasks[0]?.seeds).toHaveLength(3);
+  });
+
   it('a seed without target is told with its line', async () => {
     write('s.jsonl', [...sums.slice(0, 2), { question: 'What is 9 + 9?' }]);
     write('v.jsonl', sums.slice(10, 20));
