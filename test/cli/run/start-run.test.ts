@@ -93,6 +93,27 @@ it('of three at once one has started the run, and the start is recorded once', a
   expect(await start()).toMatchObject({ how: 'done', modelsUnseen: ['models.teacher', 'models.student'] });
 });
 
+it('a run that is done stays so when the engine has forgotten it', async () => {
+  const store = new MemoryStore();
+  const { client, state } = engine();
+  const session = { client, store, embedded: false, close: () => Promise.resolve() };
+  const start = () => startRun(session, { config, configDir: '.' }, 'racing');
+  const says = (status: RunStatus) =>
+    store.putDocument(runKeys.progress('racing'), {
+      ...{ runId: 'racing', status, round: 1, rounds: 1, current: [], startedAt: '' },
+    });
+  await start();
+  await says('DONE');
+  // What is over is kept by the engine for a day, if nobody has said otherwise.
+  state.status = undefined;
+  expect(await start()).toMatchObject({ how: 'done' });
+  expect(state.starts).toBe(1);
+  expect((await readActions(store, 'racing')).map(({ action }) => action)).toEqual(['start']);
+
+  await says('RUNNING');
+  expect(await start()).toMatchObject({ how: 'resumed' });
+});
+
 it('a run that is followed with --json and parks is one document on stdout', async () => {
   const store = new MemoryStore();
   const { client, state } = engine();
