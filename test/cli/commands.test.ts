@@ -11,6 +11,7 @@ import { register as registerFamilies } from '../../cli/commands/families';
 import { register as registerInit } from '../../cli/commands/init';
 import { register as registerPlan } from '../../cli/commands/plan';
 import { register as registerPreview } from '../../cli/commands/preview';
+import { register as registerQuickstart } from '../../cli/commands/quickstart';
 import { register as registerReject } from '../../cli/commands/reject';
 import { register as registerSchema } from '../../cli/commands/schema';
 import { register as registerValidate } from '../../cli/commands/validate';
@@ -300,6 +301,12 @@ it('a word names its round by the number', async () => {
   const words = ['reject', 'some-run', '--reason', 'worse', '--round', 'first'];
   await expect(runCommand(registerReject, words)).rejects.toMatchObject({
     data: { code: 'InvalidInput', what: '--round first cannot be used.' },
+  });
+});
+
+it('quickstart takes the id of another run, for a store that has the quickstart of an earlier version', async () => {
+  await expect(runCommand(registerQuickstart, ['quickstart', '--id', 'no id'])).rejects.toMatchObject({
+    data: { code: 'InvalidInput', what: '"no id" cannot be the id of a run.' },
   });
 });
 
