@@ -1,5 +1,5 @@
 /**
- * Starting a run, by whoever starts it: a command or a firing of a schedule. One id is one bundle for ever.
+ * Starting a run, by whoever starts it: a command or a firing of a schedule. One id is one bundle for ever, and what says the same as it.
  * Owns the run's record and how its workflow is started; what the run is made of is the caller's business.
  */
 import {
@@ -10,12 +10,16 @@ import {
   type Client,
   type WorkflowHandle,
 } from '@temporalio/client';
+import { ZodError } from 'zod';
 import type { ArtifactStore } from '../drivers/store/store';
+import { canonicalJson } from '../method/keys';
+import type { ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { taskQueues, type AlignInput, type RunRecord } from '../schemas/messages';
 import { releaseReservations } from './budget';
-import { isDamage } from './damaged';
+import { openBundle } from './bundle';
+import { isDamage, isGoneOrDamaged } from './damaged';
 import { renewed } from './reuse';
 import { noSuchRunIn, runKeys } from './run-records';
 
@@ -30,8 +34,8 @@ export async function recordRun(
   const record: RunRecord = { schemaVersion: 1, runId, name, bundle, createdAt: new Date().toISOString() };
   const { document } = await store.putOnce(runKeys.record(runId), record as unknown as JsonValue);
   const standing = document as unknown as RunRecord;
-  const before = (standing.revisions ?? []).map((revision) => revision.bundle);
-  if (![standing.bundle, ...before].some(({ sha256 }) => sha256 === bundle.sha256)) {
+  const known = [standing.bundle, ...(standing.revisions ?? []).map((revision) => revision.bundle)];
+  if (!known.some(({ sha256 }) => sha256 === bundle.sha256) && !(await saysTheSame(store, known, bundle))) {
     throw new ArteError('RunStateConflict', {
       what: `The run ${runId} exists with another config or other task files.`,
       why: `It was started on ${standing.createdAt} from bundle ${standing.bundle.sha256.slice(0, 12)}; this one is ${bundle.sha256.slice(0, 12)}.`,
@@ -39,6 +43,24 @@ export async function recordRun(
     });
   }
   return standing;
+}
+
+/**
+ * Whether one of the bundles is what the other one is to a worker: an earlier version of arte stored none of the settings that came since, and they have
+ * their defaults there. One that cannot be read, or not any more, is none.
+ */
+async function saysTheSame(store: ArtifactStore, known: readonly ArtifactRef[], bundle: ArtifactRef): Promise<boolean> {
+  const said = async (ref: ArtifactRef): Promise<string> =>
+    canonicalJson((await openBundle(store, ref)) as unknown as JsonValue);
+  const wanted = await said(bundle);
+  for (const ref of known) {
+    try {
+      if ((await said(ref)) === wanted) return true;
+    } catch (error) {
+      if (!isGoneOrDamaged(error) && !(error instanceof ZodError)) throw error;
+    }
+  }
+  return false;
 }
 
 /**

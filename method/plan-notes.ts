@@ -80,18 +80,18 @@ export function planNotes(config: RunConfig, tasks: readonly PlannedTask[]): str
   return notes;
 }
 
-/** What a cap means for the plan; `arte run` says the same when it starts. */
-export function capNotes({ budget: { cap }, models, platform: { currency } }: RunConfig, ceiling: number): string[] {
+/** What a cap means for the plan, by its cost; `arte run` says the same when it starts. */
+export function capNotes({ budget: { cap }, models, platform: { currency } }: RunConfig, cost: number): string[] {
   if (cap === null) return [];
   const notes: string[] = [];
-  if (ceiling > cap) {
+  if (cost > cap) {
     notes.push(
-      `The ceiling of ${ceiling.toFixed(2)} ${currency} passes the cap of ${cap.toFixed(2)}: the run may park before it is done; arte budget set raises the cap.`,
+      `About ${cost.toFixed(2)} ${currency}, with answers of max_tokens, pass the cap of ${cap.toFixed(2)}: the run may park before it is done; arte budget set raises the cap.`,
     );
   }
   if (models.teacher.price.training_hour > 0 || models.student.price.training_hour > 0) {
     notes.push(
-      'How many hours the trainings take is not known before, so their price is in no ceiling; the cap holds for them while they run.',
+      'How many hours the trainings take is not known before: they are in what the plan is expected to take, not in the cost of the tokens; the cap holds for them while they run.',
     );
   }
   return notes;

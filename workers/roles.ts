@@ -28,6 +28,7 @@ import { packageRoot } from '../drivers/package-root';
 import { ArteError } from '../schemas/errors';
 import { killGraceMs, stickyQueueTimeoutMs } from '../schemas/limits';
 import { deploymentName, taskQueues, type WorkerRole } from '../schemas/messages';
+import type { TemporalAddress } from '../schemas/platform';
 import type { WorkerPlatform } from './worker-platform';
 import { temporalConnectionOptions } from './connection';
 import { announceDeployment, ensureSearchAttributes } from './deployment';
@@ -50,7 +51,7 @@ const ioAtOnceMax = 16;
 /** Cached workflows: each costs some 40 KB without zod in the bundle. */
 const workflowsCachedMax = 200;
 
-/** Run the roles until the process is told to stop. Rejects when a worker fails. */
+/** Run the roles until the process is told to stop. Rejects when a worker fails: others of the process may then still run, and it is to be ended. Errors: PlatformDown, PortTaken, PythonMissing. */
 export async function runRoles(
   roles: readonly WorkerRole[],
   platform: WorkerPlatform,
@@ -58,7 +59,7 @@ export async function runRoles(
   stages: RowStages = rowStages,
 ): Promise<void> {
   installRuntime(logger, metricsAddress(platform.environment));
-  const connection = await NativeConnection.connect(temporalConnectionOptions(platform.temporal));
+  const connection = await connectTo(platform.temporal);
   const drivers = openDrivers(platform, logger);
   const { address, namespace } = platform.temporal;
   const tracing = openTracing(platform.environment, `${address} ${namespace}`, logger);
@@ -84,8 +85,26 @@ export async function runRoles(
     ending.abort();
     await drivers.close();
     await tracing?.close();
-    await connection.close();
+    // A worker that was made and never ran still has it. What went wrong is thrown on, and not that.
+    await connection
+      .close()
+      .catch((error: unknown) => logger.warn({ error: String(error) }, 'the connection could not be closed'));
   }
+}
+
+/** Errors: PlatformDown. */
+async function connectTo(temporal: TemporalAddress): Promise<NativeConnection> {
+  return NativeConnection.connect(temporalConnectionOptions(temporal)).catch((cause: unknown) => {
+    throw new ArteError(
+      'PlatformDown',
+      {
+        what: `Temporal does not answer at ${temporal.address}.`,
+        why: cause instanceof Error ? cause.message : String(cause),
+        next: 'Start it, or check the address and the network; then start the worker again.',
+      },
+      { cause },
+    );
+  });
 }
 
 /** Errors: PortTaken when metrics cannot be shown at their address. */

@@ -116,7 +116,7 @@ function printPlan(plan: PricedPlan, hasPrice: boolean, against: PlanAgainst | u
         { title: 'steps', align: 'right' },
         { title: 'tokens in', align: 'right' },
         { title: 'tokens out ≤', align: 'right' },
-        ...(priced ? [{ title: `cost ≤ (${plan.currency})`, align: 'right' as const }] : []),
+        ...(priced ? [{ title: `cost (${plan.currency})`, align: 'right' as const }] : []),
         ...(asked ? [{ title: 'store' }] : []),
       ],
       grouped(plan.stages).map((stage) => [
@@ -142,11 +142,11 @@ function printPlan(plan: PricedPlan, hasPrice: boolean, against: PlanAgainst | u
     `${color.bold('in all')}  ${formatCount(totals.calls)} calls: ${formatCount(totals.teacherCalls)} of the teacher, ${formatCount(totals.studentCalls)} of the student${respondents}${others}`,
   );
   printLine(
-    `        ${shortCount(totals.inputTokens)} tokens in, at most ${shortCount(totals.outputTokens)} out; ${formatCount(totals.trainingSteps)} optimizer steps`,
+    `        about ${shortCount(totals.inputTokens)} tokens in, at most ${shortCount(totals.outputTokens)} out; ${formatCount(totals.trainingSteps)} optimizer steps`,
   );
   printLine(
     priced
-      ? `        at most ${totals.cost.toFixed(2)} ${plan.currency} for tokens`
+      ? `        about ${totals.cost.toFixed(2)} ${plan.currency} for tokens, with answers of max_tokens`
       : `        no price set (models.*.price): no cost is counted, and no cap holds`,
   );
   if (asked) for (const line of reuseLines(plan, priced)) printLine(line);

@@ -11,8 +11,6 @@ import { writeReportPage } from '../report/write-report';
 import { openSession } from '../session';
 import { runConfig } from './run';
 
-const runId = 'quickstart';
-
 /** What the quickstart leaves in files, and the name of each. */
 const quickstartFiles: readonly { what: ExportForm; name: string; format?: ModelFormat; says: string }[] = [
   { what: 'dataset', name: 'tailored-set', says: 'the tailored training set (JSONL, Parquet) and its card' },
@@ -32,22 +30,27 @@ export function register(program: Command): void {
     .command('quickstart')
     .description('two rounds of the whole loop on small real models, here and now')
     .option('--to <folder>', 'where to put what comes of it', 'arte-quickstart')
-    .action(async ({ to }: { to: string }) => {
-      process.exitCode = await quickstart(to);
+    .option(
+      '--id <run>',
+      'id of the run; another one begins anew where the config has changed, as by an upgrade',
+      'quickstart',
+    )
+    .action(async ({ to, id }: { to: string; id: string }) => {
+      process.exitCode = await quickstart(id, to);
     });
 }
 
-async function quickstart(folder: string): Promise<number> {
+async function quickstart(runId: string, folder: string): Promise<number> {
   const config = join(packageRoot(), 'examples', 'quickstart.yaml');
   const code = await runConfig(config, { id: runId });
   if (code !== exitCodes.done) return code;
-  await writeFiles(folder);
+  await writeFiles(runId, folder);
   const color = colorsFor(process.stdout);
   printLine();
   printLine(color.bold('Next'));
   for (const [command, says] of [
-    ['arte report quickstart --full', 'all tables of the report'],
-    ['arte report quickstart --json', 'every number with the key of the stage it came from'],
+    [`arte report ${runId} --full`, 'all tables of the report'],
+    [`arte report ${runId} --json`, 'every number with the key of the stage it came from'],
     [`arte run ${join('examples', 'quickstart.yaml')} --id again`, 'the same again: all of it comes from the store'],
     [`arte plan ${join('examples', 'paper-bbh.yaml')}`, "what the paper's own set-up takes"],
     ['arte init my-task.jsonl', 'a config for a task of your own'],
@@ -61,7 +64,7 @@ async function quickstart(folder: string): Promise<number> {
 /** The report as a page: the first thing to open. */
 const pageFile = { name: 'report.html', says: 'the report as a page with plots: open it in a browser' } as const;
 
-async function writeFiles(folder: string): Promise<void> {
+async function writeFiles(runId: string, folder: string): Promise<void> {
   const session = await openSession({ start: true });
   const line = progress('writing files');
   try {

@@ -9,6 +9,9 @@ import { runRoles } from '../../workers/roles';
 import { openWorkerPlatform } from '../../workers/worker-platform';
 import { loadConfig } from '../config/load-config';
 
+/** For an error to be said, after which a worker's process ends whatever it still holds. */
+const lastWordsMs = 5_000;
+
 export function register(program: Command): void {
   program
     .command('worker')
@@ -27,6 +30,12 @@ export function register(program: Command): void {
               process.env,
             );
       const platform = await openWorkerPlatform(process.env, addresses);
-      await runRoles(roles, platform, logger);
+      try {
+        await runRoles(roles, platform, logger);
+      } finally {
+        // What went wrong is said meanwhile (main.ts). Threads of a worker that was made and never ran, or another worker of this process, would keep it
+        // alive with nothing to do, and whoever starts it again when it ends would wait for ever.
+        setTimeout(() => process.exit(), lastWordsMs).unref();
+      }
     });
 }

@@ -24,12 +24,12 @@ const namedStagesMax = 6;
 export function reuseLines({ stages, left, currency }: Plan, priced: boolean, before?: ReuseOf): string[] {
   const color = colorsFor(process.stdout);
   const held = stages.filter(({ reused }) => reused === true).length;
-  const cost = priced ? `, at most ${left.cost.toFixed(2)} ${currency}` : '';
+  const cost = priced ? `, about ${left.cost.toFixed(2)} ${currency}` : '';
   const marks = before ? '' : ' (yes: found; no: to be made; ?: follows from one that is not there)';
   return [
     `${color.bold('store')}   ${held} of ${stages.length} stages are there, each shot count and respondent counted apart${marks}`,
     ...(before ? changeLines(stages, before) : madeLines(stages)),
-    `${color.bold('left')}    at most ${formatCount(left.calls)} calls, ${shortCount(left.inputTokens)} tokens in, ${shortCount(left.outputTokens)} out, ${formatCount(left.trainingSteps)} optimizer steps${cost}`,
+    `${color.bold('left')}    at most ${formatCount(left.calls)} calls, about ${shortCount(left.inputTokens)} tokens in, at most ${shortCount(left.outputTokens)} out, ${formatCount(left.trainingSteps)} optimizer steps${cost}`,
   ];
 }
 

@@ -9,7 +9,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import { openBundle } from '../../activities/bundle';
 import { isDamage } from '../../activities/damaged';
 import { recordAction } from '../../activities/run-actions';
-import { runKeys } from '../../activities/run-records';
+import { progressByTraces, runKeys } from '../../activities/run-records';
 import { beginRun, recordRun, statusOf, takeUpRun } from '../../activities/start-run';
 import { endStrandedRun } from '../../activities/stranded-run';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -20,7 +20,7 @@ import { allTasks } from '../../method/transfer';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
-import type { RunBundle, RunRecord } from '../../schemas/messages';
+import type { RunBundle, RunProgress, RunRecord } from '../../schemas/messages';
 import type { alignWorkflow } from '../../workflows';
 import { orderFor } from '../actor';
 import type { LoadedConfig } from '../config/load-config';
@@ -82,12 +82,15 @@ export async function startRecorded(session: Session, record: RunRecord, order =
   const set = (record.revisions ?? []).flatMap((revision) => revision.set);
   const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const before = await statusOf(handle);
-  if (before === 'COMPLETED') return { runId, handle, set, how: 'done' };
+  const word = await lastWord(store, runId);
+  // The engine forgets a run some time after its end (a day, if nobody has said otherwise of the namespace), or loses its database; the store keeps its word.
+  if (before === 'COMPLETED' || (before !== 'RUNNING' && word?.status === 'DONE'))
+    return { runId, handle, set, how: 'done' };
   if (before === 'RUNNING' && session.embedded) await endStrandedRun(client, runId);
   await takeUpRun(client, store, runId);
   const { config } = await openBundle(store, bundle);
   // Where the engine has lost its history, the run's own word in the store says that there was one.
-  const wasThere = before !== undefined || (await hasWord(store, runId));
+  const wasThere = before !== undefined || word !== undefined;
   const isOurs = await beginRun(client, { ...alignInput(runId, bundle, config), startedAt: createdAt });
   // Of several commands at once one has started it, and the start is recorded once.
   const how = !isOurs ? 'attached' : wasThere ? 'resumed' : 'started';
@@ -98,12 +101,12 @@ export async function startRecorded(session: Session, record: RunRecord, order =
   return { runId, handle, set, how };
 }
 
-/** Whether the run has ever said where it is; a word that cannot be read was said all the same. */
-async function hasWord(store: ArtifactStore, runId: string): Promise<boolean> {
+/** What the run last said of where it is, if it has ever said that; a word that cannot be read is told by what else the run left. */
+async function lastWord(store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {
   try {
-    return (await store.getDocument(runKeys.progress(runId))) !== undefined;
+    return (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress | undefined;
   } catch (error) {
-    if (isDamage(error)) return true;
+    if (isDamage(error)) return progressByTraces(store, runId);
     throw error;
   }
 }

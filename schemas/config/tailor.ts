@@ -15,7 +15,9 @@ export const hygieneSchema = z
           ),
         ngram: count
           .default(8)
-          .describe('Words of a run. PaLM: 8. Items with fewer than twice as many words are compared as a whole.'),
+          .describe(
+            'Words of a run. PaLM: 8. Items with fewer runs of their own than that (with 8: shorter than 15 words) are compared as a whole.',
+          ),
         overlap: z
           .number()
           .gt(0)

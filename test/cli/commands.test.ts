@@ -11,6 +11,7 @@ import { register as registerFamilies } from '../../cli/commands/families';
 import { register as registerInit } from '../../cli/commands/init';
 import { register as registerPlan } from '../../cli/commands/plan';
 import { register as registerPreview } from '../../cli/commands/preview';
+import { register as registerQuickstart } from '../../cli/commands/quickstart';
 import { register as registerReject } from '../../cli/commands/reject';
 import { register as registerSchema } from '../../cli/commands/schema';
 import { register as registerValidate } from '../../cli/commands/validate';
@@ -77,8 +78,10 @@ describe('plan', () => {
       .replace('path: tasks/animals.jsonl', `path: ${join(packageRoot(), 'examples', 'tasks', 'animals.jsonl')}`)
       .replace('prompt_style: completion', 'price: { input: 1000, output: 2000 }\n    prompt_style: completion');
     const { stdout } = await runCommand(registerPlan, ['plan', write('arte.yaml', priced)]);
-    expect(stdout).toMatch(/cost ≤ \(USD\)/);
-    expect(stdout).toMatch(/at most \d+\.\d\d USD/);
+    expect(stdout).toMatch(/cost \(USD\)/);
+    // Prompts are estimated: no figure of money is one that cannot be passed.
+    expect(stdout).toMatch(/about \d+\.\d\d USD for tokens/);
+    expect(stdout).not.toMatch(/at most \d+\.\d\d USD/);
   });
 
   it('is refused for a config with problems', async () => {
@@ -298,6 +301,12 @@ it('a word names its round by the number', async () => {
   const words = ['reject', 'some-run', '--reason', 'worse', '--round', 'first'];
   await expect(runCommand(registerReject, words)).rejects.toMatchObject({
     data: { code: 'InvalidInput', what: '--round first cannot be used.' },
+  });
+});
+
+it('quickstart takes the id of another run, for a store that has the quickstart of an earlier version', async () => {
+  await expect(runCommand(registerQuickstart, ['quickstart', '--id', 'no id'])).rejects.toMatchObject({
+    data: { code: 'InvalidInput', what: '"no id" cannot be the id of a run.' },
   });
 });
 

@@ -1,10 +1,11 @@
 /**
  * Goal: the four roles work as separate processes against given addresses, with the commands and variables of the compose file, and the loss of
- * any one of them is made good by starting it again.
+ * any one of them is made good by starting it again, which is up to whoever keeps them alive: one that cannot go on ends.
  * Method: Temporal and the S3 server started by hand; orchestrator, io, infer and train as `arte worker` processes; each is killed once in
  * the middle of the run and started again; models answer by script, slowly enough to be in the middle of something.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parse } from 'yaml';
@@ -100,6 +101,27 @@ describe('the roles as separate processes', () => {
     });
     const report = JSON.parse((await succeed(workspace, 'report', 'roles', '--json')).stdout) as RunReport;
     expect(report.arms.map(({ name }) => name)).toEqual(['untuned', 'original_teacher', 'arte']);
+  });
+
+  it('end when they cannot begin, and say why: whoever keeps them alive starts them again', async () => {
+    // A server that has just been set up knows its namespace some seconds after it answers.
+    const early = openWorkspace({ ...workspace.env, TEMPORAL_NAMESPACE: 'not-there-yet' });
+    const { child, result } = early.start('worker', ...(compose.services['orchestrator']?.command ?? []));
+    const late = setTimeout(() => child.kill('SIGKILL'), 60_000);
+    const { code, stderr } = await result;
+    clearTimeout(late);
+    expect(stderr).toContain('not-there-yet');
+    expect(code).toBe(1);
+  });
+
+  it('end when they are told to', async () => {
+    for (const [role, worker] of workers) {
+      const ended = once(worker, 'exit');
+      worker.kill('SIGTERM');
+      const late = setTimeout(() => worker.kill('SIGKILL'), 60_000);
+      expect([role, ...(await ended)]).toEqual([role, 0, null]);
+      clearTimeout(late);
+    }
   });
 
   /** What the process that asks the models tells a Prometheus server. */

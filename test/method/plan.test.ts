@@ -372,15 +372,17 @@ describe('a cap', () => {
       tasks: tasksOf(1),
     });
 
-  it('that the ceiling passes is said, with both figures', () => {
+  it('that the cost passes is said, with both figures', () => {
     const { cost } = priced(null).totals;
     expect(cost).toBeGreaterThan(0.2);
-    expect(priced(0.1).notes.join()).toContain(`The ceiling of ${cost.toFixed(2)} USD passes the cap of 0.10`);
+    expect(priced(0.1).notes.join()).toContain(
+      `About ${cost.toFixed(2)} USD, with answers of max_tokens, pass the cap of 0.10`,
+    );
     expect(priced(cost + 1).notes.join()).not.toContain('cap');
     expect(priced(null).notes.join()).not.toContain('cap');
   });
 
-  it('holds for trainings too, whose price is in no ceiling', () => {
+  it('holds for trainings too, whose price is not in the cost of the tokens', () => {
     expect(priced(1_000, { training_hour: 5 }).notes.join()).toContain(
       'How many hours the trainings take is not known',
     );

@@ -16,6 +16,7 @@ import { releaseReservations } from '../../../activities/budget';
 import { readActions } from '../../../activities/run-actions';
 import { runKeys } from '../../../activities/run-records';
 import { manifestKey, noCounts } from '../../../activities/stage';
+import { recordRun } from '../../../activities/start-run';
 import type { LoadedConfig } from '../../../cli/config/load-config';
 import { startAndWatch } from '../../../cli/commands/run';
 import { orderRetry, refusedRestart, register } from '../../../cli/commands/retry';
@@ -91,6 +92,45 @@ it('of three at once one has started the run, and the start is recorded once', a
   state.status = 'COMPLETED';
   // Which bytes a branch of the hub means is not known here.
   expect(await start()).toMatchObject({ how: 'done', modelsUnseen: ['models.teacher', 'models.student'] });
+});
+
+it('a run whose config an earlier version of arte stored is attached to by the same file', async () => {
+  const store = new MemoryStore();
+  const { client } = engine();
+  const session = { client, store, embedded: false, close: () => Promise.resolve() };
+  // A version that did not know a setting stored its config without it.
+  const { balance: _, ...probe } = config.probe;
+  const earlier = { ...config, probe } as unknown as typeof config;
+  const bundle = await storeBundle(store, { config: earlier, configDir: '.' });
+  expect(bundle.sha256).not.toBe((await storeBundle(store, { config, configDir: '.' })).sha256);
+  await recordRun(store, { runId: 'racing', name: 'racing', bundle });
+  expect(await startRun(session, { config, configDir: '.' }, 'racing')).toMatchObject({ how: 'started' });
+  expect(await store.getDocument(runKeys.record('racing'))).toMatchObject({ bundle });
+  const unbalanced = { ...config, probe: { ...config.probe, balance: false } };
+  await expect(startRun(session, { config: unbalanced, configDir: '.' }, 'racing')).rejects.toMatchObject({
+    data: { code: 'RunStateConflict' },
+  });
+});
+
+it('a run that is done stays so when the engine has forgotten it', async () => {
+  const store = new MemoryStore();
+  const { client, state } = engine();
+  const session = { client, store, embedded: false, close: () => Promise.resolve() };
+  const start = () => startRun(session, { config, configDir: '.' }, 'racing');
+  const says = (status: RunStatus) =>
+    store.putDocument(runKeys.progress('racing'), {
+      ...{ runId: 'racing', status, round: 1, rounds: 1, current: [], startedAt: '' },
+    });
+  await start();
+  await says('DONE');
+  // What is over is kept by the engine for a day, if nobody has said otherwise.
+  state.status = undefined;
+  expect(await start()).toMatchObject({ how: 'done' });
+  expect(state.starts).toBe(1);
+  expect((await readActions(store, 'racing')).map(({ action }) => action)).toEqual(['start']);
+
+  await says('RUNNING');
+  expect(await start()).toMatchObject({ how: 'resumed' });
 });
 
 it('a run that is followed with --json and parks is one document on stdout', async () => {
