@@ -12,7 +12,7 @@ import type { TaskRecord } from '../schemas/task';
  * The rules of reading, among the settings of the stages that read answers. One more when method/answers.ts or method/parse-questions.ts read some answer
  * otherwise: such stages are then made again, from the texts that the store has (row keys do not hold it), and what was read by other rules is not reused.
  */
-export const readingVersion = 2;
+export const readingVersion = 3;
 
 export const refusedReading: RowReading = { outcome: 'refused', why: 'the provider refused to answer' };
 
