@@ -27,6 +27,8 @@ export function endpointSettings(model: Pick<AskedModel, 'endpoint'>, environmen
         model: endpoint.model,
         ...(endpoint.api_key === undefined ? {} : { apiKey: secretFrom(endpoint.api_key, environment) }),
         dialect: endpoint.dialect,
+        tokenLimitField: endpoint.token_limit_field,
+        omit: endpoint.omit,
         capabilities: {
           n: capabilities.n,
           promptLogprobs: capabilities.prompt_logprobs,

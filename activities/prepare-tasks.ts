@@ -9,7 +9,8 @@ import type { StageContext, WholeStage } from './stage';
 
 export const prepareTasks: WholeStage<StoreDependencies> = {
   name: 'prepare-tasks',
-  version: 2,
+  // 3: the words of the built-in families.
+  version: 3,
   settings: ({ config, files }) => ({
     tasks: config.tasks.map((task) => byContent(task, files)) as unknown as JsonValue,
     techniques: (config.prompts.techniques ?? null) as unknown as JsonValue,

@@ -54,7 +54,8 @@ export function readStudentAnswer(
 }
 
 /**
- * Reads a rationale that the teacher wrote after `assistantPrefix`. Value: {rationale, answer}.
+ * Reads a rationale that the teacher wrote after `assistantPrefix`. Value: a FinishedRationale. One whose answer is given is `ok` even where it was cut off: it
+ * is counted (`cut`), and the report says how many there are.
  * @param answerFrom Whose answer the rationale ends in: its own (`free`) or the target (`given`).
  */
 export function readRationale(

@@ -1,6 +1,6 @@
 /** sample-rationales: every draft question answered once under each technique prompt (paper: n = 4). */
 import { seedFrom } from '../method/keys';
-import { rationalePrompt } from '../method/prompts';
+import { rationalePrompt, type FinishedRationale } from '../method/prompts';
 import { isCorrect } from '../method/answers';
 import { questionRowSchema, type DraftRow, type QuestionRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
@@ -76,6 +76,7 @@ export const sampleRationales: RowStage<Loaded> = {
     const dropped: Record<string, number> = {};
     let drafts = 0;
     let agreeing = 0;
+    let cut = 0;
     const lines = async function* (): AsyncGenerator<string> {
       for await (const result of results()) {
         // A truncated rationale would teach the student to stop in mid-sentence: counted, kept in the results, not a draft.
@@ -85,7 +86,7 @@ export const sampleRationales: RowStage<Loaded> = {
         }
         const id = (result.meta as { draft: string }).draft;
         const { task, technique, question } = byId.get(id) as Loaded['drafts'][number];
-        const { rationale, answer } = result.value as { rationale: string; answer: string | null };
+        const { rationale, answer, ...how } = result.value as unknown as FinishedRationale;
         const agrees = answer !== null && isCorrect(answer, question.target, task.answer, question.question);
         const row: DraftRow = {
           id,
@@ -101,11 +102,15 @@ export const sampleRationales: RowStage<Loaded> = {
         };
         drafts += 1;
         if (agrees) agreeing += 1;
+        if (how.cut === true) cut += 1;
         yield JSON.stringify(row);
       }
     };
     const ref = await store.putLines(lines());
-    return { more: false, outcome: { outputs: { drafts: ref }, facts: { drafts, agreeing, dropped } } };
+    return {
+      more: false,
+      outcome: { outputs: { drafts: ref }, facts: { drafts, agreeing, ...(cut > 0 && { cut }), dropped } },
+    };
   },
 };
 

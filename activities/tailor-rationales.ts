@@ -8,7 +8,7 @@
 import { seedFrom } from '../method/keys';
 import { isCorrect } from '../method/answers';
 import { answersPerExample } from '../method/plan-counts';
-import { naivePrompt } from '../method/prompts';
+import { naivePrompt, type FinishedRationale } from '../method/prompts';
 import { cleanExamples, type WrittenExample } from '../method/row-hygiene';
 import { verifierVersion } from '../method/verify';
 import { questionRowSchema, type DroppedRow, type QuestionRow, type RowResult } from '../schemas/rows';
@@ -103,15 +103,23 @@ export const tailorRationales: RowStage<Loaded> = {
     const made = examplesOf(loaded, all);
     if (!last && nextQuestions(loaded, all, made).length > 0) return { more: true };
     const { kept, dropped, found, unusable } = made;
+    const cutOff = new Set(all.filter(wasCut).map(({ meta }) => (meta as unknown as Meta).question));
+    const cut = kept.filter(({ id }) => cutOff.has(id)).length;
     const set = {
       stage: 'tailor-rationales' as const,
       kept: kept.map(({ votes: _, ...row }) => row),
       dropped: [...unusable, ...dropped],
       found,
+      ...(cut > 0 && { facts: { cut } }),
     };
     return { more: false, outcome: await storeTrainingSet(store, set, tasks, config) };
   },
 };
+
+/** Whether it is the answer that is taught, and was cut off before an answer of its own (tailor.answer: given). */
+function wasCut({ meta, value }: RowResult): boolean {
+  return (meta as unknown as Meta).sample === 0 && (value as unknown as FinishedRationale | undefined)?.cut === true;
+}
 
 /** The questions that a wave answers: of each task as many, in their order, as it lacks examples. `made`: what the answers before came to. */
 function nextQuestions(

@@ -11,13 +11,13 @@ import { endpointSettings } from '../activities/endpoint-settings';
 import { cacheDirectory, dataDirectory } from '../drivers/local/directories';
 import { ensurePythonEnv } from '../drivers/local/python-env';
 import { createMaterializer } from '../drivers/model/materialize';
-import { CallFailure } from '../drivers/model/model';
+import { CallFailure, type CallFailureCause } from '../drivers/model/model';
 import { createModelPool } from '../drivers/model/pool';
 import { resolveModel } from '../drivers/model/resolve';
 import { createScriptedEndpoint } from '../drivers/model/scripted';
 import { packageRoot } from '../drivers/package-root';
 import { previewTask, readPreview, type PreviewStep, type PreviewWords } from '../method/preview';
-import { ArteError } from '../schemas/errors';
+import { ArteError, type ErrorCode } from '../schemas/errors';
 import type { TaskRecord } from '../schemas/task';
 import type { LoadedConfig } from './config/load-config';
 
@@ -104,17 +104,22 @@ export async function askModels(
   return previewTask(task, config, words).map((step, index) => ({ ...step, ...said.get(index) }));
 }
 
+const codeOf: { readonly [cause in CallFailureCause]?: ErrorCode } = {
+  unauthorized: 'EndpointUnauthorized',
+  'not-compatible': 'EndpointNotCompatible',
+  'unsupported-parameter': 'EndpointRefusesParameter',
+};
+
 function callFailed(role: Role, { stage, title }: PreviewStep, failure: CallFailure): ArteError {
   return new ArteError(
-    failure.callCause === 'unauthorized'
-      ? 'EndpointUnauthorized'
-      : failure.callCause === 'not-compatible'
-        ? 'EndpointNotCompatible'
-        : 'EndpointUnreachable',
+    codeOf[failure.callCause] ?? 'EndpointUnreachable',
     {
       what: `The ${role} did not answer (${stage}, ${title}).`,
       why: failure.message,
-      next: `Check models.${role}.endpoint; arte doctor looks at each part.`,
+      next:
+        failure.callCause === 'unsupported-parameter'
+          ? `Rename the field or leave it out in models.${role}.endpoint (token_limit_field, omit).`
+          : `Check models.${role}.endpoint; arte doctor looks at each part.`,
     },
     { cause: failure },
   );

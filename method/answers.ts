@@ -11,8 +11,9 @@
  *
  * Where this differs from the harness, and why: an answer that was cut off at max_tokens before its tag was closed is no answer (the
  * harness reads whatever number stands last: docs/decisions/0013), numbers are compared as numbers (18.00 is 18; the harness compares strings), a hyphen
- * between two digits is no minus sign ("3-4"), "1,2,3" is three numbers and not 123, and the sentence after "The answer is" ends at
- * its full stop and not at the end of the line. test/golden/answers-lm-eval.json holds the harness's own verdicts beside ours.
+ * between two digits is no minus sign ("3-4"), "1,2,3" is three numbers and not 123, the sentence after "The answer is" ends at
+ * its full stop and not at the end of the line, and "The answer is not (A)" is no answer (the last letter or number of a text without a better phrase is one,
+ * as there, whatever stands before it). test/golden/answers-lm-eval.json holds the harness's own verdicts beside ours.
  */
 import type { AnswerSpec } from '../schemas/task';
 
@@ -215,13 +216,12 @@ function letteredOptions(question: string): Option[] {
 
 // ---- flexible: lm-evaluation-harness ----------------------------------------------------------------------------------
 
-/** `#### x` (GSM8K) and the phrases of bbh/cot_zeroshot. */
-const conclusionPattern = /(?:####|\bthe (?:final )?answer(?: is\b:?|:))[ \t]*([^\n]*)/giu;
+/** `#### x` (GSM8K) and the phrases of bbh/cot_zeroshot, each with its sentence: the next one may stand on the same line. */
+const conclusionPattern = /(?:####|\bthe (?:final )?answer(?: is\b:?|:))[ \t]*([^\n]*?)(?:\.(?=[^\S\n])|$)/gimu;
 
 function flexibleAnswer(text: string, answer: AnswerSpec, question: string | undefined): string | null {
   for (const match of text.matchAll(conclusionPattern)) {
-    const sentence = /^(.*?)(?:\.(?=\s)|$)/u.exec(match[1] ?? '')?.[1] ?? '';
-    const value = canonicalAnswer(sentence, answer, question);
+    const value = canonicalAnswer(match[1] ?? '', answer, question);
     if (value !== null) return value;
   }
   switch (answer.type) {
@@ -285,7 +285,7 @@ function readLabel(content: string, labels: readonly string[]): string | null {
   const found = new Set<string>();
   for (const match of content.matchAll(wordsPattern(labels, 'giu'))) {
     // "not True" says something else than the label it holds.
-    if (/(?:\bnot|n't)\s+$/iu.test(content.slice(0, match.index))) return null;
+    if (/(?:\bnot|n['’]t)\s+$/iu.test(content.slice(0, match.index))) return null;
     const label = labels.find((candidate) => sameWord(candidate, match[0]));
     if (label !== undefined) found.add(label);
   }
@@ -315,6 +315,9 @@ function asLabel(letter: string, labels: readonly string[]): string | null {
   return labels.find((label) => letterOf(label) === letter.toUpperCase()) ?? null;
 }
 
+/** A letter in brackets that is not denied: "not (A)" and "not option (A)" say something else than the letter they hold. */
+const givenLetter = /\(([a-z])\)(?<!(?:\bnot|n['’]t)\s+(?:(?:option|choice|answer)\s+)?\([a-z]\))/gi;
+
 function readChoice(content: string, answer: AnswerSpec, question: string | undefined): string | null {
   const labels = choiceLabels(answer, question);
   if (!areLetters(labels)) {
@@ -330,7 +333,7 @@ function readChoice(content: string, answer: AnswerSpec, question: string | unde
         [text, `${label} ${text}`].some((name) => normalizeText(name) === normalizeText(content)),
       );
   if (exact !== undefined) return asLabel(letterOf(exact.label), labels);
-  const letters = [...content.matchAll(/\(([A-Za-z])\)/g)].map((match) => (match[1] ?? '').toUpperCase());
+  const letters = [...content.matchAll(givenLetter)].map((match) => (match[1] ?? '').toUpperCase());
   const parenthesised = new Set(letters.filter((letter) => asLabel(letter, labels) !== null));
   const startsWithOther = content.startsWith('(') && letters[0] !== undefined && !parenthesised.has(letters[0]);
   if (parenthesised.size > 1 || startsWithOther) return null;
@@ -339,7 +342,7 @@ function readChoice(content: string, answer: AnswerSpec, question: string | unde
     /^([A-Za-z])[).:,]?$/.exec(content)?.[1] ??
     // "B. 12/25" and "B) 12/25" start with their letter, "A falcon" does not.
     /^([A-Z])[).:]\s/.exec(content)?.[1] ??
-    /\b(?:option|choice|answer)\s+([A-Z])\b/.exec(content)?.[1];
+    /\b(?<!(?:\b[Nn]ot|n['’]t)\s+)(?:option|choice|answer)\s+([A-Z])\b/.exec(content)?.[1];
   if (alone !== undefined) return asLabel(alone, labels);
   if (names.length === 0) return null;
   const byText = readLabel(
@@ -388,6 +391,8 @@ function readNumber(content: string): string | null {
     const words = numberWords(result);
     return words.length === 1 ? (words[0] ?? null) : null;
   }
+  // "not 7" says something else than the number it holds.
+  if (/(?:\bnot|n['’]t)\s+$/iu.test(result.slice(0, result.indexOf(first)))) return null;
   // "42 of 50" gives its first number, as the harness's strict pattern does; "between 3 and 4" gives none.
   return found.length === 1 || result.trimStart().startsWith(first) ? canonicalNumber(first) : null;
 }

@@ -6,6 +6,7 @@
  * Format: hub documentation "Model Cards" and "Dataset Cards"; test/cli/export/export-cards.test.ts reads cards with huggingface_hub itself.
  */
 import { stringify } from 'yaml';
+import { signalsOf, type SignalName } from '../schemas/signals';
 import { stageLabel } from '../schemas/stage-names';
 import { readTransferLabel } from '../schemas/transfer';
 import type { ArmName } from '../schemas/arms';
@@ -123,7 +124,7 @@ export function dataCard(source: DataCardSource): string {
   return card(front, [
     `# ${name}`,
     kind === 'pairs'
-      ? `${rows} preference pairs for ${taskNames(report, config)}: which of two drafts (questions, rationales) teaches a small student better, by the student's own accuracy with the draft as its demonstration.`
+      ? `${rows} preference pairs for ${taskNames(report, config)}: which of two drafts (questions, rationales) teaches a small student better, ${byWhat(config)}.`
       : `${rows} questions with step-by-step answers for ${taskNames(report, config)}: ${setOf(arm, report)}.`,
     `Made in round ${round.round} of the run \`${report.runId}\` by arte ${source.version}, an implementation of ARTE ([arXiv 2406.19227](https://arxiv.org/abs/2406.19227)). Every word was written by a model (base: ${teacher}).`,
     '## Files',
@@ -148,6 +149,24 @@ export function dataCard(source: DataCardSource): string {
       ),
     ]),
   ]);
+}
+
+/** How a draft's worth was measured (docs/signals.md). */
+const signalWords: Readonly<Record<SignalName, string>> = {
+  icl_accuracy: "by the student's own accuracy with the draft as its demonstration",
+  icl_loglik: 'by how probable the right answers are to the student with the draft as its demonstration',
+  student_prob: "by how probable the draft's rationale is to the student",
+  rank_surprisal: "by the rank-surprisal ratio of the draft's rationale to the student",
+};
+
+function byWhat(config: RunConfig | undefined): string {
+  if (config === undefined) return 'by the scores that the run gave them';
+  const { signal } = config.score;
+  const words =
+    signal === 'combined'
+      ? `by the weighted ranks that several signals give it (${signalsOf(config.score).join(', ')})`
+      : signalWords[signal];
+  return `${words} (\`score.signal: ${signal}\`)`;
 }
 
 /** LLaMA-Factory's dataset_info.json for a folder with a training set. */

@@ -272,7 +272,7 @@ export function readPreview(
         finished.answer === null
           ? `no answer${cut}`
           : given
-            ? `its reasoning, with the target ${target} put in place of its own answer (answer: given)`
+            ? `its reasoning${finished.cut === true ? cut : ''}, with the target ${target} put in place of its own answer (answer: given)`
             : `answer ${finished.answer}, the target is ${target}`;
       return {
         says,

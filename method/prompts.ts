@@ -337,11 +337,14 @@ export interface FinishedRationale {
   readonly rationale: string;
   /** What stands in the tag, canonical for the answer type; null when there is no tag or nothing readable in it. */
   readonly answer: string | null;
+  /** Mode `given`: it was cut off before an answer, so the target follows words that had not come to their end. Left out: it was not. */
+  readonly cut?: boolean;
 }
 
 /**
  * A raw answer as a rationale: cut where the next question or the answer ends, with the tag closed (the stop string swallowed it).
- * Mode `given` cuts at the tag and puts the draft's own target there: the words that lead up to it stay ("So the answer is").
+ * Mode `given` cuts at the tag and puts the draft's own target there: the words that lead up to it stay ("So the answer is"). What was cut off before a
+ * tag gets the target, too: the mode is for teachers that come to no answer.
  * @param finish How the answer ended: of one that was cut off (`length`) only a closed tag is believed, as in answers.ts.
  */
 export function finishRationale(
@@ -366,6 +369,7 @@ export function finishRationale(
     return {
       rationale: `${lead} ${opening}${target}${close}`.trim(),
       answer: canonicalAnswer(target, task.answer, question) ?? target,
+      ...(cutOff && first === undefined && { cut: true }),
     };
   }
   for (const tag of tags) {

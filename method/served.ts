@@ -3,7 +3,7 @@
  * Owns the line between what changes an answer and what only changes how fast it comes. Which model it is, is the ModelRef's.
  *
  * In: the server and its version, the form of the weights, the length of the context (it decides what is cut or refused), and
- * which sampling fields reach the server. Out: addresses, served names, keys, slots, threads, timeouts.
+ * which sampling fields reach the server, under which name. Out: addresses, served names, keys, slots, threads, timeouts.
  */
 import type { JsonValue } from '../schemas/json';
 import type { EndpointConfig, ModelConfig } from '../schemas/config/models';
@@ -66,6 +66,9 @@ export function servedIdentity(endpoint: AskedEndpoint): JsonValue {
         dialect: endpoint.dialect,
         seed: endpoint.capabilities.seed,
         extendedSampling: endpoint.capabilities.extended_sampling,
+        // Left out where nothing is renamed or omitted, so that rows from before there were such settings have the keys that they had.
+        ...(endpoint.token_limit_field === 'max_tokens' ? {} : { tokenLimitField: endpoint.token_limit_field }),
+        ...(endpoint.omit.length === 0 ? {} : { omit: [...new Set(endpoint.omit)].sort() }),
       };
     case 'scripted':
       return { server: 'scripted', script: endpoint.script, options: endpoint.options };

@@ -7,8 +7,9 @@
  *
  * Invariants
  * 1. x of a rationale pair is the naive prompt, never the technique prompt that the rationale was written under.
- * 2. A row's prompt is, byte for byte, a prompt that the loop asks at inference, and its completion begins as an answer there does
- *    (after raw text that ends in a word: with a space), so that tokens line up in training and inference.
+ * 2. A row's prompt is made by what makes the prompts at inference, byte for byte as its question would be asked there, and its completion begins as an
+ *    answer there does (after raw text that ends in a word: with a space), so that tokens line up in training and inference. The exception: a question
+ *    row whose response is one question (pairs.question.response: one) asks for one, while the loop asks for per_call at a time.
  */
 import { ArteError } from '../schemas/errors';
 import type { ChatMessage, DraftRow, PairRow, Prompt, QuestionRow, TailoredRow } from '../schemas/rows';

@@ -5,7 +5,8 @@
  *
  * Invariants
  * 1. No gold question stands in a split of its task, compared as splits are among themselves (hygiene.ts).
- * 2. A row's prompt is, byte for byte, one that the teacher is asked later: the technique prompt, the naive prompt, or the question prompt.
+ * 2. A row's prompt is made by what makes the teacher's prompts later: the technique prompt, the naive prompt, or the question prompt for one question.
+ *    That one is what the teacher is asked, byte for byte, where per_call is 1; where it is more, its words for several differ.
  * 3. Pure; the order of the rows follows from the seed.
  */
 import { ArteError } from '../schemas/errors';

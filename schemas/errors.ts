@@ -16,6 +16,7 @@ export const errorCodes = {
   EndpointUnauthorized: { retryable: false },
   EndpointUnknownModel: { retryable: false },
   EndpointNotCompatible: { retryable: false },
+  EndpointRefusesParameter: { retryable: false },
   EndpointOutOfMoney: { retryable: false },
   EndpointUnreachable: { retryable: true },
   BudgetExhausted: { retryable: false },

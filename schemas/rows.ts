@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { JsonValue } from './json';
 
-/** How an answer is drawn. Every field is sent with every request: a server's own defaults must never leak in. */
+/** How an answer is drawn. Every field that the endpoint takes is sent with every request: a server's own defaults must never leak in. */
 export const samplingSchema = z.object({
   temperature: z.number().min(0),
   topP: z.number().gt(0).lte(1),

@@ -9,7 +9,7 @@ import type { RunConfig } from '../../schemas/run-config';
 import { signalsOf } from '../../schemas/signals';
 import { bestRoundOf } from './rounds';
 import { probeNotes, qualityNotes, racingNote, scoreNotes } from './score-notes';
-import { leakNotes, lengthNotes, sizeNotes, unseenNotes } from './training-notes';
+import { cutNotes, leakNotes, lengthNotes, sizeNotes, unseenNotes } from './training-notes';
 
 export function notesOf(
   config: RunConfig,
@@ -47,7 +47,7 @@ export function notesOf(
   notes.push(...sizeNotes(arms, stages));
   const shotsNote = moreShotsNote(arms, bestRoundOf(rounds).bestRound, (arm) => armTitle(arm, { stages }));
   if (shotsNote !== undefined) notes.push(shotsNote);
-  notes.push(...lengthNotes(stages), ...leakNotes(stages, config), ...unseenNotes(stages));
+  notes.push(...cutNotes(stages), ...lengthNotes(stages), ...leakNotes(stages, config), ...unseenNotes(stages));
   if (config.sft.seeds > 1)
     notes.push(
       `Accuracies are means over ${config.sft.seeds} students from seeds of their own. Intervals and p values are about the items, for these students; how far students of one arm lie apart is the standard deviation beside them.`,

@@ -56,6 +56,22 @@ export function lengthNotes(stages: readonly ReportStage[]): string[] {
   });
 }
 
+/** Texts that were cut off before an answer, and got the target all the same (answer: given). */
+export function cutNotes(stages: readonly ReportStage[]): string[] {
+  const said = stages.flatMap(({ name, round, arm, facts }) => {
+    const cut = Number(facts['cut'] ?? 0);
+    if (cut === 0 || (name !== 'sample-rationales' && name !== 'tailor-rationales')) return [];
+    const of =
+      name === 'sample-rationales' ? `${Number(facts['drafts'])} drafts` : `${Number(facts['examples'])} examples`;
+    return [`${stageLabel(name, arm)} (round ${round}) ${cut} of ${of}`];
+  });
+  if (said.length === 0) return [];
+  const shown = said.slice(0, trainingsNamedMax).join(', ');
+  return [
+    `Cut off at max_tokens before an answer, with the target put behind all the same (answer: given): ${shown}${said.length > trainingsNamedMax ? `, and ${said.length - trainingsNamedMax} stages more` : ''}. What they teach breaks off in the middle of its reasoning. Raise max_tokens of rationales and tailor.rationales.`,
+  ];
+}
+
 /** Test items in what students were trained on: where they are kept, no accuracy means what it says. */
 export function leakNotes(stages: readonly ReportStage[], config: RunConfig): string[] {
   if (config.hygiene.contamination.action !== 'keep') return [];

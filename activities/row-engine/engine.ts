@@ -36,8 +36,8 @@ const defaultLimits: EngineLimits = {
 
 /**
  * Ask all rows of a shard and return its output; a shard that is finished is returned at once.
- * Errors: EndpointUnauthorized, EndpointUnknownModel, EndpointNotCompatible, EndpointOutOfMoney, EndpointUnreachable, OutcomeThreshold,
- * RowsStalled, DiskFull, Unexpected, the store's, and those of `openEndpoint` and `admit`. An abort rejects with the signal's reason. Whatever the error, a further call with
+ * Errors: EndpointUnauthorized, EndpointUnknownModel, EndpointNotCompatible, EndpointRefusesParameter, EndpointOutOfMoney, EndpointUnreachable,
+ * OutcomeThreshold, RowsStalled, DiskFull, Unexpected, the store's, and those of `openEndpoint` and `admit`. An abort rejects with the signal's reason. Whatever the error, a further call with
  * the same shard key goes on where this one stood.
  */
 export const runShard: RunShard = async (run) => {

@@ -7,7 +7,7 @@
  *   rate-limited, overloaded            -> wait without a slot, as told or with jitter; never counts as a try
  *   server-error, timeout, reset, garbage -> try again with jitter, rowAttemptsMax tries in all, then failed(cause)
  *   context-too-long, bad-request, too-large -> failed(cause) at once: asking again would say the same
- *   unauthorized, unknown-model, not-compatible, out-of-money -> the shard asks no more, takes what is on its way, and stops
+ *   unauthorized, unknown-model, not-compatible, unsupported-parameter, out-of-money -> the shard asks no more, takes what is on its way, and stops
  *   malformed                           -> asked again with another seed, `repairs` times, then malformed with its text
  */
 import type { CallFailureCause } from '../../drivers/model/model';
@@ -77,6 +77,8 @@ export function actionFor(
       return { kind: 'park', code: 'EndpointUnknownModel' };
     case 'not-compatible':
       return { kind: 'park', code: 'EndpointNotCompatible' };
+    case 'unsupported-parameter':
+      return { kind: 'park', code: 'EndpointRefusesParameter' };
     case 'out-of-money':
       return { kind: 'park', code: 'EndpointOutOfMoney' };
   }
@@ -132,6 +134,10 @@ const parkTexts: { readonly [code in ErrorCode]?: { readonly what: string; reado
   EndpointNotCompatible: {
     what: 'does not speak the OpenAI protocol',
     next: 'base_url should end in /v1 and point at an OpenAI-compatible server. Mend the server, then arte retry RUN; or correct the address, as in arte retry RUN --set models.teacher.endpoint.base_url=URL.',
+  },
+  EndpointRefusesParameter: {
+    what: 'does not take a field that every call sends',
+    next: "Rename it or leave it out in the model's endpoint (token_limit_field, omit), as in arte retry RUN --set 'models.teacher.endpoint.omit=[temperature]'.",
   },
   EndpointOutOfMoney: {
     what: 'says that the account has run out of money or quota',

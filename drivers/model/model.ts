@@ -3,6 +3,7 @@
  * Owns the interface and the failure causes. Adaptive concurrency and retries are the row engine's; who holds the device is pool.ts.
  * Conformance: test/drivers/model.conformance.ts.
  */
+import type { OmittableField, TokenLimitField } from '../../schemas/config/models';
 import type { ModelAnswer, ModelRequest, Usage } from '../../schemas/rows';
 import type { ModelRef, Quantization } from '../../schemas/model-ref';
 import type { LogTail } from '../../schemas/stall-dump';
@@ -32,6 +33,7 @@ export type CallFailureCause =
   | 'too-large' // an answer of many times what was asked for
   | 'context-too-long'
   | 'bad-request'
+  | 'unsupported-parameter' // a field of ours that the model does not take, and that a setting renames or leaves out
   | 'unauthorized'
   | 'unknown-model'
   | 'not-compatible' // HTML, or JSON of another protocol: this is no OpenAI-compatible endpoint
@@ -115,6 +117,10 @@ export type EndpointSettings =
       readonly model: string;
       readonly apiKey?: string;
       readonly dialect: 'openai' | 'llama.cpp' | 'vllm' | 'sglang';
+      /** Left out: max_tokens. */
+      readonly tokenLimitField?: TokenLimitField;
+      /** Fields that are not sent. */
+      readonly omit?: readonly OmittableField[];
       readonly capabilities: Capabilities;
       readonly maxInFlight: number;
       readonly timeoutMs: number;

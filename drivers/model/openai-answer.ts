@@ -63,6 +63,18 @@ export function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
   };
 }
 
+/** An answer as a server ends it that knows the stop words: each text up to the first of them. */
+export function endedAt(answer: ModelAnswer, stop: readonly string[]): ModelAnswer {
+  const ended = <Choice extends AnswerChoice>(choice: Choice): Choice => {
+    const found = stop.filter((word) => word !== '').map((word) => choice.text.indexOf(word));
+    const ends = found.filter((at) => at !== -1);
+    if (ends.length === 0 || choice.finish === 'refused') return choice;
+    return { ...choice, text: choice.text.slice(0, Math.min(...ends)), finish: 'stop' };
+  };
+  const { others } = answer;
+  return { ...ended(answer), ...(others === undefined ? {} : { others: others.map(ended) }) };
+}
+
 function readChoice(choice: Choice, text: string, fail: Fail): AnswerChoice {
   const content = choice.message === undefined ? choice.text : textOf(choice.message.content);
   const refusal = typeof choice.message?.refusal === 'string' ? choice.message.refusal : '';

@@ -26,6 +26,26 @@ const contentPattern = /\bmoderation\b|\bflagged\b|content[ _-](filter|policy)/i
 const modelPattern =
   /model_not_found|model.{0,80}(not exist|not found|not a valid|unknown|not available)|(unknown|invalid|no such|not a valid) model/i;
 
+/** What to set in an endpoint's config for a model that does not take a field of a call. */
+const settingFor: ReadonlyMap<string, string> = new Map([
+  ['max_tokens', 'token_limit_field: max_completion_tokens'],
+  ['max_completion_tokens', 'token_limit_field: max_tokens'],
+  ['temperature', 'omit: [temperature]'],
+  ['top_p', 'omit: [top_p]'],
+  ['stop', 'omit: [stop]'],
+  ['seed', 'capabilities: {seed: false}'],
+  ['top_k', 'capabilities: {extended_sampling: false}'],
+  ['min_p', 'capabilities: {extended_sampling: false}'],
+]);
+
+/** Sentences that name a field which is not taken: OpenAI's of today and of before, Anthropic's. A value out of range is none of them. */
+const fieldPatterns: readonly RegExp[] = [
+  /unsupported (?:parameter|value)s?:? ['"`]?(\w+)/i,
+  /unrecognized request arguments? supplied: (\w+)/i,
+  /['"`](\w+)['"`](?: parameter)? is (?:not supported|unsupported|deprecated)\b/i,
+  /\band ['"`]?(\w+)['"`]? cannot both be specified/i,
+];
+
 /** Makes the failure of a call whose answer has a status. */
 export type Fail = (
   cause: CallFailureCause,
@@ -56,6 +76,11 @@ export function refusalOrFailure(status: number, { headers, text }: RawResponse,
   }
   if (status >= 500) {
     throw fail('server-error', said);
+  }
+  const refusedField = status === 400 || status === 422 ? refusedFieldOf(error) : undefined;
+  const setting = settingFor.get(refusedField ?? '');
+  if (setting !== undefined) {
+    throw fail('unsupported-parameter', `To be set in the model's endpoint: ${setting}. ${said}`);
   }
   if (
     (status === 404 && /model/i.test(error.all) && !error.html) ||
@@ -95,6 +120,18 @@ export function unreadable({ headers, text }: RawResponse, fail: Fail): CallFail
   return fail('garbage', `The answer is no JSON: ${quote(text)}`, undefined, 'untold');
 }
 
+/** The field of a call that an error says is not taken. A limit on tokens that is only too high is taken. */
+function refusedFieldOf({ code, param, all }: ErrorDescription): string | undefined {
+  if (/unsupported_parameter/i.test(code) && param !== '') {
+    return param;
+  }
+  if (/unsupported_value/i.test(code) && param !== '') {
+    return /max_(completion_)?tokens/.test(param) ? undefined : param;
+  }
+  const words = all.slice(0, errorCharactersRead);
+  return fieldPatterns.map((pattern) => pattern.exec(words)?.[1]).find((field) => field !== undefined);
+}
+
 /** Gateways refuse a prompt as a 403, which else speaks of the key; words about the account or the key are no word about the prompt. */
 function isContentRefusal(status: number, { code, all }: ErrorDescription): boolean {
   if (/content_(filter|policy)/i.test(code)) {
@@ -116,6 +153,8 @@ interface ErrorDescription {
   /** What a person should read. */
   readonly said: string;
   readonly code: string;
+  /** The field of the call that it is about; '' where it names none. */
+  readonly param: string;
   /** Everything that patterns may look at. */
   readonly all: string;
   readonly html: boolean;
@@ -125,10 +164,11 @@ interface ErrorDescription {
 function describeError(text: string): ErrorDescription {
   try {
     const body = JSON.parse(text) as { error?: unknown; message?: unknown; detail?: unknown };
-    const { message, code, type } = errorFields(body.error ?? body.detail ?? body);
+    const { message, code, type, param } = errorFields(body.error ?? body.detail ?? body);
     return {
       said: message === '' ? text : message,
       code: `${code} ${type}`,
+      param,
       all: `${message} ${code} ${type}`,
       html: false,
     };
@@ -136,18 +176,18 @@ function describeError(text: string): ErrorDescription {
     const html = /^\s*</.test(text);
     // A web page is told by its title.
     const said = html ? (/<title>([^<]*)<\/title>/i.exec(text)?.[1] ?? 'a web page') : text;
-    return { said, code: '', all: said.slice(0, errorCharactersRead), html };
+    return { said, code: '', param: '', all: said.slice(0, errorCharactersRead), html };
   }
 }
 
-export function errorFields(error: unknown): { message: string; code: string; type: string } {
+export function errorFields(error: unknown): { message: string; code: string; type: string; param: string } {
   if (typeof error === 'string') {
-    return { message: error, code: '', type: '' };
+    return { message: error, code: '', type: '', param: '' };
   }
-  const { message, code, type } = (error ?? {}) as { message?: unknown; code?: unknown; type?: unknown };
+  const { message, code, type, param } = (error ?? {}) as Readonly<Record<string, unknown>>;
   const word = (value: unknown): string =>
     typeof value === 'string' || typeof value === 'number' ? String(value) : '';
-  return { message: word(message), code: word(code), type: word(type) };
+  return { message: word(message), code: word(code), type: word(type), param: word(param) };
 }
 
 /** Milliseconds to wait as told: `retry-after-ms`, or `retry-after` in seconds or as a date (by the server's own clock, if it tells). */

@@ -27,7 +27,7 @@ import {
 } from './given-text';
 import { CallFailure, type Capabilities, type CallFailureCause, type ModelEndpoint } from './model';
 import { checkedKey, parseBaseUrl } from './openai-address';
-import { readResponse, type CompletionBody } from './openai-answer';
+import { endedAt, readResponse, type CompletionBody } from './openai-answer';
 import { quote, refusalOrFailure, unreadable, type Fail } from './openai-failure';
 import { requestBody, type RequestTarget } from './openai-request';
 import { answerBytesOf, HttpTransport } from './openai-transport';
@@ -107,9 +107,10 @@ class HttpEndpoint implements OpenAiEndpoint {
     const bytesMax = answerBytesOf(request.sampling.maxTokens * (request.answers ?? 1));
     const response = await this.transport.send(chat ? this.chatPath : this.completionPath, body, bytesMax, signal);
     const { status } = response;
-    return readResponse(response, (cause, message, retryAfterMs, spent) =>
+    const answer = readResponse(response, (cause, message, retryAfterMs, spent) =>
       this.failure(cause, message, retryAfterMs, status, spent),
     );
+    return this.options.omit?.includes('stop') === true ? endedAt(answer, request.sampling.stop) : answer;
   }
 
   /** Log-probabilities of a given text. */

@@ -5,9 +5,10 @@
  * openai-http.ts.
  *
  * Invariant: every sampling field is sent, under the name the server knows and with the server's word for "off": its own defaults never leak into an
- * answer.
+ * answer. Not sent is only what the endpoint's config says it does not take, which is part of how the model is served (method/served.ts).
  */
 import type { JsonObject, JsonValue } from '../../schemas/json';
+import type { OmittableField, TokenLimitField } from '../../schemas/config/models';
 import type { ModelRequest } from '../../schemas/rows';
 import type { Capabilities } from './model';
 
@@ -20,22 +21,27 @@ export interface RequestTarget {
   readonly model: string;
   readonly dialect: Dialect;
   readonly capabilities: Capabilities;
+  /** Name of the limit on written tokens. Left out: max_tokens. */
+  readonly tokenLimitField?: TokenLimitField;
+  /** Fields that are not sent. Left out: none. */
+  readonly omit?: readonly OmittableField[];
 }
 
 /** The body in the server's dialect. */
 export function requestBody(
   { prompt, sampling, jsonSchema, answers = 1 }: ModelRequest,
-  { model, dialect, capabilities }: RequestTarget,
+  { model, dialect, capabilities, tokenLimitField = 'max_tokens', omit = [] }: RequestTarget,
 ): JsonObject {
+  // OpenAI refuses an empty list; elsewhere it takes the place of a server's own stop words.
+  const noStop = omit.includes('stop') || (dialect === 'openai' && sampling.stop.length === 0);
   return {
     model,
     ...(prompt.kind === 'chat' ? { messages: prompt.messages as unknown as JsonValue } : { prompt: prompt.text }),
-    temperature: sampling.temperature,
-    top_p: sampling.topP,
-    max_tokens: sampling.maxTokens,
+    ...(omit.includes('temperature') ? {} : { temperature: sampling.temperature }),
+    ...(omit.includes('top_p') ? {} : { top_p: sampling.topP }),
+    [tokenLimitField]: sampling.maxTokens,
     ...(answers > 1 ? { n: answers } : {}),
-    // OpenAI refuses an empty list; elsewhere it takes the place of a server's own stop words.
-    ...(dialect === 'openai' && sampling.stop.length === 0 ? {} : { stop: sampling.stop }),
+    ...(noStop ? {} : { stop: sampling.stop }),
     ...(capabilities.seed ? { seed: sampling.seed } : {}),
     ...(capabilities.extendedSampling ? extendedSampling(sampling.topK, sampling.minP, dialect) : {}),
     ...dialectFields(dialect),

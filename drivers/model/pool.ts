@@ -303,7 +303,7 @@ class Pool implements ManagedModelPool {
     const known = createHash('sha256').update(JSON.stringify(settings)).digest('hex');
     let endpoint = this.statics.get(known);
     if (endpoint === undefined) {
-      const { baseUrl, model, apiKey, dialect, capabilities, maxInFlight, timeoutMs } = settings;
+      const { baseUrl, model, apiKey, dialect, capabilities, tokenLimitField, omit, maxInFlight, timeoutMs } = settings;
       endpoint = createOpenAiEndpoint({
         // For people, too: the two put together as one address look like a wrong one.
         id: `${model} at ${baseUrl}`,
@@ -311,6 +311,8 @@ class Pool implements ManagedModelPool {
         model,
         ...(apiKey === undefined ? {} : { apiKey }),
         dialect,
+        ...(tokenLimitField === undefined ? {} : { tokenLimitField }),
+        ...(omit === undefined ? {} : { omit }),
         capabilities,
         concurrency: { start: Math.min(staticStart, maxInFlight), max: maxInFlight },
         timeoutMs,

@@ -25,6 +25,7 @@ import {
   capabilityFindings,
   lengthFindings,
   modelFindings,
+  omittedNotes,
   otherStudentFindings,
   staticNotes,
 } from './model-findings';
@@ -105,5 +106,6 @@ function crossFieldFindings(
   const problems = findings
     .filter(({ concerns }) => !concerns.some((concern) => replaced.some((place) => touches(concern, place))))
     .map(({ concerns: _, ...problem }) => problem);
-  return { problems, notes: [...staticNotes(config), ...racingNotes(config), ...environment.notes] };
+  const notes = [...staticNotes(config), ...omittedNotes(config), ...racingNotes(config), ...environment.notes];
+  return { problems, notes };
 }

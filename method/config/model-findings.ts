@@ -94,6 +94,17 @@ export function staticNotes(config: RunConfig): string[] {
     );
 }
 
+/** What a config asks for and no server is told. */
+export function omittedNotes(config: RunConfig): string[] {
+  return namedModels(config).flatMap(({ segments, model: { endpoint } }) => {
+    if (endpoint.kind !== 'static') return [];
+    const drawn = (['temperature', 'top_p'] as const).filter((field) => endpoint.omit.includes(field));
+    if (drawn.length === 0) return [];
+    const place = pathText([...segments, 'endpoint']);
+    return [`${place}.omit has ${drawn.join(' and ')}: its own hold there, and no setting of it has an effect.`];
+  });
+}
+
 type Capability = 'n' | 'structured' | 'completion' | 'per_request_sampling' | 'extended_sampling';
 
 interface Need {

@@ -70,7 +70,7 @@ export const rationalesSchema = z
       .enum(['free', 'given'])
       .default('free')
       .describe(
-        "given: cut at the answer tag and append the draft's own target; for teachers that cannot answer yet. Recorded.",
+        "given: cut at the answer tag and append the draft's own target, also to what max_tokens cut off before an answer (the report says how many); for teachers that cannot answer yet. Recorded.",
       ),
     ...samplingSettings({ temperature: 0, max_tokens: 512 }),
     thresholds: thresholdsSchema,

@@ -16,6 +16,14 @@ const capabilitiesSchema = z
   .prefault({})
   .describe('Declared. What the settings need and is not declared here is refused before anything starts.');
 
+/** Names that the limit on written tokens has on the wire. */
+const tokenLimitFields = ['max_tokens', 'max_completion_tokens'] as const;
+export type TokenLimitField = (typeof tokenLimitFields)[number];
+
+/** Fields of a call that some models refuse, by their name on the wire. `seed` and others that an endpoint declares are capabilities. */
+const omittableFields = ['temperature', 'top_p', 'stop'] as const;
+export type OmittableField = (typeof omittableFields)[number];
+
 export const endpointSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('managed'),
@@ -39,6 +47,18 @@ export const endpointSchema = z.discriminatedUnion('kind', [
       .enum(['openai', 'llama.cpp', 'vllm', 'sglang'])
       .default('openai')
       .describe('How extra fields are named.'),
+    token_limit_field: z
+      .enum(tokenLimitFields)
+      .default('max_tokens')
+      .describe(
+        "Name under which max_tokens is sent. OpenAI's reasoning models take max_completion_tokens alone, and what they think counts: leave room for it.",
+      ),
+    omit: z
+      .array(z.enum(omittableFields))
+      .default([])
+      .describe(
+        "Fields that are not sent, for models that refuse them. Without temperature or top_p the endpoint's own hold, whatever the sections say; without stop the answer is cut here. Part of the identity of every answer.",
+      ),
     max_in_flight: count.default(256).describe('Ceiling of the adaptive concurrency.'),
     timeout_seconds: rate.default(300).describe('One call may take this long.'),
     capabilities: capabilitiesSchema,

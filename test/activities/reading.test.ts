@@ -53,3 +53,13 @@ it('a rationale that was cut off inside its tag has no answer', () => {
   expect(of('6 times 12 is <ans>7', 'length')).toMatchObject({ outcome: 'truncated', value: { answer: null } });
   expect(of('6 times 12 is <ans>72', 'stop')).toMatchObject({ outcome: 'ok', value: { answer: '72' } });
 });
+
+it('a rationale whose answer is given is used where it was cut off, and says so', () => {
+  const of = (text: string) =>
+    readRationale(answer(text, 'length'), '', task, configOf('flexible'), 'given', { question: '', target: '2' });
+  expect(of('6 times 12')).toEqual({
+    outcome: 'ok',
+    value: { rationale: '6 times 12 <ans>2</ans>', answer: '2', cut: true },
+  });
+  expect(of('so <ans>7')).toEqual({ outcome: 'ok', value: { rationale: 'so <ans>2</ans>', answer: '2' } });
+});

@@ -125,6 +125,22 @@ it('says which token counts are estimates', async () => {
   ]);
 });
 
+it('says how many texts were cut off before the target was put behind them', async () => {
+  const made = (stage: 'sample-rationales' | 'tailor-rationales', arm: string, facts: StageManifest['facts']) => ({
+    ...{ stage, arm, reused: false, usage: noUsage, facts },
+  });
+  const { notes } = await reportOf([
+    made('sample-rationales', '', { drafts: 8, cut: 5, dropped: {} }),
+    made('tailor-rationales', 'arte', { examples: 4, cut: 3 }),
+    made('tailor-rationales', 'original_teacher', { examples: 4 }),
+  ]);
+  expect(notes.filter((text) => text.includes('answer: given'))).toEqual([
+    expect.stringContaining(
+      'sample-rationales (round 1) 5 of 8 drafts, tailor-rationales/arte (round 1) 3 of 4 examples. ',
+    ),
+  ]);
+});
+
 it('says which trainings had rows longer than max_length, an arm once and not where they are few', async () => {
   const made = (arm: string, rows: number, rows_cut: number, rows_dropped = 0) => ({
     ...{ stage: 'train-sft' as const, arm, reused: false, usage: noUsage },

@@ -159,6 +159,15 @@ describe('the body of a request', () => {
     expect(Object.keys(body).sort()).toEqual(['max_tokens', 'messages', 'model', 'temperature', 'top_p']);
   });
 
+  it('renames the limit and leaves out fields as the config says, and no others', () => {
+    const target = { model: 'm', dialect: 'openai', capabilities: { ...all, extendedSampling: false } } as const;
+    const { max_tokens, temperature, stop, ...kept } = requestBody(request, target);
+    expect([max_tokens, temperature, stop]).toEqual([32, 0.7, ['\n']]);
+    const reasoning = { ...target, tokenLimitField: 'max_completion_tokens', omit: ['temperature', 'stop'] } as const;
+    expect(requestBody(request, reasoning)).toEqual({ ...kept, max_completion_tokens: 32 });
+    expect(requestBody(request, { ...target, omit: ['top_p'] })).not.toHaveProperty('top_p');
+  });
+
   it('goes to the right address, with the key, and keeps a query', async () => {
     await endpoint().complete(chat('hi'), never);
     await endpoint({ baseUrl: `${server.baseUrl}/?api-version=1` }).complete(completion('hi'), never);
@@ -224,6 +233,25 @@ describe('an answer', () => {
     server.next(body('a\\ud800b\\udc00\\u0000c'), body('sound \\ud83d\\ude00 \\u00e9\\n'));
     expect((await endpoint().complete(chat('hi'), never)).text).toBe('a\uFFFDb\uFFFDc');
     expect((await endpoint().complete(chat('hi'), never)).text).toBe('sound 😀 é\n');
+  });
+
+  it('ends before the first stop word where these are not sent', async () => {
+    const ask = { ...chat('hi'), sampling: { ...chat('hi').sampling, stop: ['', '</answer>', 'Q:'] } };
+    const choices = ['so Q: next </answer>', 'none', 'x</answer>'].map((content) => ({
+      finish_reason: 'length',
+      message: { content },
+    }));
+    const written: Behaviour = { kind: 'status', status: 200, body: { choices } };
+    server.next(written, written);
+    expect(await endpoint({ omit: ['stop'] }).complete({ ...ask, answers: 3 }, never)).toMatchObject({
+      ...{ text: 'so ', finish: 'stop' },
+      others: [
+        { text: 'none', finish: 'length' },
+        { text: 'x', finish: 'stop' },
+      ],
+    });
+    // A server that was told them is believed.
+    expect(await endpoint({ omit: ['top_p'] }).complete(ask, never)).toMatchObject({ text: 'so Q: next </answer>' });
   });
 
   it('may come in parts, may be nothing, may be a refusal', async () => {
@@ -472,6 +500,20 @@ describe('a failure', () => {
       undefined,
     ],
     ['413', error(413, 'Payload Too Large'), 'context-too-long', undefined],
+    [
+      'a field that the model does not take, OpenAI',
+      error(400, {
+        error: {
+          message:
+            "Unsupported parameter: 'max_tokens' is not supported with this model. Use 'max_completion_tokens' instead.",
+          type: 'invalid_request_error',
+          param: 'max_tokens',
+          code: 'unsupported_parameter',
+        },
+      }),
+      'unsupported-parameter',
+      undefined,
+    ],
     ['400', error(400, { error: { message: "temperature: 'hot' is no number" } }), 'bad-request', undefined],
     ['422, FastAPI', error(422, { detail: [{ loc: ['body', 'stop'], msg: 'too short' }] }), 'bad-request', undefined],
     ['500', error(500, { error: { message: 'boom' } }), 'server-error', undefined],
@@ -513,6 +555,43 @@ describe('a failure', () => {
     expect(failure.message).toMatch(/^test\/model: ./);
     // One call, one request: the engine decides on another.
     expect(server.calls).toHaveLength(1);
+  });
+
+  const value = (param: string, message: string): object => ({ message, param, code: 'unsupported_value' });
+  it.each<[string, object, string]>([
+    [
+      'OpenAI, a value',
+      value('temperature', "'temperature' does not support 0 with this model."),
+      'omit: [temperature]',
+    ],
+    ['OpenAI, without a code', { message: "Unsupported parameter: 'top_p' is not supported." }, 'omit: [top_p]'],
+    ['OpenAI of before', { message: 'Unrecognized request argument supplied: seed' }, 'capabilities: {seed: false}'],
+    [
+      'a server that does not know the new name',
+      { message: 'Unrecognized request argument supplied: max_completion_tokens' },
+      'token_limit_field: max_tokens',
+    ],
+    [
+      'Anthropic',
+      { message: '`temperature` and `top_p` cannot both be specified for this model. Please use only one.' },
+      'omit: [top_p]',
+    ],
+    ['a gateway', { message: "'stop' is not supported with this model" }, 'omit: [stop]'],
+  ])('a field that is not taken is told with its setting: %s', async (_, said, setting) => {
+    server.next(error(400, { error: said }));
+    const failure = await failureOf(endpoint().complete(chat('hi'), never));
+    expect(failure).toMatchObject({ callCause: 'unsupported-parameter', status: 400 });
+    expect(failure.message).toContain(`To be set in the model's endpoint: ${setting}. HTTP 400: `);
+  });
+
+  it.each<object>([
+    value('messages[0].role', "Unsupported value: 'messages[0].role' does not support 'system' with this model."),
+    value('max_tokens', "Unsupported value: 'max_tokens' does not support 9000 with this model."),
+    { message: 'max_tokens is too large: 9000. This model supports at most 4096 completion tokens.' },
+    { message: "Unsupported parameter: 'logit_bias' is not supported with this model." },
+  ])('no setting helps against %j', async (said) => {
+    server.next(error(400, { error: said }));
+    expect((await failureOf(endpoint().complete(chat('hi'), never))).callCause).toBe('bad-request');
   });
 
   const usage = { prompt_tokens: 9, completion_tokens: 3 };

@@ -441,6 +441,9 @@ describe('endpoints without a server of ours', () => {
     };
     const [one, two] = [await pool.lease(model('b'), url, never), await pool.lease(model('c'), url, never)];
     expect(one.endpoint).toBe(two.endpoint);
+    // What is sent is another thing there.
+    const other = await pool.lease(model('b'), { ...url, omit: ['temperature'] }, never);
+    expect(other.endpoint).not.toBe(one.endpoint);
     expect(one.endpoint.concurrency).toEqual({ start: 4, max: 4 });
     expect(log).toEqual(['start a']);
     await held.release();

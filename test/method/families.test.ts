@@ -233,6 +233,14 @@ describe('words', () => {
     expect(wordCategories.map((category) => category.words.length)).toEqual(wordCategories.map(() => 16));
     expect(countableWords).toHaveLength(60);
   });
+
+  it('are no colors besides, where they stand for something else', () => {
+    // Fruits, animals and other things that dictionaries have as names of colors, too.
+    const alsoColors =
+      'apricot camel champagne cherry chestnut chocolate coral cream eggplant fawn gold ivory khaki lavender lemon lime melon mint mulberry olive orange peach plum raspberry rose rust salmon sand silver slate tangerine teal violet';
+    const others = wordCategories.filter(({ one }) => one !== 'a color').flatMap(({ words }) => words);
+    expect(others.filter((word) => alsoColors.split(' ').includes(word))).toEqual([]);
+  });
 });
 
 describe('drawing', () => {

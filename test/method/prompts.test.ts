@@ -315,6 +315,17 @@ describe('finishRationale', () => {
     );
   });
 
+  it.each([
+    ['3 is more, since', 'length', true],
+    ['3 is more, so <ans>3', 'length', false],
+    ['3 is more.\nQuestion: 1 or', 'length', false],
+    ['3 is more, since', 'stop', false],
+  ] as const)('given says which were cut off before an answer: %j, %s', (raw, ended, cut) => {
+    const finished = finishRationale(raw, task, tagged, 'given', { question: '3 or 8?', target: '8' }, ended);
+    expect(finished.answer).toBe('8');
+    expect(finished.cut).toBe(cut ? true : undefined);
+  });
+
   it('given keeps the words that lead up to the answer', () => {
     expect(finish('3 is more, so the answer is 3. Or 4.', 'given', words).rationale).toBe(
       '3 is more, so the answer is 8.',

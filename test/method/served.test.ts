@@ -19,6 +19,8 @@ describe('servedIdentity', () => {
     ['context', managed, { context_tokens: 1024 }],
     ['dialect', vllm, { dialect: 'openai' }],
     ['fields that are sent', vllm, { capabilities: { extended_sampling: true } }],
+    ['the name of the limit', vllm, { token_limit_field: 'max_completion_tokens' }],
+    ['fields that are left out', vllm, { omit: ['temperature'] }],
     ['script', { kind: 'scripted', script: 'short' }, { script: 'long' }],
     ['options of a script', { kind: 'scripted', script: 'short' }, { options: { words: 3 } }],
   ])('changes with %s', (_name, base, change) => {
@@ -32,8 +34,16 @@ describe('servedIdentity', () => {
     ['served name', vllm, { model: 'renamed' }],
     ['key', vllm, { api_key: '${env:KEY}' }],
     ['ceiling', vllm, { max_in_flight: 3 }],
+    ['a limit of the usual name', vllm, { token_limit_field: 'max_tokens' }],
+    ['no field left out', vllm, { omit: [] }],
+    ['order of the fields left out', { ...vllm, omit: ['top_p', 'stop'] }, { omit: ['stop', 'top_p', 'stop'] }],
   ])('does not change with %s', (_name, base, change) => {
     expect(identity({ ...base, ...change })).toEqual(identity(base));
+  });
+
+  it('is what it was before fields could be renamed or left out', () => {
+    const before = { server: 'static', dialect: 'vllm', seed: false, extendedSampling: false };
+    expect(identity(vllm)).toEqual(before);
   });
 
   it('names the llama.cpp that is installed', () => {

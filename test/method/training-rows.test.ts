@@ -1,5 +1,6 @@
 /**
- * Goal: what TRL trains on is what the loop asks at inference: x byte for byte, the answer as a model would begin it.
+ * Goal: what TRL trains on is what the loop asks at inference: x byte for byte (of a question, for as many as the response holds), the answer as a model
+ * would begin it.
  * Method: pairs and examples of a small task in both prompt styles and both question formats, compared with the built prompts.
  */
 import { naivePrompt, questionPrompt, studentPrompt } from '../../method/prompts';

@@ -323,6 +323,7 @@ describe('a shard that cannot go on', () => {
     ['unauthorized', 'EndpointUnauthorized'],
     ['unknown-model', 'EndpointUnknownModel'],
     ['not-compatible', 'EndpointNotCompatible'],
+    ['unsupported-parameter', 'EndpointRefusesParameter'],
     ['out-of-money', 'EndpointOutOfMoney'],
   ])('stops at once on %s, and goes on later where it was', async (cause, code) => {
     const rows = rowsOf(100);

@@ -33,6 +33,7 @@ const table: readonly [FailedCode, first: string, last: string, signal: string, 
   ['unauthorized', 'park', 'park', 'alive', false],
   ['unknown-model', 'park', 'park', 'alive', false],
   ['not-compatible', 'park', 'park', 'alive', false],
+  ['unsupported-parameter', 'park', 'park', 'alive', false],
   ['out-of-money', 'park', 'park', 'alive', false],
 ];
 
@@ -107,6 +108,7 @@ it('names what to do for every code a shard is parked with', () => {
     'EndpointUnauthorized',
     'EndpointUnknownModel',
     'EndpointNotCompatible',
+    'EndpointRefusesParameter',
     'EndpointOutOfMoney',
   ] as const) {
     const error = parkError(code, 'teacher@host', 'HTTP 4xx: no', 3, 10);

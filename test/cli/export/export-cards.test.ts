@@ -8,12 +8,15 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { exportRun, type ExportForm, type ModelFormat } from '../../../cli/export/export-run';
+import { openBundleOf } from '../../../cli/run/run-config-of';
 import { readReport } from '../../../cli/report/read-report';
 import { trainingSetRows } from '../../../cli/report/report-training-sets';
 import { ensurePythonEnv } from '../../../drivers/local/python-env';
 import { packageRoot } from '../../../drivers/package-root';
 import type { ArtifactStore } from '../../../drivers/store/store';
+import { dataCard } from '../../../method/cards';
 import type { RunReport } from '../../../schemas/report';
+import type { RunConfig } from '../../../schemas/run-config';
 import { makeRun } from '../../support/made-run';
 import { startTestS3, type TestS3 } from '../../support/s3';
 
@@ -116,6 +119,25 @@ it('a training set is a folder that the hub, TRL and LLaMA-Factory read, with a 
       },
     },
   });
+});
+
+it("pairs' cards say by what signal drafts were compared", async () => {
+  expect(read('pairs').text).toMatch(/student's own accuracy with the draft .* \(`score\.signal: icl_accuracy`\)/);
+  const config = (await openBundleOf(store, 'published'))!;
+  const card = (score: Partial<RunConfig['score']>): string =>
+    dataCard({
+      ...{ report, round: report.rounds[0]!, config: { ...config, score: { ...config.score, ...score } } },
+      ...{ version: '0', kind: 'pairs', arm: 'arte', rows: 2, sha256: 'a' },
+    });
+  const signals = ['icl_loglik', 'student_prob', 'rank_surprisal', 'combined'] as const;
+  for (const signal of signals) {
+    const said = card({ signal, combine: { student_prob: 1, icl_accuracy: 2 } });
+    expect(said).toContain(`(\`score.signal: ${signal}\`).`);
+    expect(said).not.toContain('accuracy with the draft');
+  }
+  expect(card({ signal: 'combined', combine: { student_prob: 1, icl_accuracy: 2 } })).toContain(
+    'several signals give it (icl_accuracy, student_prob)',
+  );
 });
 
 it('pairs are preferences to TRL', () => {

@@ -445,6 +445,19 @@ describe('models', () => {
     ]);
   });
 
+  it('says of what settings no server is told, and takes no other field out', () => {
+    const config = withSetting('align.method', 'none');
+    const omitting = (omit: unknown): Json => ({ ...endpoint(), token_limit_field: 'max_completion_tokens', omit });
+    const { problems, notes } = judge(
+      withSetting('models.teacher.endpoint', omitting(['temperature', 'stop']), config),
+    );
+    expect(problems).toEqual([]);
+    expect(notes).toEqual([expect.stringContaining('models.teacher.endpoint.omit has temperature: ')]);
+    expect(judge(withSetting('models.teacher.endpoint', omitting(['stop']), config)).notes).toEqual([]);
+    const [problem] = judge(withSetting('models.teacher.endpoint', omitting(['max_tokens']), config)).problems;
+    expect(problem).toMatchObject({ path: 'models.teacher.endpoint.omit[0]' });
+  });
+
   it('says that a static endpoint cannot be asked for a trained model', () => {
     const { problems, notes } = judge(withSetting('models.teacher.endpoint', endpoint()));
     expect(problems).toEqual([]);
