@@ -46,14 +46,14 @@ export async function createSchedule(
 ): Promise<'created' | 'replaced'> {
   const standing = await readSchedule(store, record.name);
   const engine = await describeSchedule(client, record.name);
-  if (!replace && (standing ?? engine)) {
-    throw new ArteError('RunStateConflict', {
-      what: `There is a schedule ${record.name} already.`,
-      why: standing ? `${standing.by} created it from ${standing.config} on ${standing.at}.` : 'The engine knows it.',
-      next: 'Give this one another --name, or say --replace: its students keep what they have, and what has changed is made anew.',
-    });
+  if (!replace && (standing ?? engine)) throw thereAlready(record.name, standing);
+  const document = record as unknown as JsonValue;
+  if (replace) await store.putDocument(scheduleKeys.record(record.name), document);
+  else {
+    // Of two that create one of that name at the same time the other must not take back the first one's document when the engine refuses it.
+    const first = await store.putOnce(scheduleKeys.record(record.name), document);
+    if (!first.won) throw thereAlready(record.name, first.document as unknown as ScheduleRecord);
   }
-  await store.putDocument(scheduleKeys.record(record.name), record as unknown as JsonValue);
   try {
     await putIntoEngine(client, record, engine !== undefined);
   } catch (error) {
@@ -65,6 +65,14 @@ export async function createSchedule(
   const order = { by, ...(reason === undefined ? {} : { reason }) };
   await recordDone(store, name, standing ? 'replace' : 'create', order, { at });
   return standing ? 'replaced' : 'created';
+}
+
+function thereAlready(name: string, standing: ScheduleRecord | undefined): ArteError {
+  return new ArteError('RunStateConflict', {
+    what: `There is a schedule ${name} already.`,
+    why: standing ? `${standing.by} created it from ${standing.config} on ${standing.at}.` : 'The engine knows it.',
+    next: 'Give this one another --name, or say --replace: its students keep what they have, and what has changed is made anew.',
+  });
 }
 
 async function recordDone(

@@ -16,6 +16,7 @@ import {
   triggerAgain,
   triggerSchedule,
 } from '../../cli/schedules';
+import type { JsonValue } from '../../schemas/json';
 import { leftWaitingMs } from '../../schemas/limits';
 import { taskQueues } from '../../schemas/messages';
 import type { ScheduleRecord } from '../../schemas/schedule';
@@ -143,4 +144,29 @@ it('whoever creates, pauses, resumes, fires, replaces or deletes one is kept wit
     'trigger bob the key was renewed',
     'trigger bob the key was renewed',
   ]);
+});
+
+it('of two that create one of that name at the same time the second leaves the first one as it is', async () => {
+  const store = new MemoryStore();
+  const record = {
+    ...{ schemaVersion: 1, name: 'nightly', bundle: {}, config: 'nightly.yaml', parallel: 1 },
+    timing: { every: '1h', overlap: 'skip', catchUp: '1d', pauseOnFailure: false },
+    ...{ at: '2026-01-01T00:00:00Z', by: 'ana' },
+  } as unknown as ScheduleRecord;
+  let created = 0;
+  const handle = {
+    // The other one writes its document after this one has looked for it.
+    describe: async () => {
+      await store.putDocument(scheduleKeys.record('nightly'), record as unknown as JsonValue);
+      throw new ScheduleNotFoundError('none', 'nightly');
+    },
+  };
+  const client = {
+    schedule: { getHandle: () => handle, create: () => Promise.resolve((created += 1)) },
+  } as unknown as Client;
+  await expect(createSchedule({ client, store }, { ...record, by: 'bob' })).rejects.toMatchObject({
+    data: { code: 'RunStateConflict', why: expect.stringContaining('ana created it') as string },
+  });
+  expect(created).toBe(0);
+  expect(await store.getDocument(scheduleKeys.record('nightly'))).toEqual(record);
 });
