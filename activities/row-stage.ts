@@ -39,7 +39,7 @@ import { openCeiling } from './call-ceiling';
 import { madeAgain } from './damaged';
 import { openEarlierAnswers } from './earlier-answers';
 import { endpointSettings } from './endpoint-settings';
-import { readRows, streamRows } from './read-rows';
+import { streamRows } from './read-rows';
 import { currentRunId } from './run-of';
 import { withHeartbeat } from './heartbeat';
 import { underLease, waitingFor } from './lease';
@@ -489,6 +489,6 @@ function sumTotals(parts: readonly Totals[]): Totals {
 
 async function readWaves(store: StoreDependencies['store'], waves: readonly ArtifactRef[]): Promise<RowResult[]> {
   const rows: RowResult[] = [];
-  for (const ref of waves) rows.push(...(await readRows(store, ref, rowResultSchema)));
+  for (const ref of waves) for await (const row of streamRows(store, ref, rowResultSchema)) rows.push(row);
   return rows;
 }
