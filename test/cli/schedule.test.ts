@@ -103,7 +103,7 @@ it('whoever creates, pauses, resumes, fires, replaces or deletes one is kept wit
   const handle = {
     describe: () =>
       isThere
-        ? Promise.resolve({ state: {}, info: { runningActions: firing } })
+        ? Promise.resolve({ state: {}, action: {}, info: { runningActions: firing } })
         : Promise.reject(new ScheduleNotFoundError('none', 'nightly')),
     pause: (note: string) => Promise.resolve(notes.push(note)),
     unpause: (note: string) => Promise.resolve(notes.push(note)),
@@ -169,4 +169,33 @@ it('of two that create one of that name at the same time the second leaves the f
   });
   expect(created).toBe(0);
   expect(await store.getDocument(scheduleKeys.record('nightly'))).toEqual(record);
+});
+
+it('a change that was broken off between the store and the engine is noticed, and resume ends it', async () => {
+  const store = new MemoryStore();
+  const record = {
+    name: 'nightly',
+    bundle: { sha256: 'new' },
+    parallel: 1,
+    timing: { every: '1h', overlap: 'skip', catchUp: '1d' },
+  };
+  await store.putDocument(scheduleKeys.record('nightly'), record);
+  let bundle = 'old';
+  const done: string[] = [];
+  const handle = {
+    describe: () =>
+      Promise.resolve({ state: {}, action: { args: [{ bundle: { sha256: bundle } }] }, info: { runningActions: [] } }),
+    update: () => Promise.resolve((bundle = 'new')).then(() => done.push('update')),
+    unpause: () => Promise.resolve(done.push('unpause')),
+    trigger: () => Promise.resolve(done.push('trigger')),
+  };
+  const platform = { client: { schedule: { getHandle: () => handle } } as unknown as Client, store };
+  const by = { by: 'ana' };
+  await expect(triggerSchedule(platform, 'nightly', by)).rejects.toMatchObject({
+    data: { code: 'RunStateConflict', next: expect.stringContaining('arte schedule resume nightly') as string },
+  });
+  expect(await resumeSchedule(platform, 'nightly', by)).toBe('made again');
+  expect(await triggerSchedule(platform, 'nightly', by)).toBe('fired');
+  expect(await resumeSchedule(platform, 'nightly', by)).toBe('resumed');
+  expect(done).toEqual(['update', 'unpause', 'trigger', 'unpause']);
 });
