@@ -81,10 +81,11 @@ export function runLeasedStage<Dependencies extends { readonly store: ArtifactSt
         return tellFinished(store, manifest, input, true);
       };
       const make = async (signal: AbortSignal): Promise<StageResult> => {
-        const started = Date.now();
+        // As in stage.ts.
+        const started = performance.now();
         const context = { store, bundle, config, input, key, beat, first, signal, account };
         const outcome = await shape.run(context, dependencies);
-        const manifest = await commitStage(store, shape, keyed, outcome, (Date.now() - started) / 1000);
+        const manifest = await commitStage(store, shape, keyed, outcome, (performance.now() - started) / 1000);
         await cleanUp();
         return tellFinished(store, manifest, input, false);
       };

@@ -22,7 +22,7 @@ import { rowKey } from '../method/keys';
 import { servedIdentity, type AskedModel } from '../method/served';
 import type { RowThresholds } from './row-engine/types';
 import type { StoreDependencies } from './dependencies';
-import { readRows, streamRows } from './read-rows';
+import { streamRows } from './read-rows';
 import { keyOf, type StageContext, type StageOutcome, type StageShape } from './stage';
 import type { OpenBundle } from './bundle';
 
@@ -165,6 +165,6 @@ export async function rowsOfWave(
 
 async function readWaves(store: StoreDependencies['store'], waves: readonly ArtifactRef[]): Promise<RowResult[]> {
   const rows: RowResult[] = [];
-  for (const ref of waves) rows.push(...(await readRows(store, ref, rowResultSchema)));
+  for (const ref of waves) for await (const row of streamRows(store, ref, rowResultSchema)) rows.push(row);
   return rows;
 }

@@ -41,7 +41,10 @@ export async function findVerdict(
   return { approved: said.action === 'approve', by, at, ...(reason === undefined ? {} : { reason }) };
 }
 
-/** A run goes by another config from now on; the ones before stay known. Repeated, it changes nothing. Errors: RunNotFound, StoreUnreachable. */
+/**
+ * A run goes by another config from now on; the ones before stay known. Repeated, it changes nothing. `from`: hash of the bundle that the other one was made
+ * of. Errors: RunNotFound, StoreUnreachable; RunStateConflict where the run goes by another than `from` by now.
+ */
 export async function reviseRun(
   store: ArtifactStore,
   change: {
@@ -49,6 +52,7 @@ export async function reviseRun(
     readonly bundle: ArtifactRef;
     readonly by: string;
     readonly set: readonly string[];
+    readonly from?: string;
   },
 ): Promise<void> {
   const key = runKeys.record(change.runId);
@@ -57,6 +61,7 @@ export async function reviseRun(
     if (!standing) throw noSuchRun(change.runId);
     const record = standing.document as unknown as RunRecord;
     if (record.bundle.sha256 === change.bundle.sha256) return;
+    if (change.from !== undefined && record.bundle.sha256 !== change.from) throw changedMeanwhile(change.runId);
     if (race === 0) {
       await setRoundsAside(store, change.runId);
       // Under another config work that was killed may never be asked for again.
@@ -72,5 +77,14 @@ export async function reviseRun(
     what: `The record of ${change.runId} could not be written.`,
     why: `It was changed by others ${documentRacesMax} times while this one tried.`,
     next: 'Try it again.',
+  });
+}
+
+/** Two people change one config at a time: each sets something in the config as it was before. */
+function changedMeanwhile(runId: string): ArteError {
+  return new ArteError('RunStateConflict', {
+    what: `Somebody else has changed the config of the run ${runId} meanwhile.`,
+    why: 'This change was made of the config as it was before, and would take the other one back.',
+    next: 'Give the same command again: it is made of the config as it is now, and the other change stays.',
   });
 }

@@ -201,10 +201,11 @@ export function runWholeStage<Dependencies extends { readonly store: ArtifactSto
     const keyed = await keyOf(store, shape, input);
     const finished = await reusedStage(store, keyed.key);
     if (finished) return tellFinished(store, finished, input, true);
-    const started = Date.now();
+    // Not by the clock: one that is set back meanwhile would make a manifest that nobody can read.
+    const started = performance.now();
     const context = { store, bundle: keyed.bundle, config: keyed.bundle.config, input, key: keyed.key };
     const outcome = await shape.run(context, dependencies);
-    const manifest = await commitStage(store, shape, keyed, outcome, (Date.now() - started) / 1000);
+    const manifest = await commitStage(store, shape, keyed, outcome, (performance.now() - started) / 1000);
     return tellFinished(store, manifest, input, false);
   };
 }

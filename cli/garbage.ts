@@ -17,7 +17,7 @@
 import { openBundle } from '../activities/bundle';
 import { isGoneOrDamaged } from '../activities/damaged';
 import { openLineage, shardsOf, type RunLineage } from '../activities/lineage';
-import { endedMarks, lastEnded, runKeys } from '../activities/run-records';
+import { endedMarks, lastEnded, readEndedRuns, runKeys } from '../activities/run-records';
 import { listSchedules, scheduleKeys } from '../activities/schedules';
 import { listStandings } from '../activities/students';
 import type { ArtifactStore, StoredObject } from '../drivers/store/store';
@@ -206,6 +206,15 @@ export async function findGarbage(
     if (policy.retention.get(runId) === 'dropped')
       for (const prefix of [`runs/${runId}/`, endedMarks(runId)])
         for await (const object of store.list(prefix)) remove.push(garbage('runs', object));
+  const recorded = new Set(runs.map(({ runId }) => runId));
+  for (const runId of await remainsOfRuns(store, recorded)) {
+    const left: StoredObject[] = [];
+    for (const prefix of [`runs/${runId}/`, endedMarks(runId)])
+      for await (const object of store.list(prefix)) left.push(object);
+    // One whose record was lost in another way, and that is under way, has left a word lately.
+    if (policy.retention.get(runId) === 'dropped' || left.every((object) => goes(object, 'dropped')))
+      for (const object of left) remove.push(garbage('runs', object));
+  }
 
   if (unfinished.length > 0) {
     const [first, ...others] = unfinished;
@@ -364,6 +373,20 @@ function garbage(kind: GarbageKind, { key, bytes }: StoredObject): Garbage {
 function inOrder(remove: readonly Garbage[]): Garbage[] {
   const rank = ({ kind, key }: Garbage): number => (key.endsWith('/run.json') ? -1 : garbageKinds.indexOf(kind));
   return [...remove].sort((one, other) => rank(one) - rank(other));
+}
+
+/**
+ * Runs of which documents are there and no record: a clean-up that was to give them up was broken off behind the record, which goes first. The table of runs
+ * still has them, and a new run of such an id would take up their account. `recorded`: those that are known to have one.
+ */
+export async function remainsOfRuns(store: ArtifactStore, recorded: ReadonlySet<string>): Promise<string[]> {
+  const ids = new Set((await readEndedRuns(store)).keys());
+  for await (const runId of store.folders('runs/')) ids.add(runId);
+  const remains: string[] = [];
+  // One that begins just now has its record before anything else.
+  for (const runId of ids)
+    if (!recorded.has(runId) && (await store.lookAt(runKeys.record(runId))) === undefined) remains.push(runId);
+  return remains;
 }
 
 /** Every run that the store has a record of, with the time of its newest document. */

@@ -46,14 +46,14 @@ export async function createSchedule(
 ): Promise<'created' | 'replaced'> {
   const standing = await readSchedule(store, record.name);
   const engine = await describeSchedule(client, record.name);
-  if (!replace && (standing ?? engine)) {
-    throw new ArteError('RunStateConflict', {
-      what: `There is a schedule ${record.name} already.`,
-      why: standing ? `${standing.by} created it from ${standing.config} on ${standing.at}.` : 'The engine knows it.',
-      next: 'Give this one another --name, or say --replace: its students keep what they have, and what has changed is made anew.',
-    });
+  if (!replace && (standing ?? engine)) throw thereAlready(record.name, standing);
+  const document = record as unknown as JsonValue;
+  if (replace) await store.putDocument(scheduleKeys.record(record.name), document);
+  else {
+    // Of two that create one of that name at the same time the other must not take back the first one's document when the engine refuses it.
+    const first = await store.putOnce(scheduleKeys.record(record.name), document);
+    if (!first.won) throw thereAlready(record.name, first.document as unknown as ScheduleRecord);
   }
-  await store.putDocument(scheduleKeys.record(record.name), record as unknown as JsonValue);
   try {
     await putIntoEngine(client, record, engine !== undefined);
   } catch (error) {
@@ -65,6 +65,14 @@ export async function createSchedule(
   const order = { by, ...(reason === undefined ? {} : { reason }) };
   await recordDone(store, name, standing ? 'replace' : 'create', order, { at });
   return standing ? 'replaced' : 'created';
+}
+
+function thereAlready(name: string, standing: ScheduleRecord | undefined): ArteError {
+  return new ArteError('RunStateConflict', {
+    what: `There is a schedule ${name} already.`,
+    why: standing ? `${standing.by} created it from ${standing.config} on ${standing.at}.` : 'The engine knows it.',
+    next: 'Give this one another --name, or say --replace: its students keep what they have, and what has changed is made anew.',
+  });
 }
 
 async function recordDone(
@@ -125,6 +133,18 @@ export async function describeSchedule(client: Client, name: string): Promise<Sc
   }
 }
 
+/**
+ * Whether the engine fires by the config of the record. A change that was broken off between the two leaves them apart: each firing then finds that its
+ * schedule goes by another config, and does nothing.
+ */
+export function firesByRecord(
+  { action }: Pick<ScheduleDescription, 'action'>,
+  { bundle }: Pick<ScheduleRecord, 'bundle'>,
+): boolean {
+  const [input] = (action.args ?? []) as readonly RealignInput[];
+  return input === undefined || input.bundle.sha256 === bundle.sha256;
+}
+
 /** Errors: InvalidInput when there is no such schedule. */
 export async function requireSchedule(store: ArtifactStore, name: string): Promise<ScheduleRecord> {
   const record = await readSchedule(store, name);
@@ -147,12 +167,20 @@ async function engineHandle({ client, store }: Platform, name: string): Promise<
   });
 }
 
+function changedInPart(name: string): ArteError {
+  return new ArteError('RunStateConflict', {
+    what: `The last change of the schedule ${name} was broken off.`,
+    why: 'The store holds another config than the engine fires by, and such a firing does nothing.',
+    next: `arte schedule resume ${name} brings the engine to what the store holds.`,
+  });
+}
+
 export async function pauseSchedule(platform: Platform, name: string, order: Order): Promise<void> {
   await (await engineHandle(platform, name)).pause(noteOf(order));
   await recordDone(platform.store, name, 'pause', order);
 }
 
-/** Go on with a schedule that is paused, or make one again that the engine has lost. */
+/** Go on with a schedule that is paused, or make one again that the engine has lost, or has under another config than the store. */
 export async function resumeSchedule(
   platform: Platform,
   name: string,
@@ -160,22 +188,26 @@ export async function resumeSchedule(
 ): Promise<'resumed' | 'made again'> {
   const { client, store } = platform;
   const record = await requireSchedule(store, name);
-  const isThere = (await describeSchedule(client, name)) !== undefined;
-  if (isThere) await (await engineHandle(platform, name)).unpause(noteOf(order));
-  else await putIntoEngine(client, record, false);
+  const engine = await describeSchedule(client, name);
+  const isWhole = engine !== undefined && firesByRecord(engine, record);
+  if (!isWhole) await putIntoEngine(client, record, engine !== undefined);
+  if (engine) await (await engineHandle(platform, name)).unpause(noteOf(order));
   await recordDone(store, name, 'resume', order);
-  return isThere ? 'resumed' : 'made again';
+  return isWhole ? 'resumed' : 'made again';
 }
 
-/** Fire now, by the schedule's own overlap policy. False when a firing is under way and this one is left out. */
+/** Fire now, by the schedule's own overlap policy. Errors: InvalidInput; RunStateConflict where nothing would come of it, because a change was broken off. */
 export async function triggerSchedule(
   platform: Platform,
   name: string,
   order: Order,
 ): Promise<'fired' | 'left out' | 'comes after'> {
   const handle = await engineHandle(platform, name);
-  const { overlap } = (await requireSchedule(platform.store, name)).timing;
-  const { info } = await handle.describe();
+  const record = await requireSchedule(platform.store, name);
+  const { overlap } = record.timing;
+  const engine = await handle.describe();
+  if (!firesByRecord(engine, record)) throw changedInPart(name);
+  const { info } = engine;
   await handle.trigger(overlaps[overlap]);
   const isFiring = info.runningActions.length > 0;
   // Nothing comes of it.

@@ -89,8 +89,9 @@ export function findTags(text: string, tags: AnswerTags): TagMatch[] {
 function findClose(text: string, close: string): { start: number; end: number } | null {
   const mark = close.trim();
   if (closeIsUnmistakable(close) || mark.length > 1) {
-    const at = text.toLowerCase().indexOf(mark.toLowerCase());
-    return at < 0 ? null : { start: at, end: at + mark.length };
+    // Not in the lower-cased text: a letter may be longer there ("İ"), and all places behind it are others.
+    const found = new RegExp(escapePattern(mark), 'iu').exec(text);
+    return found === null ? null : { start: found.index, end: found.index + found[0].length };
   }
   // A mark such as "." closes where a sentence ends, not inside 3.5; so does the end of the line.
   const sentenceEnd = new RegExp(mark === '' ? '\\n' : `${escapePattern(mark)}(?=[\\s"')*]|$)|\\n`, 'u').exec(text);
@@ -377,7 +378,7 @@ function canonicalNumber(text: string): string | null {
   const parts = /^(-?)(\d*)(?:\.(\d*))?$/.exec(plain);
   if (parts === null || !/\d/.test(plain)) return null;
   const whole = (parts[2] ?? '').replace(/^0+(?=\d)/, '') || '0';
-  const decimals = (parts[3] ?? '').replace(/0+$/, '');
+  const decimals = (parts[3] ?? '').replace(/(?<!0)0+$/, '');
   const size = decimals === '' ? whole : `${whole}.${decimals}`;
   return parts[1] === '-' && size !== '0' ? `-${size}` : size;
 }

@@ -145,9 +145,10 @@ function wordsOf(texts: readonly string[]): string[] {
   const words: string[] = [];
   for (const text of texts) {
     if (words.length >= diversityWordsMax) break;
-    words.push(...wordsOfText(text));
+    // Of one text no more than counts: a server that does not keep to max_tokens writes more words than a call takes arguments.
+    words.push(...wordsOfText(text).slice(0, diversityWordsMax - words.length));
   }
-  return words.slice(0, diversityWordsMax);
+  return words;
 }
 
 /** distinct-2 among the first `among` words; null with fewer than two. */

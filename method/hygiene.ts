@@ -22,7 +22,8 @@ export function normaliseQuestion(text: string): string {
       .normalize('NFKC')
       .replace(/\s+/gu, ' ')
       .trim()
-      .replace(/[\s?.!]+$/u, '')
+      // From its beginning only, so that a long row of them in the middle is not tried from each of its places.
+      .replace(/(?<![\s?.!])[\s?.!]+$/u, '')
   );
 }
 

@@ -28,7 +28,9 @@ export function preparedTasks(
     const contents = new Map(taskFilesOf(task).map(({ setting, path }) => [setting, texts.get(path) ?? '']));
     const record = buildTaskRecord(withConfigTechniques(task, prompts), taskSource(task, contents), defaultTechniques);
     records.push(record);
-    if (task.gold !== undefined) gold.push(...goldExamples(record, contents.get('gold') ?? '', task.gold));
+    // One by one: a call takes some 120,000 arguments, and files have more lines.
+    if (task.gold !== undefined)
+      for (const example of goldExamples(record, contents.get('gold') ?? '', task.gold)) gold.push(example);
   }
   const sizes = Object.fromEntries(
     records.map((record) => [record.name, { validation: record.validation.length, test: record.test.length }]),

@@ -59,7 +59,8 @@ export function lengthStatistics(texts: readonly string[]): LengthStatistics {
   if (words.length === 0) return { mean: 0, p10: 0, p25: 0, p50: 0, p75: 0, p90: 0, max: 0 };
   const at = (share: number): number => round(quantile(words, share));
   const mean = round(words.reduce((sum, count) => sum + count, 0) / words.length);
-  return { mean, p10: at(0.1), p25: at(0.25), p50: at(0.5), p75: at(0.75), p90: at(0.9), max: Math.max(...words) };
+  const max = words.reduce((most, count) => Math.max(most, count), 0);
+  return { mean, p10: at(0.1), p25: at(0.25), p50: at(0.5), p75: at(0.75), p90: at(0.9), max };
 }
 
 function round(value: number): number {

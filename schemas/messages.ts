@@ -341,6 +341,8 @@ export interface RetryOrder extends Order {
     readonly input: AlignInput;
     /** The settings as they were typed: `align.batch_size=8`. */
     readonly set: readonly string[];
+    /** Hash of the bundle that they were put into. Left out by commands of older versions. */
+    readonly from?: string;
   };
 }
 

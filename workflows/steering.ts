@@ -225,10 +225,11 @@ export function createSteering(run: SteeredRun): Steering {
         return;
       }
       revising = true;
-      const { input, set } = change;
+      const { input, set, from } = change;
+      const made = from === undefined ? {} : { from };
       try {
         await untilStopped();
-        await CancellationScope.nonCancellable(() => io.reviseRun({ runId, bundle: input.bundle, by, set }));
+        await CancellationScope.nonCancellable(() => io.reviseRun({ runId, bundle: input.bundle, by, set, ...made }));
       } catch (error) {
         revising = false;
         throw error;

@@ -4,12 +4,15 @@ import { cacheDirectory } from '../../drivers/local/directories';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { cachedModels, removeCachedModels, type CachedModel } from '../../drivers/model/model-cache';
 import { noSuchRun } from '../../activities/run-records';
+import { statusOf } from '../../activities/start-run';
 import { ArteError } from '../../schemas/errors';
 import { garbageGraceMs } from '../../schemas/limits';
+import type { RunStatus } from '../../schemas/messages';
 import {
   findGarbage,
   garbageKinds,
   recordedRuns,
+  remainsOfRuns,
   type Garbage,
   type GarbagePlan,
   type KnownRun,
@@ -57,7 +60,8 @@ export function register(program: Command): void {
         const began = options.yes ? { began: await storeTime(session.store) } : {};
         const now = new Date();
         const runs = await knownRuns(session);
-        const retention = retentionOf(runs, options, now);
+        const remains = await namedRemains(session, runs, options);
+        const retention = retentionOf(runs, remains, options, now);
         const plan = await findGarbage(session.store, runs, { retention, graceMs, now, ...began });
         const models = (options.models ? await cachedModels(cacheDirectory()) : []).filter(
           ({ sha256, usedAt }) => !plan.models.has(sha256) && now.getTime() - usedAt.getTime() > graceMs,
@@ -92,13 +96,40 @@ async function knownRuns({ client, store }: Session): Promise<KnownRun[]> {
   return runs;
 }
 
-/** What becomes of each run. Errors: RunNotFound, RunStateConflict (a run under way cannot be dropped), InvalidInput. */
-function retentionOf(runs: readonly KnownRun[], options: Options, now: Date): Map<string, Retention> {
+/** Of the runs that are to be dropped those that have no record any more: an earlier clean-up of them was broken off. Errors: RunStateConflict where one is under way all the same. */
+async function namedRemains(
+  { client, store }: Session,
+  runs: readonly KnownRun[],
+  { drop = [] }: Options,
+): Promise<string[]> {
+  const recorded = new Set(runs.map(({ runId }) => runId));
+  if (drop.every((runId) => recorded.has(runId))) return [];
+  const named = (await remainsOfRuns(store, recorded)).filter((runId) => drop.includes(runId));
+  for (const runId of named)
+    if ((await statusOf(client.workflow.getHandle(runId))) === 'RUNNING') throw underWay(runId, 'RUNNING');
+  return named;
+}
+
+function underWay(runId: string, status: RunStatus): ArteError {
+  return new ArteError('RunStateConflict', {
+    what: `${runId} cannot be dropped: it is ${status}.`,
+    why: 'A run under way would make again what is taken from it.',
+    next: `arte cancel ${runId} ends it; then drop it.`,
+  });
+}
+
+/** What becomes of each run; `remains`: what is left of runs that are to be dropped. Errors: RunNotFound, RunStateConflict (a run under way cannot be dropped), InvalidInput. */
+function retentionOf(
+  runs: readonly KnownRun[],
+  remains: readonly string[],
+  options: Options,
+  now: Date,
+): Map<string, Retention> {
   const { keep = [], drop = [], olderThan } = options;
   const days = olderThan === undefined ? undefined : numberOf('--older-than', olderThan);
   for (const runId of [...keep, ...drop]) {
     const known = runs.map((run) => run.runId);
-    if (!known.includes(runId)) throw noSuchRun(runId, known);
+    if (!known.includes(runId) && !remains.includes(runId)) throw noSuchRun(runId, known);
   }
   const both = keep.find((runId) => drop.includes(runId));
   if (both !== undefined) {
@@ -108,17 +139,11 @@ function retentionOf(runs: readonly KnownRun[], options: Options, now: Date): Ma
       next: 'Name it once.',
     });
   }
-  const retention = new Map<string, Retention>();
+  const retention = new Map(remains.map((runId): [string, Retention] => [runId, 'dropped']));
   for (const { runId, status, lastWordAt } of runs) {
     const isUnderWay = status !== 'DONE' && status !== 'FAILED' && status !== 'CANCELLED';
     if (drop.includes(runId)) {
-      if (isUnderWay) {
-        throw new ArteError('RunStateConflict', {
-          what: `${runId} cannot be dropped: it is ${status}.`,
-          why: 'A run under way would make again what is taken from it.',
-          next: `arte cancel ${runId} ends it; then drop it.`,
-        });
-      }
+      if (isUnderWay) throw underWay(runId, status);
       retention.set(runId, 'dropped');
     } else if (
       status === 'DONE' &&

@@ -15,8 +15,7 @@ import type { RetryOrder, RunRecord, RunStatus } from '../../schemas/messages';
 import type { RunConfig } from '../../schemas/run-config';
 import { retryUpdate } from '../../workflows/messages';
 import { orderFor } from '../actor';
-import { changedConfig, collectSettings } from '../config/changed-config';
-import type { LoadedConfig } from '../config/load-config';
+import { changedConfig, collectSettings, type ChangedConfig } from '../config/changed-config';
 import type { Difference } from '../lineage/diff-runs';
 import { colorsFor, exitCodes, printLine, printNote, progress as progressLine, type ExitCode } from '../output';
 import { changesOf, sayChange } from '../plan/plan-reuse';
@@ -138,8 +137,9 @@ export async function orderRetry(
   else if (progress.status === 'DONE') throw notUnderWay(runId, progress.status, 'retry');
   else {
     if (change) {
-      const { input, set } = change;
-      await reviseRun(session.store, { runId, bundle: input.bundle, by: order.by, set });
+      const { input, set, from } = change;
+      const made = from === undefined ? {} : { from };
+      await reviseRun(session.store, { runId, bundle: input.bundle, by: order.by, set, ...made });
       const at = new Date().toISOString();
       await recordAction(session.store, { runId, action: 'retry', at, set: [...set], ...order });
     }
@@ -191,7 +191,7 @@ export async function judgeChange(
   store: ArtifactStore,
   runId: string,
   set: readonly string[],
-): Promise<{ readonly loaded: LoadedConfig; readonly before: RunConfig; readonly changes: readonly Difference[] }> {
+): Promise<{ readonly loaded: ChangedConfig; readonly before: RunConfig; readonly changes: readonly Difference[] }> {
   const loaded = await changedConfig(store, runId, set, { env: process.env });
   const { before, changes } = await changesOf(store, runId, loaded);
   if (changes.length === 0) {
@@ -209,11 +209,11 @@ export async function keepChange(
   store: ArtifactStore,
   runId: string,
   set: readonly string[],
-  loaded: LoadedConfig,
+  loaded: ChangedConfig,
 ): Promise<Change> {
   const bundle = await storeBundle(store, loaded);
   await keepPlan(store, runId, await planNow(store, loaded), bundle);
-  return { input: alignInput(runId, bundle, loaded.config), set };
+  return { input: alignInput(runId, bundle, loaded.config), set, from: loaded.from };
 }
 
 /** The embedded services again, with this process's environment. Errors: InvalidInput on a platform that is not ours to restart. */

@@ -28,6 +28,7 @@ import {
   createSchedule,
   deleteSchedule,
   describeSchedule,
+  firesByRecord,
   pauseSchedule,
   previewFiring,
   requireSchedule,
@@ -223,7 +224,8 @@ async function list({ client, store }: Session, name: string | undefined, json: 
     const engine = await describeSchedule(client, record.name);
     const next = nextOf(engine);
     const lastFiring = (await readLastFiring(store, record.name)) ?? null;
-    listed.push({ ...record, state: await stateOf(client, engine), next: next?.toISOString() ?? null, lastFiring });
+    const state = await stateOf(client, engine, record);
+    listed.push({ ...record, state, next: next?.toISOString() ?? null, lastFiring });
   }
   if (json) printJson(name === undefined ? listed : { ...listed[0], actions });
   else if (listed.length === 0) printLine('There is no schedule. arte schedule create CONFIG --every 1h makes one.');
@@ -278,8 +280,10 @@ export function firesWords(name: string, engine: Described): string {
     : `it fires next at ${time(nextOf(engine))}`;
 }
 
-async function stateOf(client: Session['client'], engine: Described): Promise<string> {
+async function stateOf(client: Session['client'], engine: Described, record: ScheduleRecord): Promise<string> {
   if (!engine) return 'lost by the engine: arte schedule resume makes it again';
+  if (!firesByRecord(engine, record))
+    return 'its change was broken off, it does nothing: arte schedule resume ends that';
   if (engine.state.paused) return `paused (${engine.state.note ?? ''})`;
   if (engine.info.runningActions.length > 0) return 'firing';
   const failure = await failureOf(client, engine.info.recentActions.at(-1)?.action.workflow.workflowId);

@@ -43,6 +43,12 @@ const fixed: readonly Fixed[] = [
   },
 ];
 
+/** The config of a run with settings put into it. */
+export interface ChangedConfig extends LoadedConfig {
+  /** Hash of the bundle that they were put into. */
+  readonly from: string;
+}
+
 /** `--set` may be given more than once. */
 export function collectSettings(value: string, before: readonly string[] = []): string[] {
   return [...before, value];
@@ -57,7 +63,7 @@ export async function changedConfig(
   runId: string,
   settings: readonly string[],
   { env, isClone = false }: { readonly env: Environment; readonly isClone?: boolean },
-): Promise<LoadedConfig> {
+): Promise<ChangedConfig> {
   const record = (await store.getDocument(runKeys.record(runId))) as unknown as RunRecord | undefined;
   if (!record) throw await noSuchRunIn(store, runId);
   const { config: stored, files } = await openBundle(store, record.bundle);
@@ -94,7 +100,7 @@ export async function changedConfig(
       problems,
       `Correct ${problems.length === 1 ? 'it' : 'them'}, and type the command again. The run is as it was.`,
     );
-  return { config, configDir, files, ...rest };
+  return { config, configDir, files, ...rest, from: record.bundle.sha256 };
 }
 
 type Node = { [name: string]: unknown } | unknown[];

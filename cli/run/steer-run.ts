@@ -3,7 +3,7 @@
  * decided where the run is (workflows/steering.ts).
  */
 import type { UpdateDefinition } from '@temporalio/common';
-import { ApplicationFailure } from '@temporalio/common';
+import { ActivityFailure, ApplicationFailure } from '@temporalio/common';
 import { WorkflowUpdateFailedError } from '@temporalio/client';
 import { Option, type Command } from 'commander';
 import { statusOf } from '../../activities/start-run';
@@ -80,7 +80,9 @@ function onlyOthersThere(runId: string, verb: string): ArteError {
   });
 }
 
-function refused({ cause }: WorkflowUpdateFailedError): ArteError | undefined {
+function refused({ cause: said }: WorkflowUpdateFailedError): ArteError | undefined {
+  // By the run itself, or by the activity that was to carry it out.
+  const cause = said instanceof ActivityFailure ? said.cause : said;
   const data = cause instanceof ApplicationFailure ? (cause.details?.[0] as ErrorData | undefined) : undefined;
   return data?.code === undefined ? undefined : new ArteError(data.code, data);
 }

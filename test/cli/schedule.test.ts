@@ -16,6 +16,7 @@ import {
   triggerAgain,
   triggerSchedule,
 } from '../../cli/schedules';
+import type { JsonValue } from '../../schemas/json';
 import { leftWaitingMs } from '../../schemas/limits';
 import { taskQueues } from '../../schemas/messages';
 import type { ScheduleRecord } from '../../schemas/schedule';
@@ -102,7 +103,7 @@ it('whoever creates, pauses, resumes, fires, replaces or deletes one is kept wit
   const handle = {
     describe: () =>
       isThere
-        ? Promise.resolve({ state: {}, info: { runningActions: firing } })
+        ? Promise.resolve({ state: {}, action: {}, info: { runningActions: firing } })
         : Promise.reject(new ScheduleNotFoundError('none', 'nightly')),
     pause: (note: string) => Promise.resolve(notes.push(note)),
     unpause: (note: string) => Promise.resolve(notes.push(note)),
@@ -143,4 +144,58 @@ it('whoever creates, pauses, resumes, fires, replaces or deletes one is kept wit
     'trigger bob the key was renewed',
     'trigger bob the key was renewed',
   ]);
+});
+
+it('of two that create one of that name at the same time the second leaves the first one as it is', async () => {
+  const store = new MemoryStore();
+  const record = {
+    ...{ schemaVersion: 1, name: 'nightly', bundle: {}, config: 'nightly.yaml', parallel: 1 },
+    timing: { every: '1h', overlap: 'skip', catchUp: '1d', pauseOnFailure: false },
+    ...{ at: '2026-01-01T00:00:00Z', by: 'ana' },
+  } as unknown as ScheduleRecord;
+  let created = 0;
+  const handle = {
+    // The other one writes its document after this one has looked for it.
+    describe: async () => {
+      await store.putDocument(scheduleKeys.record('nightly'), record as unknown as JsonValue);
+      throw new ScheduleNotFoundError('none', 'nightly');
+    },
+  };
+  const client = {
+    schedule: { getHandle: () => handle, create: () => Promise.resolve((created += 1)) },
+  } as unknown as Client;
+  await expect(createSchedule({ client, store }, { ...record, by: 'bob' })).rejects.toMatchObject({
+    data: { code: 'RunStateConflict', why: expect.stringContaining('ana created it') as string },
+  });
+  expect(created).toBe(0);
+  expect(await store.getDocument(scheduleKeys.record('nightly'))).toEqual(record);
+});
+
+it('a change that was broken off between the store and the engine is noticed, and resume ends it', async () => {
+  const store = new MemoryStore();
+  const record = {
+    name: 'nightly',
+    bundle: { sha256: 'new' },
+    parallel: 1,
+    timing: { every: '1h', overlap: 'skip', catchUp: '1d' },
+  };
+  await store.putDocument(scheduleKeys.record('nightly'), record);
+  let bundle = 'old';
+  const done: string[] = [];
+  const handle = {
+    describe: () =>
+      Promise.resolve({ state: {}, action: { args: [{ bundle: { sha256: bundle } }] }, info: { runningActions: [] } }),
+    update: () => Promise.resolve((bundle = 'new')).then(() => done.push('update')),
+    unpause: () => Promise.resolve(done.push('unpause')),
+    trigger: () => Promise.resolve(done.push('trigger')),
+  };
+  const platform = { client: { schedule: { getHandle: () => handle } } as unknown as Client, store };
+  const by = { by: 'ana' };
+  await expect(triggerSchedule(platform, 'nightly', by)).rejects.toMatchObject({
+    data: { code: 'RunStateConflict', next: expect.stringContaining('arte schedule resume nightly') as string },
+  });
+  expect(await resumeSchedule(platform, 'nightly', by)).toBe('made again');
+  expect(await triggerSchedule(platform, 'nightly', by)).toBe('fired');
+  expect(await resumeSchedule(platform, 'nightly', by)).toBe('resumed');
+  expect(done).toEqual(['update', 'unpause', 'trigger', 'unpause']);
 });

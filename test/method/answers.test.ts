@@ -144,6 +144,11 @@ describe('parts', () => {
     expect(second).toMatchObject({ open: 'The answer is ', content: '6', closed: true });
   });
 
+  it('finds the close behind letters that are longer in lower case', () => {
+    const [tag] = findTags('So: <ans>İstanbul</ANS> İ', { open: '<ans>', close: '</ans>' });
+    expect(tag).toEqual({ start: 4, end: 23, open: '<ans>', content: 'İstanbul', closed: true });
+  });
+
   it('cuts where a model invents the next question, not where it repeats its own', () => {
     expect(cutAtNextQuestion('5.\n\nQuestion: 2 + 2?')).toBe('5.\n');
     expect(cutAtNextQuestion('Question: 2 + 2? It is 4.')).toBe('Question: 2 + 2? It is 4.');

@@ -155,6 +155,12 @@ describe('judgeGates', () => {
     expect(evidenceOf(rows).tailored.contaminated).toBe(0);
   });
 
+  it('bears a rationale of more words than a call takes arguments', () => {
+    const [first, ...rest] = written(6, {}, 50);
+    const endless = { ...first!, rationale: 'on and '.repeat(100_000) };
+    expect(evidenceOf([endless, ...rest]).tailored).toMatchObject({ examples: rest.length + 1 });
+  });
+
   it('catches a teacher that was rewarded for length', () => {
     const evidence = evidenceOf(written(7, { sentences: [12, 20] }), { rewardMargin: 2, rewardAccuracy: 1 });
     expect(evidence.tailored.lengthRatio).toBeGreaterThan(3);

@@ -20,6 +20,14 @@ describe('normaliseQuestion', () => {
     expect(normaliseQuestion(question)).toBe(normal);
   });
 
+  it('takes no long time over a long row of dots in the middle', () => {
+    const row = '.'.repeat(60_000);
+    const began = performance.now();
+    expect(normaliseQuestion(`Fill in ${row} here.`)).toBe(`fill in ${row} here`);
+    // From each of its places it took many seconds.
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
   it('is idempotent', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'grapheme' }), (text) => {

@@ -206,6 +206,11 @@ describe('a run that is steered', () => {
       error: { code: 'TrainerOutOfMemory', next: 'arte retry changed --set x=1' },
     });
     const made = await manifestsOf(store);
+    // Of a config that somebody else has changed meanwhile.
+    const late = { ...order, change: { ...order.change, from: 'f'.repeat(64) } };
+    await expect(steer(here.session, 'changed', retryUpdate, late, 'retry')).rejects.toMatchObject({
+      data: { code: 'RunStateConflict', what: expect.stringContaining('Somebody else has changed') as string },
+    });
     await steer(here.session, 'changed', retryUpdate, order, 'retry');
     await here.until('changed', ({ status }) => status === 'NEEDS_APPROVAL');
     for (const [key, manifest] of made) expect((await manifestsOf(store)).get(key)).toEqual(manifest);
