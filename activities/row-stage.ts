@@ -17,7 +17,6 @@ import type { ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonValue } from '../schemas/json';
 import type { StageInput, WaveInput } from '../schemas/messages';
 import type { RowStageName } from '../schemas/stage-names';
-import { wavesMax } from '../schemas/limits';
 import { rowKey } from '../method/keys';
 import { servedIdentity, type AskedModel } from '../method/served';
 import type { RowThresholds } from './row-engine/types';
