@@ -52,7 +52,7 @@ export async function reviseRun(
     readonly bundle: ArtifactRef;
     readonly by: string;
     readonly set: readonly string[];
-    readonly from?: string;
+    readonly from?: string | undefined;
   },
 ): Promise<void> {
   const key = runKeys.record(change.runId);

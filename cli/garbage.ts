@@ -204,13 +204,10 @@ export async function findGarbage(
     if (goes(object, 'dropped')) remove.push(garbage('damaged', object));
   for (const { runId } of runs)
     if (policy.retention.get(runId) === 'dropped')
-      for (const prefix of [`runs/${runId}/`, endedMarks(runId)])
-        for await (const object of store.list(prefix)) remove.push(garbage('runs', object));
+      for (const object of await documentsOf(store, runId)) remove.push(garbage('runs', object));
   const recorded = new Set(runs.map(({ runId }) => runId));
   for (const runId of await remainsOfRuns(store, recorded)) {
-    const left: StoredObject[] = [];
-    for (const prefix of [`runs/${runId}/`, endedMarks(runId)])
-      for await (const object of store.list(prefix)) left.push(object);
+    const left = await documentsOf(store, runId);
     // One whose record was lost in another way, and that is under way, has left a word lately.
     if (policy.retention.get(runId) === 'dropped' || left.every((object) => goes(object, 'dropped')))
       for (const object of left) remove.push(garbage('runs', object));
@@ -373,6 +370,14 @@ function garbage(kind: GarbageKind, { key, bytes }: StoredObject): Garbage {
 function inOrder(remove: readonly Garbage[]): Garbage[] {
   const rank = ({ kind, key }: Garbage): number => (key.endsWith('/run.json') ? -1 : garbageKinds.indexOf(kind));
   return [...remove].sort((one, other) => rank(one) - rank(other));
+}
+
+/** Everything that is a run's alone: its records, and its mark among the ended. */
+async function documentsOf(store: ArtifactStore, runId: string): Promise<StoredObject[]> {
+  const found: StoredObject[] = [];
+  for (const prefix of [`runs/${runId}/`, endedMarks(runId)])
+    for await (const object of store.list(prefix)) found.push(object);
+  return found;
 }
 
 /**

@@ -13,7 +13,7 @@ import { ArteError } from '../schemas/errors';
 import { commandSilenceMs, engineAnswerMs, reconnectPauseMaxMs } from '../schemas/limits';
 import type { PlatformAddresses } from '../schemas/platform';
 import type { RunConfig } from '../schemas/run-config';
-import { temporalConnectionOptions } from '../workers/connection';
+import { temporalConnectionOptions, temporalDown } from '../workers/connection';
 import { progressIfSlow } from './output';
 
 type Interceptor = NonNullable<ConnectionOptions['interceptors']>[number];
@@ -88,14 +88,10 @@ async function connect({ temporal }: PlatformAddresses): Promise<Connection> {
       channelArgs: { 'grpc.max_reconnect_backoff_ms': reconnectPauseMaxMs },
     });
   } catch (cause) {
-    throw new ArteError(
-      'PlatformDown',
-      {
-        what: `Temporal does not answer at ${temporal.address}.`,
-        why: cause instanceof Error ? cause.message : String(cause),
-        next: 'Check platform.temporal.address and the network; arte doctor looks at each part.',
-      },
-      { cause },
+    throw temporalDown(
+      temporal,
+      cause,
+      'Check platform.temporal.address and the network; arte doctor looks at each part.',
     );
   }
 }

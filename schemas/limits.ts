@@ -135,6 +135,9 @@ export const storeSilenceMs = 60_000;
 /** A person waits at a command: a store that takes a request and says nothing for this long is reported, not waited for. Workers wait longer. */
 export const commandSilenceMs = 10_000;
 
+/** For an error to be said, after which a worker's process ends whatever it still holds. */
+export const lastWordsMs = 5_000;
+
 /** So long a command waits for one answer of Temporal: a question to a run may have to wait for a worker that is just starting. */
 export const engineAnswerMs = 30_000;
 

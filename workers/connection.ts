@@ -1,4 +1,5 @@
-/** Options of a connection to Temporal, for workers and clients alike. Owns nothing but the translation. */
+/** How Temporal is connected to, for workers and clients alike, and what is said when it does not answer. */
+import { ArteError } from '../schemas/errors';
 import type { TemporalAddress, TemporalTls } from '../schemas/platform';
 
 interface Options {
@@ -14,4 +15,17 @@ export function temporalConnectionOptions(temporal: TemporalAddress): Options {
     ...(temporal.tls === false ? {} : { tls: temporal.tls }),
     ...(temporal.apiKey === undefined ? {} : { apiKey: temporal.apiKey }),
   };
+}
+
+/** Nothing answers at the address, or refuses the connection. `next`: what to do, as far as the caller knows. */
+export function temporalDown({ address }: TemporalAddress, cause: unknown, next: string): ArteError {
+  return new ArteError(
+    'PlatformDown',
+    {
+      what: `Temporal does not answer at ${address}.`,
+      why: cause instanceof Error ? cause.message : String(cause),
+      next,
+    },
+    { cause },
+  );
 }

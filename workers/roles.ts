@@ -30,7 +30,7 @@ import { killGraceMs, stickyQueueTimeoutMs } from '../schemas/limits';
 import { deploymentName, taskQueues, type WorkerRole } from '../schemas/messages';
 import type { TemporalAddress } from '../schemas/platform';
 import type { WorkerPlatform } from './worker-platform';
-import { temporalConnectionOptions } from './connection';
+import { temporalConnectionOptions, temporalDown } from './connection';
 import { announceDeployment, ensureSearchAttributes } from './deployment';
 import { activityInterceptors } from './activity-interceptors';
 import { openTracing, type Tracing } from './tracing';
@@ -95,15 +95,7 @@ export async function runRoles(
 /** Errors: PlatformDown. */
 async function connectTo(temporal: TemporalAddress): Promise<NativeConnection> {
   return NativeConnection.connect(temporalConnectionOptions(temporal)).catch((cause: unknown) => {
-    throw new ArteError(
-      'PlatformDown',
-      {
-        what: `Temporal does not answer at ${temporal.address}.`,
-        why: cause instanceof Error ? cause.message : String(cause),
-        next: 'Start it, or check the address and the network; then start the worker again.',
-      },
-      { cause },
-    );
+    throw temporalDown(temporal, cause, 'Start it, or check the address and the network; then start the worker again.');
   });
 }
 

@@ -226,10 +226,9 @@ export function createSteering(run: SteeredRun): Steering {
       }
       revising = true;
       const { input, set, from } = change;
-      const made = from === undefined ? {} : { from };
       try {
         await untilStopped();
-        await CancellationScope.nonCancellable(() => io.reviseRun({ runId, bundle: input.bundle, by, set, ...made }));
+        await CancellationScope.nonCancellable(() => io.reviseRun({ runId, bundle: input.bundle, by, set, from }));
       } catch (error) {
         revising = false;
         throw error;

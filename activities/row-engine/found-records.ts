@@ -6,7 +6,7 @@ import { noUsage } from '../../schemas/manifest';
 import type { Usage } from '../../schemas/rows';
 import { lineOf, type AnswerRecord, type RecordPlace, type RecordVisitor } from './records';
 import { RowTable } from './row-table';
-import { addSpent, addUsage, type MutableUsage } from './shard-usage';
+import { addSpent, addUsage, charge, type MutableUsage } from './shard-usage';
 
 /** Malformed answers that a row has had and that are being asked again. */
 export interface AskedBefore {
@@ -69,9 +69,7 @@ export class FoundRecords {
     const usage: MutableUsage = { ...this.unowned, lostCalls: this.unowned.lostCalls + this.lostToDamage() };
     const others: Record<string, MutableUsage> = {};
     for (const [attempt, total] of this.totals) {
-      const payer = this.table.attempts[attempt]?.run ?? runId;
-      for (const into of payer === runId ? [usage] : [usage, (others[payer] ??= { ...noUsage })])
-        for (const name of Object.keys(into) as (keyof MutableUsage)[]) into[name] += total[name];
+      charge({ usage, others }, runId, this.table.attempts[attempt]?.run ?? runId, total);
     }
     return { usage, others };
   }

@@ -9,14 +9,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { setImmediate } from 'node:timers/promises';
-import { noUsage } from '../../schemas/manifest';
 import type { Usage } from '../../schemas/rows';
+import { FoundRecords, type AskedBefore, type RecordImporter } from './found-records';
 import { journalFolder, JournalWriter, journalPaths, readJournal, RecordReader } from './journal';
 import { attemptName, isPartOf, PartWriter, readParts } from './parts';
-import { FoundRecords, type AskedBefore, type RecordImporter } from './found-records';
 import { journalFormat, lineOf, type AttemptIdentity, type RecordPlace } from './records';
 import type { RowTable } from './row-table';
-import { takeLostAtMost, type MutableUsage, type ShardUsage } from './shard-usage';
+import { charge, takeLostAtMost, type ShardUsage } from './shard-usage';
 import type { ShardRun } from './types';
 
 /** Rows whose keys are compared before the event loop gets its turn: other shards' answers wait in sockets meanwhile, and a kill would lose them. */
@@ -90,10 +89,8 @@ export async function resumeShard(
         (key) => known.has(key) || isPartOf(key, run.shardKey, attempt),
       );
       for (const [by, total] of late.totals()) {
-        const payer = table.attempts[by]?.run ?? run.madeBy;
         takeLostAtMost(total, most);
-        for (const into of payer === run.madeBy ? [usage] : [usage, (others[payer] ??= { ...noUsage })])
-          for (const name of Object.keys(into) as (keyof MutableUsage)[]) into[name] += total[name];
+        charge({ usage, others }, run.madeBy, table.attempts[by]?.run ?? run.madeBy, total);
       }
     };
     return {

@@ -3,7 +3,7 @@
  * Owns the arithmetic over calls; which of them count is resume.ts and asking.ts, what a token costs method/ledger.ts.
  */
 import { usageOfCallMax } from '../../method/ledger';
-import type { StageUsage } from '../../schemas/manifest';
+import { noUsage as nothingSpent, type StageUsage } from '../../schemas/manifest';
 import type { Usage } from '../../schemas/rows';
 import type { RowTable } from './row-table';
 import type { ShardRun } from './types';
@@ -17,6 +17,17 @@ export interface ShardUsage {
   readonly usage: MutableUsage;
   /** What of that other runs have paid for, by run. */
   readonly others: Readonly<Record<string, MutableUsage>>;
+}
+
+/** Count in what an attempt has spent: in `usage` in any case, and among the `others` where another run than `runId` paid. `others` grows in place. */
+export function charge(
+  { usage, others }: { readonly usage: MutableUsage; readonly others: Record<string, MutableUsage> },
+  runId: string,
+  payer: string,
+  spent: StageUsage,
+): void {
+  for (const into of payer === runId ? [usage] : [usage, (others[payer] ??= { ...nothingSpent })])
+    for (const name of Object.keys(into) as (keyof MutableUsage)[]) into[name] += spent[name];
 }
 
 /**

@@ -138,8 +138,7 @@ export async function orderRetry(
   else {
     if (change) {
       const { input, set, from } = change;
-      const made = from === undefined ? {} : { from };
-      await reviseRun(session.store, { runId, bundle: input.bundle, by: order.by, set, ...made });
+      await reviseRun(session.store, { runId, bundle: input.bundle, by: order.by, set, from });
       const at = new Date().toISOString();
       await recordAction(session.store, { runId, action: 'retry', at, set: [...set], ...order });
     }

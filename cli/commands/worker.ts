@@ -2,15 +2,13 @@
 import type { Command } from 'commander';
 import { metricsAddress } from '../../drivers/local/metrics-address';
 import { addressesOf } from '../../drivers/open';
+import { lastWordsMs } from '../../schemas/limits';
 import { workerRoles } from '../../schemas/messages';
 import { beginWorker } from '../../workers/begin-worker';
 import { parseRoles } from '../../workers/parse-roles';
 import { runRoles } from '../../workers/roles';
 import { openWorkerPlatform } from '../../workers/worker-platform';
 import { loadConfig } from '../config/load-config';
-
-/** For an error to be said, after which a worker's process ends whatever it still holds. */
-const lastWordsMs = 5_000;
 
 export function register(program: Command): void {
   program

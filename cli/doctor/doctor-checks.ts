@@ -28,7 +28,7 @@ import { clockSkewMaxMs, pythonEnvBytesMin, runBytesMin } from '../../schemas/li
 import type { PlatformAddresses } from '../../schemas/platform';
 import { modelConfigSchema } from '../../schemas/config/models';
 import type { RunConfig } from '../../schemas/run-config';
-import { temporalConnectionOptions } from '../../workers/connection';
+import { temporalConnectionOptions, temporalDown } from '../../workers/connection';
 import { readDocuments } from './doctor-documents';
 import { readDoneRuns } from './doctor-runs';
 import { engineLost } from '../run/engine-lost';
@@ -255,15 +255,7 @@ async function checkTemporal(temporal: PlatformAddresses['temporal']): Promise<F
   const { Connection } = await import('@temporalio/client');
   const options = { ...temporalConnectionOptions(temporal), connectTimeout: answerMs };
   const connection = await Connection.connect(options).catch((cause: unknown) => {
-    throw new ArteError(
-      'PlatformDown',
-      {
-        what: `Temporal does not answer at ${temporal.address}.`,
-        why: cause instanceof Error ? cause.message : String(cause),
-        next: 'Check the address and the network; embedded: `arte down`, then `arte up`.',
-      },
-      { cause },
-    );
+    throw temporalDown(temporal, cause, 'Check the address and the network; embedded: `arte down`, then `arte up`.');
   });
   try {
     const { namespace } = temporal;
