@@ -16,7 +16,7 @@ import type { LoadedConfig } from '../config/load-config';
 import { viewRun, type RunView } from '../run/run-progress';
 import { openSession, type Session } from '../session';
 import { startRun } from '../run/start-run';
-import type { PlannedKill, Presence } from './kill-plan';
+import type { PlannedKill, Presence, StageEnds } from './kill-plan';
 import { partsOf, type Part } from './parts';
 import { takeSnapshot, type RunSnapshot } from './snapshot';
 
@@ -50,6 +50,7 @@ export interface DoneKill {
 export interface SeenRun {
   readonly seconds: number;
   readonly presence: Presence;
+  readonly stageEnds: StageEnds;
   readonly kills: readonly DoneKill[];
   /** Planned kills whose part did not come again before the run ended. */
   readonly missed: readonly Part[];
@@ -92,6 +93,8 @@ class WatchedRun {
   private readonly alive = new Map<number, { part: Part; time: { from: number; to: number } }>();
   private readonly kills: DoneKill[] = [];
   private readonly missed: Part[] = [];
+  /** When each was first seen to have ended, by round and label. */
+  private readonly stageEnds = new Map<string, number>();
   private view: RunView | undefined;
   private session: Session | undefined;
   private startedAt = 0;
@@ -128,7 +131,8 @@ class WatchedRun {
       }
       const { store } = await this.here();
       const snapshot = await takeSnapshot(store, this.runId, config);
-      return { seconds, presence: this.presence, kills: this.kills, missed: this.missed, snapshot };
+      const { presence, kills, missed } = this;
+      return { seconds, presence, stageEnds: [...this.stageEnds.values()], kills, missed, snapshot };
     } finally {
       this.ended = true;
       await this.session.close();
@@ -182,8 +186,8 @@ class WatchedRun {
     }
   }
 
-  private async carryOut({ part, atSeconds, afterSeconds }: PlannedKill): Promise<void> {
-    while (!this.ended && this.now() < atSeconds) await sleep(lookMs);
+  private async carryOut({ part, atSeconds, stagesEnded, afterSeconds }: PlannedKill): Promise<void> {
+    while (!this.ended && this.now() < atSeconds && this.stageEnds.size <= stagesEnded) await sleep(lookMs);
     let pids = this.pidsOf(part);
     if (pids.length === 0) {
       while (!this.ended && pids.length === 0) {
@@ -232,6 +236,10 @@ class WatchedRun {
         .catch(() => undefined);
       if (view) {
         this.view = view;
+        for (const { round, stage, arm } of view.finished) {
+          const place = `${round}/${stage}/${arm}`;
+          if (!this.stageEnds.has(place)) this.stageEnds.set(place, this.now());
+        }
         const { status, attention } = view.progress;
         if (status === 'DONE') return;
         // A last word that the store has from before a kill may be overtaken: only what the engine says as well counts.

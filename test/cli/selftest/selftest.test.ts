@@ -84,15 +84,21 @@ describe('kills', () => {
     ],
   ]);
 
+  const stageEnds = [10, 30, 80];
+
   it('strike every part before any of them twice, when it is there, by the seed alone', () => {
-    const kills = planKills({ presence, seconds: 100 }, 7, 5);
+    const kills = planKills({ presence, seconds: 100, stageEnds }, 7, 5);
     const by = (part: Part) => kills.filter((kill) => kill.part === part);
     expect([by('worker'), by('s3'), by('trainer')].map(({ length }) => length).sort()).toEqual([2, 2, 3]);
     for (const { atSeconds } of by('trainer'))
       expect((atSeconds >= 40 && atSeconds <= 50) || (atSeconds >= 70 && atSeconds <= 72)).toBe(true);
     expect(kills.every(({ atSeconds }) => atSeconds <= 90)).toBe(true);
-    expect(planKills({ presence, seconds: 100 }, 7, 5)).toEqual(kills);
-    expect(planKills({ presence, seconds: 100 }, 7, 6)).not.toEqual(kills);
+    // Due in a run that is ahead, too: when more stages have ended than had by then.
+    for (const { atSeconds, stagesEnded } of kills)
+      expect(stagesEnded).toBe(stageEnds.filter((end) => end <= atSeconds).length);
+    expect(new Set(kills.map(({ stagesEnded }) => stagesEnded)).size).toBeGreaterThan(1);
+    expect(planKills({ presence, seconds: 100, stageEnds }, 7, 5)).toEqual(kills);
+    expect(planKills({ presence, seconds: 100, stageEnds }, 7, 6)).not.toEqual(kills);
   });
 
   it.each<[string, Part | undefined]>([
