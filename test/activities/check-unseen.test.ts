@@ -5,9 +5,10 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { checkUnseen } from '../../activities/check-unseen';
 import { runWholeStage } from '../../activities/stage';
-import { mediaTypes, type ArtifactRef } from '../../schemas/artifact-ref';
+import type { ArtifactRef } from '../../schemas/artifact-ref';
 import type { StageResult } from '../../schemas/messages';
 import { MemoryStore } from './row-engine/memory-store';
+import { bundleOf } from './stage-input';
 
 const store = new MemoryStore();
 const lines = (rows: readonly unknown[]): Promise<ArtifactRef> =>
@@ -37,10 +38,7 @@ async function checked(action: 'drop' | 'park'): Promise<StageResult> {
     hygiene: { contamination: { action } },
     transfer: { tasks: [unseen] },
   };
-  const bundle = await store.putBlob(JSON.stringify({ schemaVersion: 1, config, files: {} }), {
-    mediaType: mediaTypes.json,
-    rows: 1,
-  });
+  const bundle = await bundleOf(store, config);
   const inputs = {
     tasks: await lines([task('one', 'What is 2 + 2?', tested), task('other', 'What is 3 + 3?', 'What is 4 + 4?')]),
     'drafts-1': await lines([

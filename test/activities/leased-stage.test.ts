@@ -10,6 +10,7 @@ import { ledgerTotals } from '../../method/ledger';
 import type { ActivityProgress, StageInput, StageResult } from '../../schemas/messages';
 import { runConfigSchema } from '../../schemas/run-config';
 import { MemoryStore } from './row-engine/memory-store';
+import { bundleOf, folderModel } from './stage-input';
 
 let trained = 0;
 const training: LeasedStage<{ readonly store: MemoryStore }> = {
@@ -50,18 +51,8 @@ it('one of two runs trains; the other says that it waits, takes the layer, and p
       student: { source: 'hosted:p/s', price: { training_hour: 3_600 } },
     },
   };
-  const bundle = await store.putBlob(JSON.stringify({ schemaVersion: 1, config: raw, files: {} }), {
-    mediaType: 'application/json',
-    rows: 1,
-  });
-  const model = {
-    name: 'student',
-    source: { kind: 'folder' as const, path: '/nowhere' },
-    baseSha256: '0'.repeat(64),
-    layers: [],
-    contentSha256: '0'.repeat(64),
-  };
-  const input: StageInput = { stage: 'train-sft', bundle, inputs: {}, model };
+  const bundle = await bundleOf(store, raw);
+  const input: StageInput = { stage: 'train-sft', bundle, inputs: {}, model: folderModel };
   const one = run(store, 'one', input);
   await sleep(100);
   const other = run(store, 'other', input);

@@ -28,6 +28,7 @@ import type { ModelRequest } from '../../schemas/rows';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import { startTestS3, type TestS3 } from '../support/s3';
 import { MemoryStore } from './row-engine/memory-store';
+import { bundleOf } from './stage-input';
 import {
   lenient,
   readAnswer,
@@ -84,10 +85,7 @@ async function place(store: ArtifactStore, budget: { cap: number | null }, price
     },
     budget,
   };
-  const bundle = await store.putBlob(JSON.stringify({ schemaVersion: 1, config: raw, files: {} }), {
-    mediaType: 'application/json',
-    rows: 1,
-  });
+  const bundle = await bundleOf(store, raw);
   const model = {
     name: 'student',
     source: { kind: 'hosted' as const, provider: 'p', id: 's', revision: '1' },

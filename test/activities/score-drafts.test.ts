@@ -18,7 +18,7 @@ import { finishedStage } from '../../activities/stage';
 import { llamaCppCapabilities } from '../../drivers/model/llama-cpp';
 import type { ModelEndpoint, ModelPool } from '../../drivers/model/model';
 import { seededRandom, seedFrom } from '../../method/keys';
-import { mediaTypes, type ArtifactRef } from '../../schemas/artifact-ref';
+import type { ArtifactRef } from '../../schemas/artifact-ref';
 import type { JsonValue } from '../../schemas/json';
 import { racingWavesMax, shardRowsMax } from '../../schemas/limits';
 import type { CommittedWave, StageInput, WaveInput } from '../../schemas/messages';
@@ -26,6 +26,7 @@ import type { StageManifest } from '../../schemas/manifest';
 import { cellRowSchema, raceAnswersRowSchema, raceAskRowSchema, scoreRowSchema } from '../../schemas/rows';
 import type { RunReport } from '../../schemas/report';
 import { MemoryStore } from './row-engine/memory-store';
+import { bundleOf } from './stage-input';
 
 const questions = 12;
 const techniques = 4;
@@ -126,10 +127,7 @@ async function run(score: { readonly [name: string]: JsonValue }): Promise<Run> 
     models: { teacher: model, student: model },
     score,
   };
-  const bundle = await store.putBlob(JSON.stringify({ schemaVersion: 1, config, files: {} }), {
-    mediaType: mediaTypes.json,
-    rows: 1,
-  });
+  const bundle = await bundleOf(store, config);
   const stage: StageInput = {
     stage: 'score-drafts',
     bundle,

@@ -15,11 +15,12 @@ import { scoreDrafts } from '../../activities/score-drafts';
 import { runWholeStage } from '../../activities/stage';
 import type { EndpointSettings, ModelPool } from '../../drivers/model/model';
 import { createScriptedEndpoint } from '../../drivers/model/scripted';
-import { mediaTypes, type ArtifactRef } from '../../schemas/artifact-ref';
+import type { ArtifactRef } from '../../schemas/artifact-ref';
 import type { JsonValue } from '../../schemas/json';
 import type { CommittedWave, StageInput, StageResult, WaveInput } from '../../schemas/messages';
 import { cellRowSchema, scoreRowSchema, type ModelRequest } from '../../schemas/rows';
 import { MemoryStore } from './row-engine/memory-store';
+import { bundleOf } from './stage-input';
 
 const folder = mkdtempSync(join(tmpdir(), 'arte-signals-'));
 const environment = new MockActivityEnvironment();
@@ -67,7 +68,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-async function bundleOf(score: JsonValue, endpoint: JsonValue): Promise<ArtifactRef> {
+async function bundleFor(score: JsonValue, endpoint: JsonValue): Promise<ArtifactRef> {
   const model = { source: 'embedded:SmolLM2-135M-Instruct', prompt_style: 'completion' };
   const config = {
     version: 1,
@@ -76,8 +77,7 @@ async function bundleOf(score: JsonValue, endpoint: JsonValue): Promise<Artifact
     models: { teacher: model, student: { ...model, endpoint } },
     score,
   };
-  const text = JSON.stringify({ schemaVersion: 1, config, files: {} });
-  return store.putBlob(text, { mediaType: mediaTypes.json, rows: 1 });
+  return bundleOf(store, config);
 }
 
 async function scored(
@@ -100,7 +100,7 @@ async function scored(
   const contentSha256 = '0'.repeat(64);
   const stage: StageInput = {
     stage: 'score-drafts',
-    bundle: await bundleOf(score, endpoint),
+    bundle: await bundleFor(score, endpoint),
     inputs,
     model: {
       name: 'student',
@@ -191,7 +191,7 @@ describe('several signals', () => {
     const parts = { icl_accuracy: await scored(undefined, combined), icl_loglik: await scored('icl_loglik', combined) };
     const stage: StageInput = {
       stage: 'combine-scores',
-      bundle: await bundleOf(combined, { kind: 'scripted', script: 'prefers-short' }),
+      bundle: await bundleFor(combined, { kind: 'scripted', script: 'prefers-short' }),
       inputs: Object.fromEntries(
         Object.entries(parts).map(([name, { outputs }]) => [name, outputs['scores'] as ArtifactRef]),
       ),

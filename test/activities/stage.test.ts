@@ -7,6 +7,7 @@ import { runLeasedStage } from '../../activities/leased-stage';
 import { runWholeStage } from '../../activities/stage';
 import type { StageInput, StageResult } from '../../schemas/messages';
 import { MemoryStore } from './row-engine/memory-store';
+import { bundleOf, folderModel } from './stage-input';
 
 let clockMs = Date.now();
 
@@ -21,13 +22,6 @@ const settings = (): null => null;
 const setBack = (): Promise<{ outputs: Record<string, never> }> => {
   clockMs -= 60_000;
   return Promise.resolve({ outputs: {} });
-};
-const model = {
-  name: 'student',
-  source: { kind: 'folder' as const, path: '/nowhere' },
-  baseSha256: '0'.repeat(64),
-  layers: [],
-  contentSha256: '0'.repeat(64),
 };
 
 type Activity = (input: StageInput) => Promise<StageResult>;
@@ -44,12 +38,8 @@ it.each([
       ...{ version: 1, name: 'clocks', tasks: [{ source: 'declared', name: 't', test_items: 1 }] },
       models: { teacher: { source: 'hosted:p/t' }, student: { source: 'hosted:p/s' } },
     };
-    const bundle = await store.putBlob(JSON.stringify({ schemaVersion: 1, config, files: {} }), {
-      mediaType: 'application/json',
-      rows: 1,
-    });
     const make = open(store);
-    const input: StageInput = { stage: name, bundle, inputs: {}, model };
+    const input: StageInput = { stage: name, bundle: await bundleOf(store, config), inputs: {}, model: folderModel };
     const result = (): Promise<StageResult> =>
       new MockActivityEnvironment({ workflowExecution: { workflowId: 'run', runId: 'x' } }).run(make, input);
     expect(await result()).toMatchObject({ reused: false });

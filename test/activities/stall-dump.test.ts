@@ -31,6 +31,7 @@ import { stallDumpSchema, type StallDump } from '../../schemas/stall-dump';
 import { StallError } from '../../schemas/stall-error';
 import { smallJob } from '../drivers/trainer.conformance';
 import { MemoryStore } from './row-engine/memory-store';
+import { bundleOf } from './stage-input';
 import { lenient, quickLimits, rowsOf } from './row-engine/shards';
 
 jest.setTimeout(240_000);
@@ -80,8 +81,7 @@ async function shardOf(): Promise<ShardInput> {
       student: { source: 'embedded:SmolLM2-135M-Instruct', endpoint: { kind: 'managed', slots: 2 } },
     },
   };
-  const text = JSON.stringify({ schemaVersion: 1, config: raw, files: {} });
-  const bundle = await store.putBlob(text, { mediaType: 'application/json', rows: 1 });
+  const bundle = await bundleOf(store, raw);
   const sha256 = '0'.repeat(64);
   const source = { kind: 'embedded' as const, name: 'SmolLM2-135M-Instruct' };
   const model = { name: 'student', source, baseSha256: sha256, layers: [], contentSha256: sha256 };

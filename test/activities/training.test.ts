@@ -14,6 +14,7 @@ import type { Trainer, TrainingOutcome } from '../../drivers/trainer/trainer';
 import type { JsonValue } from '../../schemas/json';
 import type { ActivityProgress, StageInput, StageResult } from '../../schemas/messages';
 import { MemoryStore } from './row-engine/memory-store';
+import { bundleOf } from './stage-input';
 
 /** Takes folders and files as far as a training needs it, and fails as told. */
 class TrainingStore extends MemoryStore {
@@ -102,10 +103,7 @@ async function place(
     tasks: [{ source: 'declared', name: 't', test_items: 1 }],
     models: { teacher: { source: 'hosted:p/t' }, student: { source: 'hosted:p/s' } },
   };
-  const bundle = await store.putBlob(JSON.stringify({ schemaVersion: 1, config: raw, files: {} }), {
-    mediaType: 'application/json',
-    rows: 1,
-  });
+  const bundle = await bundleOf(store, raw);
   const sft = await store.putLines(['{"prompt":"p","completion":"c"}']);
   const hash = '0'.repeat(64);
   const source = { kind: 'folder' as const, path: '/nowhere' };
