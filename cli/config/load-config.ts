@@ -2,7 +2,7 @@
  * Reads a config from disk and judges it whole: YAML, shape, fields that must fit together, and every file it names.
  *
  * Owns which files are read, and what is no config at all. Leaves YAML and lines to parse-yaml.ts, the words of a problem to config-error.ts, the
- * judgement to method/config/check-config.ts, the reading of task files to method/readers.ts.
+ * judgement to method/config/check-config.ts, the reading of task files to method/readers/.
  * Invariants: every problem is found before anything is started; nothing but task files, model folders' listings and the
  * config itself is read; a secret is never repeated.
  */
