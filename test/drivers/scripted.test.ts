@@ -6,14 +6,9 @@
 import { CallFailure } from '../../drivers/model/model';
 import { createScriptedEndpoint, rationaleWords, scriptedScripts } from '../../drivers/model/scripted';
 import { extractAnswer } from '../../method/answers';
+import { finishRationale } from '../../method/finish-rationale';
 import { parseQuestions } from '../../method/parse-questions';
-import {
-  finishRationale,
-  questionPrompt,
-  rationalePrompt,
-  studentPrompt,
-  type PromptStyle,
-} from '../../method/prompts';
+import { questionPrompt, rationalePrompt, studentPrompt, type PromptStyle } from '../../method/prompts';
 import { families } from '../../method/families';
 import { ArteError } from '../../schemas/errors';
 import type { ModelRequest, Prompt } from '../../schemas/rows';
