@@ -16,7 +16,8 @@ import type { ConfigProblem, Segment } from '../../method/config/config-problem'
 import type { ConfigPurpose } from '../../method/config/finding';
 import { judgeItems, judgeUnseen } from '../../method/check-items';
 import { judgeLengths } from '../../method/check-lengths';
-import { createScriptedEndpoint, scriptedScripts } from '../../drivers/model/scripted';
+import { createScriptedEndpoint } from '../../drivers/model/scripted';
+import { scriptedScripts } from '../../drivers/model/scripted-options';
 import { configProblem } from '../../method/config/config-problem';
 import { nearestName } from '../../method/config/explain-shape';
 import { defaultTechniques } from '../../method/prompts';
