@@ -3,14 +3,15 @@
  * rationale (drafts, tailored examples). Extraction rules are method/answers.ts; here is which outcome they mean.
  */
 import { extractAnswer, isCorrect } from '../method/answers';
-import { finishRationale } from '../method/prompts';
+import { finishRationale } from '../method/finish-rationale';
 import type { ModelAnswer, RowReading } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';
 import type { TaskRecord } from '../schemas/task';
 
 /**
- * The rules of reading, among the settings of the stages that read answers. One more when method/answers.ts or method/parse-questions.ts read some answer
- * otherwise: such stages are then made again, from the texts that the store has (row keys do not hold it), and what was read by other rules is not reused.
+ * The rules of reading, among the settings of the stages that read answers. One more when method/answers.ts, method/parse-questions.ts or
+ * method/finish-rationale.ts read some answer otherwise: such stages are then made again, from the texts that the store has (row keys do not hold it), and
+ * what was read by other rules is not reused.
  */
 export const readingVersion = 3;
 

@@ -1,6 +1,7 @@
 /** sample-rationales: every draft question answered once under each technique prompt (paper: n = 4). */
 import { seedFrom } from '../method/keys';
-import { rationalePrompt, type FinishedRationale } from '../method/prompts';
+import type { FinishedRationale } from '../method/finish-rationale';
+import { rationalePrompt } from '../method/prompts';
 import { isCorrect } from '../method/answers';
 import { questionRowSchema, type DraftRow, type QuestionRow } from '../schemas/rows';
 import type { RunConfig } from '../schemas/run-config';

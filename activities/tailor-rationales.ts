@@ -8,7 +8,8 @@
 import { seedFrom } from '../method/keys';
 import { isCorrect } from '../method/answers';
 import { answersPerExample } from '../method/plan-counts';
-import { naivePrompt, type FinishedRationale } from '../method/prompts';
+import type { FinishedRationale } from '../method/finish-rationale';
+import { naivePrompt } from '../method/prompts';
 import { cleanExamples, type WrittenExample } from '../method/row-hygiene';
 import { verifierVersion } from '../method/verify';
 import { questionRowSchema, type DroppedRow, type QuestionRow, type RowResult } from '../schemas/rows';

@@ -8,7 +8,8 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { ModelEndpoint } from '../drivers/model/model';
-import { createScriptedEndpoint, type ScriptOptions } from '../drivers/model/scripted';
+import { createScriptedEndpoint } from '../drivers/model/scripted';
+import type { ScriptOptions } from '../drivers/model/scripted-options';
 import type { JsonValue } from '../schemas/json';
 import type { ModelAnswer, ModelRequest } from '../schemas/rows';
 

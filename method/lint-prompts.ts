@@ -1,7 +1,7 @@
 /**
  * Looks over the prompts of a task as the models will see them, for what costs accuracy and no error tells (`arte preview --lint`).
  *
- * Owns the rules. What makes a config unusable is said by config/check-config.ts and prompts.ts; how prompts are built is prompts.ts and preview.ts.
+ * Owns the rules. What makes a config unusable is said by config/check-config.ts; how prompts are built is prompts.ts and preview.ts.
  * Invariant: pure, and quiet about the built-in wordings on the built-in families (test/method/lint-prompts.test.ts).
  */
 import type { RunConfig } from '../schemas/run-config';

@@ -13,11 +13,11 @@ import { signalsOf } from '../schemas/signals';
 import type { StageName } from '../schemas/stage-names';
 import type { TaskItem, TaskRecord } from '../schemas/task';
 import { extractAnswer, isCorrect } from './answers';
+import { finishRationale } from './finish-rationale';
 import { seedFrom } from './keys';
 import { parseQuestions } from './parse-questions';
 import {
   demonstrationOf,
-  finishRationale,
   naivePrompt,
   questionPrompt,
   questionResponse,

@@ -1,24 +1,23 @@
 /**
- * What the models are asked, word by word: the paper's four prompts with their slots, the answer tag, and how a raw
- * rationale becomes one that can be shown.
+ * What the models are asked, word by word: the paper's four prompts with their slots, and the answer tag.
  *
  * Owns every wording and its slots, the stop strings and the JSON schema that belong to a prompt, and the default techniques.
- * Leaves sampling settings to the config, reading of answers to answers.ts, reading of questions to parse-questions.ts.
+ * Leaves sampling settings to the config, reading of answers to answers.ts, of questions to parse-questions.ts, of rationales to finish-rationale.ts,
+ * what a slot is to prompt-template.ts, judging a config's own wordings to config/wording-problems.ts.
  *
  * Invariants
  * 1. Pure: equal arguments, equal bytes. A change of any built-in wording changes `wordingVersion`, which belongs into stage keys.
  * 2. What is constant comes first (description, demonstration), so that a server's prefix cache serves all rows of one prompt.
  * 3. Text for completion never ends in a space or tab: the tokens of the answer bring their own.
- * 4. A slot's content is never read as a template again.
  */
-import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import type { Prompt } from '../schemas/rows';
 import type { ModelConfig } from '../schemas/config/models';
 import type { RunConfig } from '../schemas/run-config';
 import type { AnswerSpec, AnswerType, TaskItem, TaskRecord, Technique } from '../schemas/task';
-import { canonicalAnswer, closeIsUnmistakable, cutAtNextQuestion, findTags, labelsOf, surelyClosed } from './answers';
+import { canonicalAnswer, closeIsUnmistakable, findTags, labelsOf } from './answers';
 import { shuffled } from './keys';
+import { fill } from './prompt-template';
 
 /** Raised with every change of a built-in wording, stop or schema: stage keys hold it, so that nothing stale is reused. */
 export const wordingVersion = 1;
@@ -79,7 +78,7 @@ const defaultReminders: Readonly<Record<AnswerType, string>> = {
   text: 'End with "{open}X{close}", where X is the answer and nothing else.',
   exact: 'End with "{open}X{close}", where X is the answer, exactly as it must be written.',
 };
-const reminderSlots = ['open', 'close', 'labels'] as const;
+export const reminderSlots = ['open', 'close', 'labels'] as const;
 
 /** The sentence that asks for the answer tag and names the answers that fit the task. */
 export function answerReminder(task: Pick<TaskRecord, 'answer'>, config: RunConfig): string {
@@ -109,10 +108,10 @@ function tagStop(config: RunConfig): readonly string[] {
 
 // ---- the prompts -----------------------------------------------------------------------------------------------------
 
-const questionSlots = ['task', 'description', 'targets', 'seeds', 'count'] as const;
-const naiveSlots = ['description', 'reminder', 'question'] as const;
-const rationaleSlots = ['technique', 'description', 'reminder', 'demonstration', 'question'] as const;
-const studentSlots = ['description', 'reminder', 'demonstrations', 'question'] as const;
+export const questionSlots = ['task', 'description', 'targets', 'seeds', 'count'] as const;
+export const naiveSlots = ['description', 'reminder', 'question'] as const;
+export const rationaleSlots = ['technique', 'description', 'reminder', 'demonstration', 'question'] as const;
+export const studentSlots = ['description', 'reminder', 'demonstrations', 'question'] as const;
 
 const defaultNaive = `{description} {reminder}\n\nQuestion: {question}\nAnswer: ${stepByStep}`;
 const defaultStudent = `{description} {reminder}\n\n{demonstrations}Question: {question}\nAnswer: ${stepByStep}`;
@@ -328,163 +327,4 @@ function asked(text: string, style: PromptStyle): { prompt: Prompt } {
         ? { kind: 'chat', messages: [{ role: 'user', content: plain }] }
         : { kind: 'completion', text: plain },
   };
-}
-
-// ---- what a model wrote, made ready to show --------------------------------------------------------------------------
-
-export interface FinishedRationale {
-  /** As a demonstration shows it: up to and with the closed answer tag, where there is one. '' when the model said nothing. */
-  readonly rationale: string;
-  /** What stands in the tag, canonical for the answer type; null when there is no tag or nothing readable in it. */
-  readonly answer: string | null;
-  /** Mode `given`: it was cut off before an answer, so the target follows words that had not come to their end. Left out: it was not. */
-  readonly cut?: boolean;
-}
-
-/**
- * A raw answer as a rationale: cut where the next question or the answer ends, with the tag closed (the stop string swallowed it).
- * Mode `given` cuts at the tag and puts the draft's own target there: the words that lead up to it stay ("So the answer is"). What was cut off before a
- * tag gets the target, too: the mode is for teachers that come to no answer.
- * @param finish How the answer ended: of one that was cut off (`length`) only a closed tag is believed, as in answers.ts.
- */
-export function finishRationale(
-  raw: string,
-  task: Pick<TaskRecord, 'answer'>,
-  config: RunConfig,
-  mode: 'free' | 'given',
-  /** The question that it answers: a choice may be given by its text. */
-  item: { readonly question: string; readonly target: string },
-  finish: 'stop' | 'length' | 'refused' = 'stop',
-): FinishedRationale {
-  const { question, target } = item;
-  const { answer_open: open, answer_close: close } = config.prompts;
-  const own = cutAtNextQuestion(raw);
-  const cutOff = finish === 'length' && own.length === raw.length;
-  const text = own.trim();
-  const tags = findTags(text, { open, close });
-  if (mode === 'given') {
-    const first = tags[0];
-    const lead = first === undefined ? text : text.slice(0, first.start).trimEnd();
-    const opening = first === undefined ? open : asWritten(first.open, open);
-    return {
-      rationale: `${lead} ${opening}${target}${close}`.trim(),
-      answer: canonicalAnswer(target, task.answer, question) ?? target,
-      ...(cutOff && first === undefined && { cut: true }),
-    };
-  }
-  for (const tag of tags) {
-    const answer = canonicalAnswer(tag.content, task.answer, question);
-    if (answer === null || (!tag.closed && tag.content.includes('\n'))) continue;
-    if (cutOff && !surelyClosed(tag, text, { close })) continue;
-    const lead = text.slice(0, tag.start);
-    return { rationale: `${lead}${asWritten(tag.open, open)}${tag.content}${close}`.trim(), answer };
-  }
-  return { rationale: text, answer: null };
-}
-
-/** The opening in the model's own case, with the spaces that the config's opening ends in. */
-function asWritten(found: string, open: string): string {
-  return found.trimEnd() + open.slice(open.trimEnd().length);
-}
-
-// ---- templates -------------------------------------------------------------------------------------------------------
-
-/** `{name}` is a slot; `{{name}}` stands for the text {name}. Braces around anything else (JSON, LaTeX) are text. */
-const slotPattern = /\{\{([a-z_]+)\}\}|\{([a-z_]+)\}/g;
-
-function fill<Slot extends string>(
-  template: string,
-  values: Readonly<Record<Slot, string>>,
-  allowed: readonly Slot[],
-  path: string,
-): string {
-  return template.replace(slotPattern, (_, literal: string | undefined, name: string | undefined) => {
-    if (literal !== undefined) return `{${literal}}`;
-    const slot = allowed.find((candidate) => candidate === name);
-    if (slot === undefined) throw new ArteError('InvalidConfig', unknownSlot(path, name ?? '', allowed));
-    return values[slot];
-  });
-}
-
-function unknownSlot(
-  path: string,
-  name: string,
-  allowed: readonly string[],
-): { what: string; why: string; next: string } {
-  return {
-    what: `${path} has a slot {${name}} that does not exist.`,
-    why: `Its slots are ${allowed.map((slot) => `{${slot}}`).join(' ')}.`,
-    next: `Use one of these, or write {{${name}}} where the text {${name}} is meant.`,
-  };
-}
-
-export interface PromptProblem {
-  /** Keys into the config: ['prompts', 'naive']. */
-  readonly segments: readonly string[];
-  readonly what: string;
-  readonly why: string;
-  readonly instead: string;
-}
-
-/** What is wrong with a config's own wordings, all at once: slots that do not exist, slots that are missing, tags that are empty. */
-export function promptProblems(prompts: RunConfig['prompts']): PromptProblem[] {
-  const problems: PromptProblem[] = [];
-  const judge = (
-    segments: readonly string[],
-    template: string | undefined,
-    allowed: readonly string[],
-    needed: readonly string[],
-  ) => {
-    if (template === undefined) return;
-    const path = segments.join('.');
-    const used = [...template.matchAll(slotPattern)].flatMap((match) => (match[2] === undefined ? [] : [match[2]]));
-    for (const name of new Set(used)) {
-      if (allowed.includes(name)) continue;
-      const { what, why, next } = unknownSlot(path, name, allowed);
-      problems.push({ segments, what, why, instead: next });
-    }
-    for (const name of needed) {
-      if (used.includes(name)) continue;
-      problems.push({
-        segments,
-        what: `${path} lacks the slot {${name}}.`,
-        why: `Without it every row of a task would ask the same.`,
-        instead: `Put {${name}} where it belongs in the text.`,
-      });
-    }
-  };
-  judge(['prompts', 'question'], prompts.question, questionSlots, ['seeds']);
-  judge(['prompts', 'naive'], prompts.naive, naiveSlots, ['question']);
-  judge(['prompts', 'rationale'], prompts.rationale, rationaleSlots, ['technique', 'question']);
-  judge(['prompts', 'student_one_shot'], prompts.student_one_shot, studentSlots, ['demonstrations', 'question']);
-  for (const [type, template] of Object.entries(prompts.answer_reminder ?? {})) {
-    judge(['prompts', 'answer_reminder', type], template, reminderSlots, []);
-  }
-  for (const key of ['answer_open', 'answer_close'] as const) {
-    if (prompts[key].trim() !== '') continue;
-    problems.push({
-      segments: ['prompts', key],
-      what: `prompts.${key} is only white space.`,
-      why: 'No answer could be told from the text around it.',
-      instead: 'Write a tag, such as <ans> and </ans>, or words, such as "The answer is " and ".".',
-    });
-  }
-  return problems;
-}
-
-/**
- * Whether a config's own reminder fits a task's answers (a known trap: Yes/No asked of a True/False task). Null when it does.
- * Only closed sets of words can be judged; a set of option letters is named well enough by "the letter of the right option".
- */
-export function reminderProblem(answer: AnswerSpec, prompts: RunConfig['prompts']): string | null {
-  const own = prompts.answer_reminder?.[answer.type];
-  if (own === undefined) return null;
-  const labels = labelsOf(answer);
-  const letters = labels.every((label) => /^\(?[A-Za-z]\)?$/.test(label));
-  if (!letters && !own.includes('{labels}')) {
-    const missing = labels.filter((label) => !own.toLowerCase().includes(label.toLowerCase()));
-    if (missing.length > 0) return `it does not name the answer ${missing.join(', ')}`;
-  }
-  const opens = own.includes('{open}') || own.includes(prompts.answer_open.trim());
-  return opens ? null : 'it does not show the answer tag';
 }

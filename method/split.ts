@@ -2,7 +2,7 @@
  * A task from its config and its files: one record with disjoint seeds, validation and test items.
  *
  * Owns where items come from, the split, and the refusal when there are too few. Leaves reading files to the caller, bad lines to
- * readers.ts, and whether targets fit a configured answer type to judgeTask in config/task-findings.ts.
+ * readers/, and whether targets fit a configured answer type to judgeTask in config/task-findings.ts.
  *
  * Invariants
  * 1. No question stands in two splits, compared after normalisation (hygiene.ts). None of the validation and test sets stands in a
@@ -20,16 +20,12 @@ import { families } from './families/index';
 import type { Family } from './families/index';
 import { normaliseQuestion } from './hygiene';
 import { seedFrom, shuffled } from './keys';
-import {
-  guessAnswer,
-  problemsShownMax,
-  readBbhJson,
-  readGsm8k,
-  readJsonl,
-  readMultipleChoice,
-  readPiqa,
-} from './readers';
-import type { LoadedItems } from './readers';
+import { readBbhJson } from './readers/bbh';
+import { readGsm8k } from './readers/gsm8k';
+import { guessAnswer } from './readers/guess-answer';
+import { problemsShownMax, type LoadedItems } from './readers/items';
+import { readJsonl } from './readers/jsonl';
+import { readMultipleChoice, readPiqa } from './readers/multiple-choice';
 
 /** Test items that `test: rest` means for a family, which has no end: as many as a BIG-Bench-Hard file has. */
 export const familyTestItems = 250;

@@ -1,7 +1,7 @@
 /**
  * Warm-up of the teacher: from a task's gold examples to the rows it is trained on before the first round.
  *
- * Owns what an example may be and what it teaches. Leaves reading lines to readers.ts, wording to prompts.ts, training to activities/warm-up.ts.
+ * Owns what an example may be and what it teaches. Leaves reading lines to readers/gold.ts, wording to prompts.ts, training to activities/warm-up.ts.
  *
  * Invariants
  * 1. No gold question stands in a split of its task, compared as splits are among themselves (hygiene.ts).
@@ -15,7 +15,8 @@ import type { GoldExample, TaskRecord } from '../schemas/task';
 import { normaliseQuestion } from './hygiene';
 import { seedFrom, shuffled } from './keys';
 import { demonstrationOf, naivePrompt, questionPrompt, questionResponse, rationalePrompt } from './prompts';
-import { problemsShownMax, readGold } from './readers';
+import { readGold } from './readers/gold';
+import { problemsShownMax } from './readers/items';
 import { completionRow, type SftRow } from './training-rows';
 
 /** Whether the run begins with a warm-up of its teacher. */

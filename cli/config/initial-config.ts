@@ -2,7 +2,7 @@
  * The config that `arte init` writes for a task file: small counts on the embedded models, every choice with its reason.
  *
  * Owns the guess of a file's format and fields, counts that fit the file, and the text. Leaves reading the file's items to
- * method/readers.ts and the file system to commands/init.ts. Pure: the same file gives the same config.
+ * method/readers/ and the file system to commands/init.ts. Pure: the same file gives the same config.
  */
 import { basename } from 'node:path';
 import { taskConfigSchema } from '../../schemas/config/tasks';
@@ -11,14 +11,11 @@ import type { TaskItem } from '../../schemas/task';
 import { placeholderDescription } from '../../method/check-items';
 import { buildTaskRecord } from '../../method/split';
 import { defaultTechniques } from '../../method/prompts';
-import {
-  readBbhJson,
-  readGsm8k,
-  readJsonl,
-  readMultipleChoice,
-  readPiqa,
-  type LoadedItems,
-} from '../../method/readers';
+import { readBbhJson } from '../../method/readers/bbh';
+import { readGsm8k } from '../../method/readers/gsm8k';
+import type { LoadedItems } from '../../method/readers/items';
+import { readJsonl } from '../../method/readers/jsonl';
+import { readMultipleChoice, readPiqa } from '../../method/readers/multiple-choice';
 
 /** What a task file was found to be. */
 export type TaskFileFormat =

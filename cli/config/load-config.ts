@@ -2,7 +2,7 @@
  * Reads a config from disk and judges it whole: YAML, shape, fields that must fit together, and every file it names.
  *
  * Owns which files are read, and what is no config at all. Leaves YAML and lines to parse-yaml.ts, the words of a problem to config-error.ts, the
- * judgement to method/config/check-config.ts, the reading of task files to method/readers.ts.
+ * judgement to method/config/check-config.ts, the reading of task files to method/readers/.
  * Invariants: every problem is found before anything is started; nothing but task files, model folders' listings and the
  * config itself is read; a secret is never repeated.
  */
@@ -16,7 +16,8 @@ import type { ConfigProblem, Segment } from '../../method/config/config-problem'
 import type { ConfigPurpose } from '../../method/config/finding';
 import { judgeItems, judgeUnseen } from '../../method/check-items';
 import { judgeLengths } from '../../method/check-lengths';
-import { createScriptedEndpoint, scriptedScripts } from '../../drivers/model/scripted';
+import { createScriptedEndpoint } from '../../drivers/model/scripted';
+import { scriptedScripts } from '../../drivers/model/scripted-options';
 import { configProblem } from '../../method/config/config-problem';
 import { nearestName } from '../../method/config/explain-shape';
 import { defaultTechniques } from '../../method/prompts';

@@ -125,7 +125,7 @@ export type EndpointSettings =
       readonly maxInFlight: number;
       readonly timeoutMs: number;
     }
-  /** Answers by rule, no model: for faults, speed and planted preferences. `script` names one of drivers/model/scripted.ts. */
+  /** Answers by rule, no model: for faults, speed and planted preferences. `script` names one of drivers/model/scripted-options.ts. */
   | {
       readonly kind: 'scripted';
       readonly script: string;

@@ -2,10 +2,10 @@
 import type { RunConfig } from '../../schemas/run-config';
 import type { AnswerSpec } from '../../schemas/task';
 import { closeIsUnmistakable } from '../answers';
-import { promptProblems, reminderProblem } from '../prompts';
 import { configProblem, type ConfigProblem, pathText } from './config-problem';
 import { type Finding, finding, quoted } from './finding';
 import { placedTasks, taskNameOf } from './named-parts';
+import { promptProblems, reminderProblem } from './wording-problems';
 
 export function promptFindings(config: RunConfig): Finding[] {
   const { prompts } = config;

@@ -3,23 +3,17 @@
  * readers, and the planted preference is there to be found. Method: the conformance suite for every script; then prompts
  * built by method/prompts.ts, and shares over many of them.
  */
-import { CallFailure } from '../../drivers/model/model';
-import { createScriptedEndpoint, rationaleWords, scriptedScripts } from '../../drivers/model/scripted';
+import { createScriptedEndpoint } from '../../drivers/model/scripted';
+import { rationaleWords } from '../../drivers/model/scripted-student';
 import { extractAnswer } from '../../method/answers';
+import { finishRationale } from '../../method/finish-rationale';
 import { parseQuestions } from '../../method/parse-questions';
-import {
-  finishRationale,
-  questionPrompt,
-  rationalePrompt,
-  studentPrompt,
-  type PromptStyle,
-} from '../../method/prompts';
+import { questionPrompt, rationalePrompt, studentPrompt, type PromptStyle } from '../../method/prompts';
 import { families } from '../../method/families';
-import { ArteError } from '../../schemas/errors';
 import type { ModelRequest, Prompt } from '../../schemas/rows';
 import { runConfigSchema, type RunConfig, type RunConfigInput } from '../../schemas/run-config';
 import type { TaskRecord } from '../../schemas/task';
-import { chat, completion, greedy, modelConformance } from './model.conformance';
+import { completion, greedy, modelConformance } from './model.conformance';
 
 const never = new AbortController().signal;
 
@@ -147,56 +141,6 @@ describe.each([
   });
 });
 
-describe('the student', () => {
-  const ask = (options: Record<string, string | number | boolean>, text: string): Promise<string> =>
-    say('prefers-short', options, { kind: 'completion', text });
-
-  it('has no preference to show without a demonstration, and a mean one after several', async () => {
-    const shares: number[] = [];
-    for (const demonstrations of [
-      '',
-      'Question: Which is larger, 3 or 5?\nAnswer: short <ans>5</ans>\n\n',
-      `Question: Which is larger, 3 or 5?\nAnswer: short <ans>5</ans>\n\nQuestion: Which is larger, 3 or 5?\nAnswer: ${'long '.repeat(20)}<ans>5</ans>\n\n`,
-    ]) {
-      let right = 0;
-      for (let low = 1; low <= 300; low += 1) {
-        const text = await ask({}, `${demonstrations}Question: Which is larger, ${low} or ${low + 3}?\nAnswer:`);
-        right += text.includes(`<ans>${low + 3}</ans>`) ? 1 : 0;
-      }
-      shares.push(right / 300);
-    }
-    const [none = 0, short = 0, mixed = 0] = shares;
-    expect(Math.abs(none - 0.2)).toBeLessThan(0.08);
-    expect(Math.abs(short - 0.9)).toBeLessThan(0.08);
-    expect(Math.abs(mixed - 0.55)).toBeLessThan(0.08);
-  });
-
-  it('reads other wordings, and the answer form that options name', async () => {
-    expect(await ask({ p_without: 1 }, 'Q: Which is smaller: 12 or 47?\nA:')).toContain('<ans>12</ans>');
-    expect(await ask({ p_without: 1 }, 'Q: 12 or 47?\nA:')).toContain('<ans>47</ans>');
-    expect(await ask({ p_without: 1, answer_open: '#### ', answer_close: '' }, 'Q: 1 or 2?\nA:')).toContain('#### 2');
-    expect(await ask({ p_without: 1, tag_rate: 0 }, 'Q: 1 or 2?\nA:')).not.toContain('<ans>');
-    expect(await ask({}, 'Question: True and False is\nAnswer:')).not.toContain('<ans>');
-  });
-});
-
-describe('the ruler of the planted preference', () => {
-  it.each([
-    ['5 is larger than 3. <ans>5</ans>', 5],
-    ["Let's think step by step. 5 is larger than 3. <ans>5</ans>", 5],
-    ['no tag at all', 4],
-    ['<ans>5</ans>', 0],
-    ['', 0],
-    ['one two <ans>5', 2],
-  ])('%p has %i words', (rationale, words) => {
-    expect(rationaleWords(rationale, { open: '<ans>', close: '</ans>' })).toBe(words);
-  });
-
-  it('knows tags that are words', () => {
-    expect(rationaleWords('5 is more. So the answer is 5.', { open: 'The answer is ', close: '.' })).toBe(4);
-  });
-});
-
 describe('sampling', () => {
   it('greedy answers do not look at the seed, sampled ones do', async () => {
     const endpoint = createScriptedEndpoint('teacher', {});
@@ -206,83 +150,5 @@ describe('sampling', () => {
     expect(await at(0, 1)).toBe(await at(0, 2));
     expect(await at(1, 1)).toBe(await at(1, 1));
     expect(await at(1, 1)).not.toBe(await at(1, 2));
-  });
-});
-
-describe('faults', () => {
-  it.each([
-    [{ rate_429: 1 }, 'overloaded', undefined],
-    [{ rate_429: 1, retry_after_ms: 70 }, 'rate-limited', 70],
-    [{ rate_500: 1 }, 'server-error', undefined],
-    [{ rate_reset: 1 }, 'reset', undefined],
-    [{ rate_timeout: 1 }, 'timeout', undefined],
-    [{ rate_garbage: 1 }, 'garbage', undefined],
-    [{ fail_with: 'unauthorized' }, 'unauthorized', undefined],
-  ])('%p fails as %s', async (options, cause, retryAfterMs) => {
-    const call = createScriptedEndpoint('faulty', options).complete(chat('x'), never);
-    await expect(call).rejects.toBeInstanceOf(CallFailure);
-    await expect(call).rejects.toMatchObject({ callCause: cause, retryAfterMs });
-  });
-
-  it('come at their rates, the same ones for the same seed, and a second try has a new chance', async () => {
-    const run = async (fault_seed: number): Promise<{ failed: number[]; tries: number }> => {
-      const options = { script: 'prefers-short', p_with: 1, rate_500: 0.1, rate_429: 0.05, fault_seed };
-      const endpoint = createScriptedEndpoint('faulty', options);
-      const failed: number[] = [];
-      let tries = 0;
-      for (let index = 0; index < 1_000; index += 1) {
-        for (let answered = false; !answered;) {
-          tries += 1;
-          answered = await endpoint.complete(chat(`Question: ${index} or 5?`), never).then(
-            () => true,
-            () => (failed.push(index), false),
-          );
-        }
-      }
-      return { failed, tries };
-    };
-    const first = await run(1);
-    expect(await run(1)).toEqual(first);
-    expect((await run(2)).failed).not.toEqual(first.failed);
-    expect(first.tries).toBeGreaterThan(1_120);
-    expect(first.tries).toBeLessThan(1_240);
-  });
-
-  it('can be answers too', async () => {
-    const at = (options: Record<string, number>) =>
-      createScriptedEndpoint('faulty', options).complete(chat('x'), never);
-    expect(await at({ rate_refused: 1 })).toMatchObject({ text: '', finish: 'refused' });
-    expect((await at({ rate_malformed: 1 })).text).toBe('mumble mumble');
-  });
-});
-
-describe('options', () => {
-  it.each<[string, Record<string, string | number | boolean>, RegExp]>([
-    ['nobody', {}, /no script nobody.*echo, prefers-short, teacher, faulty/s],
-    ['toString', {}, /no script toString/],
-    ['echo', { texts: 'x' }, /no option texts.*latency_ms, max_in_flight, text/s],
-    ['prefers-short', { max_words: '15' }, /is a number, not a string/],
-    ['faulty', { script: 'faulty' }, /behind itself/],
-    ['faulty', { script: 'echo', texts: 'x' }, /echo has no option texts/],
-  ])('%s %p is refused with what there is', (script, options, expected) => {
-    let thrown: unknown;
-    try {
-      createScriptedEndpoint(script, options);
-    } catch (error) {
-      thrown = error;
-    }
-    expect(thrown).toBeInstanceOf(ArteError);
-    const { code, what, next } = (thrown as ArteError).data;
-    expect(code).toBe('InvalidConfig');
-    expect(`${what} ${next}`).toMatch(expected);
-  });
-
-  it('are all told', () => {
-    for (const doc of Object.values(scriptedScripts)) {
-      expect(doc.summary).toMatch(/\.$/);
-      for (const option of Object.values(doc.options)) {
-        expect(option.describe).not.toBe('');
-      }
-    }
   });
 });

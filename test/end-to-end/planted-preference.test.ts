@@ -8,7 +8,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
-import { rationaleWords } from '../../drivers/model/scripted';
+import { rationaleWords } from '../../drivers/model/scripted-student';
 import { packageRoot } from '../../drivers/package-root';
 import { openWorkspace, succeed, type Workspace } from '../support/cli';
 

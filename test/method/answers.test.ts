@@ -14,7 +14,7 @@ import {
   isCorrect,
   optionsOf,
 } from '../../method/answers';
-import { guessAnswer } from '../../method/readers';
+import { guessAnswer } from '../../method/readers/guess-answer';
 import { answerTypes, type AnswerSpec, type AnswerType } from '../../schemas/task';
 
 const golden = (name: string) => readFileSync(join(__dirname, '..', 'golden', name), 'utf8');

@@ -3,12 +3,12 @@
  * Method: every source with small texts; properties over seeds and counts (fast-check); one vice per refusal.
  */
 import fc from 'fast-check';
-import { ArteError } from '../../schemas/errors';
 import { taskConfigSchema, type TaskConfig } from '../../schemas/config/tasks';
 import { taskRecordSchema, type TaskRecord, type Technique } from '../../schemas/task';
 import { normaliseQuestion } from '../../method/hygiene';
 import { taskFilesOf } from '../../method/config/named-parts';
 import { buildTaskRecord, familyTestItems, taskSource } from '../../method/split';
+import { refusal } from '../support/refusal';
 
 const defaults: Technique[] = [{ name: 'plain', instruction: 'Think.' }];
 const task = (input: Record<string, unknown>): TaskConfig => taskConfigSchema.parse(input);
@@ -22,16 +22,6 @@ const lines = (count: number, from = 0): string =>
 const jsonl = { source: 'jsonl', path: 'tasks.jsonl', name: 'mine', description: 'Answer.' };
 const questionsOf = (record: TaskRecord): string[] =>
   [...record.seeds, ...record.validation, ...record.test].map((item) => normaliseQuestion(item.question));
-
-function refusal(run: () => unknown): ArteError['data'] {
-  try {
-    run();
-  } catch (error) {
-    if (error instanceof ArteError) return error.data;
-    throw error;
-  }
-  throw new Error('was not refused');
-}
 
 describe('a family', () => {
   it('gives a whole record with its own answer, verifier and techniques', () => {
