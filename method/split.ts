@@ -29,7 +29,7 @@ import {
   readMultipleChoice,
   readPiqa,
 } from './readers';
-import type { LoadedItems } from './readers';
+import type { JsonlFields, LoadedItems } from './readers';
 
 /** Test items that `test: rest` means for a family, which has no end: as many as a BIG-Bench-Hard file has. */
 export const familyTestItems = 250;
@@ -130,7 +130,7 @@ function sourced(
     case 'files':
       return fromThreeFiles(task, textsOf(source, name), name, techniques);
     case 'jsonl': {
-      const fields = { question: task.question_field, target: task.target_field };
+      const fields = jsonlFields(task);
       return fromOneFile(task, readJsonl(textOf(source, name), fields, fileOf(task.path)), name, techniques);
     }
     case 'bbh-json':
@@ -152,6 +152,11 @@ function sourced(
         next: 'Name its items: source: jsonl with a path, bbh-json, gsm8k-jsonl, arc-jsonl, commonsenseqa-jsonl, piqa-jsonl, files, or builtin.',
       });
   }
+}
+
+function jsonlFields(task: Extract<TaskConfig, { source: 'jsonl' }>): JsonlFields {
+  const { question_field: question, target_field: target, choices_field: choices } = task;
+  return { question, target, ...(choices !== undefined && { choices }) };
 }
 
 const fileOf = (path: string): string => `The task file ${path}`;
