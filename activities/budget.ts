@@ -151,7 +151,9 @@ export function openShardAccount(
         await change((ledger) => settle(ledger, work, total)).catch(() => undefined);
         throw error;
       }
-      const whole = Math.max(total, totalOf(output.paidBy[runId] ?? noUsage));
+      const { paidBy } = output;
+      const paid = Object.hasOwn(paidBy, runId) ? paidBy[runId] : undefined;
+      const whole = Math.max(total, totalOf(paid ?? noUsage));
       await change((ledger) => close(ledger, work, whole));
       return output;
     },

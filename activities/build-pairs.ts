@@ -43,6 +43,8 @@ export const buildPairs: WholeStage<StoreDependencies> = {
     return {
       ...pairs,
       ...(tolerance !== sameScore && { tolerance }),
+      // Such pairs were kept once, whatever the gap.
+      ...(pairs.ties === 'keep-first' && pairs.minimum_gap > 0 && { tiesKeepGap: true }),
       seed: config.seed,
       wording: [question ?? null, naive ?? null],
       format,

@@ -167,7 +167,7 @@ export async function recordStage(
 ): Promise<void> {
   if (!place) return;
   const { stage, key, seconds } = manifest;
-  const paid = manifest.paidBy[runId];
+  const paid = Object.hasOwn(manifest.paidBy, runId) ? manifest.paidBy[runId] : undefined;
   const reused = found && (paid === undefined || (await isRecorded(store, runId, place, key)));
   const usage = reused || paid === undefined ? noUsage : paid;
   const { paidSeconds, waitedSeconds } = manifest.facts;

@@ -184,7 +184,7 @@ export async function setCurrent(
   return changeStanding(store, name, (standing) => {
     const { current, history, alignments } = standing;
     const wanted = runId ?? before(standing);
-    if (wanted === undefined || !alignments[wanted]) {
+    if (wanted === undefined || !Object.hasOwn(alignments, wanted)) {
       const known = Object.keys(alignments);
       throw new ArteError('InvalidInput', {
         what:

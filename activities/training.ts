@@ -5,11 +5,13 @@
  */
 import { mkdir, readdir, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { log } from '@temporalio/activity';
 import type { ArtifactStore } from '../drivers/store/store';
 import type { TrainingJob, TrainingProgress, TrainingSettings } from '../drivers/trainer/trainer';
 import { artifactRefSchema, type ArtifactRef } from '../schemas/artifact-ref';
 import type { JsonObject, JsonValue } from '../schemas/json';
+import { failedUploadWaitMs } from '../schemas/limits';
 import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
 import { withMeter } from './budget';
@@ -98,7 +100,12 @@ export async function trainLayer(
       };
       return dependencies.trainer.train({ ...job, dataPath, workDir }, onWord, stop);
     }),
-  ).finally(releaseDevice);
+  )
+    .finally(releaseDevice)
+    .catch(async (error: unknown) => {
+      await settledInTime(keeper, signal);
+      throw error;
+    });
   await keeper.settled();
   beat.report({ ...first, phase: 'upload', done: outcome.steps, total: outcome.steps });
   const layer = await store.putDirectory(outcome.outputDir);
@@ -135,8 +142,21 @@ function checkpointKey(stageKey: string): string {
   return `training/${stageKey}/checkpoint.json`;
 }
 
+interface CheckpointKeeper {
+  keep(path: string): void;
+  settled(): Promise<void>;
+}
+
+/** Whoever takes a failed training over goes on from what is in the store: its last checkpoint may be on the way there. Not waited for once called off. */
+async function settledInTime(keeper: CheckpointKeeper, signal: AbortSignal): Promise<void> {
+  const over = new AbortController();
+  const late = sleep(failedUploadWaitMs, undefined, { signal: AbortSignal.any([signal, over.signal]) });
+  await Promise.race([keeper.settled(), late.catch(() => undefined)]);
+  over.abort();
+}
+
 /** Puts whole checkpoints into the store, one after another, newest wins; a failed upload costs safety, not the training. */
-function checkpointKeeper(store: ArtifactStore, key: string): { keep(path: string): void; settled(): Promise<void> } {
+function checkpointKeeper(store: ArtifactStore, key: string): CheckpointKeeper {
   let chain: Promise<void> = Promise.resolve();
   let newest = '';
   return {

@@ -70,7 +70,8 @@ export function secondsOf(spansMs: readonly (readonly [number, number])[]): numb
 function sumTotals(parts: readonly Totals[]): Totals {
   const counts: Record<keyof OutcomeCounts, number> = { ...noCounts };
   const usage: Record<keyof StageUsage, number> = { ...noUsage };
-  const paidBy: Record<string, Record<keyof StageUsage, number>> = {};
+  // Without a prototype: a run may be called what every object has.
+  const paidBy = Object.create(null) as Record<string, Record<keyof StageUsage, number>>;
   const add = (to: Record<keyof StageUsage, number>, more: StageUsage): void => {
     for (const name of Object.keys(to) as (keyof StageUsage)[]) to[name] += more[name];
   };

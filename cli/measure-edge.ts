@@ -71,8 +71,8 @@ export async function measureEdge(
   const teacher = forms.find(({ role }) => role === 'teacher');
   const share = ({ role, accuracy }: EdgeForm): number | null =>
     role === 'student' && teacher !== undefined && teacher.correct > 0 ? accuracy / teacher.accuracy : null;
-  const asked: Record<string, number> = {};
-  for (const { task } of items) asked[task.name] = (asked[task.name] ?? 0) + 1;
+  const asked = new Map<string, number>();
+  for (const { task } of items) asked.set(task.name, (asked.get(task.name) ?? 0) + 1);
   const [processor] = cpus();
   return {
     schemaVersion: 1,
@@ -87,7 +87,7 @@ export async function measureEdge(
     },
     threads: request.threads === 0 ? cpus().length : request.threads,
     shots: request.shots,
-    items: asked,
+    items: Object.fromEntries(asked),
     hourPrice: request.hourPrice,
     currency: config.platform.currency,
     forms: forms.map((form) => ({ ...form, ofTeacher: share(form) })),

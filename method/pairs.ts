@@ -82,8 +82,8 @@ function scoreProblem(chosen: number, rejected: number, settings: PairSettings):
   const gap = chosen - rejected;
   const { tolerance = sameScore } = settings;
   if (gap < -tolerance) return 'tie';
-  if (gap <= tolerance) return settings.ties === 'drop' ? 'tie' : undefined;
-  return gap < settings.minimum_gap - sameScore ? 'gap' : undefined;
+  if (gap <= tolerance && settings.ties === 'drop') return 'tie';
+  return settings.minimum_gap > 0 && gap < settings.minimum_gap - sameScore ? 'gap' : undefined;
 }
 
 /** Scores that differ by rounding only are equal, so that ids decide. */

@@ -24,7 +24,7 @@ import { readBbhJson } from './readers/bbh';
 import { readGsm8k } from './readers/gsm8k';
 import { guessAnswer } from './readers/guess-answer';
 import { problemsShownMax, type LoadedItems } from './readers/items';
-import { readJsonl } from './readers/jsonl';
+import { readJsonl, type JsonlFields } from './readers/jsonl';
 import { readMultipleChoice, readPiqa } from './readers/multiple-choice';
 
 /** Test items that `test: rest` means for a family, which has no end: as many as a BIG-Bench-Hard file has. */
@@ -126,7 +126,7 @@ function sourced(
     case 'files':
       return fromThreeFiles(task, textsOf(source, name), name, techniques);
     case 'jsonl': {
-      const fields = { question: task.question_field, target: task.target_field };
+      const fields = jsonlFields(task);
       return fromOneFile(task, readJsonl(textOf(source, name), fields, fileOf(task.path)), name, techniques);
     }
     case 'bbh-json':
@@ -148,6 +148,11 @@ function sourced(
         next: 'Name its items: source: jsonl with a path, bbh-json, gsm8k-jsonl, arc-jsonl, commonsenseqa-jsonl, piqa-jsonl, files, or builtin.',
       });
   }
+}
+
+function jsonlFields(task: Extract<TaskConfig, { source: 'jsonl' }>): JsonlFields {
+  const { question_field: question, target_field: target, choices_field: choices } = task;
+  return { question, target, ...(choices !== undefined && { choices }) };
 }
 
 const fileOf = (path: string): string => `The task file ${path}`;

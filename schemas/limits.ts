@@ -304,6 +304,12 @@ export const trainerStallMs = {
   save: 30 * 60_000,
 } as const;
 
+/**
+ * A training that failed waits so long for its last checkpoint to get into the store, before it is tried again, maybe on another machine: some gigabytes,
+ * all weights and the optimizer's state, take minutes. Where it takes longer, the steps that it holds are made again.
+ */
+export const failedUploadWaitMs = 10 * 60_000;
+
 /** The report tells of rows that were cut at max_length from this share of a training's rows on: one long row in twenty teaches nothing wrong by itself. */
 export const rowsCutShareTold = 0.05;
 

@@ -67,7 +67,8 @@ export class FoundRecords {
     for (const attempt of this.open.values()) this.totalOf(attempt).lostCalls += 1;
     this.openAreLost = true;
     const usage: MutableUsage = { ...this.unowned, lostCalls: this.unowned.lostCalls + this.lostToDamage() };
-    const others: Record<string, MutableUsage> = {};
+    // Without a prototype: a run may be called what every object has.
+    const others = Object.create(null) as Record<string, MutableUsage>;
     for (const [attempt, total] of this.totals) {
       charge({ usage, others }, runId, this.table.attempts[attempt]?.run ?? runId, total);
     }

@@ -7,7 +7,7 @@ import { formatMoney, readLedger } from '../../activities/budget';
 import { reviseRun, recordAction } from '../../activities/run-actions';
 import { runKeys } from '../../activities/run-records';
 import { endStrandedRun } from '../../activities/stranded-run';
-import { stopPlatform } from '../../drivers/local/platform';
+import { restartPlatform } from '../../drivers/local/platform';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { ArteError } from '../../schemas/errors';
 import type { Ledger } from '../../schemas/ledger';
@@ -226,8 +226,8 @@ async function restarted(session: Session): Promise<Session> {
   }
   const line = progressLine('ending the platform');
   await session.close();
-  await stopPlatform({ onProgress: (text) => line.update(text) });
-  const opened = await openSession({ start: true, onProgress: (text) => line.update(text) });
+  await restartPlatform({ onProgress: (text) => line.update(text) });
+  const opened = await openSession({ start: false });
   line.done('the services have this environment now');
   return opened;
 }

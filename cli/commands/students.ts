@@ -35,7 +35,7 @@ export function register(program: Command): void {
     .argument('<name>', 'name of the student: lower-case letters, digits and -')
     .description('register a student; the next firing of every schedule aligns it')
     .option('--config-model <file>', 'YAML: a model as under models.student, or a config whose student it is')
-    .option('--source <model>', 'hf:ORG/NAME, embedded:NAME, a folder, s3://BUCKET/PREFIX')
+    .option('--source <model>', 'hf:ORG/NAME, embedded:NAME, a folder, a .gguf file, s3://BUCKET/PREFIX')
     .option('--revision <name>', 'hub revision')
     .option('--prompt-style <style>', 'chat or completion')
     .option('--reason <why>', 'recorded with it')

@@ -109,7 +109,8 @@ type Node = { [name: string]: unknown } | unknown[];
 export function parseSetting(text: string): { path: string; segments: Segment[]; value: unknown } {
   const at = text.indexOf('=');
   const path = text.slice(0, at).trim();
-  const form = /^[A-Za-z]\w*(\[\d+\])*(\.[A-Za-z]\w*(\[\d+\])*)*$/;
+  // Names of tasks and of headers have hyphens, and may begin with a digit; only what stands in brackets is a place in a list.
+  const form = /^[A-Za-z][\w-]*(\[\d+\])*(\.[A-Za-z0-9][\w-]*(\[\d+\])*)*$/;
   if (at < 0 || !form.test(path)) {
     throw new ArteError('InvalidInput', {
       what: `${JSON.stringify(text)} sets nothing.`,
@@ -117,7 +118,9 @@ export function parseSetting(text: string): { path: string; segments: Segment[];
       next: 'For example: --set align.batch_size=8, --set tasks[0].split.test=20.',
     });
   }
-  const segments = [...path.matchAll(/[A-Za-z]\w*|\d+/g)].map(([part]) => (/^\d/.test(part) ? Number(part) : part));
+  const segments = [...path.matchAll(/\[(\d+)\]|[\w-]+/g)].map(([part, place]) =>
+    place === undefined ? part : Number(place),
+  );
   try {
     return { path, segments, value: parse(text.slice(at + 1)) as unknown };
   } catch {

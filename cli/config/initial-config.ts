@@ -8,13 +8,14 @@ import { basename } from 'node:path';
 import { taskConfigSchema } from '../../schemas/config/tasks';
 import { ArteError } from '../../schemas/errors';
 import type { TaskItem } from '../../schemas/task';
+import { optionsOf } from '../../method/answers';
 import { placeholderDescription } from '../../method/check-items';
 import { buildTaskRecord } from '../../method/split';
 import { defaultTechniques } from '../../method/prompts';
 import { readBbhJson } from '../../method/readers/bbh';
 import { readGsm8k } from '../../method/readers/gsm8k';
 import type { LoadedItems } from '../../method/readers/items';
-import { readJsonl } from '../../method/readers/jsonl';
+import { readJsonl, type JsonlFields } from '../../method/readers/jsonl';
 import { readMultipleChoice, readPiqa } from '../../method/readers/multiple-choice';
 
 /** What a task file was found to be. */
@@ -23,11 +24,20 @@ export type TaskFileFormat =
   | { readonly source: 'gsm8k-jsonl' }
   | { readonly source: 'arc-jsonl' | 'commonsenseqa-jsonl' }
   | { readonly source: 'piqa-jsonl' }
-  | { readonly source: 'jsonl'; readonly questionField: string; readonly targetField: string };
+  | {
+      readonly source: 'jsonl';
+      readonly questionField: string;
+      readonly targetField: string;
+      /** Where options stand in a list of their own. */
+      readonly choicesField?: string;
+    };
+
+type JsonlFormat = Extract<TaskFileFormat, { source: 'jsonl' }>;
 
 /** Names under which people keep questions and answers, the likeliest first. */
 const questionFields = ['question', 'input', 'prompt', 'query', 'problem', 'text', 'instruction'];
 const targetFields = ['target', 'answer', 'output', 'label', 'gold', 'solution', 'response', 'completion'];
+const choicesFields = ['choices', 'options', 'endings'];
 
 /** A run needs three seeds, and at least this many items to choose probes from and to test on. */
 const seedItems = 3;
@@ -67,8 +77,12 @@ export function detectFormat(path: string, text: string): TaskFileFormat {
     const names = Object.keys(fields);
     const questionField = questionFields.find((name) => typeof fields[name] === 'string');
     const targetField = targetFields.find((name) => name in fields && name !== questionField);
-    if (questionField !== undefined && targetField !== undefined)
-      return { source: 'jsonl', questionField, targetField };
+    if (questionField !== undefined && targetField !== undefined) {
+      const choicesField = choicesFields.find((name) => isListOfTexts(fields[name]));
+      // A question that shows its options already is asked as it is.
+      const shown = choicesField === undefined || optionsOf(String(fields[questionField])).length > 0;
+      return { source: 'jsonl', questionField, targetField, ...(!shown && { choicesField }) };
+    }
     throw unknownForm(
       path,
       `Its first line has the fields ${names.map((name) => `"${name}"`).join(', ')}, and it is not clear which hold the question and the answer.`,
@@ -82,6 +96,10 @@ export function detectFormat(path: string, text: string): TaskFileFormat {
         ? 'It is one JSON list.'
         : 'Its first line is no JSON object.',
   );
+}
+
+function isListOfTexts(value: unknown): boolean {
+  return Array.isArray(value) && value.length > 1 && value.every((each) => typeof each === 'string');
 }
 
 function parsed(text: string): unknown {
@@ -141,15 +159,26 @@ function itemsOf(file: string, format: TaskFileFormat, text: string): LoadedItem
     case 'piqa-jsonl':
       return readPiqa(text, undefined, file);
     case 'jsonl':
-      return readJsonl(text, { question: format.questionField, target: format.targetField }, file);
+      return readJsonl(text, fieldsOf(format), file);
   }
+}
+
+/** The same as a config names them. */
+function fieldSettings({ questionField, targetField, choicesField }: JsonlFormat): Record<string, string> {
+  return {
+    question_field: questionField,
+    target_field: targetField,
+    ...(choicesField !== undefined && { choices_field: choicesField }),
+  };
+}
+
+function fieldsOf({ questionField: question, targetField: target, choicesField: choices }: JsonlFormat): JsonlFields {
+  return { question, target, ...(choices !== undefined && { choices }) };
 }
 
 /** Items that are left when repeated questions are taken out; also refuses what a run would refuse. */
 function distinctItems(path: string, name: string, format: TaskFileFormat, text: string, items: number): number {
-  const { questionField, targetField } =
-    format.source === 'jsonl' ? format : { questionField: 'question', targetField: 'target' };
-  const fields = format.source === 'jsonl' ? { question_field: questionField, target_field: targetField } : {};
+  const fields = format.source === 'jsonl' ? fieldSettings(format) : {};
   if (items < 2) return items;
   const task = taskConfigSchema.parse({
     source: format.source,
@@ -201,7 +230,9 @@ function configText({ file, path, name, format, loaded, distinct, validation, te
   const context = Math.min(contextTokensMax, Math.max(contextTokensMin, needed));
   const questionLength = roundUp(questionTokens + 40, 20);
   const { type, labels } = loaded.answer;
-  const fields = format.source === 'jsonl' && (format.questionField !== 'question' || format.targetField !== 'target');
+  // Left out where they are what a config has anyway.
+  const fields = Object.entries(format.source === 'jsonl' ? fieldSettings(format) : {});
+  const isUsual = fields.every(([setting, field]) => setting === `${field}_field` && setting !== 'choices_field');
   const description = loaded.description === '' ? undefined : loaded.description;
   const items = loaded.items.length;
   const repeated = items - distinct;
@@ -221,7 +252,7 @@ tasks:
     # Relative to the folder of this config.
     path: ${quoted(path)}
     name: ${quoted(name)}
-${fields ? `    question_field: ${quoted(format.questionField)}\n    target_field: ${quoted(format.targetField)}\n` : ''}    # Opens every prompt: what the student is asked to do, in a sentence or two.${description === undefined ? ' Replace this by your own words.' : ''}
+${(isUsual ? [] : fields).map(([setting, field]) => `    ${setting}: ${quoted(field)}\n`).join('')}    # Opens every prompt: what the student is asked to do, in a sentence or two.${description === undefined ? ' Replace this by your own words.' : ''}
     description: ${quoted(description ?? placeholderDescription(name))}
     # Found in the file; decides how answers are asked for, read and compared.
     answer: { type: ${type}${labels.length > 0 ? `, labels: [${labels.map(quoted).join(', ')}]` : ''} }

@@ -34,7 +34,7 @@ export interface PlatformOptions {
   /** Default: the data directory. */
   readonly dataDir?: string;
   readonly cacheDir?: string;
-  /** A worker process per role; default: one for all of them. Only when it is this call that starts the platform. */
+  /** A worker process per role; default: one for all of them, or what a platform had that is started anew. Only when it is this call that starts it. */
   readonly processes?: boolean;
   /** Ports to insist on; default: those it had before, else free ones. */
   readonly temporalPort?: number;
@@ -89,12 +89,15 @@ export async function ensurePlatform(options: PlatformOptions = {}): Promise<Run
   const say = options.onProgress ?? (() => undefined);
   const build = buildIdentity();
   let state = await livingState(dataDir);
+  let { processes } = options;
   if (state !== undefined && (state.ending || state.supervisor.build !== build)) {
     say(
       state.ending
         ? 'the platform is ending; it is started anew'
         : 'the platform runs an older build; it is started anew',
     );
+    // Who ended it may want another one now; who only has a newer build wants the same.
+    if (!state.ending) processes ??= hasProcesses(state);
     await stopPlatform({ dataDir });
     state = undefined;
   }
@@ -104,7 +107,7 @@ export async function ensurePlatform(options: PlatformOptions = {}): Promise<Run
     // Before Python is set up, which may take minutes.
     makeDataFolder(dataDir, platformPaths(dataDir).logs);
     const python = options.python ?? (await setUpPython(options, say));
-    started = startSupervisor(dataDir, python, build, options);
+    started = startSupervisor(dataDir, python, build, { ...options, ...(processes !== undefined && { processes }) });
   }
   try {
     const ready = await untilReady(dataDir, started, say);
@@ -116,6 +119,18 @@ export async function ensurePlatform(options: PlatformOptions = {}): Promise<Run
     }
     throw error;
   }
+}
+
+/** The platform ended and started again with this process's environment, its workers apart as they were. Errors: those of stopPlatform and ensurePlatform. */
+export async function restartPlatform(options: PlatformOptions = {}): Promise<RunningPlatform> {
+  const state = await livingState(options.dataDir);
+  await stopPlatform(options);
+  return ensurePlatform({ ...(state !== undefined && { processes: hasProcesses(state) }), ...options });
+}
+
+/** Whether each role has a worker process of its own. */
+function hasProcesses({ parts }: PlatformState): boolean {
+  return parts.some(({ name }) => name.startsWith('worker-'));
 }
 
 /**

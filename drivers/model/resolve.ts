@@ -174,7 +174,7 @@ export async function localSource(source: ModelSource, context: SourceContext): 
 }
 
 async function embeddedPath(name: string, env: ResolveContext['env']): Promise<string> {
-  const file = embeddedFiles[name];
+  const file = Object.hasOwn(embeddedFiles, name) ? embeddedFiles[name] : undefined;
   if (file === undefined) {
     throw new ArteError('ModelNotFound', {
       what: `There is no embedded model ${name}.`,

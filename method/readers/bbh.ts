@@ -117,7 +117,8 @@ function describeBbh(name: string, answer: AnswerSpec): Described {
     .replace(/\.[^.]*$/, '')
     .toLowerCase()
     .replaceAll('-', '_');
-  const known = bbhTasks[stem] ?? bbhTasks[stem.replace(/_(?:three|five|seven)_objects$/, '')];
+  const task = [stem, stem.replace(/_(?:three|five|seven)_objects$/, '')].find((each) => Object.hasOwn(bbhTasks, each));
+  const known = task === undefined ? undefined : bbhTasks[task];
   if (known) return { category: known[0], description: known[1] };
   const title = stem.replaceAll('_', ' ').trim();
   return {

@@ -75,6 +75,13 @@ export function itemOf(question: string, target: string, rationale?: string): Ta
   return { id: contentId(trimmed.question, trimmed.target), ...trimmed, ...(worked !== '' && { rationale: worked }) };
 }
 
+/** A question with its options as BIG-Bench-Hard writes them, and the letter of the right one. */
+export function optionItem(stem: string, choices: readonly { readonly text: string }[], right: number): TaskItem {
+  const letter = (at: number): string => `(${String.fromCharCode(65 + at)})`;
+  const options = choices.map(({ text }, at) => `${letter(at)} ${text.replace(/\s+/g, ' ').trim()}`);
+  return itemOf(`${stem.trim()}\nOptions:\n${options.join('\n')}`, letter(right));
+}
+
 /** Text, a number or a truth value as a target; undefined for anything else. */
 export function targetText(value: unknown): string | undefined {
   if (typeof value === 'string') return value.trim();

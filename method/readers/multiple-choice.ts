@@ -1,13 +1,11 @@
 /**
  * ARC, CommonsenseQA and PIQA, as published and as Hugging Face has them: a question, its options, and which of them is right.
  *
- * Owns the shapes of their lines and how options are written into a question. Leaves the reading of options to ../answers.ts, how a bad
- * line is told to lines.ts and items.ts.
+ * Owns the shapes of their lines. Leaves how options are written into a question to items.ts, and how a bad line is told to lines.ts and it.
  */
 import { ArteError } from '../../schemas/errors';
-import type { TaskItem } from '../../schemas/task';
 import { guessAnswer } from './guess-answer';
-import { clipped, itemOf, kindOf, type LoadedItems, type Problem } from './items';
+import { clipped, kindOf, optionItem, type LoadedItems, type Problem } from './items';
 import { linesOf, parseObject, readLines } from './lines';
 
 /** What the reader of a known benchmark says about it. */
@@ -121,11 +119,4 @@ export function readPiqa(text: string, labels: string | undefined, file = 'The P
     });
   }
   return { items, answer: guessAnswer(items), ...benchmarks.piqa };
-}
-
-/** A question with its options as BIG-Bench-Hard writes them, and the letter of the right one. */
-function optionItem(stem: string, choices: readonly Pick<Choice, 'text'>[], right: number): TaskItem {
-  const letter = (at: number): string => `(${String.fromCharCode(65 + at)})`;
-  const options = choices.map(({ text }, at) => `${letter(at)} ${text.replace(/\s+/g, ' ').trim()}`);
-  return itemOf(`${stem.trim()}\nOptions:\n${options.join('\n')}`, letter(right));
 }

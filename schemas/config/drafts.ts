@@ -196,7 +196,9 @@ export const pairsSchema = z
     ties: z
       .enum(['drop', 'keep-first'])
       .default('drop')
-      .describe('What to do when best and worst score the same. Paper: not stated.'),
+      .describe(
+        'What to do when best and worst score the same. keep-first: they make a pair all the same, by the order of their ids; none where minimum_gap is above 0, which wins. Paper: not stated.',
+      ),
     accumulate: z
       .union([z.enum(['off', 'all']), count])
       .default('off')
@@ -208,7 +210,7 @@ export const pairsSchema = z
       .min(0)
       .default(0)
       .describe(
-        'Pairs whose scores are closer than this are dropped; in the unit of score.signal (accuracy: 0.05 is five points). Paper: not stated.',
+        'Pairs whose scores are closer than this are dropped, ties too; in the unit of score.signal (accuracy: 0.05 is five points). Paper: not stated.',
       ),
     minimum: count.default(4).describe('Fewer pairs than this in all: the run parks, there is nothing to align with.'),
   })

@@ -59,5 +59,5 @@ export const notifySchema = z
   .max(notifyTargetsMax)
   .default([])
   .describe(
-    'Who is told when the run needs a person or has ended (docs/notify.md); `arte notify test CONFIG` tries it. A message that cannot be delivered holds up nothing. Changes nothing that is made or reused.',
+    `Who is told when the run needs a person or has ended (docs/notify.md), at most ${notifyTargetsMax} targets; \`arte notify test CONFIG\` tries it. A message that cannot be delivered holds up nothing. Changes nothing that is made or reused.`,
   );

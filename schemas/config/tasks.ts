@@ -62,6 +62,12 @@ export const taskConfigSchema = z.discriminatedUnion('source', [
     path: z.string().describe('Lines {"question", "target"}; relative to the config file.'),
     question_field: z.string().default('question').describe('Field that holds the question.'),
     target_field: z.string().default('target').describe('Field that holds the right answer.'),
+    choices_field: z
+      .string()
+      .optional()
+      .describe(
+        "Field that holds the texts of an item's options, a list (MMLU: choices). They are shown as (A), (B), …; the right answer is the number of one, from 0 on, or its letter or text.",
+      ),
     ...taskCommon,
   }),
   z.strictObject({

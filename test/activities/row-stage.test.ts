@@ -14,7 +14,7 @@ import { readLedger, setCap } from '../../activities/budget';
 import { servedShape, type RowStage } from '../../activities/row-stage';
 import { runShardOf } from '../../activities/row-stage-shard';
 import { commitWave, openRowStage } from '../../activities/row-stage-wave';
-import { secondsOf } from '../../activities/wave-totals';
+import { secondsOf, totalsOfWaves } from '../../activities/wave-totals';
 import { keyOf, manifestKey, noCounts } from '../../activities/stage';
 import { rowsDoneAt } from '../../activities/rows-done';
 import { shardKeyOf, shardRecordKey } from '../../activities/row-engine/shard-record';
@@ -201,26 +201,32 @@ describe('two runs that want one shard', () => {
     here.store.close();
   });
 
-  it('one after another: the second goes on where the first stopped, and each pays for its own answers', async () => {
-    const here = await place(s3.fresh(), { cap: null });
-    await expect(runIn(here, 'one', untilEmpty(20)).output).rejects.toMatchObject({
-      data: { code: 'EndpointOutOfMoney' },
-    });
-    const rest = right();
-    const { usage, paidBy } = await runIn(here, 'other', rest).output;
-    expect(rest.total.calls).toBe(length - 20);
-    const [one, other] = [await spentBy(here, 'one'), await spentBy(here, 'other')];
-    expect(one.spent).toBeGreaterThan(0);
-    expect(one.spent + other.spent).toBeCloseTo(costOfAll, 9);
-    expect(one.reserved + other.reserved).toBe(0);
-    // What the record says of each is what its ledger says.
-    expect(usage.calls).toBe(length);
-    expect(Object.keys(paidBy).sort()).toEqual(['one', 'other']);
-    expect([paidBy['one']?.calls, paidBy['other']?.calls]).toEqual([20, length - 20]);
-    const costOf = (runId: string): number => costOfCalls(paidBy[runId] ?? noUsage, prices);
-    expect([costOf('one'), costOf('other')]).toEqual([one.spent, other.spent].map((spent) => expect.closeTo(spent, 9)));
-    here.store.close();
-  });
+  // The second name is one that every object has.
+  it.each(['one', 'constructor'])(
+    'one after another: the second goes on where the first (%s) stopped, and each pays for its own',
+    async (first) => {
+      const here = await place(s3.fresh(), { cap: null });
+      await expect(runIn(here, first, untilEmpty(20)).output).rejects.toMatchObject({
+        data: { code: 'EndpointOutOfMoney' },
+      });
+      const rest = right();
+      const { usage, paidBy } = await runIn(here, 'other', rest).output;
+      expect(rest.total.calls).toBe(length - 20);
+      const [one, other] = [await spentBy(here, first), await spentBy(here, 'other')];
+      expect(one.spent).toBeGreaterThan(0);
+      expect(one.spent + other.spent).toBeCloseTo(costOfAll, 9);
+      expect(one.reserved + other.reserved).toBe(0);
+      // What the record says of each is what its ledger says.
+      expect(usage.calls).toBe(length);
+      expect(Object.keys(paidBy).sort()).toEqual([first, 'other'].sort());
+      expect([paidBy[first]?.calls, paidBy['other']?.calls]).toEqual([20, length - 20]);
+      const costOf = (runId: string): number => costOfCalls(paidBy[runId] ?? noUsage, prices);
+      expect([costOf(first), costOf('other')]).toEqual(
+        [one.spent, other.spent].map((spent) => expect.closeTo(spent, 9)),
+      );
+      here.store.close();
+    },
+  );
 
   it('turn by turn: nobody pays for the answers of the other, though both were at it', async () => {
     const here = await place(s3.fresh(), { cap: null });
@@ -453,6 +459,17 @@ it('waves of two stages that end alike keep each its own account, and how long t
   expect(last).toMatchObject({ done: true, result: { usage: { calls: 6 } } });
   if (!last.done) throw new Error('it is not over');
   expect(Number(last.result.facts['waitedSeconds']) / 60).toBeCloseTo(80, 1);
+});
+
+it('counts what a run has paid by its name, also where that is one that every object has', async () => {
+  const usage = { ...noUsage, calls: 3 };
+  const shard = {
+    counts: noCounts,
+    usage,
+    paidBy: Object.fromEntries([['constructor', usage]]),
+  } as unknown as ShardOutput;
+  const totals = await totalsOfWaves(new MemoryStore(), { key: 'a'.repeat(64), waves: [] }, [shard, shard]);
+  expect(Object.entries(totals.paidBy)).toEqual([['constructor', { ...noUsage, calls: 6 }]]);
 });
 
 it('counts time in which several shards are asked once', () => {

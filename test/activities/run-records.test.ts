@@ -65,6 +65,12 @@ describe('a run that there is not', () => {
 });
 
 describe('a stage', () => {
+  it('that others have paid for is theirs, also where the run is called what every object has', async () => {
+    const store = new MemoryStore();
+    await recordStage(store, 'constructor', placeOf('one'), manifestOf('k1', 'other'), true);
+    expect(lines(await readStages(store, 'constructor', 1))).toEqual([['one', 'k1', true, 0]]);
+  });
+
   it('that this run has paid for stays so when a later walk, or an activity that is tried again, finds it in the store', async () => {
     const store = new MemoryStore();
     await recordStage(store, 'run', placeOf('one'), manifestOf('k1', 'run'), false);

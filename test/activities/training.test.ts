@@ -6,6 +6,7 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import type { TrainDependencies } from '../../activities/dependencies';
 import { runLeasedStage } from '../../activities/leased-stage';
@@ -18,6 +19,8 @@ import { bundleOf } from './stage-input';
 
 /** Takes folders and files as far as a training needs it, and fails as told. */
 class TrainingStore extends MemoryStore {
+  /** What the upload of a folder waits for. */
+  slow: Promise<unknown> = Promise.resolve();
   failsOnce = '';
   failsToRemove = '';
 
@@ -25,6 +28,7 @@ class TrainingStore extends MemoryStore {
     const folder = String(path);
     const files = (await readdir(folder)).sort();
     const texts = await Promise.all(files.map((file) => readFile(join(folder, file), 'utf8')));
+    await this.slow;
     return (await this.putBlob(JSON.stringify(texts), { mediaType: 'application/json', rows: files.length })) as never;
   }
 
@@ -86,7 +90,7 @@ async function place(
 ): Promise<{
   store: TrainingStore;
   trainingDir: string;
-  train: (onBeat?: (beat: ActivityProgress) => void) => Promise<StageResult>;
+  train: (onBeat?: (beat: ActivityProgress) => void, calledOff?: Promise<unknown>) => Promise<StageResult>;
 }> {
   const store = new TrainingStore();
   const trainingDir = join(folder, name);
@@ -109,9 +113,10 @@ async function place(
   const source = { kind: 'folder' as const, path: '/nowhere' };
   const model = { name: 'student', source, baseSha256: hash, layers: [], contentSha256: hash };
   const input: StageInput = { stage: 'train-sft', bundle, inputs: { sft }, model };
-  const train = (onBeat?: (beat: ActivityProgress) => void): Promise<StageResult> => {
+  const train = (onBeat?: (beat: ActivityProgress) => void, calledOff?: Promise<unknown>): Promise<StageResult> => {
     const environment = new MockActivityEnvironment({ workflowExecution: { workflowId: 'run', runId: 'x' } });
     environment.on('heartbeat', (beat: ActivityProgress) => onBeat?.(beat));
+    void calledOff?.then(() => environment.cancel());
     return environment.run(runLeasedStage(trainSft, dependencies), input);
   };
   return { store, trainingDir, train };
@@ -156,6 +161,31 @@ it('counts the steps of the checkpoint it goes on from as found, not as made', a
   const beats: ActivityProgress[] = [];
   await expect(train((beat) => beats.push(beat))).rejects.toThrow('ends here');
   expect(beats.at(-1)).toMatchObject({ phase: 'step', done: 6, found: 5, total: 8 });
+});
+
+describe('a training that fails while its last checkpoint is on the way to the store', () => {
+  const fails: Trainer = {
+    async train({ workDir }, onProgress) {
+      const checkpoint = join(workDir, 'checkpoints', 'checkpoint-1');
+      await mkdir(checkpoint, { recursive: true });
+      onProgress({ phase: 'checkpoint', step: 1, maxSteps: 2, metrics: {}, checkpoint });
+      throw new Error('ends here');
+    },
+  };
+
+  it('is over when that is there: another machine goes on from it', async () => {
+    const { store, train } = await place('uploading', fails);
+    store.slow = sleep(200);
+    await expect(train()).rejects.toThrow('ends here');
+    expect(store.keys('training/')).toHaveLength(1);
+  });
+
+  it('waits no longer once it is called off', async () => {
+    const { store, train } = await place('called-off', fails);
+    store.slow = new Promise(() => undefined);
+    await expect(train(undefined, sleep(100))).rejects.toThrow();
+    expect(store.keys('training/')).toEqual([]);
+  });
 });
 
 describe('a training that was begun elsewhere', () => {

@@ -137,6 +137,26 @@ describe('init', () => {
       'type: choice',
     ],
     [
+      'MMLU',
+      'abstract_algebra.jsonl',
+      lines(questions.map((question, index) => ({ question, subject: 's', choices: ['a', 'b'], answer: index % 2 }))),
+      'choices_field: choices',
+      'labels: ["(A)", "(B)"]',
+    ],
+    [
+      'options that stand in the question already',
+      'mine.jsonl',
+      lines(
+        questions.map((question, index) => ({
+          question: `${question}\nOptions:\n(A) a\n(B) b`,
+          choices: ['a', 'b'],
+          target: index % 2 ? '(A)' : '(B)',
+        })),
+      ),
+      'source: jsonl\n    # Relative to the folder of this config.\n    path: mine.jsonl\n    name: mine\n    # Opens',
+      'type: choice',
+    ],
+    [
       'CommonsenseQA',
       'dev.jsonl',
       lines(

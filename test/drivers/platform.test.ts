@@ -1,14 +1,14 @@
 /**
  * Goal: `arte down` in a folder whose state file somebody else wrote runs nothing that it names and ends nobody; a platform that holds its lock is ended.
  * Method: state files by hand: of a process that lives and has nothing to do with arte, with an interpreter that leaves a mark when it is run. A whole
- * platform is ended in test/workers/supervisor.test.ts.
+ * platform is ended in test/workers/supervisor.test.ts. What is started anew keeps its workers apart: a supervisor that only writes down what it is told.
  */
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { tryLock } from '../../drivers/local/lock';
-import { stopPlatform } from '../../drivers/local/platform';
+import { ensurePlatform, restartPlatform, stopPlatform } from '../../drivers/local/platform';
 import {
   platformPaths,
   readState,
@@ -16,6 +16,7 @@ import {
   writeState,
   type PlatformState,
 } from '../../drivers/local/platform-state';
+import type { PythonEnv } from '../../drivers/local/python-env';
 import { isAlive } from '../support/processes';
 
 let folder: string;
@@ -31,17 +32,17 @@ afterEach(() => {
 });
 
 /** A state that names the other process, and an interpreter that leaves a mark. */
-async function leaveState(): Promise<{ dataDir: string; mark: string; pid: number }> {
+async function leaveState(parts: PlatformState['parts'] = []): Promise<{ dataDir: string; mark: string; pid: number }> {
   const [dataDir, bin, mark] = [join(folder, 'data'), join(folder, 'python', 'bin'), join(folder, 'mark')];
   mkdirSync(bin, { recursive: true });
   writeFileSync(join(bin, 'python'), `#!/bin/sh\ntouch '${mark}'\n`);
   chmodSync(join(bin, 'python'), 0o755);
   const pid = other.pid!;
   const state: PlatformState = {
-    ...{ format: 1, dataDir, ending: false, parts: [] },
+    ...{ format: 1, dataDir, ending: false, parts },
     supervisor: {
       ...{ pid, startTicks: startTicks(pid), startedAt: '2026-03-01T10:00:00Z' },
-      ...{ arte: '0', build: 'source', node: 'v22', python: join(folder, 'python') },
+      ...{ arte: '0', build: 'older', node: 'v22', python: join(folder, 'python') },
     },
     temporal: { address: '127.0.0.1:9', namespace: 'default' },
     store: { endpoint: 'http://127.0.0.1:9', bucket: 'b', region: 'r', credentialsPath: join(folder, 'none') },
@@ -70,4 +71,31 @@ it('a process that holds the lock is ended, by no interpreter of the state eithe
   expect(await stopPlatform({ dataDir })).toBe(true);
   expect(isAlive(pid)).toBe(false);
   expect(existsSync(mark)).toBe(false);
+});
+
+describe('a platform that is started anew', () => {
+  const part = (name: string): PlatformState['parts'][number] => ({
+    ...{ name, status: 'ready', since: '', restarts: 0, failures: 0 },
+  });
+  const apart = ['temporal', 's3', 'worker-orchestrator', 'worker-io', 'worker-infer', 'worker-train'].map(part);
+  const together = ['temporal', 's3', 'worker'].map(part);
+
+  it.each([
+    ['by `arte retry --restart-workers`', restartPlatform, apart, undefined, true],
+    ['by `arte retry --restart-workers`', restartPlatform, together, undefined, false],
+    // The build of the state is none that there is.
+    ['under a newer build', ensurePlatform, apart, undefined, true],
+    ['under a newer build', ensurePlatform, together, true, true],
+  ])('%s has a worker process per role where it had one', async (_, start, parts, processes, expected) => {
+    const { dataDir } = await leaveState(parts);
+    const told = join(folder, 'told.json');
+    const supervisor = join(folder, 'supervisor.cjs');
+    writeFileSync(supervisor, `require('node:fs').writeFileSync(${JSON.stringify(told)}, process.argv[2])`);
+    const options = {
+      ...{ dataDir, cacheDir: folder, python: { root: folder } as PythonEnv },
+      ...{ programs: { supervisor: [supervisor], worker: [] }, ...(processes !== undefined && { processes }) },
+    };
+    await expect(start(options)).rejects.toMatchObject({ data: { code: 'PlatformDown' } });
+    expect(JSON.parse(readFileSync(told, 'utf8'))).toMatchObject({ processes: expected });
+  });
 });

@@ -123,7 +123,8 @@ describe('sources', () => {
       text: expect.stringContaining('header speaks of') as string,
     });
     rmSync(join(root, 'copy.gguf'));
-    expect((await failing('embedded:Other')).code).toBe('ModelNotFound');
+    for (const source of ['embedded:Other', 'embedded:constructor'])
+      expect((await failing(source)).code).toBe('ModelNotFound');
   });
 });
 

@@ -85,6 +85,8 @@ describe('question pairs by quartiles', () => {
     expect(buildQuestionPairs(rows, scored(same), settings({ ties: 'keep-first' }), 1).pairs).toMatchObject([
       { chosenId: 'a', rejectedId: 'b' },
     ]);
+    const apart = settings({ ties: 'keep-first', minimum_gap: 0.1 });
+    expect(buildQuestionPairs(rows, scored(same), apart, 1)).toEqual({ pairs: [], dropped: { gap: 1 } });
     const close = { a: 0.3, b: 0.2 };
     expect(buildQuestionPairs(rows, scored(close), settings({ minimum_gap: 0.1 }), 1).pairs).toHaveLength(1);
     expect(buildQuestionPairs(rows, scored(close), settings({ minimum_gap: 0.11 }), 1).dropped).toEqual({ gap: 1 });
@@ -202,6 +204,7 @@ describe('rationale pairs', () => {
     };
     expect(build(tied)).toEqual({ pairs: [], dropped: { tie: 1 } });
     expect(ids(build(tied, { ties: 'keep-first' }))).toEqual(['ab']);
+    expect(build(tied, { ties: 'keep-first', minimum_gap: 0.1 }).dropped).toEqual({ gap: 1 });
   });
 
   it('drop gaps that are too small, and count what has no score or no word', () => {

@@ -40,6 +40,11 @@ describe('readBbhJson', () => {
     expect(readBbhJson(text, 'logical_deduction_seven_objects').description).toBe(three);
   });
 
+  it('takes a name that every object has for that of no known task', () => {
+    const text = bbh(['Is the glass full?', 'yes']);
+    expect(readBbhJson(text, 'constructor.json')).toMatchObject({ category: 'general', describedByGuess: true });
+  });
+
   it('reads a file it has never seen before', () => {
     const text = bbh(
       ['Is the glass full?\nOptions:\n- full\n- empty\n- half', 'full'],

@@ -4,6 +4,7 @@
  */
 import { problemsShownMax } from '../../../method/readers/items';
 import { readJsonl } from '../../../method/readers/jsonl';
+import { jsonLines } from '../../support/json-lines';
 import { refusal } from '../../support/refusal';
 
 describe('readJsonl', () => {
@@ -77,5 +78,53 @@ describe('readJsonl', () => {
 
   it('refuses an empty file', () => {
     expect(refusal(() => readJsonl('\n \n')).what).toBe('The task file holds no items.');
+  });
+});
+
+describe('JSONL whose options are a list of texts', () => {
+  const fields = { question: 'question', target: 'answer', choices: 'choices' };
+  const line = (answer: unknown, choices: unknown = ['0', '4', '2', '6']): object => ({
+    ...{ question: 'Find the degree of Q(sqrt(2), sqrt(3)) over Q.', subject: 'abstract_algebra', choices, answer },
+  });
+  const read = (...records: readonly object[]) => readJsonl(jsonLines(...records), fields);
+
+  it('shows them in the question, and takes the number of one from 0 on, as MMLU has it', () => {
+    const { items, answer } = read(line(1));
+    expect(items[0]).toMatchObject({
+      question: 'Find the degree of Q(sqrt(2), sqrt(3)) over Q.\nOptions:\n(A) 0\n(B) 4\n(C) 2\n(D) 6',
+      target: '(B)',
+    });
+    expect(answer).toEqual({ type: 'choice', labels: ['(A)', '(B)', '(C)', '(D)'] });
+  });
+
+  it('takes the letter or the text of one, too, and its number in quotes where that is no option itself', () => {
+    for (const said of ['B', '(B)', '4', ' 4 ']) expect(read(line(said)).items[0]?.target).toBe('(B)');
+    expect(read(line('1')).items[0]?.target).toBe('(B)');
+    expect(read(line(2)).items[0]?.target).toBe('(C)');
+  });
+
+  it('names every line that cannot be used', () => {
+    const { details } = refusal(() =>
+      read(
+        line(1),
+        line(4),
+        line(-1),
+        line('E'),
+        line('2'),
+        line('A', ['B', 'A']),
+        line(0, 'one'),
+        line(0, ['one']),
+        line(true),
+      ),
+    );
+    expect(details?.map((each) => each.split(';')[0])).toEqual([
+      'line 2: "answer" 4 is none of "choices"',
+      'line 3: "answer" -1 is none of "choices"',
+      'line 4: "answer" "E" is none of "choices"',
+      'line 6: "answer" "A" may be the number or letter of one of "choices", and the text of another one',
+      'line 7: "choices" is text',
+      'line 8: "choices" is no list of 2 to 26 texts',
+      'line 9: "answer" true is none of "choices"',
+    ]);
   });
 });

@@ -4,6 +4,7 @@
  */
 import { canonicalAnswer, optionsOf } from '../../../method/answers';
 import { readMultipleChoice, readPiqa } from '../../../method/readers/multiple-choice';
+import { jsonLines } from '../../support/json-lines';
 import { refusal } from '../../support/refusal';
 
 /** First lines of ARC-Challenge (test), CommonsenseQA (train) and PIQA (train), as their authors publish them. */
@@ -40,9 +41,6 @@ const piqaLine = {
   sol1: 'Pour it onto a plate',
   sol2: 'Pour it into a jar',
 };
-const jsonLines = (...records: readonly unknown[]): string =>
-  records.map((record) => JSON.stringify(record)).join('\n');
-
 describe('readMultipleChoice', () => {
   const columns = ({ question, answerKey }: typeof arcLine): unknown => ({
     question: question.stem,
