@@ -166,6 +166,10 @@ describe('the body of a request', () => {
     const reasoning = { ...target, tokenLimitField: 'max_completion_tokens', omit: ['temperature', 'stop'] } as const;
     expect(requestBody(request, reasoning)).toEqual({ ...kept, max_completion_tokens: 32 });
     expect(requestBody(request, { ...target, omit: ['top_p'] })).not.toHaveProperty('top_p');
+    // Raw completions know the limit by one name, and pass over the other.
+    const body = requestBody(raw, reasoning);
+    expect(body).toMatchObject({ max_tokens: 32 });
+    expect(body).not.toHaveProperty('max_completion_tokens');
   });
 
   it('goes to the right address, with the key, and keeps a query', async () => {
