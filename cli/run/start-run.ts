@@ -7,9 +7,8 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { openBundle } from '../../activities/bundle';
-import { isDamage } from '../../activities/damaged';
 import { recordAction } from '../../activities/run-actions';
-import { progressByTraces, runKeys } from '../../activities/run-records';
+import { lastWord } from '../../activities/run-records';
 import { beginRun, recordRun, statusOf, takeUpRun } from '../../activities/start-run';
 import { endStrandedRun } from '../../activities/stranded-run';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -105,23 +104,12 @@ export async function startRecorded(session: Session, record: RunRecord, order =
   return { runId, handle, set, how };
 }
 
-/**
- * What the run last said of where it is, if it has ever said that; a word that cannot be read is told by what else the run left. One of before the record is
- * that of another run of the id, which was given up, by a clean-up that was broken off.
- */
+/** The run's last word. One of before the record is that of another run of the id, which was given up, by a clean-up that was broken off. */
 async function ownWord(
   store: ArtifactStore,
   { runId, createdAt }: Pick<RunRecord, 'runId' | 'createdAt'>,
 ): Promise<RunProgress | undefined> {
-  const said = async (): Promise<RunProgress | undefined> => {
-    try {
-      return (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress | undefined;
-    } catch (error) {
-      if (isDamage(error)) return progressByTraces(store, runId);
-      throw error;
-    }
-  };
-  const word = await said();
+  const word = await lastWord(store, runId);
   // Runs of older versions have their beginning by the engine's clock.
   return word && Date.parse(word.startedAt) < Date.parse(createdAt) - clockSkewMaxMs ? undefined : word;
 }

@@ -152,6 +152,21 @@ it.each([
   expect(state).toMatchObject({ starts: 1, status: 'RUNNING' });
 });
 
+it('an alignment that was given up is made anew by a firing, and one that is done is not', async () => {
+  const store = new MemoryStore();
+  const { client, state } = engine();
+  const bundle = await storeBundle(store, { config, configDir: '.' });
+  const firing = new MockActivityEnvironment(undefined, { client });
+  const fire = () => firing.run(() => startAlignment({ store }, { student: 'edge', runId: 'racing', bundle }));
+  state.status = 'COMPLETED';
+  await fire();
+  expect(state).toMatchObject({ starts: 1, status: 'RUNNING' });
+  await said(store, 'DONE');
+  state.status = 'COMPLETED';
+  await fire();
+  expect(state).toMatchObject({ starts: 1, status: 'COMPLETED' });
+});
+
 it('a run that is followed with --json and parks is one document on stdout', async () => {
   const store = new MemoryStore();
   const { client, state } = engine();
