@@ -219,7 +219,7 @@ describe('parts', () => {
     expect(read('20 N (to the right)')).toBe('(B)');
     expect(read('It is 20 N (to the right).')).toBe('(B)');
     expect(read('20 N')).toBeNull();
-    expect(['5 N', '5 N (up)'].map(read)).toEqual(['(C)', '(C)']);
+    expect(['5 N', '5 N (up)', 'It is 5 N, that is 5 N (up).'].map(read)).toEqual(['(C)', '(C)', '(C)']);
     const found = extractAnswer('So it is 20 N (to the right)', choice, { ...table.tags, mode: 'flexible', question });
     expect(found).toEqual({ kind: 'flexible', value: '(B)' });
     const cities = 'Where?\nOptions:\n(A) Paris\n(B) Paris (Texas)';
