@@ -203,7 +203,7 @@ function letteredOptions(question: string): Option[] {
     to: match.index + match[0].length,
   }));
   const textBetween = (from: number, to: number | undefined): string =>
-    (question.slice(from, to).split('\n', 1)[0] ?? '').trim().replace(/[,;]+$/, '');
+    (question.slice(from, to).split('\n', 1)[0] ?? '').trim().replace(/(?<![,;])[,;]+$/, '');
   const begun = new Set(marks.filter(({ beginsLine }) => beginsLine).map(({ letter }) => letter));
   const options: typeof marks = [];
   for (const [at, mark] of marks.entries()) {

@@ -183,6 +183,17 @@ describe('parts', () => {
     expect(labels('Options: (A) x\n(B) y')).toEqual(['(A)', '(B)']);
   });
 
+  it('reads an option with a long row of marks in no long time', () => {
+    const row = ','.repeat(60_000);
+    const began = performance.now();
+    expect(optionsOf(`Which? (A) one${row} two (B) three,;`).map(({ text }) => text)).toEqual([
+      `one${row} two`,
+      'three',
+    ]);
+    // From each of its places it took many seconds.
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
   it('takes no letter that an option has in brackets for that of another one', () => {
     const choice: AnswerSpec = { type: 'choice', labels: ['(A)', '(B)', '(C)'] };
     const warm = 'How warm?\nOptions:\n(A) 20 degrees (C)\n(B) 68 degrees (F)\n(C) neither';
