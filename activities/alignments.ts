@@ -9,11 +9,12 @@ import { firingLookMs, firingPollMs } from '../schemas/limits';
 import type { DueAlignment, FollowInput } from '../schemas/schedule';
 import { openBundle } from './bundle';
 import type { StoreDependencies } from './dependencies';
+import { lastWord } from './run-records';
 import { runState } from './run-state';
 import { beginRun, recordRun, takeUpRun } from './start-run';
 import { registryDigest } from './students';
 
-/** Start the run of an alignment, as `arte run` would; one that is running or done is left as it is. Errors: RunStateConflict, RunNotFound. */
+/** Start the run of an alignment, as `arte run` would; one that is running or done is left as it is, and one that was given up is made anew. Errors: RunStateConflict, RunNotFound. */
 export async function startAlignment({ store }: StoreDependencies, { runId, bundle }: DueAlignment): Promise<void> {
   const asked = await openBundle(store, bundle);
   // A person may have changed its config since (arte retry --set): it goes on by that.
@@ -21,8 +22,9 @@ export async function startAlignment({ store }: StoreDependencies, { runId, bund
   await takeUpRun(getClient(), store, runId);
   const { config } = await openBundle(store, standing.bundle);
   const input = { ...alignInput(runId, standing.bundle, config), startedAt: standing.createdAt };
+  const wasGivenUp = (await lastWord(store, runId)) === undefined;
   try {
-    await beginRun(getClient(), input);
+    await beginRun(getClient(), input, { wasGivenUp });
   } catch (error) {
     if (!(error instanceof WorkflowExecutionAlreadyStartedError)) throw error;
   }

@@ -27,7 +27,7 @@ import type {
   StageRecord,
 } from '../schemas/messages';
 import { changeDocument } from './change-document';
-import { asIfGone, putAway } from './damaged';
+import { asIfGone, isDamage, putAway } from './damaged';
 
 export const runKeys = {
   record: (runId: string) => `runs/${runId}/run.json`,
@@ -108,6 +108,16 @@ export async function progressByTraces(store: ArtifactStore, runId: string): Pro
     round = Math.max(round, Number(/(\d+)(?:\.stages)?\.json$/.exec(key)?.[1] ?? 1));
   const record = (await asIfGone(store, runKeys.record(runId))) as unknown as RunRecord | undefined;
   return { runId, status: 'FAILED', round, rounds: round, current: [], startedAt: record?.createdAt ?? '' };
+}
+
+/** What the run last said of where it is, if it has ever said that; a word that cannot be read is told by what else the run left. */
+export async function lastWord(store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {
+  try {
+    return (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress | undefined;
+  } catch (error) {
+    if (isDamage(error)) return progressByTraces(store, runId);
+    throw error;
+  }
 }
 
 /** Runs that have ever said where they are, those that spoke last first; `modifiedAt` in epoch milliseconds. Goes through all documents of all runs. */

@@ -6,8 +6,7 @@ import { WorkflowNotFoundError, type Client } from '@temporalio/client';
 import { defineSearchAttributeKey } from '@temporalio/common';
 import type { ArtifactStore } from '../drivers/store/store';
 import type { RunProgress } from '../schemas/messages';
-import { isDamage } from './damaged';
-import { progressByTraces, runKeys } from './run-records';
+import { lastWord, runKeys } from './run-records';
 
 const statusKey = defineSearchAttributeKey('ArteStatus', 'KEYWORD');
 
@@ -32,16 +31,6 @@ export async function runState(client: Client, store: ArtifactStore, runId: stri
   if (stored?.status === 'CANCELLED' || engine?.status === 'CANCELLED') return { state: 'cancelled' };
   const isKnown = engine !== undefined || (await store.getDocument(runKeys.record(runId))) !== undefined;
   return { state: isKnown ? 'broken-off' : 'none' };
-}
-
-/** One that is damaged is told by what else the run left. */
-async function lastWord(store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {
-  try {
-    return (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress | undefined;
-  } catch (error) {
-    if (isDamage(error)) return progressByTraces(store, runId);
-    throw error;
-  }
 }
 
 /** Nothing of it goes on by itself: it failed, was paused, or asks for a word about its round. */

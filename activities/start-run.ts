@@ -99,15 +99,18 @@ export async function statusOf(handle: Pick<WorkflowHandle, 'describe'>): Promis
 
 /**
  * Start the workflow of a run; one that is running is left alone. Whether it is this call that has started it: of several at once one has.
+ * `wasGivenUp`: the one of this id that the engine knows as done is another run, of which the store has nothing.
  * Errors: WorkflowExecutionAlreadyStartedError for one that is done.
  */
-export async function beginRun(client: Client, input: AlignInput): Promise<boolean> {
+export async function beginRun(client: Client, input: AlignInput, { wasGivenUp = false } = {}): Promise<boolean> {
   try {
     await client.workflow.start('alignWorkflow', {
       workflowId: input.runId,
       taskQueue: taskQueues.workflows,
       args: [input],
-      workflowIdReusePolicy: WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
+      workflowIdReusePolicy: wasGivenUp
+        ? WorkflowIdReusePolicy.ALLOW_DUPLICATE
+        : WorkflowIdReusePolicy.ALLOW_DUPLICATE_FAILED_ONLY,
       workflowIdConflictPolicy: WorkflowIdConflictPolicy.FAIL,
       staticSummary: `arte run ${input.runId}`,
     });

@@ -118,7 +118,7 @@ function callFailed(role: Role, { stage, title }: PreviewStep, failure: CallFail
       why: failure.message,
       next:
         failure.callCause === 'unsupported-parameter'
-          ? `Rename the field or leave it out in models.${role}.endpoint (token_limit_field, omit).`
+          ? `Set in models.${role}.endpoint what is named there.`
           : `Check models.${role}.endpoint; arte doctor looks at each part.`,
     },
     { cause: failure },

@@ -203,7 +203,7 @@ function letteredOptions(question: string): Option[] {
     to: match.index + match[0].length,
   }));
   const textBetween = (from: number, to: number | undefined): string =>
-    (question.slice(from, to).split('\n', 1)[0] ?? '').trim().replace(/[,;]+$/, '');
+    (question.slice(from, to).split('\n', 1)[0] ?? '').trim().replace(/(?<![,;])[,;]+$/, '');
   const begun = new Set(marks.filter(({ beginsLine }) => beginsLine).map(({ letter }) => letter));
   const options: typeof marks = [];
   for (const [at, mark] of marks.entries()) {
@@ -280,15 +280,20 @@ function lastChoice(text: string, answer: AnswerSpec, question: string | undefin
 
 // ---- labels and choices ----------------------------------------------------------------------------------------------
 
-function readLabel(content: string, labels: readonly string[]): string | null {
+/** The one label that a text names. `meant`: what several labels stand for, where they do. */
+function readLabel(
+  content: string,
+  labels: readonly string[],
+  meant: (label: string) => string = (label) => label,
+): string | null {
   const whole = labels.find((label) => sameWord(label, stripFinalDot(content)));
-  if (whole !== undefined) return whole;
+  if (whole !== undefined) return meant(whole);
   const found = new Set<string>();
   for (const match of content.matchAll(wordsPattern(labels, 'giu'))) {
     // "not True" says something else than the label it holds.
     if (/(?:\bnot|n['’]t)\s+$/iu.test(content.slice(0, match.index))) return null;
     const label = labels.find((candidate) => sameWord(candidate, match[0]));
-    if (label !== undefined) found.add(label);
+    if (label !== undefined) found.add(meant(label));
   }
   return found.size === 1 ? ([...found][0] ?? null) : null;
 }
@@ -345,13 +350,12 @@ function readChoice(content: string, answer: AnswerSpec, question: string | unde
     /^([A-Z])[).:]\s/.exec(content)?.[1] ??
     /\b(?<!(?:\b[Nn]ot|n['’]t)\s+)(?:option|choice|answer)\s+([A-Z])\b/.exec(content)?.[1];
   if (alone !== undefined) return asLabel(alone, labels);
-  if (names.length === 0) return null;
   const byText = readLabel(
     content,
     names.map(({ text }) => text),
+    (name) => names.find(({ text }) => text === name)?.label ?? name,
   );
-  const option = names.find(({ text }) => text === byText);
-  return option === undefined ? null : asLabel(letterOf(option.label), labels);
+  return byText === null ? null : asLabel(letterOf(byText), labels);
 }
 
 /**

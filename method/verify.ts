@@ -161,7 +161,8 @@ function arithmeticValue(question: string): Fraction | undefined {
   if (question.length > expressionCharsMax || otherSigns.test(question)) return undefined;
   const text = withSigns(question).replace(/=\s*(?:\?|_+)?/g, ' ; ');
   const runs = (text.match(/[-+*/^().\d\s]+/g) ?? [])
-    .map((run) => run.replace(/[\s.]+$/, '').replace(/^[\s.)]+/, ''))
+    // The full stop of a sentence before it, and not that of ".5".
+    .map((run) => run.replace(/[\s.]+$/, '').replace(/^(?:[\s)]|\.(?!\d))+/, ''))
     .filter((run) => /\d/.test(run));
   if (!saysOnly(text, arithmeticWords)) return undefined;
   const [run, ...others] = runs;
@@ -273,8 +274,8 @@ const booleanWords = wordSet(
 
 /** The value of the one expression of True, False, and, or, not and brackets; precedence as in Python. */
 function booleanValue(question: string): boolean | undefined {
-  // "!True" and "¬True" say the opposite of what the words alone do.
-  if (question.length > expressionCharsMax || /[¬~]|!(?=[(tf])/i.test(question)) return undefined;
+  // "!True", "! True" and "¬True" say the opposite of what the words alone do.
+  if (question.length > expressionCharsMax || /[¬~]|!\s*(?:\(|true|false|not)/i.test(question)) return undefined;
   if (!saysOnly(question, booleanWords)) return undefined;
   const word = /\(|\)|\b(?:true|false|and|or|not)\b/i;
   const runs = question.match(new RegExp(`(?:(?:${word.source})\\s*)+`, 'gi')) ?? [];
@@ -343,7 +344,8 @@ const ownedPattern = new RegExp(
 function countedItems(question: string): Fraction | undefined {
   if (question.length > expressionCharsMax * 2) return undefined;
   const owned = ownedPattern.exec(question.trim())?.[1];
-  if (owned !== undefined) return sumOfEntries(entriesOf(owned));
+  // A second sentence may give more, or take some away.
+  if (owned !== undefined) return /[.?!]\s/.test(owned) ? undefined : sumOfEntries(entriesOf(owned));
   const [head = '', list = '', ...others] = question.split(':');
   if (others.length > 0 || !saysOnly(head, countingWords)) return undefined;
   if (!new RegExp(`\\b(?:how many|count|number of)\\b.*\\b(?:${thingsCounted})\\b`, 'is').test(head)) return undefined;
@@ -399,7 +401,7 @@ function comparisonValue(question: string): Fraction | boolean | undefined {
   if (question.length > expressionCharsMax) return undefined;
   // "3/4" and "2 + 2" are other numbers than those they are written with.
   if (!saysOnly(question, comparisonWords) || otherSigns.test(question)) return undefined;
-  if (/\d\s*[/*^+×÷]|\d\s*-\s*\d/.test(question)) return undefined;
+  if (/\d\s*[/*^+×÷·⋅∙]|\d\(|\d\s*-\s*\d/.test(question)) return undefined;
   const listed = question.includes(':') ? question.slice(question.indexOf(':')) : question;
   const numbers = [...listed.matchAll(numberPattern)].map((match) => parseNumber(match[0]));
   const upward = anyOf(largerWords).test(question);

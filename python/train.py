@@ -10,7 +10,7 @@ Invariants
    is what a kill left behind: it is said, removed and passed over.
 2. The output is a copy of the last checkpoint's weights, moved into place whole. Training killed at any point and started again
    with the same settings ends with the same number of steps, on a CPU with the same weights.
-3. A work folder belongs to one job: checkpoints of other settings or other data are refused, never continued.
+3. A work folder belongs to one job: checkpoints of other settings or other data are said and removed, never continued.
 4. safetensors only; no code from a model folder is run; no pickle, and no path of this machine, leaves it.
 """
 

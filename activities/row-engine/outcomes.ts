@@ -137,7 +137,7 @@ const parkTexts: { readonly [code in ErrorCode]?: { readonly what: string; reado
   },
   EndpointRefusesParameter: {
     what: 'does not take a field that every call sends',
-    next: "Rename it or leave it out in the model's endpoint (token_limit_field, omit), as in arte retry RUN --set 'models.teacher.endpoint.omit=[temperature]'.",
+    next: "Set in the model's endpoint what is named there, as in arte retry RUN --set 'models.teacher.endpoint.omit=[temperature]'.",
   },
   EndpointOutOfMoney: {
     what: 'says that the account has run out of money or quota',

@@ -7,9 +7,8 @@ import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { WorkflowHandle } from '@temporalio/client';
 import { openBundle } from '../../activities/bundle';
-import { isDamage } from '../../activities/damaged';
 import { recordAction } from '../../activities/run-actions';
-import { progressByTraces, runKeys } from '../../activities/run-records';
+import { lastWord } from '../../activities/run-records';
 import { beginRun, recordRun, statusOf, takeUpRun } from '../../activities/start-run';
 import { endStrandedRun } from '../../activities/stranded-run';
 import type { ArtifactStore } from '../../drivers/store/store';
@@ -20,6 +19,7 @@ import { allTasks } from '../../method/transfer';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
 import { ArteError } from '../../schemas/errors';
 import type { JsonValue } from '../../schemas/json';
+import { clockSkewMaxMs } from '../../schemas/limits';
 import type { RunBundle, RunProgress, RunRecord } from '../../schemas/messages';
 import type { alignWorkflow } from '../../workflows';
 import { orderFor } from '../actor';
@@ -82,16 +82,19 @@ export async function startRecorded(session: Session, record: RunRecord, order =
   const set = (record.revisions ?? []).flatMap((revision) => revision.set);
   const handle = client.workflow.getHandle<typeof alignWorkflow>(runId);
   const before = await statusOf(handle);
-  const word = await lastWord(store, runId);
+  const word = await ownWord(store, record);
   // The engine forgets a run some time after its end (a day, if nobody has said otherwise of the namespace), or loses its database; the store keeps its word.
-  if (before === 'COMPLETED' || (before !== 'RUNNING' && word?.status === 'DONE'))
+  if (word && (before === 'COMPLETED' || (before !== 'RUNNING' && word.status === 'DONE')))
     return { runId, handle, set, how: 'done' };
+  // `arte gc --drop` took all that one left: this is another run, whose id the engine still knows.
+  const wasGivenUp = before === 'COMPLETED';
   if (before === 'RUNNING' && session.embedded) await endStrandedRun(client, runId);
   await takeUpRun(client, store, runId);
   const { config } = await openBundle(store, bundle);
   // Where the engine has lost its history, the run's own word in the store says that there was one.
-  const wasThere = before !== undefined || word !== undefined;
-  const isOurs = await beginRun(client, { ...alignInput(runId, bundle, config), startedAt: createdAt });
+  const wasThere = word !== undefined || (before !== undefined && !wasGivenUp);
+  const input = { ...alignInput(runId, bundle, config), startedAt: createdAt };
+  const isOurs = await beginRun(client, input, { wasGivenUp });
   // Of several commands at once one has started it, and the start is recorded once.
   const how = !isOurs ? 'attached' : wasThere ? 'resumed' : 'started';
   if (how !== 'attached') {
@@ -101,14 +104,14 @@ export async function startRecorded(session: Session, record: RunRecord, order =
   return { runId, handle, set, how };
 }
 
-/** What the run last said of where it is, if it has ever said that; a word that cannot be read is told by what else the run left. */
-async function lastWord(store: ArtifactStore, runId: string): Promise<RunProgress | undefined> {
-  try {
-    return (await store.getDocument(runKeys.progress(runId))) as unknown as RunProgress | undefined;
-  } catch (error) {
-    if (isDamage(error)) return progressByTraces(store, runId);
-    throw error;
-  }
+/** The run's last word. One of before the record is that of another run of the id, which was given up, by a clean-up that was broken off. */
+async function ownWord(
+  store: ArtifactStore,
+  { runId, createdAt }: Pick<RunRecord, 'runId' | 'createdAt'>,
+): Promise<RunProgress | undefined> {
+  const word = await lastWord(store, runId);
+  // Runs of older versions have their beginning by the engine's clock.
+  return word && Date.parse(word.startedAt) < Date.parse(createdAt) - clockSkewMaxMs ? undefined : word;
 }
 
 /** Config and task files into the store, as one artifact. */

@@ -117,7 +117,7 @@ export type EndpointSettings =
       readonly model: string;
       readonly apiKey?: string;
       readonly dialect: 'openai' | 'llama.cpp' | 'vllm' | 'sglang';
-      /** Left out: max_tokens. */
+      /** In chat. Left out: max_tokens. */
       readonly tokenLimitField?: TokenLimitField;
       /** Fields that are not sent. */
       readonly omit?: readonly OmittableField[];

@@ -26,13 +26,16 @@ const contentPattern = /\bmoderation\b|\bflagged\b|content[ _-](filter|policy)/i
 const modelPattern =
   /model_not_found|model.{0,80}(not exist|not found|not a valid|unknown|not available)|(unknown|invalid|no such|not a valid) model/i;
 
+/** The list as a whole is set anew (`--set`): what it had before belongs into it, or that is refused next. */
+const omitted = (field: string): string => `omit: [${field}], with what it lists already`;
+
 /** What to set in an endpoint's config for a model that does not take a field of a call. */
 const settingFor: ReadonlyMap<string, string> = new Map([
   ['max_tokens', 'token_limit_field: max_completion_tokens'],
   ['max_completion_tokens', 'token_limit_field: max_tokens'],
-  ['temperature', 'omit: [temperature]'],
-  ['top_p', 'omit: [top_p]'],
-  ['stop', 'omit: [stop]'],
+  ['temperature', omitted('temperature')],
+  ['top_p', omitted('top_p')],
+  ['stop', omitted('stop')],
   ['seed', 'capabilities: {seed: false}'],
   ['top_k', 'capabilities: {extended_sampling: false}'],
   ['min_p', 'capabilities: {extended_sampling: false}'],

@@ -21,7 +21,7 @@ export interface RequestTarget {
   readonly model: string;
   readonly dialect: Dialect;
   readonly capabilities: Capabilities;
-  /** Name of the limit on written tokens. Left out: max_tokens. */
+  /** Name of the limit on written tokens in chat. Left out: max_tokens. */
   readonly tokenLimitField?: TokenLimitField;
   /** Fields that are not sent. Left out: none. */
   readonly omit?: readonly OmittableField[];
@@ -34,12 +34,14 @@ export function requestBody(
 ): JsonObject {
   // OpenAI refuses an empty list; elsewhere it takes the place of a server's own stop words.
   const noStop = omit.includes('stop') || (dialect === 'openai' && sampling.stop.length === 0);
+  // Raw completions have one name for it. A server passes another one over, and writes as much as it likes: 16 tokens at OpenAI and vLLM.
+  const limit = prompt.kind === 'chat' ? tokenLimitField : 'max_tokens';
   return {
     model,
     ...(prompt.kind === 'chat' ? { messages: prompt.messages as unknown as JsonValue } : { prompt: prompt.text }),
     ...(omit.includes('temperature') ? {} : { temperature: sampling.temperature }),
     ...(omit.includes('top_p') ? {} : { top_p: sampling.topP }),
-    [tokenLimitField]: sampling.maxTokens,
+    [limit]: sampling.maxTokens,
     ...(answers > 1 ? { n: answers } : {}),
     ...(noStop ? {} : { stop: sampling.stop }),
     ...(capabilities.seed ? { seed: sampling.seed } : {}),

@@ -51,7 +51,7 @@ export const endpointSchema = z.discriminatedUnion('kind', [
       .enum(tokenLimitFields)
       .default('max_tokens')
       .describe(
-        "Name under which max_tokens is sent. OpenAI's reasoning models take max_completion_tokens alone, and what they think counts: leave room for it.",
+        "Name under which max_tokens is sent in chat; raw completions have no other. OpenAI's reasoning models take max_completion_tokens alone, and what they think counts: leave room for it.",
       ),
     omit: z
       .array(z.enum(omittableFields))

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { askModels, type AskedStep } from '../../cli/ask-models';
 import { loadConfig } from '../../cli/config/load-config';
+import { startOpenAiServer } from '../fixtures/openai-server';
 import { writeScriptedLoop } from '../support/loop-config';
 
 let folder: string;
@@ -61,6 +62,26 @@ it('an endpoint where nobody answers is told by its role', async () => {
   await expect(failed).rejects.toMatchObject({
     data: { what: expect.stringContaining('The teacher did not answer (sample-questions') },
   });
+});
+
+it('a field that the model refuses is told with its setting, whichever section that is in', async () => {
+  const server = await startOpenAiServer();
+  const message = 'Unrecognized request argument supplied: seed';
+  server.otherwise = () => ({ kind: 'status', status: 400, body: { error: { message } } });
+  const failed = ask((config) => {
+    (config.models as { teacher: { endpoint: unknown } }).teacher.endpoint = {
+      ...{ kind: 'static', base_url: server.baseUrl, model: 'm' },
+      capabilities: { structured: true, completion: true, seed: true },
+    };
+  });
+  await expect(failed).rejects.toMatchObject({
+    data: {
+      code: 'EndpointRefusesParameter',
+      why: expect.stringContaining("To be set in the model's endpoint: capabilities: {seed: false}."),
+      next: 'Set in models.teacher.endpoint what is named there.',
+    },
+  });
+  await server.close();
 });
 
 it('a script that does not exist is refused before anything is asked', async () => {

@@ -166,6 +166,10 @@ describe('the body of a request', () => {
     const reasoning = { ...target, tokenLimitField: 'max_completion_tokens', omit: ['temperature', 'stop'] } as const;
     expect(requestBody(request, reasoning)).toEqual({ ...kept, max_completion_tokens: 32 });
     expect(requestBody(request, { ...target, omit: ['top_p'] })).not.toHaveProperty('top_p');
+    // Raw completions know the limit by one name, and pass over the other.
+    const body = requestBody(raw, reasoning);
+    expect(body).toMatchObject({ max_tokens: 32 });
+    expect(body).not.toHaveProperty('max_completion_tokens');
   });
 
   it('goes to the right address, with the key, and keeps a query', async () => {
@@ -562,9 +566,13 @@ describe('a failure', () => {
     [
       'OpenAI, a value',
       value('temperature', "'temperature' does not support 0 with this model."),
-      'omit: [temperature]',
+      'omit: [temperature], with what it lists already',
     ],
-    ['OpenAI, without a code', { message: "Unsupported parameter: 'top_p' is not supported." }, 'omit: [top_p]'],
+    [
+      'OpenAI, without a code',
+      { message: "Unsupported parameter: 'top_p' is not supported." },
+      'omit: [top_p], with what it lists already',
+    ],
     ['OpenAI of before', { message: 'Unrecognized request argument supplied: seed' }, 'capabilities: {seed: false}'],
     [
       'a server that does not know the new name',
@@ -574,9 +582,9 @@ describe('a failure', () => {
     [
       'Anthropic',
       { message: '`temperature` and `top_p` cannot both be specified for this model. Please use only one.' },
-      'omit: [top_p]',
+      'omit: [top_p], with what it lists already',
     ],
-    ['a gateway', { message: "'stop' is not supported with this model" }, 'omit: [stop]'],
+    ['a gateway', { message: "'stop' is not supported with this model" }, 'omit: [stop], with what it lists already'],
   ])('a field that is not taken is told with its setting: %s', async (_, said, setting) => {
     server.next(error(400, { error: said }));
     const failure = await failureOf(endpoint().complete(chat('hi'), never));

@@ -183,6 +183,17 @@ describe('parts', () => {
     expect(labels('Options: (A) x\n(B) y')).toEqual(['(A)', '(B)']);
   });
 
+  it('reads an option with a long row of marks in no long time', () => {
+    const row = ','.repeat(60_000);
+    const began = performance.now();
+    expect(optionsOf(`Which? (A) one${row} two (B) three,;`).map(({ text }) => text)).toEqual([
+      `one${row} two`,
+      'three',
+    ]);
+    // From each of its places it took many seconds.
+    expect(performance.now() - began).toBeLessThan(1_000);
+  });
+
   it('takes no letter that an option has in brackets for that of another one', () => {
     const choice: AnswerSpec = { type: 'choice', labels: ['(A)', '(B)', '(C)'] };
     const warm = 'How warm?\nOptions:\n(A) 20 degrees (C)\n(B) 68 degrees (F)\n(C) neither';
@@ -219,7 +230,7 @@ describe('parts', () => {
     expect(read('20 N (to the right)')).toBe('(B)');
     expect(read('It is 20 N (to the right).')).toBe('(B)');
     expect(read('20 N')).toBeNull();
-    expect(['5 N', '5 N (up)'].map(read)).toEqual(['(C)', '(C)']);
+    expect(['5 N', '5 N (up)', 'It is 5 N, that is 5 N (up).'].map(read)).toEqual(['(C)', '(C)', '(C)']);
     const found = extractAnswer('So it is 20 N (to the right)', choice, { ...table.tags, mode: 'flexible', question });
     expect(found).toEqual({ kind: 'flexible', value: '(B)' });
     const cities = 'Where?\nOptions:\n(A) Paris\n(B) Paris (Texas)';

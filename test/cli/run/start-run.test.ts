@@ -6,6 +6,7 @@
 import {
   WorkflowExecutionAlreadyStartedError,
   WorkflowIdConflictPolicy,
+  WorkflowIdReusePolicy,
   WorkflowNotFoundError,
   type Client,
   type WorkflowStartOptions,
@@ -60,9 +61,11 @@ function engine() {
             : Promise.resolve({ status: { name: state.status }, raw: {} }),
         query: () => Promise.resolve(state.progress),
       }),
-      start: async (type: string, { workflowId, workflowIdConflictPolicy }: WorkflowStartOptions) => {
+      start: async (type: string, options: WorkflowStartOptions) => {
+        const { workflowId, workflowIdConflictPolicy, workflowIdReusePolicy } = options;
         await new Promise((resolve) => setImmediate(resolve));
-        if (state.status === 'COMPLETED' || state.status === 'RUNNING') {
+        const isDone = state.status === 'COMPLETED' && workflowIdReusePolicy !== WorkflowIdReusePolicy.ALLOW_DUPLICATE;
+        if (isDone || state.status === 'RUNNING') {
           if (state.status === 'RUNNING' && workflowIdConflictPolicy === WorkflowIdConflictPolicy.USE_EXISTING) return;
           throw new WorkflowExecutionAlreadyStartedError('already started', workflowId, type);
         }
@@ -72,6 +75,12 @@ function engine() {
     },
   } as unknown as Client;
   return { client, state };
+}
+
+/** A run's word in the store. */
+async function said(store: MemoryStore, status: RunStatus, startedAt = new Date().toISOString()): Promise<void> {
+  const word = { runId: 'racing', status, round: 1, rounds: 1, current: [], startedAt };
+  await store.putDocument(runKeys.progress('racing'), word);
 }
 
 it('of three at once one has started the run, and the start is recorded once', async () => {
@@ -89,6 +98,7 @@ it('of three at once one has started the run, and the start is recorded once', a
   expect(again.sort()).toEqual(['attached', 'resumed']);
   expect((await readActions(store, 'racing')).map(({ action }) => action)).toEqual(['start', 'restart']);
 
+  await said(store, 'DONE');
   state.status = 'COMPLETED';
   // Which bytes a branch of the hub means is not known here.
   expect(await start()).toMatchObject({ how: 'done', modelsUnseen: ['models.teacher', 'models.student'] });
@@ -117,20 +127,44 @@ it('a run that is done stays so when the engine has forgotten it', async () => {
   const { client, state } = engine();
   const session = { client, store, embedded: false, close: () => Promise.resolve() };
   const start = () => startRun(session, { config, configDir: '.' }, 'racing');
-  const says = (status: RunStatus) =>
-    store.putDocument(runKeys.progress('racing'), {
-      ...{ runId: 'racing', status, round: 1, rounds: 1, current: [], startedAt: '' },
-    });
   await start();
-  await says('DONE');
+  await said(store, 'DONE');
   // What is over is kept by the engine for a day, if nobody has said otherwise.
   state.status = undefined;
   expect(await start()).toMatchObject({ how: 'done' });
   expect(state.starts).toBe(1);
   expect((await readActions(store, 'racing')).map(({ action }) => action)).toEqual(['start']);
 
-  await says('RUNNING');
+  await said(store, 'RUNNING');
   expect(await start()).toMatchObject({ how: 'resumed' });
+});
+
+it.each([
+  ['the engine still knows', 'COMPLETED', false],
+  ['the engine has forgotten, and whose last word a broken-off clean-up has left', undefined, true],
+])('a run of the id of one that was given up, which %s, begins', async (_, status, isLeft) => {
+  const store = new MemoryStore();
+  const { client, state } = engine();
+  const session = { client, store, embedded: false, close: () => Promise.resolve() };
+  state.status = status;
+  if (isLeft) await said(store, 'DONE', '2026-01-01T00:00:00Z');
+  expect(await startRun(session, { config, configDir: '.' }, 'racing')).toMatchObject({ how: 'started' });
+  expect(state).toMatchObject({ starts: 1, status: 'RUNNING' });
+});
+
+it('an alignment that was given up is made anew by a firing, and one that is done is not', async () => {
+  const store = new MemoryStore();
+  const { client, state } = engine();
+  const bundle = await storeBundle(store, { config, configDir: '.' });
+  const firing = new MockActivityEnvironment(undefined, { client });
+  const fire = () => firing.run(() => startAlignment({ store }, { student: 'edge', runId: 'racing', bundle }));
+  state.status = 'COMPLETED';
+  await fire();
+  expect(state).toMatchObject({ starts: 1, status: 'RUNNING' });
+  await said(store, 'DONE');
+  state.status = 'COMPLETED';
+  await fire();
+  expect(state).toMatchObject({ starts: 1, status: 'COMPLETED' });
 });
 
 it('a run that is followed with --json and parks is one document on stdout', async () => {
