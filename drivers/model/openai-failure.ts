@@ -41,12 +41,14 @@ const settingFor: ReadonlyMap<string, string> = new Map([
   ['min_p', 'capabilities: {extended_sampling: false}'],
 ]);
 
-/** Sentences that name a field which is not taken: OpenAI's of today and of before, Anthropic's. A value out of range is none of them. */
+/** Sentences that name a field which is not taken: OpenAI's of today and of before, Anthropic's, LiteLLM's, pydantic's (Mistral, vLLM). A value out of range is none of them. */
 const fieldPatterns: readonly RegExp[] = [
   /unsupported (?:parameter|value)s?:? ['"`]?(\w+)/i,
   /unrecognized request arguments? supplied: (\w+)/i,
   /['"`](\w+)['"`](?: parameter)? is (?:not supported|unsupported|deprecated)\b/i,
   /\band ['"`]?(\w+)['"`]? cannot both be specified/i,
+  /does not support parameters?:? \[?['"`]?(\w+)/i,
+  /['"]loc['"]: ?[[(]['"]body['"], ?['"](\w+)['"][\])].{0,40}extra inputs are not permitted/i,
 ];
 
 /** Makes the failure of a call whose answer has a status. */
@@ -172,7 +174,7 @@ function describeError(text: string): ErrorDescription {
       said: message === '' ? text : message,
       code: `${code} ${type}`,
       param,
-      all: `${message} ${code} ${type}`,
+      all: `${message === '' ? text.slice(0, errorCharactersRead) : message} ${code} ${type}`,
       html: false,
     };
   } catch {

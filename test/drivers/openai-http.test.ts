@@ -584,6 +584,25 @@ describe('a failure', () => {
       { message: '`temperature` and `top_p` cannot both be specified for this model. Please use only one.' },
       'omit: [top_p], with what it lists already',
     ],
+    [
+      'LiteLLM',
+      { message: "litellm.UnsupportedParamsError: openai does not support parameters: ['top_p'], for model=o1-mini." },
+      'omit: [top_p], with what it lists already',
+    ],
+    [
+      'Mistral',
+      {
+        message: {
+          detail: [{ type: 'extra_forbidden', loc: ['body', 'seed'], msg: 'Extra inputs are not permitted' }],
+        },
+      },
+      'capabilities: {seed: false}',
+    ],
+    [
+      'vLLM',
+      { message: "[{'type': 'extra_forbidden', 'loc': ('body', 'min_p'), 'msg': 'Extra inputs are not permitted'}]" },
+      'capabilities: {extended_sampling: false}',
+    ],
     ['a gateway', { message: "'stop' is not supported with this model" }, 'omit: [stop], with what it lists already'],
   ])('a field that is not taken is told with its setting: %s', async (_, said, setting) => {
     server.next(error(400, { error: said }));
