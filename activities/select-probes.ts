@@ -29,7 +29,7 @@ export const selectProbes: WholeStage<StoreDependencies> = {
     const probes: ProbeRow[] = [];
     for (const task of tasks) {
       const chosen = responses ? byIrt(config.probe, task, responses.get(task.name)) : byChance(context, task);
-      probes.push(...chosen.probes);
+      for (const probe of chosen.probes) probes.push(probe);
       facts[task.name] = chosen.facts;
     }
     const ref = await store.putLines(probes.map((probe) => JSON.stringify(probe)));

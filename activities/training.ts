@@ -15,6 +15,7 @@ import { failedUploadWaitMs } from '../schemas/limits';
 import type { RunConfig } from '../schemas/run-config';
 import type { TrainDependencies } from './dependencies';
 import { withMeter } from './budget';
+import { changeDocument } from './change-document';
 import { isGoneOrDamaged, madeAgain } from './damaged';
 import type { LeasedContext } from './leased-stage';
 import { currentRunId } from './run-of';
@@ -65,8 +66,7 @@ export async function trainLayer(
   await mkdir(workDir, { recursive: true });
   await rm(dataPath, { force: true });
   await store.getFile(data, dataPath);
-  await restoreCheckpoint(store, key, workDir);
-  const keeper = checkpointKeeper(store, key);
+  const keeper = checkpointKeeper(store, key, await restoreCheckpoint(store, key, workDir));
   let worksSinceMs: number | undefined;
   let found: number | undefined;
   const onProgress = (progress: TrainingProgress): void => {
@@ -155,8 +155,11 @@ async function settledInTime(keeper: CheckpointKeeper, signal: AbortSignal): Pro
   over.abort();
 }
 
-/** Puts whole checkpoints into the store, one after another, newest wins; a failed upload costs safety, not the training. */
-function checkpointKeeper(store: ArtifactStore, key: string): CheckpointKeeper {
+/**
+ * Puts whole checkpoints into the store, one after another, newest wins; a failed upload costs safety, not the training. `begunFrom`: name of the one that
+ * was there at the beginning. A trainer that could not use it begins again below its step, and puts its own in its place.
+ */
+function checkpointKeeper(store: ArtifactStore, key: string, begunFrom: string | undefined): CheckpointKeeper {
   let chain: Promise<void> = Promise.resolve();
   let newest = '';
   return {
@@ -167,7 +170,12 @@ function checkpointKeeper(store: ArtifactStore, key: string): CheckpointKeeper {
         if (path !== newest) return;
         try {
           const ref = await store.putDirectory(path);
-          await store.putDocument(checkpointKey(key), { name: basename(path), ref: ref as unknown as JsonValue });
+          const document = { name: basename(path), ref: ref as unknown as JsonValue };
+          // An upload that took long may come when another machine, which took the training over, is further.
+          await changeDocument(store, checkpointKey(key), 'The last checkpoint of a training', (standing) => {
+            const { name } = (standing ?? { name: '' }) as { readonly name: string };
+            return stepOf(name) > stepOf(document.name) && name !== begunFrom ? undefined : document;
+          });
         } catch (error) {
           log.warn('checkpoint not stored; another machine would start this training again', {
             path,
@@ -202,17 +210,19 @@ async function newestHere(folder: string): Promise<number> {
 /**
  * Fetch the newest checkpoint from the store where it is further than what this machine has: it may have none, half of one that was being fetched when
  * the worker was killed, or an old one, if another machine has gone on in between. A damaged one is none: the training goes on from what is here.
+ * @returns The name of the one in the store.
  */
-async function restoreCheckpoint(store: ArtifactStore, key: string, workDir: string): Promise<void> {
+async function restoreCheckpoint(store: ArtifactStore, key: string, workDir: string): Promise<string | undefined> {
   const folder = join(workDir, 'checkpoints');
   await mkdir(folder, { recursive: true });
   const document = (await madeAgain(store, checkpointKey(key))) as { name: string; ref: JsonValue } | undefined;
-  if (document === undefined || stepOf(document.name) <= (await newestHere(folder))) return;
+  if (document === undefined || stepOf(document.name) <= (await newestHere(folder))) return document?.name;
   const place = join(folder, document.name);
   try {
     // Not whole, or it would be the newest here.
     await rm(place, { recursive: true, force: true });
     await store.getDirectory(artifactRefSchema.parse(document.ref), place);
+    return document.name;
   } catch (error) {
     if (!isGoneOrDamaged(error)) throw error;
     log.warn('the checkpoint in the store is gone or damaged: this training goes on from what is on this machine', {
@@ -220,5 +230,6 @@ async function restoreCheckpoint(store: ArtifactStore, key: string, workDir: str
       why: error.data.why,
     });
     await store.remove(checkpointKey(key));
+    return undefined;
   }
 }

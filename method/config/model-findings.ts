@@ -101,7 +101,8 @@ export function omittedNotes(config: RunConfig): string[] {
     const drawn = (['temperature', 'top_p'] as const).filter((field) => endpoint.omit.includes(field));
     if (drawn.length === 0) return [];
     const place = pathText([...segments, 'endpoint']);
-    return [`${place}.omit has ${drawn.join(' and ')}: its own hold there, and no setting of it has an effect.`];
+    const [its, of] = drawn.length === 1 ? ['its own holds', 'it'] : ['their own hold', 'them'];
+    return [`${place}.omit has ${drawn.join(' and ')}: ${its} there, and no setting of ${of} has an effect.`];
   });
 }
 

@@ -186,6 +186,29 @@ describe('a training that fails while its last checkpoint is on the way to the s
     await expect(train(undefined, sleep(100))).rejects.toThrow();
     expect(store.keys('training/')).toEqual([]);
   });
+
+  it.each([
+    [9, 9],
+    [0, 1],
+  ])('does not take the place of a further one when it comes late: step %i there, then %i', async (there, then) => {
+    let workDir = '';
+    const failsThere: Trainer = {
+      train: (job, onProgress, stop) => {
+        ({ workDir } = job);
+        return fails.train(job, onProgress, stop);
+      },
+    };
+    const { store, train } = await place(`late-${there}`, failsThere);
+    let arrives: (value?: unknown) => void = () => undefined;
+    store.slow = new Promise((resolve) => (arrives = resolve));
+    await expect(train(undefined, sleep(100))).rejects.toThrow();
+    const key = `training/${basename(workDir)}/checkpoint.json`;
+    const ref = await store.putBlob('[]', { mediaType: 'application/json', rows: 0 });
+    await store.putDocument(key, { name: `checkpoint-${there}`, ref: ref as unknown as JsonValue });
+    arrives();
+    await sleep(100);
+    expect(await store.getDocument(key)).toMatchObject({ name: `checkpoint-${then}` });
+  });
 });
 
 describe('a training that was begun elsewhere', () => {
