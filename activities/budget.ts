@@ -26,7 +26,7 @@ import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
 import { ledgerSchema, type Ledger } from '../schemas/ledger';
 import { trainingMeterMs, trainingReserveMs } from '../schemas/limits';
-import { noUsage, type StageUsage } from '../schemas/manifest';
+import { noUsage, paidByRun, type StageUsage } from '../schemas/manifest';
 import type { ShardOutput } from '../schemas/messages';
 import type { ModelConfig } from '../schemas/config/models';
 import type { RunConfig } from '../schemas/run-config';
@@ -151,9 +151,7 @@ export function openShardAccount(
         await change((ledger) => settle(ledger, work, total)).catch(() => undefined);
         throw error;
       }
-      const { paidBy } = output;
-      const paid = Object.hasOwn(paidBy, runId) ? paidBy[runId] : undefined;
-      const whole = Math.max(total, totalOf(paid ?? noUsage));
+      const whole = Math.max(total, totalOf(paidByRun(output.paidBy, runId) ?? noUsage));
       await change((ledger) => close(ledger, work, whole));
       return output;
     },

@@ -16,7 +16,7 @@ import { armNames } from '../schemas/arms';
 import { mediaTypes, type ArtifactRef } from '../schemas/artifact-ref';
 import { ArteError } from '../schemas/errors';
 import type { JsonValue } from '../schemas/json';
-import { noUsage, type StageManifest } from '../schemas/manifest';
+import { noUsage, paidByRun, type StageManifest } from '../schemas/manifest';
 import type {
   EvaluationRecord,
   RoundEnd,
@@ -177,7 +177,7 @@ export async function recordStage(
 ): Promise<void> {
   if (!place) return;
   const { stage, key, seconds } = manifest;
-  const paid = Object.hasOwn(manifest.paidBy, runId) ? manifest.paidBy[runId] : undefined;
+  const paid = paidByRun(manifest.paidBy, runId);
   const reused = found && (paid === undefined || (await isRecorded(store, runId, place, key)));
   const usage = reused || paid === undefined ? noUsage : paid;
   const { paidSeconds, waitedSeconds } = manifest.facts;

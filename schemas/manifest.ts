@@ -34,6 +34,11 @@ export const noUsage: StageUsage = {
   lostOutputTokens: 0,
 };
 
+/** What one run has paid of what a manifest or a shard's output lists by run. Not what every object has: a run may be called `constructor`. */
+export function paidByRun(paidBy: Readonly<Record<string, StageUsage>>, runId: string): StageUsage | undefined {
+  return Object.hasOwn(paidBy, runId) ? paidBy[runId] : undefined;
+}
+
 export const stageManifestSchema = z.object({
   schemaVersion: z.literal(1),
   stage: z.enum(stageNames),

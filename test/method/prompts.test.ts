@@ -22,6 +22,7 @@ import {
 import { ArteError } from '../../schemas/errors';
 import { runConfigSchema, type RunConfig, type RunConfigInput } from '../../schemas/run-config';
 import { answerTypes, type TaskRecord, type Technique } from '../../schemas/task';
+import { ownWordings } from '../support/own-wordings';
 
 const task: TaskRecord = {
   name: 'larger-number',
@@ -191,15 +192,7 @@ describe('demonstrations', () => {
 });
 
 describe('templates', () => {
-  const own = configOf({
-    prompts: {
-      naive: 'D {description} R {reminder} Q {question} {{kept}} {"json": {"a": 1}}',
-      rationale: 'T {technique} Q {question}',
-      student_one_shot: '{demonstrations}Q {question}',
-      question: '{task}|{description}|{targets}|{count}\n{seeds}',
-      answer_reminder: Object.fromEntries(answerTypes.map((type) => [type, `write {open}{labels}{close}`])),
-    },
-  });
+  const own = configOf({ prompts: ownWordings });
 
   it('replace every wording; slots are filled once, other braces stay', () => {
     expect(textOf(naivePrompt(task, 'what is {reminder}?', own, 'completion'))).toBe(

@@ -4,7 +4,7 @@
  */
 import { promptProblems, reminderProblem } from '../../../method/config/wording-problems';
 import { runConfigSchema, type RunConfig, type RunConfigInput } from '../../../schemas/run-config';
-import { answerTypes } from '../../../schemas/task';
+import { ownWordings } from '../../support/own-wordings';
 
 const bare = { source: 'embedded:tiny' };
 const promptsOf = (prompts: RunConfigInput['prompts']): RunConfig['prompts'] =>
@@ -16,13 +16,7 @@ const promptsOf = (prompts: RunConfigInput['prompts']): RunConfig['prompts'] =>
     prompts,
   }).prompts;
 const builtIn = promptsOf({});
-const own = promptsOf({
-  naive: 'D {description} R {reminder} Q {question} {{kept}} {"json": {"a": 1}}',
-  rationale: 'T {technique} Q {question}',
-  student_one_shot: '{demonstrations}Q {question}',
-  question: '{task}|{description}|{targets}|{count}\n{seeds}',
-  answer_reminder: Object.fromEntries(answerTypes.map((type) => [type, `write {open}{labels}{close}`])),
-});
+const own = promptsOf(ownWordings);
 
 describe("a config's own wordings", () => {
   it('are judged all at once', () => {
