@@ -13,6 +13,7 @@ import type { WholeMatrix } from './racing-simulation';
 const recordedDraftSchema = z.object({
   id: z.string(),
   questionId: z.string(),
+  technique: z.string(),
   rationale: z.string(),
   agrees: z.boolean(),
   answers: z.string().regex(/^[01]+$/),

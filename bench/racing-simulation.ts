@@ -144,7 +144,7 @@ const padded = (index: number): string => String(index).padStart(4, '0');
 
 function draftOf(question: number, at: number): RacingTask['drafts'][number] {
   const id = `q${padded(question)}-${at}`;
-  return { id, questionId: `q${padded(question)}`, rationale: id, agrees: true };
+  return { id, questionId: `q${padded(question)}`, technique: `t${at}`, rationale: id, agrees: true };
 }
 
 /** Standard normals by Box and Muller. */

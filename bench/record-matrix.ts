@@ -92,13 +92,13 @@ async function recordAnswers(
   const seen = new Map<string, number>();
   recording.finish(
     about,
-    drafts.map(({ questionId, agrees }, at) => {
+    drafts.map(({ questionId, technique, agrees }, at) => {
       const question = String(questions.indexOf(questionId)).padStart(2, '0');
       const ofQuestion = seen.get(question) ?? 0;
       seen.set(question, ofQuestion + 1);
       const text = texts[at] as string;
       const rationale = text === '' ? '' : String(texts.indexOf(text));
-      return { id: `d${question}-${ofQuestion}`, questionId: `q${question}`, rationale, agrees };
+      return { id: `d${question}-${ofQuestion}`, questionId: `q${question}`, technique, rationale, agrees };
     }),
   );
 }

@@ -33,12 +33,12 @@
  */
 import type { DraftRow, ScoreRow } from '../schemas/rows';
 import { racingWavesMax } from '../schemas/limits';
-import { predictRows, type Answers, type Prediction } from './answer-model';
+import { predictRows, type Answers, type Kin, type Prediction } from './answer-model';
 import { questionsOnASide, rationaleCandidates, type PairSettings } from './pairs';
 import { mean, normalDistribution, standardErrorOfProportion } from './statistics';
 
 /** Bumped by hand when what is asked or how it is scored changes: keys of races hold it, those of exhaustive scoring do not. */
-export const racingVersion = 2;
+export const racingVersion = 3;
 
 /** Of the calls that are left under the ceiling, so many a wave: the later waves know better where they count. */
 const waveShare = 0.3;
@@ -46,7 +46,7 @@ const waveShare = 0.3;
 /** A wave asks about so many drafts at least, if there are calls for it: a wave of a few calls is not worth waiting for. */
 const draftsOfAWaveMin = 4;
 
-export type RacingDraft = Pick<DraftRow, 'id' | 'questionId' | 'rationale' | 'agrees'>;
+export type RacingDraft = Pick<DraftRow, 'id' | 'questionId' | 'technique' | 'rationale' | 'agrees'>;
 
 /** One task's drafts and probe items: rows and columns of its matrix. */
 export interface RacingTask {
@@ -320,12 +320,24 @@ function predicted(task: RacingTask, answers: readonly Answers[]): Prediction[] 
   const columns = orderOf(task.probes);
   const ordered = rows.map((row) => Int8Array.from(columns, (column) => (answers[row] as Answers)[column] as number));
   const predictions: Prediction[] = [];
-  predictRows(ordered).forEach((prediction, at) => {
+  predictRows(ordered, kinOf(rows.map((row) => task.drafts[row] as RacingDraft))).forEach((prediction, at) => {
     const gain = new Float64Array(columns.length);
     columns.forEach((column, place) => (gain[column] = prediction.gain[place] as number));
     predictions[rows[at] as number] = { ...prediction, gain };
   });
   return predictions;
+}
+
+function kinOf(drafts: readonly RacingDraft[]): Kin[] {
+  const indexes = (names: readonly string[]): number[] => {
+    const known = [...new Set(names)].sort();
+    return names.map((name) => known.indexOf(name));
+  };
+  const techniques = indexes(drafts.map(({ technique }) => technique));
+  return indexes(drafts.map(({ questionId }) => questionId)).map((question, row) => ({
+    question,
+    technique: techniques[row] as number,
+  }));
 }
 
 /** Items by what asking them tells about the drafts in the race, summed over them; of equal ones in the order of ids. */

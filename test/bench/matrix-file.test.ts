@@ -16,7 +16,13 @@ beforeEach(() => {
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
-const drafts = ['a', 'b'].map((rationale, at) => ({ id: `d00-${at}`, questionId: 'q00', rationale, agrees: true }));
+const drafts = ['a', 'b'].map((rationale, at) => ({
+  id: `d00-${at}`,
+  questionId: 'q00',
+  technique: 'step-by-step',
+  rationale,
+  agrees: true,
+}));
 
 it('goes on with the drafts that were whole', () => {
   openRecording(file, 'one').add(1, '0110');

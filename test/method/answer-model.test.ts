@@ -4,7 +4,7 @@
  * takes for strength; random small matrices.
  */
 import fc from 'fast-check';
-import { predictRows, type Prediction } from '../../method/answer-model';
+import { predictRows, type Answers, type Kin, type Prediction } from '../../method/answer-model';
 import { seededRandom, shuffled } from '../../method/keys';
 import { correlation, mean } from '../../method/statistics';
 
@@ -24,6 +24,9 @@ function halfHidden(probabilityOf: (row: number, item: number) => number, seed: 
   return { known, totals: whole.map((row) => row.reduce((sum, answer) => sum + answer, 0)) };
 }
 
+/** Rows that have nothing in common. */
+const strangers = (rows: readonly Answers[]): Kin[] => rows.map((_, question) => ({ question, technique: 0 }));
+
 const shareWithin = (predictions: readonly Prediction[], totals: readonly number[], deviations: number): number =>
   mean(
     predictions.map(({ counted, countedVariance }, row) =>
@@ -34,7 +37,7 @@ const shareWithin = (predictions: readonly Prediction[], totals: readonly number
 describe('predictRows', () => {
   it('follows strength, and is as uncertain as it says', () => {
     const { known, totals } = halfHidden((row, item) => 0.15 + 0.5 * (row / rowCount) + 0.3 * (item / itemCount), 1);
-    const predictions = predictRows(known);
+    const predictions = predictRows(known, strangers(known));
     expect(
       correlation(
         predictions.map(({ counted }) => counted),
@@ -49,7 +52,7 @@ describe('predictRows', () => {
   it('does not take a lean to one answer for strength', () => {
     // Odd rows say yes, even rows no; half of the items are answered by yes: all are right half of the time, wherever they were asked.
     const { known, totals } = halfHidden((row, item) => (row % 2 === item % 2 ? 0.9 : 0.1), 2);
-    const predictions = predictRows(known);
+    const predictions = predictRows(known, strangers(known));
     const errors = predictions.map(({ counted }, row) => Math.abs(counted - (totals[row] as number)));
     // Twenty open items of variance 0.09 each: a mean absolute error of about 1.07 is all that nobody can avoid.
     expect(mean(errors)).toBeLessThan(1.3);
@@ -61,11 +64,28 @@ describe('predictRows', () => {
     const [first] = known;
     const whole = (first as Int8Array).map((answer) => Math.max(0, answer));
     const gap = whole.map((answer, item) => (item < 2 ? -1 : answer));
-    const [complete, open] = predictRows([whole, gap, ...known]);
+    const [complete, open] = predictRows([whole, gap, ...known], strangers([whole, gap, ...known]));
     const right = whole.reduce((sum, answer) => sum + answer, 0);
     expect(complete).toMatchObject({ counted: right, countedVariance: 0, resolvable: 0 });
     expect(open?.gain[0]).toBeGreaterThan(open?.gain[1] ?? Infinity);
     expect(open?.gain.slice(2).every((gain) => gain === 0)).toBe(true);
+  });
+
+  it('expects of a row what its technique does, and leaves techniques that answers do not tell apart alike', () => {
+    const predicted = (gap: number) => {
+      const { known } = halfHidden((row, item) => 0.2 + 0.3 * (item / itemCount) + (row % 2) * gap, 4);
+      const kin = known.map((_, row) => ({ question: row >> 1, technique: row % 2 }));
+      const silent = new Int8Array(itemCount).fill(-1);
+      const rows = [silent, silent, ...known];
+      const [one, other] = predictRows(rows, [
+        { question: 200, technique: 0 },
+        { question: 200, technique: 1 },
+        ...kin,
+      ]) as [Prediction, Prediction];
+      return other.strength - one.strength;
+    };
+    expect(predicted(0.2)).toBeCloseTo(0.2 * itemCount, -0.5);
+    expect(Math.abs(predicted(0))).toBeLessThan(0.02 * itemCount);
   });
 
   it('is finite, within bounds and repeatable for whatever was answered', () => {
@@ -77,8 +97,9 @@ describe('predictRows', () => {
       .map((rows) => rows.map((row) => Int8Array.from(row)));
     fc.assert(
       fc.property(matrices, (rows) => {
-        const predictions = predictRows(rows);
-        expect(predictRows(rows)).toEqual(predictions);
+        const kin = strangers(rows).map(({ question }) => ({ question: question >> 1, technique: question % 3 }));
+        const predictions = predictRows(rows, kin);
+        expect(predictRows(rows, kin)).toEqual(predictions);
         predictions.forEach(({ counted, countedVariance, strength, resolvable, gain }, row) => {
           const answers = rows[row] as Int8Array;
           const right = answers.filter((answer) => answer === 1).length;

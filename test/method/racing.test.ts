@@ -2,8 +2,9 @@
  * Goal: a race asks each cell at most once, ends, does not depend on the order of its rows, and keeps what exhaustive scoring would find for
  * about half the calls.
  * Method: properties over random matrices (any answers, ragged questions, rationales that may not win); a matrix worked out by hand; a
- * seeded simulation by the measures that bench/racing.ts prints.
+ * seeded simulation and a recorded matrix, by the measures that bench/racing.ts prints.
  */
+import { join } from 'node:path';
 import fc from 'fast-check';
 import {
   exhaustiveScores,
@@ -13,6 +14,8 @@ import {
   simulatedStudent,
   type WholeMatrix,
 } from '../../bench/racing-simulation';
+import { readMatrix } from '../../bench/matrix-file';
+import { packageRoot } from '../../drivers/package-root';
 import { shuffled } from '../../method/keys';
 import { buildRationalePairs } from '../../method/pairs';
 import { firstCells, nextCells, racedScores, type RacingSettings } from '../../method/racing';
@@ -41,6 +44,7 @@ const matrices: fc.Arbitrary<WholeMatrix> = fc
     drafts: fc.array(
       fc.record({
         questionId: fc.constantFrom('a', 'b', 'c'),
+        technique: fc.constantFrom('x', 'y'),
         rationale: fc.constantFrom('', 'one', 'two', 'three', 'four'),
         agrees: fc.boolean(),
         bits: fc.array(fc.constantFrom(0, 1), { minLength: 12, maxLength: 12 }),
@@ -51,7 +55,13 @@ const matrices: fc.Arbitrary<WholeMatrix> = fc
   .map(({ probes, drafts }) => ({
     task: {
       name: 't',
-      drafts: drafts.map(({ questionId, rationale, agrees }, at) => ({ id: `d${at}`, questionId, rationale, agrees })),
+      drafts: drafts.map(({ questionId, technique, rationale, agrees }, at) => ({
+        id: `d${at}`,
+        questionId,
+        technique,
+        rationale,
+        agrees,
+      })),
       probes: Array.from({ length: probes }, (_, at) => `p${at}`),
     },
     answers: drafts.map(({ bits }) => Int8Array.from(bits.slice(0, probes))),
@@ -155,7 +165,13 @@ describe('any race', () => {
 
 describe('what is decided', () => {
   const drafts = ['a', 'b', 'c', 'd'].flatMap((questionId) =>
-    [0, 1, 2, 3].map((at) => ({ id: `${questionId}${at}`, questionId, rationale: `says ${at}`, agrees: true })),
+    [0, 1, 2, 3].map((at) => ({
+      id: `${questionId}${at}`,
+      questionId,
+      technique: `t${at}`,
+      rationale: `says ${at}`,
+      agrees: true,
+    })),
   );
   const task = { name: 't', drafts, probes: Array.from({ length: 30 }, (_, at) => `p${String(at).padStart(2, '0')}`) };
   // Draft 0 is right everywhere and draft 3 nowhere; 1 and 2 are right every other time.
@@ -213,5 +229,27 @@ describe('a simulated student', () => {
     const gap = (by: typeof raced.scores) => rationaleGap(student.task, by, scoreLookup(exhaustive), settings);
     expect(raced.calls / (160 * 40)).toBeLessThanOrEqual(0.55);
     expect(gap(raced.scores) / gap(exhaustive)).toBeGreaterThanOrEqual(0.97);
+  });
+});
+
+describe('a recorded student', () => {
+  it('keeps the gap that the other half of its items sees, for 0.55 of the calls', () => {
+    const { task, answers } = readMatrix(join(packageRoot(), 'bench', 'data', 'count-items.jsonl'));
+    const half = task.probes.length / 2;
+    const gaps = { raced: 0, exhaustive: 0 };
+    for (const seed of [0, 1, 2, 3]) {
+      const order = shuffled([...task.probes.keys()], seed);
+      const part = (from: number): WholeMatrix => ({
+        task: { ...task, probes: task.probes.slice(0, half) },
+        answers: answers.map((row) => Int8Array.from(order.slice(from, from + half), (item) => row[item] as number)),
+      });
+      const matrix = part(0);
+      const raced = race(matrix, settings);
+      expect(raced.calls / (task.drafts.length * half)).toBeLessThanOrEqual(0.55);
+      const judged = scoreLookup(exhaustiveScores(part(half)));
+      gaps.raced += rationaleGap(task, raced.scores, judged, settings);
+      gaps.exhaustive += rationaleGap(task, exhaustiveScores(matrix), judged, settings);
+    }
+    expect(gaps.raced / gaps.exhaustive).toBeGreaterThanOrEqual(0.97);
   });
 });
