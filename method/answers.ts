@@ -291,11 +291,17 @@ function readLabel(
   const found = new Set<string>();
   for (const match of content.matchAll(wordsPattern(labels, 'giu'))) {
     // "not True" says something else than the label it holds.
-    if (/(?:\bnot|n['’]t)\s+$/iu.test(content.slice(0, match.index))) return null;
+    if (endsInDenial(content.slice(0, match.index))) return null;
     const label = labels.find((candidate) => sameWord(candidate, match[0]));
     if (label !== undefined) found.add(meant(label));
   }
   return found.size === 1 ? ([...found][0] ?? null) : null;
+}
+
+/** Looks at the last word alone: one look at all that stands before, for every label, is quadratic. */
+function endsInDenial(text: string): boolean {
+  const words = text.trimEnd();
+  return words.length < text.length && /(?:\bnot|n['’]t)$/iu.test(words.slice(-4));
 }
 
 function choiceLabels(answer: AnswerSpec, question: string | undefined): readonly string[] {
