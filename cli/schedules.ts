@@ -91,8 +91,8 @@ function noteOf({ by, reason }: Order): string {
 }
 
 async function putIntoEngine(client: Client, record: ScheduleRecord, exists: boolean): Promise<void> {
-  const { name, timing, bundle, parallel } = record;
-  const args: [RealignInput] = [{ schedule: name, bundle, parallel, failOnTrouble: timing.pauseOnFailure }];
+  const { name, timing, bundle, parallel, at: recordedAt } = record;
+  const args: [RealignInput] = [{ schedule: name, bundle, parallel, failOnTrouble: timing.pauseOnFailure, recordedAt }];
   const options = {
     spec: {
       ...(timing.every === undefined ? {} : { intervals: [{ every: durationMs('--every', timing.every) }] }),
@@ -134,15 +134,15 @@ export async function describeSchedule(client: Client, name: string): Promise<Sc
 }
 
 /**
- * Whether the engine fires by the config of the record. A change that was broken off between the two leaves them apart: each firing then finds that its
- * schedule goes by another config, and does nothing.
+ * Whether the engine fires by the record, its times included. A change that was broken off between the two leaves them apart: firings come by the old
+ * times, and where the config is another one each finds that its schedule goes by that, and does nothing.
  */
 export function firesByRecord(
   { action }: Pick<ScheduleDescription, 'action'>,
-  { bundle }: Pick<ScheduleRecord, 'bundle'>,
+  { bundle, at }: Pick<ScheduleRecord, 'bundle' | 'at'>,
 ): boolean {
   const [input] = (action.args ?? []) as readonly RealignInput[];
-  return input === undefined || input.bundle.sha256 === bundle.sha256;
+  return input === undefined || (input.bundle.sha256 === bundle.sha256 && (input.recordedAt ?? at) === at);
 }
 
 /** Errors: InvalidInput when there is no such schedule. */
@@ -170,7 +170,7 @@ async function engineHandle({ client, store }: Platform, name: string): Promise<
 function changedInPart(name: string): ArteError {
   return new ArteError('RunStateConflict', {
     what: `The last change of the schedule ${name} was broken off.`,
-    why: 'The store holds another config than the engine fires by, and such a firing does nothing.',
+    why: 'The store holds what it was changed to, and the engine fires by what it was before.',
     next: `arte schedule resume ${name} brings the engine to what the store holds.`,
   });
 }
@@ -180,7 +180,7 @@ export async function pauseSchedule(platform: Platform, name: string, order: Ord
   await recordDone(platform.store, name, 'pause', order);
 }
 
-/** Go on with a schedule that is paused, or make one again that the engine has lost, or has under another config than the store. */
+/** Go on with a schedule that is paused, or make one again that the engine has lost, or has as it was before a change that was broken off. */
 export async function resumeSchedule(
   platform: Platform,
   name: string,

@@ -48,6 +48,8 @@ export interface RealignInput {
   readonly parallel: number;
   /** End as a failure when a student could not be aligned: what Temporal's pause-on-failure goes by. */
   readonly failOnTrouble: boolean;
+  /** `at` of the record that the engine's schedule was made by. Left out of those that an earlier version made. */
+  readonly recordedAt?: string;
   /** Only say what a firing would do. */
   readonly preview?: boolean;
   /** Students whose cancelled alignment a person wants to go on. */

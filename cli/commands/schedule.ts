@@ -283,7 +283,7 @@ export function firesWords(name: string, engine: Described): string {
 async function stateOf(client: Session['client'], engine: Described, record: ScheduleRecord): Promise<string> {
   if (!engine) return 'lost by the engine: arte schedule resume makes it again';
   if (!firesByRecord(engine, record))
-    return 'its change was broken off, it does nothing: arte schedule resume ends that';
+    return 'its last change was broken off, it goes by what was before: arte schedule resume ends that';
   if (engine.state.paused) return `paused (${engine.state.note ?? ''})`;
   if (engine.info.runningActions.length > 0) return 'firing';
   const failure = await failureOf(client, engine.info.recentActions.at(-1)?.action.workflow.workflowId);

@@ -171,31 +171,41 @@ it('of two that create one of that name at the same time the second leaves the f
   expect(await store.getDocument(scheduleKeys.record('nightly'))).toEqual(record);
 });
 
-it('a change that was broken off between the store and the engine is noticed, and resume ends it', async () => {
-  const store = new MemoryStore();
-  const record = {
-    name: 'nightly',
-    bundle: { sha256: 'new' },
-    parallel: 1,
-    timing: { every: '1h', overlap: 'skip', catchUp: '1d' },
-  };
-  await store.putDocument(scheduleKeys.record('nightly'), record);
-  let bundle = 'old';
-  const done: string[] = [];
-  const handle = {
-    describe: () =>
-      Promise.resolve({ state: {}, action: { args: [{ bundle: { sha256: bundle } }] }, info: { runningActions: [] } }),
-    update: () => Promise.resolve((bundle = 'new')).then(() => done.push('update')),
-    unpause: () => Promise.resolve(done.push('unpause')),
-    trigger: () => Promise.resolve(done.push('trigger')),
-  };
-  const platform = { client: { schedule: { getHandle: () => handle } } as unknown as Client, store };
-  const by = { by: 'ana' };
-  await expect(triggerSchedule(platform, 'nightly', by)).rejects.toMatchObject({
-    data: { code: 'RunStateConflict', next: expect.stringContaining('arte schedule resume nightly') as string },
-  });
-  expect(await resumeSchedule(platform, 'nightly', by)).toBe('made again');
-  expect(await triggerSchedule(platform, 'nightly', by)).toBe('fired');
-  expect(await resumeSchedule(platform, 'nightly', by)).toBe('resumed');
-  expect(done).toEqual(['update', 'unpause', 'trigger', 'unpause']);
-});
+it.each([
+  ['config', { bundle: { sha256: 'old' }, recordedAt: 'new' }],
+  ['times', { bundle: { sha256: 'new' }, recordedAt: 'old' }],
+  ['config, made by an earlier version', { bundle: { sha256: 'old' } }],
+])(
+  'a change that was broken off between the store and the engine is noticed, and resume ends it: %s',
+  async (_, old) => {
+    const store = new MemoryStore();
+    const record = {
+      name: 'nightly',
+      at: 'new',
+      bundle: { sha256: 'new' },
+      parallel: 1,
+      timing: { every: '1h', overlap: 'skip', catchUp: '1d' },
+    };
+    await store.putDocument(scheduleKeys.record('nightly'), record);
+    let args: readonly unknown[] = [old];
+    const done: string[] = [];
+    const handle = {
+      describe: () => Promise.resolve({ state: {}, action: { args }, info: { runningActions: [] } }),
+      update: (change: (previous: object) => { action: { args: readonly unknown[] } }) => {
+        ({ args } = change({ state: {} }).action);
+        return Promise.resolve(done.push('update'));
+      },
+      unpause: () => Promise.resolve(done.push('unpause')),
+      trigger: () => Promise.resolve(done.push('trigger')),
+    };
+    const platform = { client: { schedule: { getHandle: () => handle } } as unknown as Client, store };
+    const by = { by: 'ana' };
+    await expect(triggerSchedule(platform, 'nightly', by)).rejects.toMatchObject({
+      data: { code: 'RunStateConflict', next: expect.stringContaining('arte schedule resume nightly') as string },
+    });
+    expect(await resumeSchedule(platform, 'nightly', by)).toBe('made again');
+    expect(await triggerSchedule(platform, 'nightly', by)).toBe('fired');
+    expect(await resumeSchedule(platform, 'nightly', by)).toBe('resumed');
+    expect(done).toEqual(['update', 'unpause', 'trigger', 'unpause']);
+  },
+);
