@@ -14,6 +14,7 @@ import { canonicalJson, sha256Hex } from '../method/keys';
 import type { JsonValue } from '../schemas/json';
 import { noUsage } from '../schemas/manifest';
 import { runConfigSchema } from '../schemas/run-config';
+import { reportVersion } from '../schemas/report';
 import type { RunProgress, StageRecord } from '../schemas/messages';
 import { log, runBench } from './platform';
 
@@ -55,7 +56,10 @@ async function writeRun(store: ArtifactStore, index: number): Promise<void> {
     });
   }
   await put(runKeys.plan(runId), { text: 'x'.repeat(planCharacters) });
-  await put(runKeys.report(runId), { schemaVersion: 2, text: 'x'.repeat(reportCharacters) });
+  await put(runKeys.report(runId), {
+    ...{ schemaVersion: reportVersion, runId, name: runId, status: 'DONE', rounds: [], arms: [], stages: [] },
+    text: 'x'.repeat(reportCharacters),
+  });
   await put(runKeys.ledger(runId), { schemaVersion: 1, cap: null, settled: {}, open: {} });
   await recordAction(store, { runId, action: 'start', at: startedAt, by: 'bench' });
   const progress: RunProgress = { runId, status: 'DONE', round: rounds, rounds, current: [], startedAt };
