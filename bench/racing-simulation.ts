@@ -25,6 +25,14 @@ export interface WholeMatrix {
   readonly answers: readonly Answers[];
 }
 
+/** The matrix of some of its items, by their indexes. Their ids say where they stand, so that another order is another race. */
+export function matrixOf({ task, answers }: WholeMatrix, items: readonly number[]): WholeMatrix {
+  return {
+    task: { ...task, probes: task.probes.slice(0, items.length) },
+    answers: answers.map((row) => Int8Array.from(items, (item) => row[item] as number)),
+  };
+}
+
 export interface SimulatedStudent extends WholeMatrix {
   /** What each draft would score on endlessly many items. */
   readonly truth: readonly number[];

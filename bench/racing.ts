@@ -20,6 +20,7 @@ import {
   bestGap,
   cellsOf,
   exhaustiveScores,
+  matrixOf,
   questionGap,
   race,
   rationaleGap,
@@ -180,10 +181,7 @@ function recorded(file: string) {
   for (let seed = 0; seed < halves; seed += 1) {
     // Another order, another first block.
     const order = shuffled([...items.keys()], seed);
-    const part = (from: number, to: number): WholeMatrix => ({
-      task: { ...task, probes: items.slice(0, to - from) },
-      answers: answers.map((row) => Int8Array.from(order.slice(from, to), (index) => row[index] as number)),
-    });
+    const part = (from: number, to: number): WholeMatrix => matrixOf({ task, answers }, order.slice(from, to));
     const both = (matrix: WholeMatrix, judge: WholeMatrix, into: Sums): number => {
       const raced = race(matrix, settings);
       const scoreOf = scoreLookup(exhaustiveScores(judge));

@@ -316,28 +316,22 @@ function expectedWin(challenger: Estimate | undefined, leader: Estimate | undefi
 
 /** Predictions by row; their gains by column. The model sees rows and columns in the order of their ids. */
 function predicted(task: RacingTask, answers: readonly Answers[]): Prediction[] {
-  const rows = questionsOf(task).flat();
+  const questions = questionsOf(task);
+  const rows = questions.flat();
   const columns = orderOf(task.probes);
   const ordered = rows.map((row) => Int8Array.from(columns, (column) => (answers[row] as Answers)[column] as number));
+  const techniqueOf = (row: number): string => (task.drafts[row] as RacingDraft).technique;
+  const techniques = [...new Set(rows.map(techniqueOf))].sort();
+  const kin = questions.flatMap((own, question) =>
+    own.map((row): Kin => ({ question, technique: techniques.indexOf(techniqueOf(row)) })),
+  );
   const predictions: Prediction[] = [];
-  predictRows(ordered, kinOf(rows.map((row) => task.drafts[row] as RacingDraft))).forEach((prediction, at) => {
+  predictRows(ordered, kin).forEach((prediction, at) => {
     const gain = new Float64Array(columns.length);
     columns.forEach((column, place) => (gain[column] = prediction.gain[place] as number));
     predictions[rows[at] as number] = { ...prediction, gain };
   });
   return predictions;
-}
-
-function kinOf(drafts: readonly RacingDraft[]): Kin[] {
-  const indexes = (names: readonly string[]): number[] => {
-    const known = [...new Set(names)].sort();
-    return names.map((name) => known.indexOf(name));
-  };
-  const techniques = indexes(drafts.map(({ technique }) => technique));
-  return indexes(drafts.map(({ questionId }) => questionId)).map((question, row) => ({
-    question,
-    technique: techniques[row] as number,
-  }));
 }
 
 /** Items by what asking them tells about the drafts in the race, summed over them; of equal ones in the order of ids. */

@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import {
   exhaustiveScores,
+  matrixOf,
   race,
   rationaleGap,
   scoreLookup,
@@ -55,13 +56,7 @@ const matrices: fc.Arbitrary<WholeMatrix> = fc
   .map(({ probes, drafts }) => ({
     task: {
       name: 't',
-      drafts: drafts.map(({ questionId, technique, rationale, agrees }, at) => ({
-        id: `d${at}`,
-        questionId,
-        technique,
-        rationale,
-        agrees,
-      })),
+      drafts: drafts.map(({ bits: _, ...draft }, at) => ({ id: `d${at}`, ...draft })),
       probes: Array.from({ length: probes }, (_, at) => `p${at}`),
     },
     answers: drafts.map(({ bits }) => Int8Array.from(bits.slice(0, probes))),
@@ -234,19 +229,16 @@ describe('a simulated student', () => {
 
 describe('a recorded student', () => {
   it('keeps the gap that the other half of its items sees, for 0.55 of the calls', () => {
-    const { task, answers } = readMatrix(join(packageRoot(), 'bench', 'data', 'count-items.jsonl'));
+    const recorded = readMatrix(join(packageRoot(), 'bench', 'data', 'count-items.jsonl'));
+    const { task } = recorded;
     const half = task.probes.length / 2;
     const gaps = { raced: 0, exhaustive: 0 };
     for (const seed of [0, 1, 2, 3]) {
       const order = shuffled([...task.probes.keys()], seed);
-      const part = (from: number): WholeMatrix => ({
-        task: { ...task, probes: task.probes.slice(0, half) },
-        answers: answers.map((row) => Int8Array.from(order.slice(from, from + half), (item) => row[item] as number)),
-      });
-      const matrix = part(0);
+      const matrix = matrixOf(recorded, order.slice(0, half));
       const raced = race(matrix, settings);
       expect(raced.calls / (task.drafts.length * half)).toBeLessThanOrEqual(0.55);
-      const judged = scoreLookup(exhaustiveScores(part(half)));
+      const judged = scoreLookup(exhaustiveScores(matrixOf(recorded, order.slice(half))));
       gaps.raced += rationaleGap(task, raced.scores, judged, settings);
       gaps.exhaustive += rationaleGap(task, exhaustiveScores(matrix), judged, settings);
     }
