@@ -40,6 +40,8 @@ export async function readDocuments(store: ArtifactStore): Promise<DocumentsFoun
     const seen = await Promise.all(some.map(({ key }) => lookAt(store, key)));
     damaged.push(...seen.filter((each) => each !== undefined));
   }
+  // By key, not by time: a run's documents stand together, and the same state is always told alike.
+  damaged.sort((one, other) => (one.key < other.key ? -1 : 1));
   return { read: looked.length, left: found.length - looked.length, damaged };
 }
 
