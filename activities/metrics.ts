@@ -23,7 +23,12 @@ export function rowMetrics(stage: StageName, endpoint: string): RowMetrics {
   const limit = meter.createGauge('arte_endpoint_limit', 'int', 'calls', 'Calls at a time that the limiter allows now');
   const ceiling = meter.createGauge('arte_endpoint_ceiling', 'int', 'calls', 'Calls at a time that the config allows');
   const closed = meter.createGauge('arte_endpoint_closed', 'int', 'ms', 'Until the endpoint is asked again');
-  const inFlight = meter.createGauge('arte_calls_in_flight', 'int', 'calls', 'Calls of this shard on their way');
+  const inFlight = meter.createGauge(
+    'arte_calls_in_flight',
+    'int',
+    'calls',
+    'Calls on their way, of all shards of this process',
+  );
   const calls = meter.createCounter('arte_calls', 'calls', 'Calls that were answered');
   const tokens = meter.createCounter(
     'arte_tokens',
@@ -38,7 +43,7 @@ export function rowMetrics(stage: StageName, endpoint: string): RowMetrics {
       limit.set(concurrency.limit);
       ceiling.set(concurrency.ceiling);
       closed.set(Math.round(concurrency.closedForMs));
-      inFlight.set(progress.inFlight);
+      inFlight.set(concurrency.inFlight);
       const grown = (of: (at: ShardProgress) => number): number =>
         before ? Math.max(0, of(progress) - of(before)) : 0;
       calls.add(grown((at) => at.usage.calls));

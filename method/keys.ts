@@ -2,29 +2,54 @@
  * Identity: stage keys, row keys and seeds are pure functions of content.
  * Owns canonical JSON and the hashes over it. No run id, host, path, served name or count of workers may ever enter a key.
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash } from 'node:crypto';
 import type { JsonValue } from '../schemas/json';
 import type { ModelRequest } from '../schemas/rows';
 
-/** JSON with sorted keys, no spaces, undefined members left out. Equal values, equal bytes. */
+/** An object with more members has them sorted by the engine, which takes memory of its own for it. */
+const membersSortedHere = 24;
+
+/**
+ * JSON with sorted keys, no spaces, undefined members left out. Equal values, equal bytes. Made for every row, twice: so a text is put together once at the
+ * end and not at every level (half the time, and less than half the memory).
+ */
 export function canonicalJson(value: JsonValue): string {
-  if (Array.isArray(value)) return `[${value.map((item: JsonValue) => canonicalJson(item)).join(',')}]`;
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (Array.isArray(value)) {
+    let items = '[';
+    for (const item of value as readonly JsonValue[]) items += (items.length === 1 ? '' : ',') + canonicalJson(item);
+    return `${items}]`;
+  }
   if (typeof value === 'object' && value !== null) {
     const object = value as { readonly [key: string]: JsonValue | undefined };
-    const members: string[] = [];
-    for (const key of Object.keys(object).sort()) {
+    let members = '{';
+    for (const key of sortedKeys(object)) {
       const member = object[key];
-      if (member !== undefined) members.push(`${JSON.stringify(key)}:${canonicalJson(member)}`);
+      if (member === undefined) continue;
+      members += `${members.length === 1 ? '' : ','}${JSON.stringify(key)}:${canonicalJson(member)}`;
     }
-    return `{${members.join(',')}}`;
+    return `${members}}`;
   }
   if (typeof value === 'number' && !Number.isFinite(value)) throw new RangeError(`not a JSON number: ${String(value)}`);
   return JSON.stringify(value);
 }
 
+/** By UTF-16 code units, as Array.sort has them. */
+function sortedKeys(object: object): string[] {
+  const keys = Object.keys(object);
+  if (keys.length > membersSortedHere) return keys.sort();
+  for (let at = 1; at < keys.length; at += 1) {
+    const key = keys[at] as string;
+    let to = at;
+    for (; to > 0 && (keys[to - 1] as string) > key; to -= 1) keys[to] = keys[to - 1] as string;
+    keys[to] = key;
+  }
+  return keys;
+}
+
 /** Lower-case hex sha256 of bytes or UTF-8 text. */
 export function sha256Hex(data: string | Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+  return hash('sha256', data, 'hex');
 }
 
 export interface StageIdentity {

@@ -10,6 +10,7 @@ import { usageOfUntold } from '../../method/ledger';
 import { ArteError, type ErrorCode } from '../../schemas/errors';
 import type { ModelAnswer, RowOutcome, Usage } from '../../schemas/rows';
 import { Call, requestOf, unreadable } from './call';
+import { CallList } from './call-list';
 import { systemClock } from './clock';
 import { finishRow } from './finish-row';
 import { atMost, Keeping } from './keeping';
@@ -59,7 +60,7 @@ export class Asking implements LimiterClient {
   private readonly order: RowOrder;
   private staged: Call[] = [];
   private inFlight = 0;
-  private readonly onTheWay = new Set<Call>();
+  private readonly onTheWay = new CallList();
   private state: 'asking' | 'draining' | 'ended' = 'asking';
   private finish: { readonly resolve: () => void; readonly reject: (reason: unknown) => void } | undefined;
   private idle: (() => void) | undefined;
@@ -293,7 +294,7 @@ export class Asking implements LimiterClient {
 
   private ended(call: Call, end: CallEnd): void {
     this.inFlight -= 1;
-    this.onTheWay.delete(call);
+    this.onTheWay.remove(call);
     this.run.ceiling?.give();
     this.order.release(call.index);
     this.limiter.finish(call, end);
@@ -386,7 +387,8 @@ export class Asking implements LimiterClient {
   }
 
   private underWay(): UnderWay {
-    const { inFlight, onTheWay } = this;
+    const { inFlight } = this;
+    const onTheWay = this.onTheWay.all();
     const { limit: callsAllowed, closedForMs } = this.progress.allowed();
     return { inFlight, onTheWay, waitingForRetry: this.waiting.size, callsAllowed, closedForMs };
   }

@@ -6,6 +6,9 @@ import { Ticket } from './limiter';
 
 /** A call in flight. */
 export class Call extends Ticket {
+  /** Where it stands in the list of those on their way (call-list.ts). */
+  place = 0;
+
   constructor(
     readonly index: number,
     readonly row: RowRequest,

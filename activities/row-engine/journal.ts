@@ -27,6 +27,8 @@ const suffix = '.journal';
 /** Whose records they are is said again after so many bytes: damage costs the answers up to there, some ten of them. */
 const attemptAgainBytes = 4 * 1024;
 const readChunkBytes = 1024 * 1024;
+/** Of a journal that is read back by places: 2,000 rows of 2 KB, the spread of 1,000 calls in flight on either side. */
+const windowBytes = 4 * 1024 * 1024;
 
 /** The folder of a shard's journals. */
 export function journalFolder(journalDir: string, shardKey: string): string {
@@ -218,11 +220,14 @@ export async function readJournal(
 }
 
 /**
- * Reads records back by their place. Rows finish nearly in order, so one window of the file serves many of them.
+ * Reads records back by their place. Rows finish nearly in order, but as far from it as calls are in flight: the window holds most shards' journals
+ * whole, and of a longer one as much before the record asked for as after it.
  * The descriptor is held from the start: the files of a shard may be unlinked by whichever attempt commits it first.
  */
 export class RecordReader {
-  private window: Buffer = Buffer.alloc(0);
+  /** Filled anew for each window: memory that comes and goes with every one would have the collector run over the whole heap. */
+  private held: Buffer = Buffer.alloc(0);
+  private window: Buffer = this.held;
   private windowAt = 0;
 
   private constructor(
@@ -243,12 +248,7 @@ export class RecordReader {
   /** The framed record at a place; valid until the next call. Errors: Unexpected when it is not there. */
   frame({ offset, bytes }: RecordPlace): Buffer {
     const length = framedBytes(bytes);
-    if (offset < this.windowAt || offset + length > this.windowAt + this.window.length) {
-      // A little before, a lot after: the next row asked for is likely to stand near.
-      this.windowAt = Math.max(0, offset - 32 * 1024);
-      const wanted = Math.max(256 * 1024, offset - this.windowAt + length);
-      this.window = this.read(this.windowAt, wanted);
-    }
+    if (offset < this.windowAt || offset + length > this.windowAt + this.window.length) this.moveTo(offset, length);
     const start = offset - this.windowAt;
     return this.window.subarray(start, start + length);
   }
@@ -268,18 +268,32 @@ export class RecordReader {
 
   /** Up to `bytes` bytes from `offset`. */
   read(offset: number, bytes: number): Buffer {
-    const buffer = Buffer.allocUnsafe(bytes);
+    return this.fill(Buffer.allocUnsafe(bytes), offset);
+  }
+
+  close(): void {
+    this.held = this.window = Buffer.alloc(0);
+    if (this.owned) fs.closeSync(this.fd);
+  }
+
+  /** Have the window hold this record, whole as far as the file does. */
+  private moveTo(offset: number, length: number): void {
+    const { size } = fs.fstatSync(this.fd);
+    this.windowAt = size <= windowBytes ? 0 : Math.max(0, offset - windowBytes / 2);
+    const wanted = Math.max(Math.min(windowBytes, size - this.windowAt), offset - this.windowAt + length);
+    if (this.held.length < wanted) this.held = Buffer.allocUnsafe(wanted);
+    this.window = this.fill(this.held.subarray(0, wanted), this.windowAt);
+  }
+
+  /** The buffer's beginning, with as many bytes as the file has from `offset` on. */
+  private fill(buffer: Buffer, offset: number): Buffer {
     let filled = 0;
-    while (filled < bytes) {
-      const got = fs.readSync(this.fd, buffer, filled, bytes - filled, offset + filled);
+    while (filled < buffer.length) {
+      const got = fs.readSync(this.fd, buffer, filled, buffer.length - filled, offset + filled);
       if (got === 0) break;
       filled += got;
     }
     return buffer.subarray(0, filled);
-  }
-
-  close(): void {
-    if (this.owned) fs.closeSync(this.fd);
   }
 }
 

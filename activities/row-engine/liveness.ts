@@ -32,7 +32,7 @@ interface EndedCall {
 /** Where the rows are that are not done. */
 export interface UnderWay {
   readonly inFlight: number;
-  readonly onTheWay: ReadonlySet<Call>;
+  readonly onTheWay: readonly Call[];
   readonly waitingForRetry: number;
   readonly callsAllowed: number;
   readonly closedForMs: number;

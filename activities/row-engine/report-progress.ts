@@ -8,7 +8,7 @@ import type { Limiter } from './limiter';
 import type { Liveness } from './liveness';
 import type { Resumed } from './resume';
 import { paidOf } from './shard-usage';
-import type { EngineLimits, ShardProgress, ShardRun } from './types';
+import type { EndpointConcurrency, EngineLimits, ShardProgress, ShardRun } from './types';
 import type { WaitingRows } from './waiting-rows';
 import { waitsOf, type Waits } from './waiting-words';
 
@@ -43,13 +43,12 @@ export class ProgressReport {
     const { table, usage } = this.resumed;
     const waits = this.waits(inFlight, isAsking);
     const note = this.note(waits !== undefined);
-    const { limit, ceiling, closedForMs } = this.allowed();
     const progress: ShardProgress = {
       done: table.done,
       found: this.found,
       total: table.length,
       inFlight,
-      concurrency: { limit, ceiling, closedForMs },
+      concurrency: this.allowed(),
       counts: table.counts,
       usage: { ...usage },
       paid: paidOf(this.resumed),
@@ -60,10 +59,10 @@ export class ProgressReport {
   }
 
   /** The limiter's state under the run's own ceiling. */
-  allowed(): { limit: number; ceiling: number; closedForMs: number } {
-    const { limit, ceiling, closedForMs } = this.from.limiter.state();
+  allowed(): EndpointConcurrency {
+    const { limit, ceiling, inFlight, closedForMs } = this.from.limiter.state();
     const max = this.run.ceiling?.max ?? Infinity;
-    return { limit: Math.min(limit, max), ceiling: Math.min(ceiling, max), closedForMs };
+    return { limit: Math.min(limit, max), ceiling: Math.min(ceiling, max), inFlight, closedForMs };
   }
 
   /** Why rows wait; nothing while rows are finished beside those. */
@@ -106,7 +105,7 @@ export function tellAnswered(run: ShardRun, resumed: Resumed, taken: number): vo
   const note = noteOf(foundNotes(resumed, taken));
   run.onProgress({
     ...{ done: table.done, found: table.done, total: table.length, inFlight: 0 },
-    concurrency: { limit: 0, ceiling: 0, closedForMs: 0 },
+    concurrency: { limit: 0, ceiling: 0, inFlight: 0, closedForMs: 0 },
     ...{ counts: table.counts, usage: { ...usage }, paid: paidOf(resumed) },
     ...(note === undefined ? {} : { note }),
   });

@@ -108,14 +108,25 @@ export interface ShardStanding {
   readonly openMax: Usage;
 }
 
+/** How an endpoint is asked by this process. All 0 where nothing is asked. */
+export interface EndpointConcurrency {
+  /** Calls at a time that are allowed now, and at most. */
+  readonly limit: number;
+  readonly ceiling: number;
+  /** Calls on their way, of all shards. */
+  readonly inFlight: number;
+  /** How long it is left alone. */
+  readonly closedForMs: number;
+}
+
 export interface ShardProgress {
   readonly done: number;
   /** Of those: rows that this attempt found in journal and parts. Nothing was asked for them now, and they say nothing of its speed. */
   readonly found: number;
   readonly total: number;
   readonly inFlight: number;
-  /** Of the endpoint, shared by all shards of this process: calls at a time allowed now and at most, and how long it is left alone. 0 where nothing is asked. */
-  readonly concurrency: { readonly limit: number; readonly ceiling: number; readonly closedForMs: number };
+  /** Of the endpoint, shared by all shards of this process. */
+  readonly concurrency: EndpointConcurrency;
   readonly counts: OutcomeCounts;
   readonly usage: StageUsage;
   /** What of that this run has paid for. */

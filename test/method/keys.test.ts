@@ -44,6 +44,24 @@ describe('canonical JSON', () => {
     );
   });
 
+  it('has its members in the order of their UTF-16 code units, few or many', () => {
+    const plain = (value: JsonValue): string => {
+      if (Array.isArray(value)) return `[${value.map((item: JsonValue) => plain(item)).join(',')}]`;
+      if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+      const members = Object.entries(value as Record<string, JsonValue>);
+      members.sort(([one], [other]) => (one < other ? -1 : 1));
+      return `{${members.map(([name, member]) => `${JSON.stringify(name)}:${plain(member)}`).join(',')}}`;
+    };
+    const names = fc.oneof(fc.string({ unit: 'binary', maxLength: 3 }), fc.nat({ max: 200 }).map(String));
+    const wide = fc.dictionary(names, json, { maxKeys: 60, size: 'max' });
+    fc.assert(
+      fc.property(fc.oneof(json, wide), (value) => {
+        expect(canonicalJson(value)).toBe(plain(value));
+      }),
+      { seed: 4 },
+    );
+  });
+
   it('does not know the order in which members were written, and knows that of lists', () => {
     fc.assert(
       fc.property(json, fc.nat(), (value, seed) => {
