@@ -3,8 +3,8 @@
  * a real student (a folder of what bench/record-matrix.ts writes). Beside every race stands exhaustive scoring of the same matrix, or of a
  * smaller one for as many calls. Everything follows from seeds: the figures are the same on every machine. Last line: one JSON object.
  *
- * Run: npm run bench:racing -- [--confidence 0.98] [--calls-max 0.55] [--spreads 0.25,0.5,0.75,1,1.5] [--difficulties 1.2] [--seeds 24]
- *   [--pool-seeds 8] [--matrices bench/data] [--halves 40]
+ * Run: npm run bench:racing -- [--confidence 0.98] [--calls-max 0.55] [--spreads 0.25,0.5,0.75,1,1.5] [--difficulties 1.2] [--questions 100]
+ *   [--seeds 24] [--pool-seeds 8] [--matrices bench/data] [--halves 40]
  */
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -42,6 +42,8 @@ const { values: options } = parseArgs({
     spreads: { type: 'string', default: '0.25,0.5,0.75,1,1.5' },
     /** Standard deviation of the items' difficulties, in the same unit. */
     difficulties: { type: 'string', default: '1.2' },
+    /** Of a simulated task, with four drafts each; the paper has 250. What is known of the items grows with them. */
+    questions: { type: 'string', default: '100' },
     seeds: { type: 'string', default: '24' },
     /** Fewer, because a larger pool takes its time. */
     'pool-seeds': { type: 'string', default: '8' },
@@ -68,7 +70,7 @@ const settings: RacingSettings = {
 /** What the default settings must show: calls at most, share of the gap at least. */
 const target = { calls: 0.55, kept: 0.97 };
 
-const questions = 100;
+const questions = Number(options.questions);
 const questionSpread = 0.5;
 const probes = 40;
 const pool = 80;
