@@ -48,9 +48,7 @@ async function engine(
   const before = processFigures(pid);
   const serverBefore = processFigures(model.pid);
   const usedAt: { readonly atMs: number; readonly cpuSeconds: number }[] = [];
-  const look = (): void => void usedAt.push({ atMs: Date.now(), ...processFigures(pid) });
-  look();
-  const looking = setInterval(look, lookMs);
+  const looking = setInterval(() => usedAt.push({ atMs: Date.now(), ...processFigures(pid) }), lookMs);
   const startedAtMs = Date.now();
   const handle = await platform.startStage({ name: `engine-${inFlight}`, rows, inFlight, model });
   const result = await handle.result();
@@ -60,7 +58,8 @@ async function engine(
   const serverAfter = processFigures(model.pid);
   const counts = await model.counts();
   const { lost, duplicated } = await checkRows(platform.store, result, rows);
-  const usedBefore = (atMs: number): number => usedAt.filter((each) => each.atMs <= atMs).at(-1)?.cpuSeconds ?? 0;
+  const usedBefore = (atMs: number): number =>
+    usedAt.filter((each) => each.atMs <= atMs).at(-1)?.cpuSeconds ?? before.cpuSeconds;
   const startUpCpuSeconds = usedBefore(counts.firstCallAtMs) - before.cpuSeconds;
   const cpuSeconds = after.cpuSeconds - before.cpuSeconds;
   return {

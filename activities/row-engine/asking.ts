@@ -59,7 +59,6 @@ export class Asking implements LimiterClient {
   private readonly waiting: WaitingRows;
   private readonly order: RowOrder;
   private staged: Call[] = [];
-  private inFlight = 0;
   private readonly onTheWay = new CallList();
   private state: 'asking' | 'draining' | 'ended' = 'asking';
   private finish: { readonly resolve: () => void; readonly reject: (reason: unknown) => void } | undefined;
@@ -178,7 +177,6 @@ export class Asking implements LimiterClient {
       this.stop(error);
     }
     for (const call of staged) {
-      this.inFlight += 1;
       this.onTheWay.add(call);
       if (!written || this.calls.signal.aborted) this.ended(call, { kind: 'aborted' });
       else this.ask(call);
@@ -293,12 +291,11 @@ export class Asking implements LimiterClient {
   }
 
   private ended(call: Call, end: CallEnd): void {
-    this.inFlight -= 1;
     this.onTheWay.remove(call);
     this.run.ceiling?.give();
     this.order.release(call.index);
     this.limiter.finish(call, end);
-    if (this.inFlight === 0) this.idle?.();
+    if (this.onTheWay.length === 0) this.idle?.();
   }
 
   /** A row is finished. `usage` is that of the answer that finished it, undefined when there was none. */
@@ -370,7 +367,7 @@ export class Asking implements LimiterClient {
   /** Begin no further call, and wait for those in flight. */
   private async drain(ms: number): Promise<void> {
     this.state = 'draining';
-    if (this.inFlight === 0) return;
+    if (this.onTheWay.length === 0) return;
     await new Promise<void>((resolve) => {
       this.idle = resolve;
       this.timers.push(setTimeout(resolve, ms));
@@ -387,19 +384,18 @@ export class Asking implements LimiterClient {
   }
 
   private underWay(): UnderWay {
-    const { inFlight } = this;
     const onTheWay = this.onTheWay.all();
     const { limit: callsAllowed, closedForMs } = this.progress.allowed();
-    return { inFlight, onTheWay, waitingForRetry: this.waiting.size, callsAllowed, closedForMs };
+    return { onTheWay, waitingForRetry: this.waiting.size, callsAllowed, closedForMs };
   }
 
   private report(): void {
-    this.progress.tell(this.inFlight, this.state === 'asking');
+    this.progress.tell(this.onTheWay.length, this.state === 'asking');
   }
 
   private async keepAll(): Promise<void> {
     const { abortFlushMs } = this.settings;
-    if (this.inFlight > 0) {
+    if (this.onTheWay.length > 0) {
       await atMost(abortFlushMs, new Promise<void>((resolve) => (this.idle = resolve)));
     }
     await this.keeping.keepAll(abortFlushMs);

@@ -9,6 +9,10 @@ import type { Call } from './call';
 export class CallList {
   private readonly calls: Call[] = [];
 
+  get length(): number {
+    return this.calls.length;
+  }
+
   add(call: Call): void {
     call.place = this.calls.push(call) - 1;
   }

@@ -31,7 +31,6 @@ interface EndedCall {
 
 /** Where the rows are that are not done. */
 export interface UnderWay {
-  readonly inFlight: number;
   readonly onTheWay: readonly Call[];
   readonly waitingForRetry: number;
   readonly callsAllowed: number;
@@ -132,7 +131,7 @@ export class Liveness {
     const at = underWay();
     const text = {
       what: `No row was finished for ${Math.round((now - last) / 1000)} s; ${this.table.done} of ${this.table.length} rows are done and kept.`,
-      why: `Waiting for ${at.inFlight} calls in flight at ${this.endpointId}, ${at.waitingForRetry} rows wait for a retry${
+      why: `Waiting for ${at.onTheWay.length} calls in flight at ${this.endpointId}, ${at.waitingForRetry} rows wait for a retry${
         this.lastFailure ? `; last failure: ${this.lastFailure.code}: ${clipped(this.lastFailure.message, 300)}` : ''
       }.`,
       next: 'It is tried again by itself; if it repeats, look at the model server and its log.',
@@ -144,14 +143,14 @@ export class Liveness {
   /** Where the rows are, by their keys: what a shard that stands still waits for. */
   private standing(
     now: number,
-    { inFlight, onTheWay, waitingForRetry, callsAllowed, closedForMs }: UnderWay,
+    { onTheWay, waitingForRetry, callsAllowed, closedForMs }: UnderWay,
   ): StallFacts['rows'] {
     const oldest = [...onTheWay].sort((one, other) => one.startedAt - other.startedAt);
     const newest = [...this.lastCalls].sort((one, other) => other.at - one.at);
     const whole = (ms: number): number => Math.max(0, Math.round(ms));
     return {
       ...{ endpoint: this.endpointId, done: this.table.done, total: this.table.length },
-      ...{ inFlight, waitingForRetry },
+      ...{ inFlight: onTheWay.length, waitingForRetry },
       ...{ callsAllowed, closedForMs: whole(closedForMs) },
       calls: oldest.slice(0, stallCallsMax).map(({ index, row, ask, startedAt }) => ({
         ...{ row: index, key: row.key, ask, ageMs: whole(now - startedAt) },
