@@ -12,6 +12,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { ensurePlatform, livingState, stopPlatform } from '../../drivers/local/platform';
 import { ArteError } from '../../schemas/errors';
 import type { RunConfig } from '../../schemas/run-config';
+import { stageLabel } from '../../schemas/stage-names';
 import type { LoadedConfig } from '../config/load-config';
 import { viewRun, type RunView } from '../run/run-progress';
 import { openSession, type Session } from '../session';
@@ -226,6 +227,15 @@ class WatchedRun {
     return partsOf(this.dataDir).flatMap((each) => (each.part === part ? [each.pid] : []));
   }
 
+  /** Stages that have ended since the last look. */
+  private noteEnds({ finished }: RunView): void {
+    const places = finished.map(({ round, stage, arm }) => `round ${round} ${stageLabel(stage, arm)}`);
+    const ended = places.filter((place) => !this.stageEnds.has(place));
+    if (ended.length === 0) return;
+    for (const place of ended) this.stageEnds.set(place, this.now());
+    this.order.onProgress(`stages ended: ${this.stageEnds.size}, last ${ended.join(', ')}`);
+  }
+
   private async untilEnded(): Promise<void> {
     const { secondsMax, signal } = this.order;
     for (;;) {
@@ -236,10 +246,7 @@ class WatchedRun {
         .catch(() => undefined);
       if (view) {
         this.view = view;
-        for (const { round, stage, arm } of view.finished) {
-          const place = `${round}/${stage}/${arm}`;
-          if (!this.stageEnds.has(place)) this.stageEnds.set(place, this.now());
-        }
+        this.noteEnds(view);
         const { status, attention } = view.progress;
         if (status === 'DONE') return;
         // A last word that the store has from before a kill may be overtaken: only what the engine says as well counts.
