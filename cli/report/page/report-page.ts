@@ -176,20 +176,36 @@ function trainingSets(report: RunReport): string {
 // ---- lineage -----------------------------------------------------------------------------------------------------
 
 function lineage({ rounds, stages }: RunReport): string {
-  const models = rounds.flatMap(({ round, teacher, student }) => [
-    [`Teacher of round ${round}`, ...modelCells(teacher)],
-    [`Student of round ${round}`, ...modelCells(student)],
-  ]);
+  const models = [
+    ...bases(
+      'teacher',
+      rounds.map(({ teacher }) => teacher),
+    ),
+    ...bases(
+      'student',
+      rounds.map(({ student }) => student),
+    ),
+    ...rounds.flatMap(({ round, teacher, student }) => [
+      modelRow(`Teacher of round ${round}`, teacher),
+      modelRow(`Student of round ${round}`, student),
+    ]),
+  ];
   const keys = stages.map(({ name, arm, round, key, reused }) => [
     stageLabel(name, arm),
     round,
     code(key),
-    reused ? 'from the store' : 'made by this run',
+    reused ? 'from the store' : 'by this run',
   ]);
-  return `${models.length === 0 ? '' : table('models-table', 'Models by their content (SHA-256)', ['Model', 'Content', 'Base', 'Layers'], models)}
+  return `${models.length === 0 ? '' : table('models-table', 'Models by their content (SHA-256)', ['Model', 'Content', 'Layers on its base'], models)}
 ${table('keys-table', 'Stages by their key', ['Stage', 'Round', 'Key', 'Made'], keys)}`;
 }
 
-function modelCells({ contentSha256, baseSha256, layers }: ModelRef): Cell[] {
-  return [code(contentSha256), code(baseSha256), layers.length];
+/** What the models of the rounds are layers on: one for all of them, unless a round merged its layers into another. */
+function bases(role: string, models: readonly ModelRef[]): Cell[][] {
+  const distinct = [...new Set(models.map(({ baseSha256 }) => baseSha256))];
+  return distinct.map((sha256) => [`Base of the ${role}`, code(sha256), '']);
+}
+
+function modelRow(name: string, { contentSha256, layers }: ModelRef): Cell[] {
+  return [name, code(contentSha256), layers.length];
 }

@@ -95,6 +95,23 @@ async function open(colorScheme: 'light' | 'dark', path = file): Promise<Opened>
   return { page, complaints, requests };
 }
 
+it('shows every content and key of the lineage whole, in a window of 1,000 pixels', async () => {
+  const { page } = await open('light');
+  for (const id of ['models-table', 'keys-table']) {
+    const frame = page.locator(`[aria-labelledby="${id}-caption"]`);
+    const hidden = await frame.evaluate((element) => {
+      const { scrollWidth, clientWidth } = element as unknown as { scrollWidth: number; clientWidth: number };
+      return scrollWidth - clientWidth;
+    });
+    expect({ id, hidden }).toEqual({ id, hidden: 0 });
+  }
+  const names = await page.locator('[aria-labelledby="models-table-caption"] tbody th').allTextContents();
+  const models = ['Base of the teacher', 'Base of the student'];
+  for (const round of [1, 2]) models.push(`Teacher of round ${round}`, `Student of round ${round}`);
+  expect(names).toEqual(models);
+  await page.close();
+});
+
 it.each(['light', 'dark'] as const)('draws every plot in %s, without a complaint or a request', async (scheme) => {
   const { page, complaints, requests } = await open(scheme);
   const plots = await page.locator('svg').all();
