@@ -9,6 +9,7 @@
  * next. Two artifacts of a line a draft go from wave to wave: the plan, which is all that the workers read, and the answers so far, a
  * character a cell, to which a wave's commit adds its own rows. All rows are read again once, for the cells, when the race is over.
  */
+import { setImmediate } from 'node:timers/promises';
 import { studentPrompt } from '../method/prompts';
 import type { Answers } from '../method/answer-model';
 import {
@@ -380,6 +381,12 @@ type Raced =
   | { readonly more: true; readonly plan: ArtifactRef; readonly soFar: ArtifactRef }
   | { readonly more: false; readonly scores: ScoreRow[]; readonly facts: RacingFacts };
 
+/**
+ * Between two tasks: the model of a race takes half a second for a task of 1,000 drafts, and 23 in a row would keep the heartbeats of all that this process
+ * works on from being sent until others take it for dead.
+ */
+const othersTurn = setImmediate;
+
 /** After a wave: the plan of the next one and the answers so far, or the scores. Holds a byte a cell, whatever the answers' length. */
 async function afterWave(
   { store }: StageContext,
@@ -406,15 +413,18 @@ async function afterWave(
   const places: Partial<Record<Place, number>> = {};
   const asks: RaceAskRow[] = [];
   for (const { task, answers } of races) {
+    await othersTurn();
     const step = nextCells(task, answers, settings);
     asks.push(...asksOf(task, step.asks));
     for (const place of step.places) places[place] = (places[place] ?? 0) + 1;
   }
   if (asks.length > 0 && !last)
     return { more: true, plan: await putRows(store, asks), soFar: await putRows(store, races.flatMap(answersOf)) };
-  const scores = new Map(
-    races.flatMap(({ task, answers }) => racedScores(task, answers).map((score) => [score.draftId, score] as const)),
-  );
+  const scores = new Map<string, ScoreRow>();
+  for (const { task, answers } of races) {
+    await othersTurn();
+    for (const score of racedScores(task, answers)) scores.set(score.draftId, score);
+  }
   const cells = races.flatMap(({ answers }) => answers);
   const exhaustive = cells.reduce((sum, row) => sum + row.length, 0);
   const asked = cells.reduce((sum, row) => sum + row.filter((answer) => answer >= 0).length, 0);

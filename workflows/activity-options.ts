@@ -6,7 +6,7 @@ import type { RetryPolicy } from '@temporalio/common';
 import { proxyActivities } from '@temporalio/workflow';
 import type { InferActivities, IoActivities, ModelActivities, TrainActivities } from '../activities';
 import { finalErrorCodes } from '../schemas/errors';
-import { activityAttemptsMax, heartbeatTimeoutMs } from '../schemas/limits';
+import { activityAttemptsMax, heartbeatTimeoutMs, ioHeartbeatTimeoutMs } from '../schemas/limits';
 import { taskQueues } from '../schemas/messages';
 
 const retry: RetryPolicy = {
@@ -27,7 +27,7 @@ const cancellationType = 'WAIT_CANCELLATION_COMPLETED';
 export const io = proxyActivities<IoActivities>({
   taskQueue: taskQueues.io,
   startToCloseTimeout: '1 hour',
-  heartbeatTimeout: '2 minutes',
+  heartbeatTimeout: ioHeartbeatTimeoutMs,
   cancellationType,
   retry,
 });

@@ -28,6 +28,19 @@ import type { RunReport } from '../../schemas/report';
 import { MemoryStore } from './row-engine/memory-store';
 import { bundleOf } from './stage-input';
 
+/** The turns of the event loop in which the model of a race was fitted, as far as they are counted. */
+const mockFits = { turn: 0, seen: [] as number[] };
+jest.mock('../../method/racing', () => {
+  const real: typeof import('../../method/racing') = jest.requireActual('../../method/racing');
+  const noted =
+    <Words extends unknown[], Result>(fit: (...words: Words) => Result) =>
+    (...words: Words): Result => {
+      mockFits.seen.push(mockFits.turn);
+      return fit(...words);
+    };
+  return { ...real, nextCells: noted(real.nextCells), racedScores: noted(real.racedScores) };
+});
+
 const questions = 12;
 const techniques = 4;
 const probes = 30;
@@ -208,6 +221,21 @@ async function run(score: { readonly [name: string]: JsonValue }): Promise<Run> 
 }
 
 describe('racing', () => {
+  it('lets heartbeats pass between one fit and the next', async () => {
+    let counting = true;
+    const count = (): void => {
+      mockFits.turn += 1;
+      if (counting) setImmediate(count);
+    };
+    mockFits.seen = [];
+    count();
+    const { waves } = await run({ mode: 'racing', confidence: 0.9 });
+    counting = false;
+    // One after each wave, and one more for the scores.
+    expect(mockFits.seen).toHaveLength(waves.length + 1);
+    expect(new Set(mockFits.seen).size).toBe(mockFits.seen.length);
+  });
+
   let raced: Run;
 
   beforeAll(async () => {
