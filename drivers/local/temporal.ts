@@ -23,6 +23,12 @@ export const searchAttributes = {
   ArteStatus: 'Keyword',
 } as const;
 
+/**
+ * How the server hands on work. Its one history shard looks for new tasks at most 20 times a second by default, which puts 50 ms before each step of a
+ * run; a server for clusters divides its work over many shards, each with such a limit of its own.
+ */
+export const promptDispatch = ['--dynamic-config-value', 'history.transferProcessorMaxPollRPS=1000'] as const;
+
 /** How often readiness is asked for. */
 const pollMs = 50;
 /** One question to the server may take this long. */
@@ -71,6 +77,7 @@ export async function startTemporalServer(options: TemporalServerOptions): Promi
       await temporalProgram(env),
       ...['server', 'start-dev', '--headless', '--ip', '127.0.0.1', '--port', String(port)],
       ...['--db-filename', join(dataDir, 'temporal.db'), '--log-level', 'warn', '--color', 'never'],
+      ...promptDispatch,
       // It would ask a server of its makers for news.
       ...['--dynamic-config-value', 'frontend.enableServerVersionCheck=false'],
       // It also serves its API by HTTP on a port of its own, to whoever asks, a web page in a browser too: by no name that there is.

@@ -3,6 +3,7 @@ import { defineSearchAttributeKey } from '@temporalio/common';
 import { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, DefaultLogger, Runtime, type WorkflowBundle } from '@temporalio/worker';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
+import { promptDispatch } from '../../drivers/local/temporal';
 
 /** The SDK gives its server five seconds, and has no setting for it: too few for the first start of a 150 MB program that no cache holds. */
 const startAttempts = 6;
@@ -28,7 +29,7 @@ function startServer(path: string, extraArgs: readonly string[]): Promise<TestWo
         defineSearchAttributeKey('ArteStage', 'KEYWORD'),
         defineSearchAttributeKey('ArteStatus', 'KEYWORD'),
       ],
-      extraArgs: [...extraArgs],
+      extraArgs: [...promptDispatch, ...extraArgs],
     },
   });
 }
