@@ -57,18 +57,20 @@ function compared({ comparisons }: ReportArm): (Comparison & { readonly title: s
 }
 
 function firstSentence(arm: ReportArm, withShots: boolean, report: RunReport): string {
-  const meaning = {
-    gain: 'a gain beyond noise',
-    loss: 'a loss beyond noise',
-    'within noise': 'within noise, so nothing may be claimed',
-  };
-  const beside = compared(arm).map(({ title, verdict: called, ...comparison }, at) => {
+  const beside = compared(arm).map(({ title, ...comparison }, at) => {
     const figures = by(comparison, ' points');
     return at === 0
-      ? ` That is ${figures} against ${title}: ${meaning[called]}.`
-      : ` Against ${title} it is ${figures}: ${meaning[called]}.`;
+      ? ` That is ${figures} against ${title}: ${meaningOf(comparison)}.`
+      : ` Against ${title} it is ${figures}: ${meaningOf(comparison)}.`;
   });
   return `Trained on the ${armTitle(arm, report).replace(/^the /, '')} the student answers ${points(arm.accuracy)} % of the test items right${withShots ? `, ${arm.shots}-shot` : ''} (95 % interval ${points(arm.low)} to ${points(arm.high)}).${beside.join('')}`;
+}
+
+/** What may be claimed. A bootstrap of a few items that differ leaves out zero where the exact test does not: then the sentence says which one decided. */
+function meaningOf({ verdict: called, low, high, p }: Omit<Comparison, 'against'>): string {
+  if (called !== 'within noise') return `a ${called} beyond noise`;
+  const why = low > 0 || high < 0 ? ` by the exact test (adjusted p ${p.toFixed(3)})` : '';
+  return `within noise${why}, so nothing may be claimed`;
 }
 
 /** The same of a further shot count, as short as it goes. */

@@ -18,7 +18,7 @@ jest.setTimeout(15 * 60_000);
 const wordsMax = 7;
 /** The fixture's answer tag. */
 const tags = { open: 'The answer is ', close: '.' };
-/** Fresh questions per direction; the issue asks for at least 40. */
+/** Fresh questions per direction: 40 at least, so that a clear movement is more than twice its standard error. */
 const freshQuestions = 44;
 /** Smaller movements could be luck: the standard error of a difference of two shares over 44 questions is at most 0.107. */
 const clearMovement = 0.22;
