@@ -1,5 +1,5 @@
 /**
- * `npm test`: every test, on the real parts. Jest's in two goes (what runs whole platforms has the machine to itself), then pytest.
+ * `npm test`: every test, on the real parts. Jest's in two goes (what runs whole platforms comes last, fewer at a time), pytest beside the first.
  *
  * Owns the order and the count, which is read from the runners' own reports (reports/): a suite that could not be loaded counts as
  * failed, and so does a test that was skipped, because a missing part must not look like a passing test.
@@ -8,6 +8,7 @@
 import { spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { pythonEnvironment } from './python-environment.mjs';
@@ -17,12 +18,25 @@ const reports = join(root, 'reports');
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
 const endToEnd = 'test/end-to-end/';
 
-/** Runs a program to its end with this process's output; resolves to its exit code. */
-function run(program, args) {
+/** Test files at a time. Most of them wait for a server, a clock or a disk half of the time: with two a core, two cores are busy throughout. */
+const filesAtOnce = Math.min(8, 2 * availableParallelism());
+/** Whole platforms at a time, each of a dozen processes. */
+const platformsAtOnce = Math.min(4, availableParallelism() + 1);
+
+/** Runs a program to its end; resolves to its exit code. Its output is this process's, or comes in one piece when it has ended. */
+function run(program, args, { atTheEnd = false } = {}) {
   return new Promise((resolve, reject) => {
-    const child = spawn(program, args, { cwd: root, stdio: 'inherit' });
+    const child = spawn(program, args, {
+      cwd: root,
+      stdio: ['inherit', ...(atTheEnd ? ['pipe', 'pipe'] : ['inherit', 'inherit'])],
+    });
+    const said = [];
+    for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk) => said.push(chunk));
     child.on('error', reject);
-    child.on('close', (code) => resolve(code ?? 1));
+    child.on('close', (code) => {
+      process.stdout.write(Buffer.concat(said));
+      resolve(code ?? 1);
+    });
   });
 }
 
@@ -39,7 +53,8 @@ async function runJest(name, args) {
 
 async function runPytest(python) {
   const file = join(reports, 'pytest.xml');
-  const code = await run(python, ['-m', 'pytest', '-c', 'python/pyproject.toml', '--junitxml', file, 'python/tests']);
+  const args = ['-m', 'pytest', '-c', 'python/pyproject.toml', '--junitxml', file, 'python/tests'];
+  const code = await run(python, args, { atTheEnd: true });
   const xml = readReport(file, (text) => text);
   if (xml === undefined) return { passed: 0, failed: 1 };
   const count = (name) =>
@@ -69,9 +84,13 @@ const goes = [];
 if (words.length > 0) {
   goes.push(await runJest('jest', words));
 } else {
-  goes.push(await runJest('jest', ['--maxWorkers=2', '--testPathIgnorePatterns', endToEnd]));
-  goes.push(await runJest('jest-end-to-end', ['--runInBand', '--testPathPatterns', endToEnd]));
-  goes.push(await runPytest(python));
+  goes.push(
+    ...(await Promise.all([
+      runJest('jest', [`--maxWorkers=${filesAtOnce}`, '--testPathIgnorePatterns', endToEnd]),
+      runPytest(python),
+    ])),
+  );
+  goes.push(await runJest('jest-end-to-end', [`--maxWorkers=${platformsAtOnce}`, '--testPathPatterns', endToEnd]));
 }
 const passed = goes.reduce((sum, go) => sum + go.passed, 0);
 const failed = goes.reduce((sum, go) => sum + go.failed, 0);
