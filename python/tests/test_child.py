@@ -66,9 +66,10 @@ def test_says_where_its_threads_stand_when_it_hangs(script):
     child = start(
         script("""
             import threading
-            def waits_for_ever(): threading.Event().wait()
+            def waits_for_ever():
+                emit("ready")
+                threading.Event().wait()
             watch_stdin()
-            emit("ready")
             waits_for_ever()
         """),
         stderr=subprocess.PIPE,
