@@ -145,10 +145,12 @@ it('a managed server that stops answering: rows in flight, the calls before, and
   expect(dump!.silentMs).toBeGreaterThanOrEqual(400);
   // Rows by key, the oldest first, and no word of their prompts.
   expect(dump!.rows?.calls.map(({ row }) => row)).toEqual([4, 5]);
-  for (const { key, ageMs } of dump!.rows?.calls ?? []) {
-    expect(key).toMatch(/^[0-9a-f]{64}$/);
-    expect(ageMs).toBeGreaterThanOrEqual(400);
-  }
+  const calls = dump!.rows?.calls ?? [];
+  for (const { key } of calls) expect(key).toMatch(/^[0-9a-f]{64}$/);
+  // A call is sent after the answer before it, on a busy machine a good while after.
+  const ages = calls.map(({ ageMs }) => ageMs);
+  expect(ages).toEqual([...ages].sort((one, other) => other - one));
+  expect(Math.min(...ages)).toBeGreaterThan(0);
   expect(dump!.rows?.lastCalls.map(({ row, outcome }) => [row, outcome]).sort()).toEqual(
     [0, 1, 2, 3].map((row) => [row, 'ok']),
   );
