@@ -12,7 +12,7 @@ import { rationaleWords } from '../../drivers/model/scripted-student';
 import { packageRoot } from '../../drivers/package-root';
 import { openWorkspace, succeed, type Workspace } from '../support/cli';
 
-jest.setTimeout(15 * 60_000);
+jest.setTimeout(25 * 60_000);
 
 /** The planted feature: the script's own threshold, and what the test counts. About half of the unaligned teacher's rationales have it. */
 const wordsMax = 7;
