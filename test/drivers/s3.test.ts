@@ -160,14 +160,14 @@ describe('between the S3 store and its server', () => {
   });
 
   it.each([
-    ['a small blob', 10_000, 5_000],
-    ['the middle of a large one', 20 * 1024 * 1024, 12 * 1024 * 1024],
+    ['a small blob', 10_000, 5_000, 20_000],
+    ['the middle of a large one', 20 * 1024 * 1024, 12 * 1024 * 1024, 4_000],
   ])(
     '%s that was damaged on the disk of the server is noticed, out of the way, and made again',
-    async (_, size, at) => {
+    async (_, size, at, silenceMs) => {
       const { options } = await s3();
-      // The server says nothing for a minute at each read of the middle: a store that bears less of it comes to its judgement sooner.
-      const store = throughProxy(3, 20_000);
+      // The server says nothing for a minute at each read of the middle of a large one: a store that bears less of it comes to its judgement sooner.
+      const store = throughProxy(3, silenceMs);
       const path = join(folder, 'in');
       const content = randomBytes(size);
       writeFileSync(path, content);

@@ -8,15 +8,13 @@ import { readFileSync, writeFileSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { packageRoot } from '../../drivers/package-root';
-import type { RunProgress, StageRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import { stageLabel } from '../../schemas/stage-names';
 import type { LiveStage } from '../../cli/run/run-progress';
 import { openWorkspace, processesOf, succeed, waitFor, type Workspace } from '../support/cli';
+import { openRunLook, type RunLook } from '../support/run-look';
 
 jest.setTimeout(15 * 60_000);
-
-type Status = RunProgress & { readonly finished: readonly StageRecord[]; readonly live: readonly LiveStage[] };
 
 /** What is killed where. `when` says that the stage is under way, not about to begin or to end. */
 const killings: readonly { part: string; matches: RegExp; stages: RegExp; when?: (live: LiveStage) => boolean }[] = [
@@ -33,10 +31,15 @@ const killings: readonly { part: string; matches: RegExp; stages: RegExp; when?:
 
 describe('a run whose parts are killed', () => {
   let workspace: Workspace;
+  let run: RunLook;
   beforeAll(() => {
     workspace = openWorkspace();
+    run = openRunLook(workspace, 'killed');
   });
-  afterAll(() => workspace.close());
+  afterAll(async () => {
+    await run.close();
+    await workspace.close();
+  });
 
   it('ends, makes no finished stage again, and leaves no process', async () => {
     const document = parseDocument(readFileSync(join(packageRoot(), 'examples', 'smoke.yaml'), 'utf8'));
@@ -55,12 +58,13 @@ describe('a run whose parts are killed', () => {
     const killed: string[] = [];
     for (const { part, matches, stages, when = () => true } of killings) {
       const victims = await waitFor(`the ${part} to be at work in ${String(stages)}`, 240_000, async () => {
-        const status = await statusOf('killed');
-        if (status === undefined) return undefined;
-        if (status.attention) throw new Error(`parked: ${JSON.stringify(status.attention)}`);
-        if (status.status === 'DONE') throw new Error(`the run ended before the ${part} could be killed`);
-        if (!status.live.some((live) => stages.test(live.label) && when(live))) return undefined;
-        for (const record of status.finished) finishedBefore.set(stageLabel(record.stage, record.arm), record.seconds);
+        const view = await run.view();
+        if (view === undefined) return undefined;
+        const { progress, finished, live } = view;
+        if (progress.attention) throw new Error(`parked: ${JSON.stringify(progress.attention)}`);
+        if (progress.status === 'DONE') throw new Error(`the run ended before the ${part} could be killed`);
+        if (!live.some((stage) => stages.test(stage.label) && when(stage))) return undefined;
+        for (const record of finished) finishedBefore.set(stageLabel(record.stage, record.arm), record.seconds);
         const found = processesOf(workspace).filter(
           ({ command }) => matches.test(command) && !command.includes('guard.py'),
         );
@@ -72,9 +76,9 @@ describe('a run whose parts are killed', () => {
     expect(killed).toHaveLength(killings.length);
 
     await waitFor('the run to end', 300_000, async () => {
-      const status = await statusOf('killed');
-      if (status?.attention) throw new Error(`parked: ${JSON.stringify(status.attention)}`);
-      return status?.status === 'DONE' ? true : undefined;
+      const progress = (await run.view())?.progress;
+      if (progress?.attention) throw new Error(`parked: ${JSON.stringify(progress.attention)}`);
+      return progress?.status === 'DONE' ? true : undefined;
     });
     const report = JSON.parse((await succeed(workspace, 'report', 'killed', '--json')).stdout) as RunReport;
     expect(finishedBefore.size).toBeGreaterThan(5);
@@ -93,10 +97,4 @@ describe('a run whose parts are killed', () => {
     expect(processesOf(workspace)).toEqual([]);
     expect(readdirSync(join(workspace.dataDir, 'journals'))).toEqual([]);
   });
-
-  /** Undefined while a part is away: that is what is being tested. */
-  async function statusOf(runId: string): Promise<Status | undefined> {
-    const { code, stdout } = await workspace.arte('status', runId, '--json');
-    return code === 0 || code === 3 ? (JSON.parse(stdout) as Status) : undefined;
-  }
 });

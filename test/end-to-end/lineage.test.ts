@@ -4,10 +4,10 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { RunProgress } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import { openWorkspace, succeed, waitFor, type Workspace } from '../support/cli';
 import { makeTinyModel, writeScriptedLoop, type ScriptedLoop } from '../support/loop-config';
+import { openRunLook } from '../support/run-look';
 
 jest.setTimeout(10 * 60_000);
 
@@ -66,12 +66,12 @@ it('writes the page', async () => {
 it('cleans up around a run that works, and refuses to drop it', async () => {
   const slow = config({ name: 'slow', student: { p_without: 0.3, latency_ms: 800, max_in_flight: 16 } });
   const { result } = workspace.start('run', slow, '--json');
+  const run = openRunLook(workspace, 'slow');
   await waitFor('the slow run to score drafts', 120_000, async () => {
-    const { code, stdout } = await workspace.arte('status', 'slow', '--json');
-    if (code !== 0) return undefined;
-    const { current } = JSON.parse(stdout) as RunProgress;
-    return current.some(({ stage }) => stage === 'score-drafts') ? current : undefined;
+    const current = (await run.view())?.progress.current;
+    return current?.some(({ stage }) => stage === 'score-drafts') ? current : undefined;
   });
+  await run.close();
   const shown = await collect('--drop', 'second');
   expect(shown).toMatchObject({ removed: false });
   expect(shown.store.stages.objects).toBeGreaterThan(0);

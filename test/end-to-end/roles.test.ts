@@ -6,7 +6,8 @@
  */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parse } from 'yaml';
 import { ensurePythonEnv } from '../../drivers/local/python-env';
@@ -14,10 +15,11 @@ import { freePorts } from '../../drivers/local/ports';
 import { startS3Server, type S3Server } from '../../drivers/local/s3-server';
 import { startTemporalServer, type TemporalServer } from '../../drivers/local/temporal';
 import { packageRoot } from '../../drivers/package-root';
-import { workerRoles, type RunProgress, type WorkerRole } from '../../schemas/messages';
+import { workerRoles, type WorkerRole } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
 import { openWorkspace, succeed, waitFor, type Workspace } from '../support/cli';
 import { makeTinyModel, writeScriptedLoop } from '../support/loop-config';
+import { openRunLook, type RunLook } from '../support/run-look';
 
 jest.setTimeout(10 * 60_000);
 
@@ -30,17 +32,17 @@ describe('the roles as separate processes', () => {
   let temporal: TemporalServer;
   let s3: S3Server;
   let workspace: Workspace;
+  let run: RunLook;
   const workers = new Map<WorkerRole, ChildProcess>();
   let metricsPort = 0;
+  let dataDir: string;
   const compose = parse(readFileSync(join(packageRoot(), 'deploy', 'compose.yaml'), 'utf8'), { merge: true }) as {
     services: Record<string, ComposeService>;
   };
 
   beforeAll(async () => {
     const env = await ensurePythonEnv({});
-    const probe = openWorkspace();
-    const dataDir = join(probe.dir, 'platform');
-    mkdirSync(dataDir, { recursive: true });
+    dataDir = mkdtempSync(join(tmpdir(), 'arte-roles-'));
     temporal = await startTemporalServer({ env, dataDir });
     s3 = await startS3Server({ env, dataDir, bucket: 'arte' });
     // What the compose file sets, with the addresses of this machine in place of its service names.
@@ -53,13 +55,17 @@ describe('the roles as separate processes', () => {
     const declared = compose.services['infer']?.environment ?? {};
     expect(Object.keys(declared).sort()).toEqual(expect.arrayContaining(Object.keys(here)));
     workspace = openWorkspace({ ...declared, ...here });
+    run = openRunLook(workspace, 'roles');
     metricsPort = (await freePorts(1))[0] ?? 0;
     for (const role of workerRoles) startWorker(role);
   });
   afterAll(async () => {
+    await run.close();
     for (const worker of workers.values()) worker.kill('SIGKILL');
     await s3.stop();
     await temporal.stop();
+    rmSync(dataDir, { recursive: true, force: true });
+    rmSync(workspace.dir, { recursive: true, force: true, maxRetries: 5 });
   });
 
   function startWorker(role: WorkerRole): void {
@@ -75,8 +81,8 @@ describe('the roles as separate processes', () => {
   it('run a loop to its end although each is killed once', async () => {
     const model = await makeTinyModel(join(workspace.dir, 'model'));
     // Every stage takes several times what it takes to ask how the run stands, on a busy machine too.
-    const teacher = { latency_ms: 1_000, max_in_flight: 4 };
-    const student = { latency_ms: 300, max_in_flight: 16 };
+    const teacher = { latency_ms: 500, max_in_flight: 4 };
+    const student = { latency_ms: 150, max_in_flight: 16 };
     const path = writeScriptedLoop(workspace.dir, { name: 'roles', model, teacher, student });
     await succeed(workspace, 'run', path, '--detach');
     const middles: readonly [WorkerRole, RegExp][] = [
@@ -87,7 +93,7 @@ describe('the roles as separate processes', () => {
     ];
     for (const [role, stages] of middles) {
       await waitFor(`${String(stages)} to be under way`, 120_000, async () => {
-        const progress = await statusOf();
+        const progress = (await run.view())?.progress;
         return progress?.current.some(({ stage }) => stages.test(stage)) ? true : undefined;
       });
       if (role === 'infer') await showsItsCalls();
@@ -95,7 +101,7 @@ describe('the roles as separate processes', () => {
       startWorker(role);
     }
     await waitFor('the run to end', 240_000, async () => {
-      const progress = await statusOf();
+      const progress = (await run.view())?.progress;
       if (progress?.attention) throw new Error(JSON.stringify(progress.attention));
       return progress?.status === 'DONE' ? true : undefined;
     });
@@ -110,6 +116,7 @@ describe('the roles as separate processes', () => {
     const late = setTimeout(() => child.kill('SIGKILL'), 60_000);
     const { code, stderr } = await result;
     clearTimeout(late);
+    rmSync(early.dir, { recursive: true, force: true });
     expect(stderr).toContain('not-there-yet');
     expect(code).toBe(1);
   });
@@ -138,10 +145,5 @@ describe('the roles as separate processes', () => {
       'arte_tokens',
     ])
       expect(text).toMatch(new RegExp(`^${name}\\{.*endpoint="scripted/prefers-short".*\\} \\d`, 'm'));
-  }
-
-  async function statusOf(): Promise<RunProgress | undefined> {
-    const { code, stdout } = await workspace.arte('status', 'roles', '--json');
-    return code === 0 || code === 3 ? (JSON.parse(stdout) as RunProgress) : undefined;
   }
 });

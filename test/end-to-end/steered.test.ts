@@ -15,6 +15,7 @@ import type { RunReport } from '../../schemas/report';
 import type { RunAction } from '../../schemas/run-action';
 import { openWorkspace, succeed, waitFor, type Workspace } from '../support/cli';
 import { makeTinyModel, writeScriptedLoop } from '../support/loop-config';
+import { openRunLook } from '../support/run-look';
 
 jest.setTimeout(10 * 60_000);
 
@@ -69,15 +70,19 @@ describe('a run that is put right by one command', () => {
     expect(said.stdout).toMatch(/not made yet: \d+: train-dpo of round 1/);
 
     const seen = new Map(finished.map((record) => [lineOf(record), record.seconds]));
+    const run = openRunLook(workspace, 'steered');
     await waitFor('round 2 to be at work', 240_000, async () => {
-      const status = await statusOf('steered');
+      const view = await run.view();
+      if (view === undefined) return undefined;
+      const { progress: status, finished: made } = view;
       if (status.attention) throw new Error(`parked: ${JSON.stringify(status.attention)}`);
       if (status.status === 'DONE') throw new Error('the run ended before its history could be lost');
-      for (const record of status.finished) seen.set(lineOf(record), record.seconds);
+      for (const record of made) seen.set(lineOf(record), record.seconds);
       // Scoring may be over between two looks; the training that follows is not.
       const middle = status.current.some(({ stage }) => stage === 'score-drafts' || stage === 'train-dpo');
       return status.round === 2 && middle ? true : undefined;
     });
+    await run.close();
     await succeed(workspace, 'down');
     const history = join(workspace.dataDir, 'temporal');
     expect(readdirSync(history)).toContain('temporal.db');

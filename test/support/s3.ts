@@ -26,7 +26,12 @@ export interface TestS3 {
 export async function startTestS3(): Promise<TestS3> {
   const env = await ensurePythonEnv();
   const folder = mkdtempSync(join(tmpdir(), 'arte-s3-'));
-  const server = await startS3Server({ env, dataDir: join(folder, 's3'), bucket: 'arte' });
+  const start = (): Promise<S3Server> => startS3Server({ env, dataDir: join(folder, 's3'), bucket: 'arte' });
+  // Other test files draw ports at the same moment: one that was free when it was drawn may be theirs when it is wanted.
+  const server = await start().catch((error: unknown) => {
+    if (!/PortTaken|is not available/.test(JSON.stringify(error))) throw error;
+    return start();
+  });
   const { endpoint, bucket, region, accessKeyId, secretAccessKey } = server;
   const options = {
     ...{ endpoint, bucket, region, forcePathStyle: true, credentials: { accessKeyId, secretAccessKey } },

@@ -278,7 +278,7 @@ describe('a journal that is damaged in the middle', () => {
     expect(output.usage.calls).toBe(length);
     // Every call that was made is in the account, but for one whose own records the damage hit: answered and used, or paid for and lost.
     const made = madeBefore + endpoint.total.calls;
-    expect(made - output.usage.calls).toBeGreaterThan(2);
+    expect(made - output.usage.calls).toBeGreaterThan(0);
     expect(output.usage.lostCalls).toBeGreaterThanOrEqual(made - output.usage.calls - 1);
     expect(output.usage.lostCalls).toBeLessThanOrEqual(made - output.usage.calls);
     expect(run.progress[0]?.note).toContain(`1 damaged place in ${path}; the rows lost there are made again`);
