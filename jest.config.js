@@ -1,6 +1,7 @@
 /** Jest runs TypeScript through swc; types are checked by `npm run typecheck`. */
 module.exports = {
   testEnvironment: '<rootDir>/test/fixtures/one-context.cjs',
+  runtime: '<rootDir>/test/fixtures/shared-packages.cjs',
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
   transform: { '^.+\\.(ts|js)$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
