@@ -110,7 +110,7 @@ export async function startS3Server(options: S3ServerOptions): Promise<S3Server>
       ...['-ip=127.0.0.1', '-ip.bind=127.0.0.1'],
       ...Object.entries(ports).map(([part, port]) => `-${part}.port=${String(port)}`),
       ...['-admin.ui=false', '-webdav=false', '-s3.port.iceberg=0', '-s3.port.lance=0', '-master.telemetry=false'],
-      // A master that resumes what it knew takes no object for its first 15 s, lest another server's volumes be missing: one start in ten to twenty
+      // A master that resumes what it knew takes no object for its first 15 s, lest another server's volumes be missing: one start in thirty
       // took 20 s. There is one server here, and it says what it has before it is asked for room.
       '-master.resumeState=false',
       ...socketFiles(dataDir),
