@@ -262,9 +262,10 @@ describe('a journal that is damaged in the middle', () => {
   }
 
   it.each([
-    ['its header', 12],
-    ['a record', 20_000],
-  ])('(%s) loses the few rows around, says so, and counts no answer twice', async (_, at) => {
+    // The first commit may hold one row only, where the machine is busy.
+    ['its header', 12, 0],
+    ['a record', 20_000, 2],
+  ])('(%s) loses the few rows around, says so, and counts no answer twice', async (_, at, lostAbove) => {
     const place = new Workplace();
     const { path, madeBefore } = await brokenOff(place);
     const bytes = fs.readFileSync(path);
@@ -278,7 +279,7 @@ describe('a journal that is damaged in the middle', () => {
     expect(output.usage.calls).toBe(length);
     // Every call that was made is in the account, but for one whose own records the damage hit: answered and used, or paid for and lost.
     const made = madeBefore + endpoint.total.calls;
-    expect(made - output.usage.calls).toBeGreaterThan(0);
+    expect(made - output.usage.calls).toBeGreaterThan(lostAbove);
     expect(output.usage.lostCalls).toBeGreaterThanOrEqual(made - output.usage.calls - 1);
     expect(output.usage.lostCalls).toBeLessThanOrEqual(made - output.usage.calls);
     expect(run.progress[0]?.note).toContain(`1 damaged place in ${path}; the rows lost there are made again`);
