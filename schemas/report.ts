@@ -67,6 +67,8 @@ export interface ReportArm extends Measure {
   readonly round: number;
   readonly shots: number;
   readonly stageKey: string;
+  /** Share of the answers that stood in a closed answer tag: answers.tagged of n. Left out by older versions. */
+  readonly tagRate?: number;
   readonly byTask: Readonly<Record<string, Measure>>;
   readonly byCategory: Readonly<Record<string, Measure>>;
   readonly macro: { readonly overTasks: MacroMeasure; readonly overCategories: MacroMeasure };

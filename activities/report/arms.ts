@@ -65,6 +65,7 @@ export async function reportLines(
       shots,
       stageKey: key,
       ...measure(overall),
+      tagRate: overall.n === 0 ? 0 : overall.answers.tagged / overall.n,
       byTask: measures(byTask),
       byCategory: measures(byCategory),
       macro: { overTasks: macro(byTask), overCategories: macro(byCategory) },

@@ -77,6 +77,8 @@ describe('the loop', () => {
       expect(arm.n).toBe(10);
       expect(arm.low).toBeLessThanOrEqual(arm.accuracy);
       expect(arm.high).toBeGreaterThanOrEqual(arm.accuracy);
+      expect(arm).toMatchObject({ shots: expect.any(Number) as number, stderr: expect.any(Number) as number });
+      expect(arm.tagRate).toBeCloseTo(arm.answers.tagged / 10, 10);
     }
     expect(stage(first, 'sample-questions')[0]).toMatchObject({ reused: false, calls: expect.any(Number) as number });
     expect(stage(first, 'score-drafts')[0]?.calls).toBeGreaterThan(100);

@@ -117,6 +117,7 @@ function reported(lines: Lines, tasks: MadeReport['tasks']): ReportArm[] {
     });
     return {
       ...overall,
+      tagRate: overall.answers.tagged / overall.n,
       ...{ name: line.arm, round: line.round, shots: line.shots, stageKey: line.key, byTask, byCategory },
       macro: { overTasks: macro(byTask), overCategories: macro(byCategory) },
       students: { accuracies, standardDeviation: Math.sqrt(sampleVariance(accuracies)) },
