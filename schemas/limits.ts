@@ -297,6 +297,9 @@ export const restartPauseMaxMs = 15_000;
 /** A part that was ready for so long counts as healthy: its next end is answered at once again. */
 export const restartHealthyMs = 30_000;
 
+/** A platform that starts waits this long for another one of the machine to have taken its ports: some three seconds, unless that one cannot start. */
+export const portsWaitMs = 15_000;
+
 /** A new platform waits this long for the processes of one that was killed: the sum of their graces, and some. */
 export const platformGoneMs = 60_000;
 

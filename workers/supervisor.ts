@@ -19,7 +19,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { tryLock, type FileLock } from '../drivers/local/lock';
+import { tryLock, waitForLock, type FileLock } from '../drivers/local/lock';
 import {
   addressesOfState,
   choosePorts,
@@ -42,6 +42,7 @@ import { startChild, type Child, type ChildExit } from '../drivers/process';
 import { ArteError, type ErrorData } from '../schemas/errors';
 import {
   platformGoneMs,
+  portsWaitMs,
   restartHealthyMs,
   restartPauseMaxMs,
   restartPauseMs,
@@ -225,6 +226,7 @@ async function supervise(options: SupervisorOptions): Promise<number> {
       ...(options.temporalPort === undefined ? {} : { temporal: options.temporalPort }),
       ...(options.s3Port === undefined ? {} : { s3: options.s3Port }),
     };
+    const choosing = await Promise.race([turnToChoosePorts(options, env.python), told]);
     const ports = await choosePorts(options.dataDir, asked, (what, port) =>
       log(`${what} had port ${String(port)}, which another program uses now; it gets another one`),
     );
@@ -251,6 +253,7 @@ async function supervise(options: SupervisorOptions): Promise<number> {
     await publish();
     log(`supervisor ${String(process.pid)} started for ${options.dataDir}`);
     const first = await Promise.race([servers, told]);
+    if (typeof choosing === 'object') await choosing.release();
     if (first !== 'told') {
       // The key is there now; a data directory without one must fail here and not in every worker.
       await addressesOfState(state);
@@ -316,6 +319,20 @@ async function takeDataDirectory(dataDir: string, python: string): Promise<FileL
       return undefined;
     }
     await sleep(lockPollMs);
+  }
+}
+
+/**
+ * One platform of a machine at a time chooses its ports, until its servers have them: two that chose in the same second could draw the same. Undefined when it is
+ * not to be had: then there is a small chance of that, which is better than no platform.
+ */
+async function turnToChoosePorts({ cacheDir }: SupervisorOptions, python: string): Promise<FileLock | undefined> {
+  const onWait = (): void => log('another platform is taking its ports; this one waits for it');
+  try {
+    return await waitForLock(join(cacheDir, 'ports.lock'), python, { timeoutMs: portsWaitMs, onWait });
+  } catch (error) {
+    log(`no turn to choose ports: ${String(error)}`);
+    return undefined;
   }
 }
 

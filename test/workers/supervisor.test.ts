@@ -5,10 +5,12 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { cacheDirectory } from '../../drivers/local/directories';
+import { waitForLock } from '../../drivers/local/lock';
 import {
   ensurePlatform,
   livingState,
@@ -228,6 +230,22 @@ test('a port that was asked for and is taken is said at once, and nothing is lef
   // Nothing stands in the way of the next one.
   const { state } = await ensurePlatform(where);
   expect(state.temporal.address).toBe(`127.0.0.1:${port}`);
+  await stopPlatform(where);
+});
+
+test('a platform that starts while another one takes its ports waits for it, and then lets the next one', async () => {
+  const path = join(cacheDirectory(), 'ports.lock');
+  const turn = await waitForLock(path, python.python, { timeoutMs: 30_000 });
+  const where = options();
+  const starting = ensurePlatform(where);
+  const log = platformPaths(where.dataDir).log('supervisor');
+  await eventually('it waits', () => existsSync(log) && readFileSync(log, 'utf8').includes('is taking its ports'));
+  expect((await readState(where.dataDir))?.temporal.address ?? '').toBe('');
+  await turn?.release();
+  await starting;
+  const next = await waitForLock(path, python.python, { timeoutMs: 30_000 });
+  expect(next).toBeDefined();
+  await next?.release();
   await stopPlatform(where);
 });
 
