@@ -87,7 +87,9 @@ async function buildProgram(words: readonly string[]): Promise<Command> {
     });
   const word = commandWord(words);
   const named = word && commands[word];
-  for (const load of named === undefined ? Object.values(commands) : [named]) (await load()).register(program);
+  // The version is asked for by scripts, and needs none of them.
+  const wanted = named !== undefined ? [named] : words[0] === '--version' ? [] : Object.values(commands);
+  for (const load of wanted) (await load()).register(program);
   return program;
 }
 
