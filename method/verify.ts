@@ -13,7 +13,7 @@ import type { Verifier } from '../schemas/task';
 export type Verdict = 'right' | 'wrong' | 'unknown';
 
 /** Bumped by hand when a verdict changes: the keys of stages that filter by a verifier hold it (tailor.filter). */
-export const verifierVersion = 2;
+export const verifierVersion = 3;
 
 /** Longer than any task's expression; bounds the size of powers and products too. */
 export const expressionCharsMax = 400;
@@ -367,12 +367,13 @@ function entriesOf(list: string): string[] {
 /** "A pair of shoes", "a dozen eggs", "three hundred beads": how many are meant is not said by the first word. */
 const severalWords = /^\S+\s+(?:pairs?|dozens?|couples?|half|halves|few|score|hundreds?|thousands?|million)\b/i;
 
-/** "a flute", "two lamps", "3 cups": the amounts added up. An entry without an amount makes it unknown. */
+/** "a flute", "two lamps", "3 cups": the amounts added up. An entry without an amount, or with two ("a box of 12 pens"), makes it unknown. */
 function sumOfEntries(entries: readonly string[]): Fraction | undefined {
   let sum = 0n;
   for (const entry of entries) {
     if (severalWords.test(entry)) return undefined;
-    const first = entry.split(/\s+/)[0]?.toLowerCase() ?? '';
+    const [first = '', ...others] = entry.toLowerCase().split(/\s+/);
+    if (others.some((other) => /^\d+$/.test(other) || numberWords.includes(other))) return undefined;
     const word = numberWords.indexOf(first);
     if (first === 'a' || first === 'an') sum += 1n;
     else if (word >= 0) sum += BigInt(word);

@@ -117,6 +117,8 @@ describe('counting', () => {
     ['I have a flute, two lamps, and an apple. How many fruits do I have?', '1', 'unknown'],
     ['I have some flutes and two lamps. How many objects do I have?', '3', 'unknown'],
     ['I have a dozen eggs and two lamps. How many objects do I have?', '3', 'unknown'],
+    ['I have a box of 12 pens and two lamps. How many objects do I have?', '3', 'unknown'],
+    ['I have a box of twelve pens and a lamp. How many objects do I have?', '2', 'unknown'],
     ['I have two pairs of shoes and a hat. How many objects do I have?', '3', 'unknown'],
     ['I have two lamps. I also have a cup and a pen. How many objects do I have?', '3', 'unknown'],
     ['How many of the items in this list are fruits: apple, pen?', '1', 'unknown'],
