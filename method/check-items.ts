@@ -23,6 +23,8 @@ export interface SourceRemarks {
   readonly repeated: number;
   /** The description was made up, because neither the config nor the source has one. */
   readonly describedByGuess: boolean;
+  /** A field that holds options in every line and is not read (LoadedItems). */
+  readonly unreadOptions?: string;
 }
 
 /** A target is quoted up to this many characters. */
@@ -36,6 +38,7 @@ export function judgeItems(record: TaskRecord, remarks: SourceRemarks, segments:
       ...oneValueWarnings(record, segments),
       ...repeatedWarnings(record, remarks, segments),
       ...descriptionWarnings(record, remarks, segments),
+      ...unreadOptionsWarnings(record, remarks, segments),
     ],
   };
 }
@@ -150,7 +153,7 @@ function labelFormProblems({ name, answer, ...record }: TaskRecord, segments: re
   return [];
 }
 
-// ---- repeated questions, a description that nobody wrote ----------------------------------------------------------
+// ---- repeated questions, a description that nobody wrote, options that are not shown -------------------------------
 
 function repeatedWarnings(
   { name, seeds, validation, test }: TaskRecord,
@@ -184,6 +187,21 @@ function descriptionWarnings(
       what: `The description of "${name}" was made up from its name: "${description}"`,
       why: 'It opens every prompt: the teacher writes questions from it and the student is told what to do by it.',
       instead: 'Write one or two sentences of your own, such as "description: Decide which of two numbers is larger."',
+    }),
+  ];
+}
+
+function unreadOptionsWarnings(
+  { name }: TaskRecord,
+  { unreadOptions }: SourceRemarks,
+  segments: readonly Segment[],
+): ConfigProblem[] {
+  if (unreadOptions === undefined) return [];
+  return [
+    configProblem([...segments, 'choices_field'], {
+      what: `Every line of "${name}" has a list of texts in "${unreadOptions}", which is not read.`,
+      why: 'If those are the options, questions are asked without them, and their answers can only be guessed.',
+      instead: `Write "choices_field: ${unreadOptions}", or take the field out of the file if the questions stand without it.`,
     }),
   ];
 }

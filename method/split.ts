@@ -237,6 +237,7 @@ function fromOneFile(
     remarks: {
       repeated: loaded.items.length - first.length,
       describedByGuess: loaded.describedByGuess ?? false,
+      ...(loaded.unreadOptions !== undefined && { unreadOptions: loaded.unreadOptions }),
     },
   };
 }

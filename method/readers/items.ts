@@ -22,6 +22,8 @@ export interface LoadedItems {
   readonly description: string;
   /** The description was put together from the name: nobody wrote it. */
   readonly describedByGuess?: boolean;
+  /** A field that is a list of texts in every line, and that nobody named as the options: the student is not shown it. */
+  readonly unreadOptions?: string;
   readonly category?: string;
 }
 

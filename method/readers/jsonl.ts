@@ -26,8 +26,10 @@ export function readJsonl(
 ): LoadedItems {
   const options = fields.choices === undefined ? '' : `, "${fields.choices}": ["4", "5"]`;
   const example = `{"${fields.question}": "What is 2 + 3?"${options}, "${fields.target}": ${options === '' ? '"5"' : '1'}}`;
+  let unread: readonly string[] | undefined;
   const items = readLines(text, file, example, (line) => {
     const record = parseObject(line);
+    unread = (unread ?? Object.keys(record)).filter((name) => isOptionList(record[name]));
     const problem = (why: string): Problem => ({ why, instead: `write ${example}` });
     const names = Object.keys(record);
     for (const field of [fields.question, fields.target]) {
@@ -50,15 +52,26 @@ export function readJsonl(
     const rationale = fields.rationale === undefined ? undefined : record[fields.rationale];
     return itemOf(question, target, typeof rationale === 'string' ? rationale : undefined);
   });
-  return { items, answer: guessAnswer(items), description: '' };
+  const [unreadOptions] = fields.choices === undefined ? (unread ?? []) : [];
+  return {
+    items,
+    answer: guessAnswer(items),
+    description: '',
+    ...(unreadOptions !== undefined && { unreadOptions }),
+  };
+}
+
+/** 2 to 26 texts: so many have letters. */
+function isOptionList(value: unknown): value is string[] {
+  const isText = (each: unknown): boolean => typeof each === 'string' && each.trim() !== '';
+  return Array.isArray(value) && value.every(isText) && value.length >= 2 && value.length <= 26;
 }
 
 /** The item of a question whose options are a list of texts, and whose target is one of them. */
 function listedItem(question: string, listed: unknown, target: unknown, fields: JsonlFields): TaskItem | Problem {
   const name = `"${fields.choices ?? ''}"`;
   const instead = `write a list of 2 to 26 texts, and as "${fields.target}" the number of one, from 0 on, or its letter or text`;
-  const isText = (each: unknown): each is string => typeof each === 'string' && each.trim() !== '';
-  if (!Array.isArray(listed) || !listed.every(isText) || listed.length < 2 || listed.length > 26)
+  if (!isOptionList(listed))
     return { why: `${name} is ${Array.isArray(listed) ? 'no list of 2 to 26 texts' : kindOf(listed)}`, instead };
   const texts = listed.map((each) => each.trim());
   const said = targetText(target) ?? '';

@@ -377,6 +377,20 @@ describe('tasks and lengths that no run can make sense of', () => {
     expect(warnings[0]?.what).toBe('7 items of "t" repeat questions that stand there before; 33 items are used.');
   });
 
+  it('options that no setting names are told, with the setting', async () => {
+    const items = sums.map(({ question }, index) => ({
+      question,
+      choices: ['red', 'blue'],
+      target: index % 3 ? 'red' : 'blue',
+    }));
+    write('options.jsonl', items);
+    const { warnings } = await load(configWith(task('options.jsonl')));
+    expect(warnings).toMatchObject([{ path: 'tasks[0].choices_field', line: 4 }]);
+    expect(warnings[0]?.instead).toContain('"choices_field: choices"');
+    const named = `  - { name: t, source: jsonl, path: options.jsonl, choices_field: choices, description: Add., ${split} }`;
+    expect((await load(configWith(named))).warnings).toEqual([]);
+  });
+
   it('a description that nobody wrote is told, one that somebody wrote is not', async () => {
     const examples = sums.map(({ question }, index) => ({ input: question, target: index % 2 === 0 ? 'Yes' : 'No' }));
     write('odd_things.json', JSON.stringify({ examples }));

@@ -103,6 +103,15 @@ describe('JSONL whose options are a list of texts', () => {
     expect(read(line(2)).items[0]?.target).toBe('(C)');
   });
 
+  it('says which field would hold them where none is named: a list of texts in every line', () => {
+    const unnamed = (...records: readonly object[]) =>
+      readJsonl(jsonLines(...records), { question: 'question', target: 'answer' }).unreadOptions;
+    expect(unnamed(line('4'), line('0', ['0', '1']))).toBe('choices');
+    for (const other of ['4', ['4'], [], ['4', ''], [4, 0]])
+      expect(unnamed(line('4'), line('4', other))).toBeUndefined();
+    expect(read(line(1))).not.toHaveProperty('unreadOptions');
+  });
+
   it('names every line that cannot be used', () => {
     const { details } = refusal(() =>
       read(
