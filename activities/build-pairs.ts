@@ -83,7 +83,7 @@ export const buildPairs: WholeStage<StoreDependencies> = {
       throw new ArteError('NotEnoughPairs', {
         what: `Only ${pairs.length} preference pairs${typeof only === 'string' ? ` of ${only}s` : ''} came out, and pairs.minimum asks for ${config.pairs.minimum}.`,
         why: `Left out of the question pairs: ${inWords(ofQuestions.dropped)}; of the rationale pairs: ${inWords(ofRationales.dropped)}.`,
-        next: 'A tie means that the student could not tell the drafts apart: more probe items (probe.size), more questions (questions.per_task), a smaller pairs.minimum_gap or a smaller pairs.minimum help. Start the run under another id with the change: what is paid for is reused.',
+        next: 'A tie means that the student could not tell the drafts apart: more probe items (probe.size), more questions (questions.per_task), a smaller pairs.minimum_gap or a smaller pairs.minimum help. Go on with the change (arte retry RUN --set pairs.minimum=2, say), or start a run with it under another id: what is paid for is reused in both.',
       });
     }
     // Both kinds are mixed before training; the order is part of the artifact.

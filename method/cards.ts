@@ -13,6 +13,8 @@ import type { ArmName } from '../schemas/arms';
 import type { ModelSource } from '../schemas/model-ref';
 import type { Measure, ReportArm, ReportRound, RunReport } from '../schemas/report';
 import type { RunConfig } from '../schemas/run-config';
+import type { TaskRecord } from '../schemas/task';
+import { promptForm } from './card-prompt';
 import type { RowHygiene } from './row-hygiene';
 
 /** Models whose weights the environment ships, as the hub knows them. */
@@ -33,6 +35,8 @@ export interface CardSource {
 
 export interface ModelCardSource extends CardSource {
   readonly role: 'student' | 'teacher';
+  /** Of the run, for the prompts of its student; left out where the store no longer has them. */
+  readonly tasks?: readonly TaskRecord[];
   readonly format: 'adapter' | 'safetensors' | 'gguf';
 }
 
@@ -71,6 +75,7 @@ export function modelCard(source: ModelCardSource): string {
     ...(arms.length > 0 && { 'model-index': [{ name, results: arms.flatMap(evaluationResults) }] }),
   };
   const made = model.layers.length > 0;
+  const form = role === 'student' && config && source.tasks ? promptForm(source.tasks, config) : [];
   const what =
     role === 'student'
       ? `A small model, trained on ${setOf('arte', report)} for ${taskNames(report, config)}.`
@@ -81,13 +86,14 @@ export function modelCard(source: ModelCardSource): string {
     `Made in round ${round.round} of the run \`${report.runId}\` by arte ${source.version}, an implementation of ARTE ([arXiv 2406.19227](https://arxiv.org/abs/2406.19227)): the student says which drafts teach it best, the teacher is aligned with that, and then writes the student's training set.`,
     '## Intended use',
     role === 'student'
-      ? 'Answering questions of the tasks above, in the prompt form below. It was trained for these tasks and nothing else; what it can do besides is what its base could, or less.'
+      ? `Answering questions of the tasks above${form.length > 0 ? ', in the prompt form below' : ''}. It was trained for these tasks and nothing else; what it can do besides is what its base could, or less.`
       : 'Writing questions and rationales for the tasks above. It is no assistant, and was not checked as one.',
     ...(format === 'adapter' && model.layers.length > 1
       ? [
           'This adapter was trained on the model of the round before, not on the base: `adapter_config.json` says how to take that out.',
         ]
       : []),
+    ...form,
     ...(role === 'student' ? scores(report, arms) : teacherScores(report, round)),
     ...trainingSettings(source),
     ...limits(source, config?.models[role].license ?? base.license),
@@ -330,7 +336,7 @@ function setFigures({ report, round, arm }: DataCardSource): string[] {
     '## Cleanness',
     list([
       given
-        ? 'every answer is the target its question was written with, put in place of what its writer concluded: the reasoning before it may lead to another one'
+        ? "every answer is the target its question was written with, put in place of what its writer concluded: the reasoning before it may lead to another one (targets are the teacher's own, and may be wrong)"
         : `answers that equal the target their question was written with: ${Number(facts['agreeing'])} of ${Number(facts['examples'])} (targets are the teacher's own, and may be wrong)`,
       `left out: questions: ${reasons(asked?.dropped)}; examples: ${reasons(hygiene.dropped)}`,
       `questions that are the same as, or nearly, an earlier one: ${hygiene.exactDuplicates} and ${hygiene.nearDuplicates}`,

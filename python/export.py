@@ -146,7 +146,21 @@ def from_gguf(args: argparse.Namespace) -> None:
     with whole_folder(args.out) as staging:
         plain.save_pretrained(staging)
         tokenizer.save_pretrained(staging)
+        name_tokenizer_for_all(os.path.join(staging, "tokenizer_config.json"))
     child.done(path=args.out)
+
+
+def name_tokenizer_for_all(path: str) -> None:
+    """transformers 5 writes its own new name for the class that reads tokenizer.json, and how it was loaded; by the old name 4 reads it, too."""
+    with open(path, encoding="utf-8") as file:
+        settings = json.load(file)
+    if settings.get("tokenizer_class") == "TokenizersBackend":
+        settings["tokenizer_class"] = "PreTrainedTokenizerFast"
+    for name in ("backend", "is_local", "local_files_only"):
+        settings.pop(name, None)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(settings, file, indent=2, sort_keys=True)
+        file.write("\n")
 
 
 def check_tokenizer(gguf: str, tokenizer) -> None:
@@ -462,9 +476,20 @@ def whole_folder(out: str):
     os.makedirs(part)
     try:
         yield part
+        readable_as_others(part)
         replace_folder(part, out)
     finally:
         shutil.rmtree(part, ignore_errors=True)
+
+
+def readable_as_others(folder: str) -> None:
+    """safetensors makes its files for their owner alone, whatever the umask: they are read by whoever may read the others."""
+    umask = os.umask(0)
+    os.umask(umask)
+    for name in os.listdir(folder):
+        path = os.path.join(folder, name)
+        if os.path.isfile(path) and not os.path.islink(path):
+            os.chmod(path, 0o666 & ~umask)
 
 
 def onto_disk(folder: str) -> None:

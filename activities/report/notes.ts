@@ -53,6 +53,13 @@ export function notesOf(
       `Accuracies are means over ${config.sft.seeds} students from seeds of their own. Intervals and p values are about the items, for these students; how far students of one arm lie apart is the standard deviation beside them.`,
     );
   const aligned = arms.filter((arm) => arm.name === 'arte');
+  const unchanged = aligned.filter(({ stageKey }) =>
+    arms.some((arm) => arm.name === 'original_teacher' && arm.stageKey === stageKey),
+  );
+  for (const round of new Set(unchanged.map((arm) => arm.round)))
+    notes.push(
+      `The training set of round ${round}'s aligned teacher is the unaligned teacher's, row by row: one student stands in both lines, and they cannot differ. The alignment did not change what the teacher writes.`,
+    );
   const gains = aligned.flatMap((arm) =>
     arm.comparisons.filter((comparison) => comparison.against === 'original_teacher' && comparison.verdict === 'gain'),
   );

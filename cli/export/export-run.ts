@@ -11,6 +11,7 @@ import { ensurePythonEnv } from '../../drivers/local/python-env';
 import { createMaterializer, type Materializer } from '../../drivers/model/materialize';
 import type { ArtifactStore } from '../../drivers/store/store';
 import { packageRoot } from '../../drivers/package-root';
+import { readRows } from '../../activities/read-rows';
 import { dataCard, llamaFactoryInfo, modelCard, type CardSource } from '../../method/cards';
 import type { ArmName } from '../../schemas/arms';
 import type { ArtifactRef } from '../../schemas/artifact-ref';
@@ -18,6 +19,7 @@ import { ArteError } from '../../schemas/errors';
 import type { JsonObject } from '../../schemas/json';
 import { hubIdOfEmbedded, type ModelRef } from '../../schemas/model-ref';
 import type { ReportRound, RunReport } from '../../schemas/report';
+import { taskRecordSchema, type TaskRecord } from '../../schemas/task';
 import { exportFolder, exportJsonl, exportParquet, exportPlain } from './export-rows';
 import { cardBeside, claimTarget } from './export-target';
 import { madeWhole } from './made-whole';
@@ -68,7 +70,8 @@ async function exportModel(
   const round = roundOf(report, wanted);
   const made = round[role];
   if (made.source.kind === 'hosted') throw notHere(made.source.provider, made.source.id);
-  const card = modelCard({ ...(await cardSource(store, report, round)), role, format });
+  const tasks = await tasksOf(store, round);
+  const card = modelCard({ ...(await cardSource(store, report, round)), ...(tasks && { tasks }), role, format });
   await madeWhole(target, async (part) => {
     if (format === 'adapter') {
       onProgress('fetching the adapter');
@@ -108,6 +111,17 @@ async function cardSource(store: ArtifactStore, report: RunReport, round: Report
   const config = await openBundleOf(store, report.runId);
   const { version } = JSON.parse(readFileSync(join(packageRoot(), 'package.json'), 'utf8')) as { version: string };
   return { report, round, version, ...(config && { config }) };
+}
+
+/** The run's tasks, for the prompts of a card; undefined where the store no longer has them. */
+async function tasksOf(store: ArtifactStore, { artifacts }: ReportRound): Promise<TaskRecord[] | undefined> {
+  const ref = artifacts['prepare-tasks/tasks'];
+  try {
+    return ref && (await readRows(store, ref, taskRecordSchema));
+  } catch (error) {
+    if (error instanceof ArteError && error.data.code === 'BlobMissing') return undefined;
+    throw error;
+  }
 }
 
 /** An artifact by its name, of the round asked for or the last that made it. */

@@ -11,7 +11,7 @@ export const plannedTitle = 'Plan against actual (planned: actual)';
 /** What the columns hold. The total's time is that of the run by the clock, as the plan's is, where its start is known. */
 export function plannedNote({ wall }: Pick<RunReport, 'wall'>): string {
   const time = wall
-    ? 'its time is by the clock, planned and actual, without pauses (the plan: from branches side by side to one stage after another)'
+    ? 'its time is by the clock, planned and actual, without pauses that were ordered, and with what it waited for a person as parked (the plan: from branches side by side to one stage after another)'
     : 'its planned time is by the clock, the actual one a sum over stages';
   return `The plan is that of the start of the run. Tokens: written by models. In all: of what the store did not hold then, and what this run made; ${time}.`;
 }

@@ -98,6 +98,11 @@ def test_folder_to_gguf_and_back_is_the_same_model(run, tiny, tmp_path):
     assert tokenizers[0].apply_chat_template(talk, tokenize=False) == tokenizers[1].apply_chat_template(talk, tokenize=False)
     model = AutoModelForCausalLM.from_pretrained(tmp_path / "back")
     assert not getattr(model, "is_quantized", False)
+    # As transformers 4 reads it, too, and by whoever may read the other files.
+    settings = json.loads((tmp_path / "back" / "tokenizer_config.json").read_text())
+    assert settings["tokenizer_class"] == "PreTrainedTokenizerFast"
+    assert not {"backend", "is_local", "local_files_only"} & settings.keys()
+    assert len({path.stat().st_mode for path in (tmp_path / "back").iterdir()}) == 1
     ids = torch.tensor([tokenizers[0](text)["input_ids"]])
     assert torch.allclose(model(ids).logits, AutoModelForCausalLM.from_pretrained(tiny)(ids).logits, atol=1e-5)
 

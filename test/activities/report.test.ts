@@ -2,6 +2,7 @@
  * Goal: the report's account of money: whose price a stage pays, and what kills may have cost beside it. Method: a round's record and its
  * manifests in a store in memory; the tables' statistics are method/'s tests.
  */
+import { notesOf } from '../../activities/report/notes';
 import { wallOf } from '../../activities/report/totals';
 import { writeReport } from '../../activities/report/write-report';
 import { putStageRecord, runKeys, saveRound } from '../../activities/run-records';
@@ -12,6 +13,8 @@ import { noUsage, type StageManifest, type StageUsage } from '../../schemas/mani
 import type { JsonValue } from '../../schemas/json';
 import type { StageRecord } from '../../schemas/messages';
 import type { RunReport } from '../../schemas/report';
+import { runConfigSchema } from '../../schemas/run-config';
+import { madeReport } from '../support/made-report';
 import { MemoryStore } from './row-engine/memory-store';
 
 async function reportOf(
@@ -139,6 +142,20 @@ it('says how many texts were cut off before the target was put behind them', asy
       'sample-rationales (round 1) 5 of 8 drafts, tailor-rationales/arte (round 1) 3 of 4 examples. ',
     ),
   ]);
+});
+
+it('says where the alignment changed nothing: one student in both lines', () => {
+  const made = madeReport({ arms: ['untuned', 'original_teacher', 'arte'], rounds: 2, tasks: { t: 'c' } });
+  const arms = made.arms.map((arm, at) => ({ ...arm, stageKey: String(at) }));
+  const config = runConfigSchema.parse({
+    ...{ version: 1, name: 'n', tasks: [{ source: 'declared', name: 't', test_items: 1 }] },
+    models: { teacher: { source: 'hosted:p/t' }, student: { source: 'hosted:p/s' } },
+  });
+  const said = (of: typeof arms): string[] => notesOf(config, [], of, []).filter((note) => note.includes('row by row'));
+  expect(said(arms)).toEqual([]);
+  const theirs = arms.find(({ name }) => name === 'original_teacher')!.stageKey;
+  const same = arms.map((arm) => (arm.name === 'arte' && arm.round === 2 ? { ...arm, stageKey: theirs } : arm));
+  expect(said(same)).toEqual([expect.stringContaining("round 2's aligned teacher is the unaligned teacher's")]);
 });
 
 it('says which trainings had rows longer than max_length, an arm once and not where they are few', async () => {

@@ -7,6 +7,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { readRows } from '../../../activities/read-rows';
 import { exportRun, type ExportForm, type ModelFormat } from '../../../cli/export/export-run';
 import { openBundleOf } from '../../../cli/run/run-config-of';
 import { readReport } from '../../../cli/report/read-report';
@@ -14,9 +15,12 @@ import { trainingSetRows } from '../../../cli/report/report-training-sets';
 import { ensurePythonEnv } from '../../../drivers/local/python-env';
 import { packageRoot } from '../../../drivers/package-root';
 import type { ArtifactStore } from '../../../drivers/store/store';
+import { promptForm } from '../../../method/card-prompt';
 import { dataCard } from '../../../method/cards';
+import { studentPrompt } from '../../../method/prompts';
 import type { RunReport } from '../../../schemas/report';
 import type { RunConfig } from '../../../schemas/run-config';
+import { taskRecordSchema } from '../../../schemas/task';
 import { makeRun } from '../../support/made-run';
 import { startTestS3, type TestS3 } from '../../support/s3';
 
@@ -119,6 +123,27 @@ it('a training set is a folder that the hub, TRL and LLaMA-Factory read, with a 
       },
     },
   });
+});
+
+it("a student's card has the prompts that it was trained on, its tasks' own", async () => {
+  const config = (await openBundleOf(store, 'published'))!;
+  const [round] = report.rounds;
+  const tasks = await readRows(store, round!.artifacts['prepare-tasks/tasks']!, taskRecordSchema);
+  const [task] = tasks;
+  const { prompt } = studentPrompt(task!, [], '{question}', config, config.models.student.prompt_style);
+  expect(prompt.kind).toBe('completion');
+  const { text } = read('student');
+  expect(text).toContain(`\n${task!.name}:\n\n\`\`\`text\n${prompt.kind === 'completion' ? prompt.text : ''}\n\`\`\``);
+  expect(text).toContain('without a chat template');
+  expect(read('teacher').text).not.toContain('Prompt form');
+  const many = Array.from({ length: 7 }, (_, index) => ({ ...task!, name: `task-${index}` }));
+  const chat = {
+    ...config,
+    models: { ...config.models, student: { ...config.models.student, prompt_style: 'chat' as const } },
+  };
+  const blocks = promptForm(many, chat).join('\n');
+  expect(blocks).toContain("One user message, through the model's chat template.");
+  expect(blocks).toContain('descriptions and labels: task-5, task-6.');
 });
 
 it("pairs' cards say by what signal drafts were compared", async () => {
