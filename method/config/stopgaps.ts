@@ -4,7 +4,7 @@
  */
 import { type RunConfig, runConfigSchema } from '../../schemas/run-config';
 import { pathText, type Segment } from './config-problem';
-import type { ShapeIssue } from './explain-shape';
+import { nearestName, type ShapeIssue } from './explain-shape';
 
 /** Harmless values for settings that have no default, so that the rest of a broken config can be judged. */
 const stopgapTask = (index: number): unknown => ({
@@ -34,10 +34,27 @@ export function withReplacements(
       }
     }
     const parsed = runConfigSchema.safeParse(document);
-    if (parsed.success) return { config: parsed.data, replaced };
+    if (parsed.success) return { config: parsed.data, replaced: [...replaced, ...meantBy(first, parsed.data)] };
     issues = parsed.error.issues;
   }
   return undefined;
+}
+
+/** The settings that unknown keys were probably meant to be: what is judged in their place is a default, which nobody wrote. */
+function meantBy(issues: readonly ShapeIssue[], config: RunConfig): string[] {
+  return issues.flatMap((issue) => {
+    if (issue.code !== 'unrecognized_keys') return [];
+    const path = issue.path.map((segment) => (typeof segment === 'symbol' ? String(segment) : segment));
+    const section = path.reduce<unknown>(
+      (value, key) => (value as Record<Segment, unknown> | undefined)?.[key],
+      config,
+    );
+    if (typeof section !== 'object' || section === null) return [];
+    return (issue.keys ?? []).flatMap((key) => {
+      const meant = nearestName(key, Object.keys(section));
+      return meant === undefined ? [] : [pathText([...path, meant])];
+    });
+  });
 }
 
 /** Replaces what stands at a place (from the second pass on: the list item or section around it) and returns where that was. */

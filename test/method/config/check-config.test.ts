@@ -88,6 +88,14 @@ describe('the shape', () => {
     expect(problem).toMatchObject({ path: at, at: 'key', instead: expect.stringContaining(instead) });
   });
 
+  it('what follows from the default that stands where a misspelt setting was meant is not told', () => {
+    const split = { seeds: 3, validation: 20, test: 10 };
+    const config = { ...soundConfig(), tasks: [{ source: 'builtin', family: 'larger-number', split }] };
+    expect(judge(config).problems[0]?.what).toContain('the probe set is to have 40');
+    for (const slip of [{ proeb: { size: 5 } }, { probe: { sise: 5 } }])
+      expect(judge({ ...config, ...slip }).problems.map(({ at }) => at)).toEqual(['key']);
+  });
+
   it('a section that is a text without a space behind its colon is told so', () => {
     expect(judge(withSetting('probe', 'size:5')).problems).toMatchObject([
       { path: 'probe', instead: expect.stringContaining('a space behind the colon') as string },
