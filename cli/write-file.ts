@@ -1,5 +1,5 @@
 /** Files that a command writes where the user said: what cannot be written is the user's to mend, and said like that. */
-import { open, stat, writeFile } from 'node:fs/promises';
+import { open, rm, stat, writeFile } from 'node:fs/promises';
 import { ArteError } from '../schemas/errors';
 
 /** Files of a kind that may be replaced: a newer one of ours in the place of an older one. */
@@ -42,6 +42,9 @@ export async function writeTextFile(path: string, text: string, keep?: { readonl
     await writeFile(path, text, { flag: keep ? 'wx' : 'w' });
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
+    // What a full disk has taken of it would look like the whole.
+    if (code === 'ENOSPC' && (await stat(path).catch(() => undefined))?.isFile() === true)
+      await rm(path, { force: true });
     throw new ArteError(
       'InvalidInput',
       {

@@ -14,12 +14,13 @@ import { spentBy, usageOf, type CountedBody } from './openai-usage';
 interface Choice {
   readonly finish_reason?: string | null;
   readonly text?: unknown;
-  readonly message?: { readonly content?: unknown; readonly refusal?: unknown };
+  readonly message?: { readonly content?: unknown; readonly refusal?: unknown } | null;
 }
 
 /** The body of an answer. */
 export interface CompletionBody extends CountedBody {
-  readonly choices?: readonly Choice[];
+  /** A list, of a server that keeps to the protocol. */
+  readonly choices?: unknown;
   readonly error?: unknown;
 }
 
@@ -35,7 +36,7 @@ export function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
   } catch {
     throw unreadable(response, fail);
   }
-  const [first, ...others] = body?.choices ?? [];
+  const [first, ...others] = Array.isArray(body?.choices) ? (body.choices as unknown[]) : [];
   if (first === undefined) {
     const code = errorFields(body?.error).code;
     if (body?.error !== undefined && body.error !== null) {
@@ -51,7 +52,7 @@ export function readResponse(response: RawResponse, fail: Fail): ModelAnswer {
     }
     throw fail('garbage', `The answer has no choices: ${quote(text)}`, undefined, spentBy(body));
   }
-  const read = (choice: Choice): AnswerChoice =>
+  const read = (choice: unknown): AnswerChoice =>
     readChoice(choice, text, (cause, message) => fail(cause, message, undefined, spentBy(body)));
   const answers = [read(first), ...others.map(read)] as const;
   const wrote = answers.some((answer) => answer.text !== '');
@@ -75,8 +76,12 @@ export function endedAt(answer: ModelAnswer, stop: readonly string[]): ModelAnsw
   return { ...ended(answer), ...(others === undefined ? {} : { others: others.map(ended) }) };
 }
 
-function readChoice(choice: Choice, text: string, fail: Fail): AnswerChoice {
-  const content = choice.message === undefined ? choice.text : textOf(choice.message.content);
+function readChoice(said: unknown, text: string, fail: Fail): AnswerChoice {
+  if (typeof said !== 'object' || said === null) {
+    throw fail('garbage', `The answer has a choice that is none: ${quote(text)}`);
+  }
+  const choice: Choice = said;
+  const content = choice.message ? textOf(choice.message.content) : choice.text;
   const refusal = typeof choice.message?.refusal === 'string' ? choice.message.refusal : '';
   if (choice.finish_reason === 'content_filter' || refusal !== '') {
     return { text: wellFormed(typeof content === 'string' && content !== '' ? content : refusal), finish: 'refused' };
@@ -96,7 +101,7 @@ function textOf(content: unknown): unknown {
     return '';
   }
   if (Array.isArray(content)) {
-    return content.map((part: { text?: unknown }) => (typeof part.text === 'string' ? part.text : '')).join('');
+    return content.map((part: { text?: unknown } | null) => (typeof part?.text === 'string' ? part.text : '')).join('');
   }
   return content;
 }

@@ -36,8 +36,8 @@ export function usageOf(
   const cachedSaid =
     usage?.prompt_tokens_details?.cached_tokens ?? usage?.prompt_cache_hit_tokens ?? timings?.cache_n ?? 0;
   const cached = countOf(cachedSaid, 0);
-  // The cached part of an estimated prompt is not known either: all of it is taken at the full price.
-  const cachedInputTokens = input === undefined ? 0 : Math.min(cached ?? 0, input);
+  // The cached part of an estimated prompt is not known either, and more of it than the prompt has is no count: all of it is taken at the full price.
+  const cachedInputTokens = cached !== undefined && cached <= (input ?? 0) ? cached : 0;
   const untold: UntoldCount[] = [];
   if (input === undefined) untold.push('input');
   else if (cached !== cachedInputTokens) untold.push('cached');

@@ -201,7 +201,7 @@ describe('an answer', () => {
       [0, 0, 0],
       ['input', 'output'],
     ],
-    ['a server that has cached more than it read', { ...both, prompt_cache_hit_tokens: 500 }, [9, 9, 3], ['cached']],
+    ['a server that has cached more than it read', { ...both, prompt_cache_hit_tokens: 500 }, [9, 0, 3], ['cached']],
     ['a server that has cached less than nothing', { ...both, prompt_cache_hit_tokens: -5 }, [9, 0, 3], ['cached']],
   ])('tells its usage as %s does', async (_, usage, counts, ...[untold]) => {
     const [inputTokens, cachedInputTokens, outputTokens] = counts;
@@ -637,6 +637,9 @@ describe('a failure', () => {
       error(200, { choices: [], usage: { prompt_tokens: -9 } }),
       'untold',
     ],
+    ['a 200 whose choice is null', error(200, { choices: [null], usage }), told],
+    ['a 200 whose choices are no list', error(200, { choices: 'words', usage }), told],
+    ['a 200 whose message is null', error(200, { choices: [{ ...choice, message: null }], usage }), told],
     ['a 200 with no text in it', error(200, { choices: [{ finish_reason: 'stop' }], usage }), told],
     ['one of several choices that failed', error(200, { choices: [choice, { finish_reason: 'error' }], usage }), told],
     ['a 200 that hides an error', error(200, { error: { message: 'upstream broke' } }), undefined],

@@ -30,3 +30,15 @@ it('stands at its place only when it is whole, also after an attempt that was cu
   expect(readFileSync(target, 'utf8')).toBe('whole');
   expect(readdirSync(folder).sort()).toEqual(['model.gguf', 'model.gguf.partial']);
 });
+
+it('a full disk is said to be one, and leaves nothing', async () => {
+  const target = join(folder, 'set');
+  const attempt = madeWhole(target, async (part) => {
+    await writeFile(part, 'half');
+    await writeFile('/dev/full', 'the rest');
+  });
+  await expect(attempt).rejects.toMatchObject({
+    data: { code: 'DiskFull', what: `${target} was not written: the disk is full.` },
+  });
+  expect(readdirSync(folder)).toEqual([]);
+});
