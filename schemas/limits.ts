@@ -150,6 +150,15 @@ export const lastWordsMs = 5_000;
 /** So long a command waits for one answer of Temporal: a question to a run may have to wait for a worker that is just starting. */
 export const engineAnswerMs = 30_000;
 
+/** A disk with less than this counts as full: it is what the platform may write between two looks at it, so that none is missed that was. */
+export const diskFullBytes = 16 * 1024 * 1024;
+
+/** A disk that was full has room again from here on: more than what is written while the store is started anew. */
+export const diskRoomBytes = 64 * 1024 * 1024;
+
+/** How often the platform looks at its disk: one call of the system. */
+export const diskLookMs = 1_000;
+
 /** Less free room than this on the embedded server's disk explains its failing writes. */
 export const storeDiskBytesMin = 200 * 1024 * 1024;
 

@@ -19,6 +19,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freeDiskBytes } from '../drivers/local/directories';
 import { tryLock, waitForLock, type FileLock } from '../drivers/local/lock';
 import {
   addressesOfState,
@@ -41,6 +42,7 @@ import { packageRoot } from '../drivers/package-root';
 import { startChild, type Child, type ChildExit } from '../drivers/process';
 import { ArteError, type ErrorData } from '../schemas/errors';
 import {
+  diskLookMs,
   platformGoneMs,
   portsWaitMs,
   restartHealthyMs,
@@ -51,6 +53,7 @@ import {
   workerReadyMs,
 } from '../schemas/limits';
 import { workerRoles } from '../schemas/messages';
+import { DiskWatch } from './disk-watch';
 
 export interface SupervisorOptions {
   readonly dataDir: string;
@@ -98,6 +101,7 @@ class Part {
   private readonly changed: () => void;
   private readonly ending = new AbortController();
   private finished: Promise<void> = Promise.resolve();
+  private again: (() => void) | undefined;
 
   constructor(name: string, start: Start, changed: () => void) {
     this.start = start;
@@ -110,6 +114,11 @@ class Part {
     return new Promise((resolve) => {
       this.finished = this.run(resolve);
     });
+  }
+
+  /** End it as `stop` would, and start it again; one that is not ready is on its way to that anyhow. */
+  restart(): void {
+    this.again?.();
   }
 
   async stop(): Promise<void> {
@@ -130,6 +139,10 @@ class Part {
         log(`${this.state.name} is ready (process group ${String(running.pid)})`);
         onReady();
         const exit = await this.untilEnd(running);
+        if (exit === 'again') {
+          this.say({ status: 'starting', restarts: this.state.restarts + 1 });
+          continue;
+        }
         if (exit === undefined) break;
         this.say({ status: 'waiting', problem: endedProblem(this.state.name, exit, running.tail()) });
       } catch (error) {
@@ -152,15 +165,17 @@ class Part {
     this.say({ status: 'ended' });
   }
 
-  /** How the process ended by itself; undefined when it was ended because the platform ends. */
-  private async untilEnd(running: Running): Promise<ChildExit | undefined> {
+  /** How the process ended by itself; else it was ended: undefined because the platform ends, or to be started again. */
+  private async untilEnd(running: Running): Promise<ChildExit | 'again' | undefined> {
     const { signal } = this.ending;
     const told = new Promise<undefined>((resolve) => {
       if (signal.aborted) resolve(undefined);
       else signal.addEventListener('abort', () => resolve(undefined), { once: true });
     });
-    const exit = await Promise.race([running.exited, told]);
-    if (exit === undefined) await running.stop();
+    const again = new Promise<'again'>((resolve) => (this.again = () => resolve('again')));
+    const exit = await Promise.race([running.exited, told, again]);
+    this.again = undefined;
+    if (exit === undefined || exit === 'again') await running.stop();
     return exit;
   }
 
@@ -220,6 +235,15 @@ async function supervise(options: SupervisorOptions): Promise<number> {
     return part.keepAlive();
   };
   const told = untilTold(paths.lock);
+  const disk = new DiskWatch(() => freeDiskBytes(options.dataDir));
+  const watching = setInterval(() => void lookAtDisk(), diskLookMs);
+  const lookAtDisk = async (): Promise<void> => {
+    if (!(await disk.hasRoomAgain())) return;
+    log(
+      'the disk was full and has room again; the store is started anew, because it may refuse to write for ever else',
+    );
+    parts.find(({ state: { name } }) => name === 's3')?.restart();
+  };
 
   try {
     const asked = {
@@ -268,6 +292,7 @@ async function supervise(options: SupervisorOptions): Promise<number> {
     log(`${state.problem?.what ?? ''} ${state.problem?.why ?? ''}`);
   }
 
+  clearInterval(watching);
   state = { ...state, ending: true };
   await publish();
   log('ending');

@@ -5,7 +5,7 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { closeSync, existsSync, mkdtempSync, openSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -23,6 +23,7 @@ import { freePorts } from '../../drivers/local/ports';
 import { ensurePythonEnv, type PythonEnv } from '../../drivers/local/python-env';
 import { namespaceAnswers } from '../../drivers/local/temporal';
 import type { ArteError } from '../../schemas/errors';
+import { diskLookMs } from '../../schemas/limits';
 import { eventually, processes, processesWith } from '../support/processes';
 
 const root = join(__dirname, '..', '..');
@@ -246,6 +247,31 @@ test('a platform that starts while another one takes its ports waits for it, and
   const next = await waitForLock(path, python.python, { timeoutMs: 30_000 });
   expect(next).toBeDefined();
   await next?.release();
+  await stopPlatform(where);
+});
+
+test('a disk that was full: the store is started anew once there is room, where it was', async () => {
+  const where = options();
+  const told = join(folder, 'free-bytes');
+  const [, preload = '', program = ''] = where.programs?.supervisor ?? [];
+  const worker = where.programs?.worker ?? [];
+  process.env.TOLD_DISK = told;
+  const supervisor = ['-r', preload, '-r', join(fixtures, 'told-disk.cjs'), program];
+  const before = await ensurePlatform({ ...where, programs: { supervisor, worker } });
+  delete process.env.TOLD_DISK;
+  const log = platformPaths(where.dataDir).log('supervisor');
+  writeFileSync(told, '4096');
+  await new Promise((resolve) => setTimeout(resolve, 2 * diskLookMs));
+  expect(readFileSync(log, 'utf8')).not.toContain('has room again');
+  rmSync(told);
+  await eventually('it is back', async () => {
+    const { restarts, status } = await part(where.dataDir, 's3');
+    return restarts === 1 && status === 'ready';
+  });
+  expect(readFileSync(log, 'utf8')).toContain('the disk was full and has room again');
+  const after = await ensurePlatform(where);
+  expect(after.addresses).toEqual(before.addresses);
+  expect((await part(where.dataDir, 'temporal')).restarts).toBe(0);
   await stopPlatform(where);
 });
 
