@@ -21,6 +21,7 @@ import { totalsOf } from './price-totals';
 import { around, plus, spread, times, whole } from './ranges';
 import type { AskedModel } from './served';
 import {
+  askForm,
   rowsPerStep,
   sectionOf,
   speedForm,
@@ -49,6 +50,9 @@ const spreadOfSeveral = 1.2;
 const spreadDeclared = 1.3;
 /** A rate by tokens that another stage of the same model measured: prompts and answers of other lengths. */
 const spreadAcrossStages = 2;
+
+/** Tokens and calls a second that the same stage had on other tasks, with other prompts or with other room for an answer. */
+const spreadOtherTasks = 3;
 
 /** A rate that the same model had under other settings: slots, a context or a batch of another size, another form of the weights. */
 const spreadOtherSettings = 3;
@@ -146,14 +150,20 @@ function priceCalls(
 ): StagePrice {
   const asked = askedModelOf(config, stage.name, stage.arm);
   const usable = alike.filter(isUsable);
-  const same = closest(usable, stage);
+  const asks = askForm(config, stage.name);
+  const ofThese = closest(
+    usable.filter((one) => one.asks === undefined || one.asks === asks),
+    stage,
+  );
+  const onOthers = ofThese.length === 0;
+  const same = onOthers ? closest(usable, stage) : ofThese;
   const { calls } = stage;
   const ceiling = stage.outputTokens;
-  const tokens = same.length > 0 ? measuredTokens(calls, same, ceiling) : assumedTokens(stage);
+  const tokens = same.length > 0 ? measuredTokens(calls, { same, onOthers }, ceiling) : assumedTokens(stage);
   const { seconds, from } = secondsOfCalls(
     stage,
     tokens.outputTokens,
-    same,
+    { same, onOthers },
     usable,
     near.filter(isUsable),
     asked?.model,
@@ -185,24 +195,36 @@ function closest(measured: readonly Measurement[], { name, arm }: PlannedStage):
   return same.length > 0 ? same : stage;
 }
 
-function measuredTokens(calls: number, same: readonly Measurement[], ceiling: number) {
+/** Stages of the same kind by the same model, and whether all of them are on other tasks. */
+interface Same {
+  readonly same: readonly Measurement[];
+  readonly onOthers: boolean;
+}
+
+function measuredTokens(calls: number, { same, onOthers }: Same, ceiling: number) {
+  const factor = onOthers ? spreadOtherTasks : tokensSpread;
   const input = spread(
     same.map(({ inputTokens, calls: of }) => inputTokens / of),
-    tokensSpread,
-    tokensSpread,
+    factor,
+    factor,
   );
   const output = spread(
     same.map(({ outputTokens, calls: of }) => outputTokens / of),
-    tokensSpread,
-    tokensSpread,
+    factor,
+    factor,
   );
-  const from: FigureSource = { kind: 'measured', words: `measured: ${runsOf(same)}`, ...namesOf(same) };
+  const from = fromSame({ same, onOthers });
   const high = Math.min(ceiling, calls * output.high);
   return {
     inputTokens: whole(times(input, calls)),
     outputTokens: whole({ low: Math.min(high, calls * output.low), high }),
     from,
   };
+}
+
+function fromSame({ same, onOthers }: Same, rate = ''): FigureSource {
+  const words = `${onOthers ? 'measured on other tasks or prompts' : 'measured'}: ${rate}${runsOf(same)}`;
+  return { kind: onOthers ? 'similar' : 'measured', words, ...namesOf(same) };
 }
 
 function assumedTokens({ inputTokens, outputTokens }: PlannedStage) {
@@ -217,7 +239,7 @@ function assumedTokens({ inputTokens, outputTokens }: PlannedStage) {
 function secondsOfCalls(
   stage: PlannedStage,
   output: Range,
-  same: readonly Measurement[],
+  { same, onOthers }: Same,
   usable: readonly Measurement[],
   near: readonly Measurement[],
   model: AskedModel | undefined,
@@ -228,13 +250,10 @@ function secondsOfCalls(
   if (same.length > 0) {
     const rate = spread(
       same.map((one) => one.calls / one.seconds),
-      spreadOfOne,
-      spreadOfSeveral,
+      onOthers ? spreadOtherTasks : spreadOfOne,
+      onOthers ? spreadOtherTasks : spreadOfSeveral,
     );
-    return {
-      seconds: at(rate),
-      from: { kind: 'measured', words: `measured: ${words(rate)} calls/s, ${runsOf(same)}`, ...namesOf(same) },
-    };
+    return { seconds: at(rate), from: fromSame({ same, onOthers }, `${words(rate)} calls/s, `) };
   }
   const writing = usable.filter(({ outputTokens }) => outputTokens > 0);
   if (writing.length > 0) {

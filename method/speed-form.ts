@@ -5,6 +5,7 @@
 import type { JsonValue } from '../schemas/json';
 import type { RunConfig } from '../schemas/run-config';
 import type { StageName } from '../schemas/stage-names';
+import { fileStem, taskNameOf } from './config/named-parts';
 import { canonicalJson } from './keys';
 import { askedModelOf } from './ledger';
 import { servedIdentity, type AskedModel } from './served';
@@ -18,6 +19,8 @@ export interface Measurement {
   readonly form: string;
   /** The same with other settings: `speedKin`. */
   readonly kin?: string | undefined;
+  /** What it was asked about: `askForm`. Left out: the same as what is planned. */
+  readonly asks?: string;
   /** Of a training: examples that one of its steps learns from. */
   readonly rowsPerStep?: number;
   readonly calls: number;
@@ -68,6 +71,32 @@ export function speedKin(config: RunConfig, stage: StageName, arm: string, bases
   if (endpoint.kind === 'scripted') return undefined;
   const place = endpoint.kind === 'static' ? { base_url: endpoint.base_url, model: endpoint.model } : {};
   return canonicalJson({ base, kind: endpoint.kind, ...place });
+}
+
+/**
+ * What must be the same for the length of prompts and answers to count: the tasks, the words of the prompts, and the room for an answer. How many are
+ * asked is not in it, so that a small run measures for a large one.
+ */
+export function askForm(config: RunConfig, stage: StageName): string {
+  const { prompts, questions, rationales, score, probe, evaluate, tailor } = config;
+  const room: Partial<Record<StageName, readonly number[]>> = {
+    'select-probes': [probe.max_tokens],
+    'sample-questions': [questions.max_tokens, questions.answers_per_call],
+    'sample-rationales': [rationales.max_tokens],
+    'score-drafts': [score.max_tokens, rationales.max_tokens],
+    evaluate: [evaluate.max_tokens],
+    'tailor-questions': [tailor.questions.max_tokens, questions.answers_per_call],
+    'tailor-rationales': [tailor.rationales.max_tokens],
+  };
+  // Without what is left out, which is no JSON.
+  const words = JSON.parse(JSON.stringify(prompts)) as JsonValue;
+  return canonicalJson({ tasks: config.tasks.map(taskOf), prompts: words, room: [...(room[stage] ?? [])] });
+}
+
+/** By the file's own name: the folders before it are of one machine. */
+function taskOf(task: RunConfig['tasks'][number]): JsonValue {
+  if (task.source === 'builtin') return task.family;
+  return 'path' in task ? fileStem(task.path) : taskNameOf(task);
 }
 
 /** Examples that one optimizer step of a training learns from. */

@@ -6,6 +6,7 @@ import { runsByLastWord } from '../../activities/run-records';
 import { openLineage, type LineageStage } from '../../activities/lineage';
 import type { ArtifactStore } from '../../drivers/store/store';
 import {
+  askForm,
   rowsPerStep,
   speedForm,
   speedKin,
@@ -58,6 +59,7 @@ function measurementOf(
     arm: record.arm,
     form,
     kin: speedKin(config, record.stage, record.arm, bases),
+    asks: askForm(config, record.stage),
     ...(trainings.includes(record.stage) && { rowsPerStep: rowsPerStep(config, record.stage) }),
     calls: usage.calls,
     // A resumed training's seconds go on from those of its checkpoint: they are those of all steps.

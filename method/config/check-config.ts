@@ -27,6 +27,7 @@ import {
   modelFindings,
   omittedNotes,
   otherStudentFindings,
+  hostedNotes,
   staticNotes,
 } from './model-findings';
 import { capFindings, environmentFindings, notifyFindings, platformFindings } from './platform-findings';
@@ -106,6 +107,12 @@ function crossFieldFindings(
   const problems = findings
     .filter(({ concerns }) => !concerns.some((concern) => replaced.some((place) => touches(concern, place))))
     .map(({ concerns: _, ...problem }) => problem);
-  const notes = [...staticNotes(config), ...omittedNotes(config), ...racingNotes(config), ...environment.notes];
+  const notes = [
+    ...hostedNotes(config),
+    ...staticNotes(config),
+    ...omittedNotes(config),
+    ...racingNotes(config),
+    ...environment.notes,
+  ];
   return { problems, notes };
 }

@@ -83,6 +83,21 @@ export function modelFindings(config: RunConfig): Finding[] {
   return findings;
 }
 
+/**
+ * A hosted model is what its source and revision say, whatever its endpoint is asked for: where the two names differ, a change of the second alone would
+ * reuse what the first one wrote.
+ */
+export function hostedNotes(config: RunConfig): string[] {
+  return namedModels(config).flatMap(({ segments, model: { source, endpoint } }) => {
+    if (!source.startsWith('hosted:') || endpoint.kind !== 'static') return [];
+    const id = source.slice(source.indexOf('/') + 1);
+    if (endpoint.model === id) return [];
+    return [
+      `${pathText(segments)} is ${source} by its source, and its endpoint is asked for "${endpoint.model}": what it writes is kept under the source and the revision. When another model answers to that name, or another name is asked for, change those, or its earlier answers are reused.`,
+    ];
+  });
+}
+
 /** A static endpoint serves what it was started with; what a training makes of the model is not asked there. */
 export function staticNotes(config: RunConfig): string[] {
   const trained = ['student', 'other', ...(config.align.method === 'none' && !hasGold(config) ? [] : ['teacher'])];

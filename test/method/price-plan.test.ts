@@ -5,7 +5,7 @@
 import { planRun } from '../../method/plan';
 import { sizeIn } from '../../method/model-size';
 import { pricePlan } from '../../method/price-plan';
-import { rowsPerStep, speedForm, speedKin, type Measurement } from '../../method/speed-form';
+import { askForm, rowsPerStep, speedForm, speedKin, type Measurement } from '../../method/speed-form';
 import type { PricedPlan, StagePrice } from '../../schemas/plan';
 import { runConfigSchema, type RunConfig } from '../../schemas/run-config';
 import type { StageName } from '../../schemas/stage-names';
@@ -130,6 +130,31 @@ it('takes a measured stage for the same model content and endpoint, and for no o
   expect(stageOf(priced(config, [other]), 'score-drafts').from.seconds.kind).toBe('assumed');
   const slots = configOf({ endpoint: { kind: 'managed', slots: 2 } });
   expect(stageOf(priced(slots, [own]), 'score-drafts').from.seconds.kind).toBe('similar');
+});
+
+it('takes what was measured on other tasks, prompts or with other room for an answer for no more than a hint', () => {
+  const config = configOf();
+  const asks = askForm(config, 'evaluate');
+  const on = (of: RunConfig): StagePrice =>
+    stageOf(priced(of, [measurement(of, 'evaluate', { asks, arm: 'untuned-0shot' })]), 'evaluate', 'untuned-0shot');
+  const own = on(config);
+  expect(own.from.tokens.kind).toBe('measured');
+  // How many are asked changes no length.
+  expect(on(configOf({}, { questions: { per_task: 7 }, tailor: { per_task: 9 } })).from.tokens.kind).toBe('measured');
+  const others = [
+    { tasks: [{ source: 'builtin', family: 'larger-number' }] },
+    { prompts: { student_one_shot: '{description} {reminder} {demonstrations}Q: {question}\nA:' } },
+    { evaluate: { max_tokens: 333 } },
+  ];
+  for (const change of others) {
+    const { from, outputTokens, seconds } = on(configOf({}, change));
+    for (const { kind, words } of [from.tokens, from.seconds]) {
+      expect(kind).toBe('similar');
+      expect(words).toContain('on other tasks or prompts');
+    }
+    expect(outputTokens.high).toBeGreaterThan(2.5 * own.outputTokens.high);
+    expect(seconds.high / seconds.low).toBeGreaterThan(5);
+  }
 });
 
 it('takes the same model under other settings where it has nothing better, with a wider range, and says so', () => {

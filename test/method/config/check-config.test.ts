@@ -428,7 +428,10 @@ describe('models', () => {
     expect(judge(config).problems.map(({ path }) => path)).toEqual(['models.teacher.source']);
     const { problems, notes } = judge(withSetting('align.method', 'none', config));
     expect(problems).toEqual([]);
-    expect(notes).toEqual([]);
+    // It is what its source says: another name at the endpoint alone would change no key.
+    expect(notes).toEqual([expect.stringContaining('is hosted:somewhere/big by its source')]);
+    const named = { source: 'hosted:somewhere/m', endpoint: endpoint() };
+    expect(judge(withSetting('models.teacher', named, config)).notes).toEqual([]);
     const student = withSetting('models.student', { source: 'hosted:somewhere/small', endpoint: endpoint() }, config);
     expect(judge(student).problems.map(({ path }) => path)).toEqual(['models.student.source']);
   });
