@@ -122,7 +122,10 @@ function wrongValue(
   const node = nodeAt(schema, input, segments);
   const value = valueAt(input, segments);
   const name = segments.length === 0 ? 'the file' : pathText(segments);
-  const expected = node === undefined ? (issue.expected ?? 'something else') : inWords(node);
+  const known = node === undefined ? (issue.expected ?? 'something else') : inWords(node);
+  // JSON's numbers are whole and exact up to there.
+  const isBeyond = node?.type === 'integer' && typeof value === 'number' && value > Number.MAX_SAFE_INTEGER;
+  const expected = isBeyond ? `${known}, and at most ${String(Number.MAX_SAFE_INTEGER)}` : known;
   const choice = issue.discriminator === undefined ? undefined : choices(schema, input, segments, issue.discriminator);
   const description = node?.description ?? '';
   const why = description === '' ? 'The setting takes nothing else.' : `The setting is described as "${description}"`;
@@ -166,7 +169,7 @@ export function shown(segments: readonly Segment[], value: unknown): string {
   if (!showable(segments, value)) return 'a text that is not shown here';
   if (Array.isArray(value)) return 'a list';
   if (typeof value === 'object' && value !== null) return 'a section of settings';
-  const text = JSON.stringify(value);
+  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
   return text.length > shownCharactersMax ? `${text.slice(0, shownCharactersMax)}…` : text;
 }
 

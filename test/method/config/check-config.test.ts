@@ -125,6 +125,13 @@ describe('the shape', () => {
   });
 
   it.each([
+    [
+      'seed',
+      2 ** 64,
+      'is 18446744073709552000, but must be a whole number of at least 0, and at most 9007199254740991',
+      '',
+    ],
+    ['probe.size', NaN, 'is NaN, but must be a whole number of at least 1.', ''],
     ['questions.per_task', 'many', 'is "many", but must be a whole number of at least 1', 'Left out, it is 250.'],
     ['align.learning_rate', -1, 'is -1, but must be a number above 0', ''],
     ['questions.per_task', 0, 'is 0, but must be a whole number of at least 1', ''],
