@@ -70,7 +70,8 @@ async function exportModel(
   const round = roundOf(report, wanted);
   const made = round[role];
   if (made.source.kind === 'hosted') throw notHere(made.source.provider, made.source.id);
-  const tasks = await tasksOf(store, round);
+  // Only a student's card has prompts.
+  const tasks = role === 'student' ? await tasksOf(store, round) : undefined;
   const card = modelCard({ ...(await cardSource(store, report, round)), ...(tasks && { tasks }), role, format });
   await madeWhole(target, async (part) => {
     if (format === 'adapter') {
